@@ -1,0 +1,1 @@
+"""Find people in photos and video by what they wear."""

@@ -1,0 +1,51 @@
+"""The exceptions of Passerby: one tree, each message in three parts."""
+
+from __future__ import annotations
+
+
+class PasserbyError(Exception):
+    """What was expected, what was found, and what to do about it.
+
+    The parts are kept apart so that a table can show ``found`` alone and a person reads all three in one line.
+    """
+
+    def __init__(self, *, expected: str, found: str, do: str) -> None:
+        super().__init__(expected, found, do)
+        self.expected = expected
+        self.found = found
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}, found {self.found}; {self.do}"
+
+
+class ImageError(PasserbyError):
+    """A file that cannot be read as a picture."""
+
+
+class DatasetError(PasserbyError):
+    """A dataset that cannot be read at all; single bad records are reported as problems instead."""
+
+
+class ModelError(PasserbyError):
+    """A bundle, tower or model name that cannot be used."""
+
+
+class IndexFault(PasserbyError):
+    """An index that cannot be opened, written or searched with this model."""
+
+
+class QueryError(PasserbyError):
+    """A question that cannot be asked."""
+
+
+class ConfigError(PasserbyError):
+    """A configuration file or option with a wrong value."""
+
+
+class GateRefused(PasserbyError):
+    """A converted model that lost more than its gate allows."""
+
+
+class MissingExtra(PasserbyError):
+    """A command whose optional packages are not installed."""
