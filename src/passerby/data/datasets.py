@@ -1,0 +1,149 @@
+"""Captioned pictures of people, read from the layouts of the field into one validated type."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from passerby.data.layouts import UNDERSTOOD, read_source
+from passerby.data.more_captions import read_more_captions
+from passerby.data.raw import RawRecord, read_captions, read_identity, read_name, read_split
+from passerby.errors import DatasetError
+from passerby.types import Dataset, Problem, Record, Split
+
+_PRECEDENCE = {Split.TRAIN: 0, Split.VAL: 1, Split.TEST: 2}
+"""Which split keeps a picture that is in several: the one that measures the most final figure."""
+
+
+def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset:
+    """Reads a dataset of captioned pictures of people.
+
+    Understood are CUHK-PEDES (Li et al., CVPR 2017), ICFG-PEDES (Ding et al., 2021) and RSTPReid (Zhu et al., ACM MM 2021) in their
+    official layouts, and a CSV or JSON Lines table (see `passerby.data.tables.read_table`), given itself or by a folder that holds one.
+    ``more-captions.json`` in a folder of CUHK-PEDES adds words to training pictures, and brings in those of ``unlabelled.json``.
+
+    A record needs a picture below the folder, an identity and a split; one that lacks them is left out, a caption that cannot be
+    used likewise, and each is among the problems. A record without captions is kept and reported. A picture in several splits stays in
+    the one that measures (test before val before train); an identity in several splits is reported and kept. Pictures are not opened.
+
+    Args:
+        path: the folder or table.
+        splits: those wanted, all by default; pictures of others are neither looked for nor complained about.
+
+    Raises:
+        DatasetError: a path, layout or file that cannot be read, or in which no record of the splits can be used.
+    """
+    wanted = frozenset(Split) if splits is None else frozenset(splits)
+    source = read_source(path)
+    problems = list(source.problems)
+    records = list(_read(source.records, source.images, wanted, problems))
+    problems += _shared_identities(records, wanted)
+    records = list(_one_for_each_picture(records, wanted, problems))
+    counts = Counter(record.split for record in records)
+    records = [record for record in records if record.split in wanted]
+    if source.more_captions and Split.TRAIN in wanted:
+        records = _with_more_captions(records, source.more_captions, problems)
+    records = list(_present(records, source.images, problems))
+    if not records:
+        raise _nothing_usable(path, wanted, counts, problems)
+    problems += [Problem(record.name, "has no captions; kept as a picture without words") for record in records if not record.captions]
+    return Dataset(source.name, tuple(records), tuple(Problem(_one_line(problem.record), problem.reason) for problem in problems))
+
+
+def _read(records: Iterable[RawRecord], images: Path, wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
+    for item in records:
+        split = None
+        try:
+            split = read_split(item.split)
+            name, identity = read_name(item.path), read_identity(item.identity)
+        except ValueError as error:
+            if split is None or split in wanted:
+                problems.append(Problem(item.label, f"{error}; left out"))
+            continue
+        captions, faults = read_captions(item.captions) if split in wanted else ((), ())
+        problems += [Problem(item.label, fault) for fault in faults]
+        yield Record(images / name, name, identity, split, captions)
+
+
+def _shared_identities(records: Iterable[Record], wanted: Collection[Split]) -> Iterator[Problem]:
+    splits_of: dict[str, set[Split]] = defaultdict(set)
+    for record in records:
+        splits_of[record.identity].add(record.split)
+    for identity, splits in splits_of.items():
+        if len(splits) > 1 and not splits.isdisjoint(wanted):
+            yield Problem(f"identity {identity}", f"is in several splits: {_listed(splits)}; kept in each")
+
+
+def _one_for_each_picture(records: Collection[Record], wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
+    keeper: dict[str, Record] = {}
+    for record in records:
+        kept = keeper.setdefault(record.name, record)
+        if _PRECEDENCE[record.split] > _PRECEDENCE[kept.split]:
+            keeper[record.name] = record
+    for record in records:
+        kept = keeper[record.name]
+        if record is kept:
+            yield record
+        elif record.split in wanted:
+            again = record.split is kept.split
+            reason = f"is twice in {kept.split}; the first is kept" if again else f"is in {kept.split} too; left out of {record.split}"
+            problems.append(Problem(record.name, reason))
+
+
+def _with_more_captions(records: Collection[Record], file: Path, problems: list[Problem]) -> list[Record]:
+    more = read_more_captions(file)
+    training = [record for record in records if record.split is Split.TRAIN]
+    problems += more.problems
+    problems += more.problems_beside({record.name for record in training}, {record.identity for record in training})
+    added = {record.name: record for record in more.added_to(training)}
+    return [added.get(record.name, record) for record in records]
+
+
+def _present(records: Iterable[Record], images: Path, problems: list[Problem]) -> Iterator[Record]:
+    @cache
+    def is_inside(folder: Path) -> bool:
+        return Path(os.path.realpath(folder)).is_relative_to(images)
+
+    for record in records:
+        fault = None if is_inside(record.path.parent) else "leaves the folder by a link"
+        fault = fault or _fault_of_file(record.path, images)
+        if fault:
+            problems.append(Problem(record.name, f"{fault}; left out"))
+        else:
+            yield record
+
+
+def _fault_of_file(path: Path, images: Path) -> str | None:
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            target = path.resolve(strict=True)
+            if not target.is_relative_to(images):
+                return "leaves the folder by a link"
+            status = target.stat()
+    except (OSError, RuntimeError) as error:
+        return f"cannot be found ({error.strerror if isinstance(error, OSError) else 'a link loop'})"
+    return None if stat.S_ISREG(status.st_mode) else "is not a file"
+
+
+def _nothing_usable(path: Path, wanted: Collection[Split], counts: Counter[Split], problems: Collection[Problem]) -> DatasetError:
+    found = ", ".join(f"{counts[split]} of {split}" for split in Split)
+    first = next((f"; first of {len(problems)} problems: {_one_line(problem.record)} {problem.reason}" for problem in problems), "")
+    return DatasetError(
+        expected=f"records of {_listed(wanted)} with pictures in {path}",
+        found=f"none that can be used (named there: {found}{first})",
+        do=f"check the split, or the dataset against a layout understood: {UNDERSTOOD}",
+    )
+
+
+def _listed(splits: Collection[Split]) -> str:
+    return ", ".join(split for split in Split if split in splits) or "no split"
+
+
+def _one_line(label: str) -> str:
+    """A name that can be printed: one with line breaks or half a surrogate pair is written with escapes."""
+    return label if label.isprintable() else label.encode("unicode_escape").decode()
