@@ -1,0 +1,259 @@
+"""A bundle: the folder a model ships in. ``manifest.json`` describes it and names its files by digest.
+
+The digest of a model is the SHA-256 of its manifest's canonical JSON, so it changes with any weight, any preprocessing
+and any word of the card.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from passerby.errors import ModelError
+from passerby.model.preprocess import Preprocessing
+from passerby.model.selftest import SelfTest
+from passerby.types import ModelDigest
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+_GET_AGAIN: Final = "get the bundle again, or export it again"
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}(/[A-Za-z0-9_.-]{1,200})*")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """A file of a bundle and the SHA-256 it must have."""
+
+    path: Path
+    sha256: str
+
+    def read(self) -> bytes:
+        """The file's bytes. Raises ``ModelError`` when they are not the manifest's."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(expected=f"{self.path} to be readable", found=str(error.strerror).lower(), do=_GET_AGAIN) from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != self.sha256:
+            expected = f"{self.path.name} with SHA-256 {self.sha256[:12]}…"
+            raise ModelError(expected=expected, found=f"{found[:12]}… in {self.path.parent}", do=_GET_AGAIN)
+        return data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """What a manifest says.
+
+    Args:
+        digest: of the manifest, and through it of every file.
+        dim: length of a vector.
+        max_tokens: of a text, special tokens included; longer texts are cut.
+        card: what the maker says of the model; free.
+    """
+
+    folder: Path
+    digest: ModelDigest
+    name: str
+    dim: int
+    preprocessing: Preprocessing
+    image_tower: BundleFile
+    text_tower: BundleFile
+    tokenizer: BundleFile
+    max_tokens: int
+    self_test: SelfTest
+    card: Mapping[str, object]
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and validate a bundle's manifest; its files must exist, and are checked by digest when they are read.
+
+    Raises:
+        ModelError: no manifest, a malformed one, one of a newer format, a missing file, or a path that leaves the folder.
+    """
+    manifest, digest = _read_manifest(folder / MANIFEST)
+    _require_known_format(manifest)
+    dim = _positive(manifest, "dim")
+    tokenizer = _object(manifest, "tokenizer")
+    return Bundle(
+        folder=folder,
+        digest=digest,
+        name=_text(manifest, "name"),
+        dim=dim,
+        preprocessing=Preprocessing.from_json(manifest.get("preprocessing")),
+        image_tower=_file(folder, _object(manifest, "image_tower")),
+        text_tower=_file(folder, _object(manifest, "text_tower")),
+        tokenizer=_file(folder, tokenizer),
+        max_tokens=_positive(tokenizer, "max_tokens"),
+        self_test=SelfTest.from_json(manifest.get("self_test"), dim),
+        card=_object(manifest, "card"),
+    )
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    dim: int,
+    preprocessing: Preprocessing,
+    image_tower: Path | bytes,
+    text_tower: Path | bytes,
+    tokenizer: Path | bytes,
+    max_tokens: int,
+    self_test: SelfTest,
+    card: Mapping[str, object],
+    extra_files: Mapping[str, Path | bytes] | None = None,
+    replace: bool = False,
+) -> Bundle:
+    """Write a bundle as a whole or not at all: it is made beside ``folder`` and renamed when it is complete.
+
+    Args:
+        image_tower, text_tower: ONNX. ``pixel_values`` float32 (n, 3, h, w) to ``image_features`` float32 (n, dim);
+            ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, dim).
+        tokenizer: a ``tokenizer.json`` of the ``tokenizers`` library.
+        max_tokens: of a text, special tokens included.
+        self_test: as :func:`passerby.model.selftest.measure` gives it.
+        card: any JSON object: data, recipe, figures, limits.
+        extra_files: files to put beside the manifest, by name, such as ``MODEL_CARD.md``.
+        replace: whether an existing bundle at ``folder`` makes way.
+
+    Raises:
+        ModelError: ``folder`` exists and may not be replaced, or the manifest would not be valid.
+    """
+    _require_vacant(folder, replace)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    draft = work / "new"
+    try:
+        draft.mkdir()
+        for file_name, content in (extra_files or {}).items():
+            _write_file(draft, file_name, content)
+        manifest = {
+            "format": FORMAT,
+            "name": name,
+            "dim": dim,
+            "preprocessing": preprocessing.to_json(),
+            "image_tower": _write_file(draft, "image_tower.onnx", image_tower),
+            "text_tower": _write_file(draft, "text_tower.onnx", text_tower),
+            "tokenizer": _write_file(draft, "tokenizer.json", tokenizer) | {"max_tokens": max_tokens},
+            "self_test": self_test.to_json(),
+            "calibration": None,
+            "card": dict(card),
+        }
+        _write_file(draft, MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        read_bundle(draft)
+        _swap(draft, folder, aside=work / "old")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return read_bundle(folder)
+
+
+def manifest_digest(manifest: Mapping[str, object]) -> ModelDigest:
+    """SHA-256 of the canonical JSON: ASCII, keys sorted, no spaces."""
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return ModelDigest(hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _read_manifest(path: Path) -> tuple[dict[str, object], ModelDigest]:
+    try:
+        manifest = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite)
+        digest = manifest_digest(manifest)
+    except OSError as error:
+        found = str(error.strerror).lower()
+        raise ModelError(expected=f"a model bundle with {path}", found=found, do="name a bundled model or a bundle's folder") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(expected=f"{path} to be JSON", found=" ".join(str(error).split()), do=_GET_AGAIN) from None
+    if not isinstance(manifest, dict):
+        raise ModelError(expected=f"{path} to hold a JSON object", found=type(manifest).__name__, do=_GET_AGAIN)
+    return manifest, digest
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError(f"{literal} is not a finite number")
+    return number
+
+
+def _require_known_format(manifest: Mapping[str, object]) -> None:
+    found = _positive(manifest, "format")
+    if found > FORMAT:
+        raise ModelError(expected=f"a bundle of format {FORMAT}", found=f"format {found}", do="upgrade Passerby")
+
+
+def _positive(value: Mapping[str, object], key: str) -> int:
+    number = value.get(key)
+    if type(number) is not int or number < 1:
+        raise _wrong(f"{key} to be a positive integer", number)
+    return number
+
+
+def _text(value: Mapping[str, object], key: str) -> str:
+    text = value.get(key)
+    if not isinstance(text, str) or not text.strip():
+        raise _wrong(f"{key} to be a text", text)
+    return text
+
+
+def _object(value: Mapping[str, object], key: str) -> Mapping[str, object]:
+    inner = value.get(key)
+    if not isinstance(inner, dict):
+        raise _wrong(f"{key} to be an object", inner)
+    return inner
+
+
+def _wrong(expected: str, found: object) -> ModelError:
+    return ModelError(expected=f"{expected} in the manifest", found=repr(found)[:80], do=_GET_AGAIN)
+
+
+def _file(folder: Path, entry: Mapping[str, object]) -> BundleFile:
+    name, sha256 = _text(entry, "file"), _text(entry, "sha256")
+    if not _FILE_NAME.fullmatch(name) or ".." in name.split("/"):
+        raise _wrong("a file named by a plain path below the bundle's folder", name)
+    if not _SHA256.fullmatch(sha256):
+        raise _wrong("a SHA-256 of 64 hexadecimal digits", sha256)
+    path = folder / name
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise _wrong("files that lie below the bundle's folder", f"{name}, a link out of it")
+    if not path.is_file():
+        raise ModelError(expected=f"{path} to exist", found="no such file", do=_GET_AGAIN)
+    return BundleFile(path, sha256)
+
+
+def _require_vacant(folder: Path, replace: bool) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not (folder / MANIFEST).is_file():
+        raise ModelError(expected=f"{folder} to be free", found="something that is not a bundle", do="name another folder")
+    if not replace:
+        raise ModelError(expected=f"{folder} to be free", found="a bundle", do="name another folder, or ask to replace it")
+
+
+def _write_file(folder: Path, name: str, content: Path | bytes) -> dict[str, object]:
+    if not _FILE_NAME.fullmatch(name) or "/" in name:
+        raise ValueError(f"a bundle's file needs a plain name, found {name!r}")
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    with (folder / name).open("xb") as file:
+        file.write(data)
+    return {"file": name, "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _swap(new: Path, folder: Path, aside: Path) -> None:
+    """Put ``new`` at ``folder``; what was there is kept aside until it has succeeded."""
+    if folder.exists():
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise

@@ -1,0 +1,62 @@
+"""What a model is to the rest of Passerby: pixels or words in, vectors of one shared space out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import ModelError
+from passerby.model.preprocess import Preprocessing
+from passerby.types import ModelDigest
+
+
+class Encoder(Protocol):
+    """A pair of towers, whatever runs them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> ModelDigest: ...
+
+    @property
+    def dim(self) -> int:
+        """d, the length of a vector."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing: ...
+
+    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors float32 (n, d), each of length 1, of pictures float32 (n, 3, h, w) as :func:`normalise` makes them."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors float32 (n, d), each of length 1; (0, d) for no texts."""
+        ...
+
+
+def unit_vectors(features: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A tower's output scaled to length 1 row by row.
+
+    Args:
+        features: float32.
+        shape: (n, d), what ``features`` must have.
+
+    Returns:
+        float32 (n, d).
+
+    Raises:
+        ModelError: another shape, or a row that has no direction (not finite, or zero).
+    """
+    if features.shape != shape:
+        raise ModelError(expected=f"vectors of shape {shape}", found=f"shape {features.shape}", do="export the model again")
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    if not np.all(np.isfinite(length) & (length > 0)):
+        found = "NaN, infinite or zero ones"
+        raise ModelError(expected="vectors that have a direction", found=found, do="export the model again, or update the driver")
+    unit: NDArray[np.float32] = features / length
+    return unit

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from tiny import write_tiny_bundle
+
+from passerby.model.bundle import read_bundle
+from passerby.model.onnx import OnnxEncoder
+
+settings.register_profile("passerby", deadline=None)
+settings.load_profile("passerby")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real bundle of random weights: pictures 3 x 32 x 16, vectors of 16. Not to be changed."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny").folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_bundle: Path) -> OnnxEncoder:
+    return OnnxEncoder(read_bundle(tiny_bundle), threads=1)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from passerby.errors import ModelError
+from passerby.model import selftest
+from passerby.model.bundle import MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+def folder(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny bundle, to be spoilt."""
+    return Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    return manifest
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    manifest = manifest_of(folder)
+    change(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def write(folder: Path, **changes: Any) -> Bundle:
+    images, texts = tiny.image_tower(), tiny.text_tower()
+    parts: dict[str, Any] = {
+        "name": "tiny",
+        "dim": tiny.DIM,
+        "preprocessing": tiny.PREPROCESSING,
+        "image_tower": images,
+        "text_tower": texts,
+        "tokenizer": tiny.tokenizer(),
+        "max_tokens": tiny.MAX_TOKENS,
+        "self_test": tiny.measured(images, texts),
+        "card": {},
+    }
+    return write_bundle(folder, **parts | changes)
+
+
+class TestReadBundle:
+    def test_gives_what_was_written(self, tmp_path: Path) -> None:
+        card = {"figures": {"rank1": 31.5}, "words": "Ω", "none": None}
+        source = tmp_path / "tokenizer-of-training.json"
+        source.write_bytes(tiny.tokenizer())
+        written = write(tmp_path / "made", card=card, tokenizer=source, extra_files={"MODEL_CARD.md": b"# Tiny\n"})
+        found = read_bundle(tmp_path / "made")
+        assert (found.name, found.dim, found.max_tokens, found.preprocessing) == ("tiny", 16, 12, tiny.PREPROCESSING)
+        assert found.digest == written.digest
+        assert found.card == card
+        assert found.tokenizer.read() == tiny.tokenizer()
+        assert found.image_tower.read() == tiny.image_tower()
+        assert (tmp_path / "made" / "MODEL_CARD.md").read_text() == "# Tiny\n"
+
+    def test_self_test_is_kept_to_five_decimals(self, tiny_bundle: Path) -> None:
+        stored = manifest_of(tiny_bundle)["self_test"]
+        exact = tiny.measured(tiny.image_tower(), tiny.text_tower())
+        assert tuple(stored["texts"]) == selftest.TEXTS
+        for key, vectors in (("image_vectors", exact.image_vectors), ("text_vectors", exact.text_vectors)):
+            np.testing.assert_array_equal(np.round(stored[key], 5), stored[key])
+            np.testing.assert_allclose(stored[key], vectors, atol=6e-6)
+
+    def test_later_keys_are_ignored_but_change_the_digest(self, folder: Path) -> None:
+        before = read_bundle(folder)
+        edit(folder, lambda manifest: manifest.update(licence="none"))
+        after = read_bundle(folder)
+        assert (after.name, after.dim) == (before.name, before.dim)
+        assert after.digest != before.digest
+
+    def test_later_format_asks_for_an_upgrade(self, folder: Path) -> None:
+        edit(folder, lambda manifest: manifest.update(format=2))
+        with pytest.raises(ModelError, match=r"format 2; upgrade Passerby"):
+            read_bundle(folder)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda m: m.pop("format"),
+            lambda m: m.update(format="1"),
+            lambda m: m.update(name=""),
+            lambda m: m.update(name=None),
+            lambda m: m.update(dim=True),
+            lambda m: m.update(dim=17),
+            lambda m: m.pop("preprocessing"),
+            lambda m: m["preprocessing"].update(std=[1, 1, 0]),
+            lambda m: m.update(image_tower="image_tower.onnx"),
+            lambda m: m.pop("text_tower"),
+            lambda m: m["tokenizer"].update(max_tokens=0),
+            lambda m: m["image_tower"].update(sha256="abc"),
+            lambda m: m["image_tower"].update(file="absent.onnx"),
+            lambda m: m["image_tower"].update(file="/etc/passwd"),
+            lambda m: m["image_tower"].update(file="../copy/image_tower.onnx"),
+            lambda m: m["image_tower"].update(file="a/../../copy/image_tower.onnx"),
+            lambda m: m["image_tower"].update(file="..\\image_tower.onnx"),
+            lambda m: m["image_tower"].update(file="C:image_tower.onnx"),
+            lambda m: m["image_tower"].update(file="image\0tower.onnx"),
+            lambda m: m["image_tower"].update(file="."),
+            lambda m: m["image_tower"].update(file="x" * 5000),
+            lambda m: m.update(self_test=None),
+            lambda m: m["self_test"].update(texts=["one"]),
+            lambda m: m["self_test"].update(image_vectors=[[1, 2], [3, 4], [5, 6]]),
+            lambda m: m["self_test"].update(image_vectors=[[0] * 16] * 3),
+            lambda m: m["self_test"].update(text_vectors=[[1e300] * 16] * 3),
+            lambda m: m["self_test"].update(text_vectors="words"),
+            lambda m: m.update(card=[]),
+        ],
+    )
+    def test_wrong_manifests_are_refused(self, folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+        edit(folder, change)
+        with pytest.raises(ModelError) as refusal:
+            read_bundle(folder)
+        assert len(str(refusal.value).splitlines()) == 1
+
+    @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b'{"format": NaN}', b'{"format": 1e999}', b"[" * 100_000])
+    def test_no_manifest_at_all(self, folder: Path, data: bytes) -> None:
+        (folder / MANIFEST).write_bytes(data)
+        with pytest.raises(ModelError):
+            read_bundle(folder)
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data(), value=JSON)
+    def test_any_json_gives_a_bundle_or_a_refusal(self, folder: Path, tiny_bundle: Path, data: st.DataObject, value: Any) -> None:
+        manifest = manifest_of(tiny_bundle)
+        place = data.draw(st.sampled_from([manifest, *(inner for inner in manifest.values() if isinstance(inner, dict))]))
+        place[data.draw(st.sampled_from([*place, "other"]))] = value
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        try:
+            assert read_bundle(folder).digest == manifest_digest(manifest)
+        except ModelError as refusal:
+            assert refusal.expected and refusal.found and refusal.do
+
+    def test_link_out_of_the_folder(self, folder: Path, tiny_bundle: Path) -> None:
+        (folder / "image_tower.onnx").unlink()
+        (folder / "image_tower.onnx").symlink_to(tiny_bundle / "image_tower.onnx")
+        with pytest.raises(ModelError, match="a link out of it"):
+            read_bundle(folder)
+
+    def test_link_inside_the_folder(self, folder: Path) -> None:
+        (folder / "weights").mkdir()
+        (folder / "image_tower.onnx").rename(folder / "weights" / "image.onnx")
+        (folder / "image_tower.onnx").symlink_to("weights/image.onnx")
+        assert read_bundle(folder).image_tower.read()
+
+    def test_linked_folder(self, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(folder)
+        assert read_bundle(tmp_path / "link").digest == read_bundle(folder).digest
+
+    def test_missing_folder_and_plain_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        for path in (tmp_path / "absent", tmp_path / "file"):
+            with pytest.raises(ModelError, match=r"name a bundled model or a bundle's folder"):
+                read_bundle(path)
+
+    def test_changed_bytes_are_found_when_they_are_read(self, folder: Path) -> None:
+        bundle = read_bundle(folder)
+        bundle.text_tower.path.write_bytes(b"other")
+        assert bundle.image_tower.read()
+        with pytest.raises(ModelError, match="SHA-256"):
+            bundle.text_tower.read()
+
+    def test_bytes_that_went_away(self, folder: Path) -> None:
+        bundle = read_bundle(folder)
+        bundle.text_tower.path.unlink()
+        with pytest.raises(ModelError, match="no such file"):
+            bundle.text_tower.read()
+
+
+class TestDigest:
+    @given(st.dictionaries(st.text(), JSON), st.randoms(use_true_random=False))
+    def test_order_and_layout_do_not_matter(self, manifest: dict[str, Any], chance: Any) -> None:
+        keys = list(manifest)
+        chance.shuffle(keys)
+        laid_out = json.dumps(
+            {key: manifest[key] for key in keys}, indent=chance.choice([None, 3]), ensure_ascii=chance.choice([True, False])
+        )
+        assert manifest_digest(json.loads(laid_out)) == manifest_digest(manifest)
+
+    @given(st.dictionaries(st.text(), JSON, min_size=1), st.data())
+    def test_any_value_matters(self, manifest: dict[str, Any], data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(list(manifest)))
+        assert manifest_digest(manifest | {key: [manifest[key]]}) != manifest_digest(manifest)
+
+    def test_weights_matter(self, tmp_path: Path) -> None:
+        assert tiny.write_tiny_bundle(tmp_path / "a").digest == tiny.write_tiny_bundle(tmp_path / "b").digest
+        assert tiny.write_tiny_bundle(tmp_path / "c", seed=7).digest != tiny.write_tiny_bundle(tmp_path / "d").digest
+
+
+class TestWriteBundle:
+    def test_makes_parents_and_leaves_nothing_else(self, tmp_path: Path) -> None:
+        write(tmp_path / "a" / "b" / "made")
+        assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["made"]
+
+    def test_an_existing_bundle_stays_unless_asked(self, folder: Path) -> None:
+        before = read_bundle(folder).digest
+        with pytest.raises(ModelError, match="ask to replace it"):
+            write(folder, name="other")
+        assert read_bundle(folder).digest == before
+
+    def test_replaces_a_bundle_as_a_whole(self, folder: Path) -> None:
+        (folder / "OLD.md").touch()
+        write(folder, name="other", replace=True)
+        assert read_bundle(folder).name == "other"
+        assert not (folder / "OLD.md").exists()
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+    def test_never_replaces_what_is_no_bundle(self, tmp_path: Path) -> None:
+        (tmp_path / "photos").mkdir()
+        (tmp_path / "photos" / "kept.jpg").touch()
+        (tmp_path / "link").symlink_to("nowhere")
+        for name in ("photos", "link"):
+            with pytest.raises(ModelError, match="not a bundle"):
+                write(tmp_path / name, replace=True)
+        assert (tmp_path / "photos" / "kept.jpg").exists()
+
+    @pytest.mark.parametrize(
+        ("changes", "error"),
+        [
+            ({"dim": 17}, ModelError),
+            ({"name": " "}, ModelError),
+            ({"card": {"figure": float("nan")}}, ModelError),
+            ({"card": {"figure": object()}}, TypeError),
+            ({"tokenizer": Path("/absent/tokenizer.json")}, FileNotFoundError),
+            ({"extra_files": {"../outside": b""}}, ValueError),
+            ({"extra_files": {MANIFEST: b""}}, FileExistsError),
+        ],
+    )
+    def test_a_failed_write_changes_nothing(self, folder: Path, changes: dict[str, Any], error: type[Exception]) -> None:
+        before = read_bundle(folder).digest
+        with pytest.raises(error):
+            write(folder, replace=True, **changes)
+        assert read_bundle(folder).digest == before
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]

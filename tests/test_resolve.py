@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from passerby import resolve
+from passerby.errors import ModelError
+from passerby.model.bundle import MANIFEST, read_bundle
+
+
+@pytest.fixture
+def shelf(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of bundled models that holds one, ``tiny``, and a folder that is none."""
+    shutil.copytree(tiny_bundle, tmp_path / "bundles" / "tiny")
+    (tmp_path / "bundles" / "draft").mkdir()
+    monkeypatch.setattr(resolve, "_BUNDLES", tmp_path / "bundles")
+    return tmp_path / "bundles"
+
+
+class TestLoadModel:
+    @pytest.mark.usefixtures("shelf")
+    def test_bundled_name(self, tiny_bundle: Path) -> None:
+        assert resolve.bundled_models() == ["tiny"]
+        assert resolve.load_model("tiny").digest == read_bundle(tiny_bundle).digest
+
+    def test_folder(self, tiny_bundle: Path) -> None:
+        assert resolve.load_model(str(tiny_bundle)).embed_texts(["a hat"]).shape == (1, 16)
+
+    @pytest.mark.usefixtures("shelf")
+    def test_a_bundled_name_goes_before_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "tiny").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert resolve.load_model("tiny").name == "tiny"
+        with pytest.raises(ModelError, match=MANIFEST):
+            resolve.load_model("./tiny")
+
+    @pytest.mark.usefixtures("shelf")
+    @pytest.mark.parametrize("name", ["", "tinny", "draft", "/absent/folder", "../tiny", "a\0b", "tiny/"])
+    def test_unknown_names_are_told_what_exists(self, name: str) -> None:
+        with pytest.raises(ModelError, match=r"bundled model"):
+            resolve.load_model(name)
+
+    @pytest.mark.usefixtures("shelf")
+    def test_hub_id(self) -> None:
+        with pytest.raises(ModelError, match=r"tiny.*hub id 'openai/clip-vit-base-patch32'.*\[learn\]"):
+            resolve.load_model("openai/clip-vit-base-patch32")
+
+    def test_broken_bundled_model(self, shelf: Path) -> None:
+        (shelf / "tiny" / "image_tower.onnx").unlink()
+        with pytest.raises(ModelError, match=r"image_tower\.onnx to exist"):
+            resolve.load_model("tiny")
+
+
+def test_encoding_words_needs_no_torch_and_no_image_tower(tiny_bundle: Path) -> None:
+    program = f"""
+import sys
+from passerby.resolve import load_model
+encoder = load_model({str(tiny_bundle)!r})
+assert not {{"onnxruntime", "tokenizers"}} & set(sys.modules), "loaded before they are needed"
+assert encoder.embed_texts(["a red jacket"]).shape == (1, 16)
+assert not {{"torch", "transformers", "onnx"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
