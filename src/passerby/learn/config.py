@@ -1,0 +1,166 @@
+"""What a training run is made of: one small typed TOML file, every key checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from passerby.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Temperatures, and the weight of each loss in the sum; 0 leaves a loss out.
+
+    SDM is mode-seeking: towers that do not know each other yet learn by InfoNCE first.
+    """
+
+    sdm: float = 1.0
+    sdm_temperature: float = 0.02
+    info_nce: float = 1.0
+    info_nce_temperature: float = 0.05
+    identity: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Some epochs at one input size: small pictures teach first, large ones refine (progressive resolution).
+
+    Args:
+        drawn: how many drawn people join the dataset's, with two pictures each.
+    """
+
+    height: int
+    width: int
+    epochs: int
+    drawn: int = 0
+    losses: Losses = field(default_factory=Losses)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Which words a picture is shown with.
+
+    Args:
+        max_tokens: longer captions are cut.
+        dropout: share of a caption's tokens that are left out.
+        dense: share of the draws that take a dense description, where there is one.
+        paraphrase: the same for a paraphrase, where the picture also has words of its own.
+    """
+
+    max_tokens: int = 64
+    dropout: float = 0.08
+    dense: float = 0.1
+    paraphrase: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How a picture is varied.
+
+    Args:
+        padding: how many pixels a picture is shifted at most, each way.
+        flip: share of pictures mirrored, unless their words say left or right.
+        erasing: share of pictures that lose a rectangle (Zhong et al., "Random Erasing", AAAI 2020).
+    """
+
+    padding: int = 8
+    flip: float = 0.5
+    erasing: float = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser:
+    """AdamW with linear warm-up, then a cosine to zero.
+
+    Args:
+        frozen_text_layers: how many of the text tower's first layers stay as they are; its embeddings always do.
+        clip: largest norm of the gradient.
+        warm_up: share of all steps.
+    """
+
+    image_rate: float = 3e-4
+    text_rate: float = 1e-4
+    head_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warm_up: float = 0.05
+    clip: float = 5.0
+    batch_size: int = 128
+    pictures_per_identity: int = 1
+    frozen_text_layers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A run of ``passerby train``.
+
+    Args:
+        data: dataset folder, as ``load_dataset`` reads it; relative to the file that names it.
+        out: folder for checkpoints, the log and the best model; relative in the same way.
+        start: a bundle to continue from; empty for the pretrained towers.
+        captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
+        identity_scale: of the cosines in the identity loss.
+        checkpoint_minutes: how much work a power cut may cost.
+    """
+
+    data: str
+    out: str
+    stages: tuple[Stage, ...]
+    start: str = ""
+    seed: int = 1
+    captioned_only: bool = False
+    identity_scale: float = 16.0
+    checkpoint_minutes: float = 10.0
+    words: Words = field(default_factory=Words)
+    pixels: Pixels = field(default_factory=Pixels)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a TOML file, its paths made absolute.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key is unknown, missing or of the wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
+    config: TrainConfig = _build(TrainConfig, table, "")
+    if not config.stages:
+        raise ConfigError(expected="at least one [[stages]] table", found="none", do="add one with height, width and epochs")
+    here = path.resolve().parent
+    absolute = {key: str(here / Path(value).expanduser()) for key in ("data", "out", "start") if (value := getattr(config, key))}
+    return dataclasses.replace(config, **absolute)
+
+
+def _build(kind: type[Any], table: object, where: str) -> Any:
+    """A dataclass from a table, by the types of its fields."""
+    if not isinstance(table, dict):
+        raise ConfigError(expected=f"a table [{where}]", found=repr(table), do="write its keys below that heading")
+    hints = get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := sorted(table.keys() - fields.keys()):
+        raise ConfigError(expected=f"keys of [{where or 'top level'}]: {', '.join(fields)}", found=repr(unknown[0]), do="correct or remove it")
+    values = {name: _value(hints[name], value, f"{where}.{name}".strip(".")) for name, value in table.items()}
+    for name, f in fields.items():
+        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise ConfigError(expected=f"a key {name!r} in [{where or 'top level'}]", found="none", do="add it")
+    return kind(**values)
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)  # type: ignore[arg-type]
+    if hint == tuple[Stage, ...]:
+        if not isinstance(value, list):
+            raise ConfigError(expected=f"[[{where}]] tables", found=repr(value), do="see configs/ for examples")
+        return tuple(_build(Stage, item, where) for item in value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(expected=f"{where} as {hint.__name__}", found=repr(value), do="correct the value")
+    return value

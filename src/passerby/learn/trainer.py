@@ -1,0 +1,383 @@
+"""Training a compact CLIP, from top to bottom.
+
+``train`` reads a config, makes pictures and words ready, and repeats: draw a batch, embed both sides, add up the losses, step. After each
+epoch the model is judged on val by the code that serves, and the best is kept. A checkpoint holds all that the next step depends on, and
+every random choice follows from the seed and the step, so a run that was killed goes on along the same curve.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from passerby.data.datasets import load_dataset
+from passerby.data.drawn import sample_person, write_gallery
+from passerby.errors import ConfigError, DatasetError
+from passerby.learn.batches import Batch, TokenisedRecord, UInt8, draw_batch, store_pictures, tokenise
+from passerby.learn.compact import CompactClip, TextTower
+from passerby.learn.config import Losses, Optimiser, Stage, TrainConfig
+from passerby.learn.from_bundle import load_compact
+from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching
+from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
+from passerby.learn.sampler import epoch_batches
+from passerby.learn.torch_encoder import TorchEncoder
+from passerby.measure.evaluate import evaluate
+from passerby.model.bundle import read_bundle
+from passerby.model.preprocess import Preprocessing
+from passerby.types import Dataset, Origin, Record, Split
+
+NORMALISATION = (0.5, 0.5, 0.5)
+"""Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
+TEXT_CHUNKS = 4
+DRAWN_VIEWS = 2
+DRAWN_SEED = 1_000_000
+"""Seed of the first drawn person of a training set, far from those of the demo's gallery."""
+LOG_EVERY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
+
+    records: tuple[Record, ...]
+    words: list[TokenisedRecord]
+    identities: NDArray[np.int64]
+    drawn: int
+
+    @property
+    def people(self) -> int:
+        return int(self.identities.max()) + 1
+
+    def pictures(self, stage: Stage) -> int:
+        """How many rows take part in a stage."""
+        return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; part of every checkpoint."""
+
+    step: int = 0
+    best_rank1: float = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that the steps of a run share."""
+
+    config: TrainConfig
+    training: TrainingSet
+    val: Dataset
+    tokenizer: Tokenizer
+    trained: nn.ModuleDict
+    optimiser: torch.optim.Optimizer
+    progress: Progress
+    log: Log
+
+    @property
+    def model(self) -> CompactClip:
+        model: CompactClip = self.trained["model"]  # type: ignore[assignment]
+        return model
+
+    @property
+    def out(self) -> Path:
+        return Path(self.config.out)
+
+
+def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
+    """Train to the end of the last stage, from the last checkpoint where there is one.
+
+    Args:
+        say: takes one line of text at a time, for people.
+
+    Returns:
+        The file with the best model's weights, ``best.pt`` in ``config.out``; ``log.jsonl`` beside it tells the story.
+
+    Raises:
+        ConfigError: a checkpoint of another config lies in ``config.out``.
+        DatasetError: the dataset has nothing to train on.
+    """
+    run = begin(config, say)
+    for stage, first_step, steps in stage_spans(config, run.training):
+        if run.progress.step < first_step + steps:
+            pictures = store_pictures(
+                run.training.records[: run.training.pictures(stage)], preprocessing_of(stage), run.out / "pictures", say
+            )
+            run_stage(run, stage, first_step, pictures)
+    return run.out / "best.pt"
+
+
+def begin(config: TrainConfig, say: Callable[[str], None]) -> Run:
+    """Everything read and built, the last checkpoint loaded."""
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer = load_tokenizer(config.words.max_tokens)
+    dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
+    drawn = drawn_records(out / "drawn", max(stage.drawn for stage in config.stages), config.seed)
+    training = training_set(dataset, drawn, tokenizer, captioned_only=config.captioned_only)
+    say(f"{len(training.records)} pictures of {training.people} people; {len(dataset.problems)} problems in the dataset")
+
+    torch.manual_seed(config.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = (load_compact(read_bundle(Path(config.start))) if config.start else new_model()).requires_grad_(True)
+    identity_loss = IdentityLoss(training.people, model.image_tower.projection.out_features, config.identity_scale)
+    trained = nn.ModuleDict({"model": model, "identity": identity_loss}).to(device)
+    optimiser = build_optimiser(model, identity_loss, config.optimiser)
+    progress = resume(out / "checkpoint.pt", config, trained, optimiser)
+    val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
+    return Run(config, training, val, tokenizer, trained, optimiser, progress, Log(out / "log.jsonl", say))
+
+
+def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
+    """The epochs of one stage, from wherever the run stands within it."""
+    config, training, progress = run.config, run.training, run.progress
+    preprocessing = preprocessing_of(stage)
+    per_epoch = training.pictures(stage) // config.optimiser.batch_size
+    steps = total_steps(config, training)
+    saved = time.monotonic()
+    for epoch, step, chosen in batches_from(config, training, stage, first_step, progress.step):
+        torch.manual_seed(config.seed * 1_000_003 + step)
+        batch = draw_batch(
+            pictures,
+            training.words,
+            training.identities,
+            chosen,
+            how_pixels=config.pixels,
+            how_words=config.words,
+            preprocessing=preprocessing,
+            rng=np.random.default_rng((config.seed, step)),
+        )
+        set_rates(run.optimiser, step, steps, config.optimiser.warm_up)
+        losses = take_step(run.trained, run.optimiser, batch, stage.losses, config.optimiser.clip)
+        progress.step = step + 1
+        run.log.step(progress.step, steps, len(chosen), losses)
+        epoch_ends = progress.step == first_step + (epoch + 1) * per_epoch
+        if epoch_ends:
+            judge(run, preprocessing)
+        if epoch_ends or time.monotonic() - saved > config.checkpoint_minutes * 60:
+            save(run.out / "checkpoint.pt", checkpoint(run))
+            saved = time.monotonic()
+
+
+def batches_from(
+    config: TrainConfig, training: TrainingSet, stage: Stage, first_step: int, start: int
+) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Epoch within the stage, step within the run and the pictures of each batch that is still to come."""
+    pictures = training.pictures(stage)
+    per_epoch = pictures // config.optimiser.batch_size
+    for epoch in range(stage.epochs):
+        begin = first_step + epoch * per_epoch
+        if start >= begin + per_epoch:
+            continue
+        batches = epoch_batches(
+            training.identities[:pictures],
+            batch_size=config.optimiser.batch_size,
+            pictures_per_identity=config.optimiser.pictures_per_identity,
+            seed=config.seed,
+            epoch=begin,
+        )
+        for i, chosen in enumerate(batches):
+            if begin + i >= start:
+                yield epoch, begin + i, chosen
+
+
+def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, weights: Losses, clip: float) -> dict[str, float]:
+    """Forward in bfloat16, losses in float32, backward, clip, step; returns each loss before weighting."""
+    model: CompactClip = trained["model"]  # type: ignore[assignment]
+    trained.train()
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16):
+        images = model.image_tower(batch.pixels.to(device))
+        texts = embed_by_length(model.text_tower, batch.ids.to(device), batch.mask.to(device))
+    images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+    identities = batch.identities.to(device)
+    parts = {
+        "sdm": weights.sdm * similarity_distribution_matching(images, texts, identities, weights.sdm_temperature),
+        "info_nce": weights.info_nce * info_nce(images, texts, identities, weights.info_nce_temperature),
+        "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
+    }
+    total: Tensor = sum(parts.values(), torch.zeros((), device=device))
+    optimiser.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(trained.parameters(), clip)
+    optimiser.step()
+    return {name: float(part.detach()) for name, part in parts.items()}
+
+
+def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
+    """The tower over captions of like length together, each chunk padded to its own longest, in the order given."""
+    lengths = mask.sum(dim=1)
+    order = lengths.argsort()
+    embedded = [tower(ids[rows, : int(lengths[rows].max())], mask[rows, : int(lengths[rows].max())]) for rows in order.chunk(TEXT_CHUNKS)]
+    return torch.cat(embedded)[order.argsort()]
+
+
+def judge(run: Run, preprocessing: Preprocessing) -> None:
+    """Evaluate on val; keep the weights where they are the best yet. Without a val split the latest are kept."""
+    if run.val.records:
+        report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, torch.bfloat16), run.val).to_json()
+        run.log.epoch(run.progress.step, report)
+        if report["rank1"] <= run.progress.best_rank1:
+            return
+        run.progress.best_rank1 = report["rank1"]
+    save(run.out / "best.pt", {"model": run.model.state_dict(), "preprocessing": preprocessing.to_json()})
+
+
+def new_model() -> CompactClip:
+    """Pretrained towers with new projections."""
+    model = CompactClip()
+    load_lite0(model.image_tower)
+    load_minilm(model.text_tower)
+    return model
+
+
+def load_tokenizer(max_tokens: int) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def preprocessing_of(stage: Stage) -> Preprocessing:
+    return Preprocessing(stage.height, stage.width, NORMALISATION, NORMALISATION)
+
+
+def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool) -> TrainingSet:
+    """The training pictures that have words, then the drawn ones, people numbered from 0."""
+    wanted = {Origin.OWN} if captioned_only else set(Origin)
+    own = tuple(r for r in dataset.records if r.split is Split.TRAIN and any(c.origin in wanted for c in r.captions))
+    if not own:
+        raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
+    records = own + drawn
+    _, identities = np.unique([r.identity for r in records], return_inverse=True)
+    return TrainingSet(records, tokenise(records, tokenizer), identities.astype(np.int64), len(drawn))
+
+
+def drawn_records(folder: Path, people: int, seed: int) -> tuple[Record, ...]:
+    """Drawn people as a dataset would hold them, none of them of the demo's gallery."""
+    if not people:
+        return ()
+    if not (folder / "captions.jsonl").exists():
+        write_gallery(folder, [sample_person(DRAWN_SEED + i) for i in range(people)], seed, views=DRAWN_VIEWS, split=Split.TRAIN)
+    records = load_dataset(folder, {Split.TRAIN}).records
+    return tuple(replace(r, identity=f"drawn {r.identity}") for r in records)
+
+
+def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:
+    """AdamW with a rate for each tower and one for what starts untrained; gains and offsets do not decay."""
+    text = model.text_tower
+    for frozen in (text.tokens, text.positions, text.norm, *text.layers[: how.frozen_text_layers]):
+        frozen.requires_grad_(False)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in [*model.named_parameters(), *identity_loss.named_parameters()]:
+        if parameter.requires_grad:
+            decay = how.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((_rate(name, how), decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": parameters, "lr": rate, "peak": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()],
+        fused=True,
+    )
+
+
+def _rate(name: str, how: Optimiser) -> float:
+    if "projection" in name or "neck" in name or name == "prototypes":
+        return how.head_rate
+    return how.image_rate if name.startswith("image_tower") else how.text_rate
+
+
+def set_rates(optimiser: torch.optim.Optimizer, step: int, steps: int, warm_up: float) -> None:
+    """Linear warm-up to each group's peak, then half a cosine to zero."""
+    rising = max(1, round(warm_up * steps))
+    share = (step + 1) / rising if step < rising else 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * share
+
+
+def stage_spans(config: TrainConfig, training: TrainingSet) -> Iterator[tuple[Stage, int, int]]:
+    """Each stage with its first step and its number of steps."""
+    first = 0
+    for stage in config.stages:
+        steps = stage.epochs * (training.pictures(stage) // config.optimiser.batch_size)
+        yield stage, first, steps
+        first += steps
+
+
+def total_steps(config: TrainConfig, training: TrainingSet) -> int:
+    return sum(steps for _, _, steps in stage_spans(config, training))
+
+
+def checkpoint(run: Run) -> dict[str, Any]:
+    return {
+        "config": asdict(run.config),
+        "weights": run.trained.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "progress": asdict(run.progress),
+    }
+
+
+def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: torch.optim.Optimizer) -> Progress:
+    """Load the checkpoint, where there is one, into the weights and the optimiser."""
+    if not path.exists():
+        return Progress()
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    if state["config"] != asdict(config):
+        raise ConfigError(
+            expected=f"a checkpoint of this config in {path.parent}",
+            found="one of another config",
+            do="choose another `out` or remove the folder",
+        )
+    trained.load_state_dict(state["weights"])
+    optimiser.load_state_dict(state["optimiser"])
+    return Progress(**state["progress"])
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+class Log:
+    """One JSON line for every few steps and for every epoch, and the same in words."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self._path = path
+        self._say = say
+        self._since = time.monotonic()
+        self._pairs = 0
+
+    def step(self, step: int, steps: int, pairs: int, losses: dict[str, float]) -> None:
+        self._pairs += pairs
+        if step % LOG_EVERY:
+            return
+        rate = self._pairs / (time.monotonic() - self._since)
+        self._since, self._pairs = time.monotonic(), 0
+        self._write({"step": step, "of": steps, "pairs_per_second": round(rate, 1), **{k: round(v, 4) for k, v in losses.items()}})
+        told = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        self._say(f"step {step}/{steps}  {told}  {rate:.0f} pairs/s  {(steps - step) * pairs / rate / 60:.0f} min left")
+
+    def epoch(self, step: int, report: dict[str, Any]) -> None:
+        self._write({"step": step, "val": report})
+        self._say(f"step {step}  val Rank-1 {report['rank1']:.2f}  mAP {report['mAP']:.2f}")
+        self._since, self._pairs = time.monotonic(), 0
+
+    def _write(self, row: dict[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
