@@ -1,0 +1,155 @@
+"""A trained model to a float32 bundle: two ONNX towers that give what torch gives, or none."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from passerby.deploy.gates import require_parity
+from passerby.errors import ModelError
+from passerby.learn.compact import CompactClip, fold_batch_norm
+from passerby.learn.config import TrainConfig
+from passerby.learn.from_bundle import TRANSPOSED
+from passerby.learn.pretrained import minilm_folder
+from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.trainer import load_tokenizer
+from passerby.model.bundle import Bundle, write_bundle
+from passerby.model.onnx import OnnxEncoder
+from passerby.model.preprocess import Preprocessing, normalise
+from passerby.model.selftest import TEXTS, golden_images, measure
+
+OPSET = 18
+
+
+def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
+    """The best model of a training run as a float32 bundle, through the parity gate.
+
+    Raises:
+        ModelError: the run has not kept a model yet.
+        GateRefused: the towers in ONNX do not give what they give in torch.
+    """
+    kept = Path(config.out) / "best.pt"
+    if not kept.exists():
+        raise ModelError(expected=f"a trained model at {kept}", found="none", do="run `passerby train` with this config first")
+    state = torch.load(kept, weights_only=True, map_location="cpu")
+    model = CompactClip()
+    model.load_state_dict(state["model"])
+    card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
+    return export(model, Preprocessing.from_json(state["preprocessing"]), out, name=name, max_tokens=config.words.max_tokens, card=card)
+
+
+def export(
+    model: CompactClip, preprocessing: Preprocessing, out: Path, *, name: str, max_tokens: int, card: Mapping[str, object]
+) -> Bundle:
+    """Fold, export both towers, prove them against torch on the golden inputs, and only then write the bundle."""
+    folded = fold_batch_norm(model)
+    original = TorchEncoder(folded, load_tokenizer(max_tokens), preprocessing)
+    with tempfile.TemporaryDirectory() as work:
+        draft = write_bundle(
+            Path(work) / "draft",
+            name=name,
+            dim=original.dim,
+            preprocessing=preprocessing,
+            image_tower=image_tower_onnx(folded, preprocessing).SerializeToString(),
+            text_tower=text_tower_onnx(folded).SerializeToString(),
+            tokenizer=minilm_folder() / "tokenizer.json",
+            max_tokens=max_tokens,
+            self_test=measure(original.embed_images, original.embed_texts, preprocessing),
+            card=card,
+        )
+        pixels = normalise(golden_images(preprocessing.height, preprocessing.width), preprocessing)
+        parity = require_parity(original, OnnxEncoder(draft), pixels, TEXTS)
+        return write_bundle(
+            out,
+            name=name,
+            dim=draft.dim,
+            preprocessing=preprocessing,
+            image_tower=draft.image_tower.path,
+            text_tower=draft.text_tower.path,
+            tokenizer=draft.tokenizer.path,
+            max_tokens=max_tokens,
+            self_test=draft.self_test,
+            card={**card, "export": {"opset": OPSET, "parity": asdict(parity)}},
+            replace=True,
+        )
+
+
+def image_tower_onnx(folded: CompactClip, preprocessing: Preprocessing) -> onnx.ModelProto:
+    pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
+    return _to_onnx(folded.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+
+
+def text_tower_onnx(folded: CompactClip) -> onnx.ModelProto:
+    ids = torch.ones(2, 9, dtype=torch.int64)
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    return _to_onnx(folded.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+
+
+def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> onnx.ModelProto:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            tower,
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=input_names,
+            output_names=[output_name],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    assert program is not None
+    graph = program.model_proto
+    name_weights(graph, {name: p.detach().numpy() for name, p in tower.named_parameters()})
+    return graph
+
+
+def name_weights(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Give every initialiser that holds a parameter, as it is or transposed, that parameter's name, so that it is found again.
+
+    Raises:
+        ModelError: a parameter that no initialiser holds.
+    """
+    held = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    new_names: dict[str, str] = {}
+    for name, value in parameters.items():
+        if name in held:
+            continue
+        match = next((other for other, array in held.items() if _same(array, value.T) and other not in new_names), None)
+        if match is None:
+            raise ModelError(expected=f"the export to hold the parameter {name}", found="none like it", do="report it with torch's version")
+        new_names[match] = name + TRANSPOSED
+    for initialiser in model.graph.initializer:
+        initialiser.name = new_names.get(initialiser.name, initialiser.name)
+    for node in model.graph.node:
+        for i, source in enumerate(node.input):
+            node.input[i] = new_names.get(source, source)
+
+
+def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    return a.shape == b.shape and np.array_equal(a, b)
+
+
+def best_report(log: Path) -> dict[str, object]:
+    """The val report of the epoch whose model was kept; empty where a run had no val split."""
+    reports: list[dict[str, Any]] = [row["val"] for row in map(json.loads, log.read_text(encoding="utf-8").splitlines()) if "val" in row]
+    best: dict[str, Any] = max(reports, key=lambda r: float(r["rank1"]), default={})
+    return {key: best[key] for key in ("rank1", "rank5", "rank10", "mAP", "mINP", "protocol") if key in best}
+
+
+def _recipe(config: TrainConfig) -> dict[str, object]:
+    """The config without the places of this machine."""
+    return {key: value for key, value in asdict(config).items() if key not in ("data", "out", "start")}

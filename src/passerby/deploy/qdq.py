@@ -1,0 +1,176 @@
+"""INT8 in an ONNX graph, written as explicit QuantizeLinear and DequantizeLinear pairs that every engine reads.
+
+Weights are signed, symmetric and per output channel; activations are unsigned, with one scale a tensor (Jacob et al., "Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). Only convolutions and linear layers are
+quantised: normalisation, softmax and the attention products stay in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from passerby.learn.from_bundle import SCALE
+
+LAYERS = ("Conv", "Gemm", "MatMul")
+SAMPLES = 2048
+"""Values kept of each tensor and each calibration input."""
+SHRINKS = np.linspace(1.0, 0.5, 26)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values of a tensor that its integers can tell apart; includes 0."""
+
+    low: float
+    high: float
+
+
+def quantize_weights(model: ModelProto) -> None:
+    """Turn the weights of every convolution and linear layer into int8, per output channel, in place."""
+    weights = {i.name: i for i in model.graph.initializer}
+    dequantize = []
+    for node in layers(model):
+        weight = weights[node.input[1]]
+        axis = _channel_axis(node)
+        values, scales = symmetric_int8(numpy_helper.to_array(weight), axis)
+        _replace(weight, values)
+        model.graph.initializer.append(numpy_helper.from_array(scales, weight.name + SCALE))
+        wide = weight.name + ".float"
+        dequantize.append(helper.make_node("DequantizeLinear", [weight.name, weight.name + SCALE], [wide], f"{wide}.node", axis=axis))
+        node.input[1] = wide
+    _insert(model, dequantize)
+
+
+def quantize_embedding(model: ModelProto, name: str) -> None:
+    """Turn an embedding table into int8 with a scale a row, in place. Rows are gathered before they are widened, so memory stays small."""
+    table = next(i for i in model.graph.initializer if i.name == name)
+    gather = next(n for n in model.graph.node if n.op_type == "Gather" and n.input[0] == name)
+    values, scales = symmetric_int8(numpy_helper.to_array(table), axis=0)
+    _replace(table, values)
+    model.graph.initializer.append(numpy_helper.from_array(scales[:, None], name + SCALE))
+    ids, rows = gather.input[1], gather.output[0]
+    nodes = [
+        helper.make_node("Gather", [name, ids], [f"{name}.rows"], f"{name}.gather"),
+        helper.make_node("Cast", [f"{name}.rows"], [f"{name}.wide"], f"{name}.cast", to=TensorProto.FLOAT),
+        helper.make_node("Gather", [name + SCALE, ids], [f"{name}.scales"], f"{name}.gather_scales"),
+        helper.make_node("Mul", [f"{name}.wide", f"{name}.scales"], [rows], f"{name}.scale"),
+    ]
+    model.graph.node.remove(gather)
+    _insert(model, nodes)
+
+
+def quantize_activations(model: ModelProto, ranges: Mapping[str, Range]) -> None:
+    """Send each tensor named through uint8 and back before anything reads it, in place."""
+    pairs = []
+    for name, r in ranges.items():
+        scale = np.float32((r.high - r.low) / 255)
+        zero = np.uint8(np.clip(round(-r.low / float(scale)), 0, 255))
+        constants = [f"{name}.act_scale", f"{name}.act_zero"]
+        model.graph.initializer.append(numpy_helper.from_array(np.array(scale), constants[0]))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(zero), constants[1]))
+        for node in model.graph.node:
+            for i, source in enumerate(node.input):
+                if source == name:
+                    node.input[i] = f"{name}.dq"
+        pairs.append(helper.make_node("QuantizeLinear", [name, *constants], [f"{name}.q"], f"{name}.quantize"))
+        pairs.append(helper.make_node("DequantizeLinear", [f"{name}.q", *constants], [f"{name}.dq"], f"{name}.dequantize"))
+    _insert(model, pairs)
+
+
+def activations(model: ModelProto) -> list[str]:
+    """The tensors to quantise: what a quantised layer reads, and what a convolution writes, after its ReLU6 where it has one."""
+    clips = {n.input[0]: n.output[0] for n in model.graph.node if n.op_type == "Clip"}
+    names = []
+    for node in layers(model):
+        names.append(node.input[0])
+        if node.op_type == "Conv":
+            names.append(clips.get(node.output[0], node.output[0]))
+    return list(dict.fromkeys(names))
+
+
+def layers(model: ModelProto) -> list[NodeProto]:
+    """Convolutions and linear layers: those whose weight is stored, so not the products of attention."""
+    stored = {i.name for i in model.graph.initializer}
+    widened = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored}
+    return [n for n in model.graph.node if n.op_type in LAYERS and n.input[1] in stored | widened]
+
+
+def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[np.generic]]]) -> dict[str, Range]:
+    """Run the model and find for each tensor the range that quantises it with the least squared error.
+
+    Args:
+        inputs: what the model takes, one mapping for each run.
+    """
+    names = list(names)
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    given = {i.name for i in model.graph.input}
+    watched.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names if n not in given)
+    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = [n for n in names if n not in given]
+    rng = np.random.default_rng(0)
+    seen: dict[str, list[NDArray[np.float32]]] = {n: [] for n in names}
+    for feed in inputs:
+        values = dict(zip(wanted, session.run(wanted, dict(feed)), strict=True)) | {n: feed[n] for n in names if n in given}
+        for name, value in values.items():
+            flat = value.reshape(-1)
+            sample = rng.choice(flat, min(SAMPLES, flat.size), replace=False)
+            seen[name].append(np.append(sample, (flat.min(), flat.max())).astype(np.float32))
+    return {name: best_range(np.concatenate(samples)) for name, samples in seen.items()}
+
+
+def best_range(values: NDArray[np.float32]) -> Range:
+    """Of the full range and its shrunken versions, the one whose 256 steps lie nearest to the values."""
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    candidates = [Range(low * shrink, high * shrink) for shrink in SHRINKS]
+    return min(candidates, key=lambda r: _squared_error(values, r))
+
+
+def _squared_error(values: NDArray[np.float32], r: Range) -> float:
+    step = max(r.high - r.low, 1e-12) / 255
+    zero = round(-r.low / step)
+    stored = np.clip(np.rint(values / step) + zero, 0, 255)
+    return float(np.square((stored - zero) * step - values).mean())
+
+
+def symmetric_int8(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Integers in [-127, 127] of the same shape, and one scale for each index along ``axis``: values are their product."""
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    scales = np.abs(values).max(axis=others).astype(np.float32) / 127
+    scales[scales == 0] = 1.0
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    return np.rint(values / scales.reshape(shape)).astype(np.int8), scales
+
+
+def _channel_axis(node: NodeProto) -> int:
+    if node.op_type == "Conv":
+        return 0
+    transposed = any(a.name == "transB" and a.i for a in node.attribute)
+    return 0 if transposed else 1
+
+
+def _replace(initialiser: TensorProto, values: NDArray[np.int8]) -> None:
+    initialiser.CopyFrom(numpy_helper.from_array(values, initialiser.name))
+
+
+def _insert(model: ModelProto, nodes: Iterable[NodeProto]) -> None:
+    """Add nodes and put the graph back in an order in which every tensor is made before it is read."""
+    waiting = [*nodes, *model.graph.node]
+    ready = {i.name for i in model.graph.initializer} | {i.name for i in model.graph.input} | {""}
+    ordered: list[NodeProto] = []
+    while waiting:
+        runnable = [n for n in waiting if all(source in ready for source in n.input)]
+        if not runnable:
+            raise ValueError("the graph has a cycle or reads a tensor that nothing makes")
+        ordered.extend(runnable)
+        ready.update(out for n in runnable for out in n.output)
+        waiting = [n for n in waiting if not all(out in ready for out in n.output)]
+    del model.graph.node[:]
+    model.graph.node.extend(ordered)
