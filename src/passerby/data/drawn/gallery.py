@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 
+from passerby.atomic import replacing
 from passerby.data.drawn.captions import captions
 from passerby.data.drawn.people import DrawnPerson, Garment, Pose, sample_person, sample_pose
 from passerby.data.drawn.picture import draw
@@ -72,12 +72,14 @@ def write_gallery(
         for view, seen in enumerate(_views(person, views, (seed, identity))):
             path = folder / f"{identity:05d}-{view}.jpg"
             shot = _mixed(seed, identity, view)
-            _replace(path, _jpeg(seen, shot, height))
+            with replacing(path) as file:
+                draw(seen, shot, height).save(file, "JPEG", quality=90)
             pictures.append(path)
             rows += [
                 {"path": path.name, "caption": caption, "id": f"{identity:05d}", "split": str(split)} for caption in captions(seen, shot)
             ]
-    _replace(folder / "captions.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    with replacing(folder / "captions.jsonl") as file:
+        file.writelines(f"{json.dumps(row)}\n".encode() for row in rows)
     return tuple(pictures)
 
 
@@ -89,19 +91,6 @@ def _views(person: DrawnPerson, views: int, seeds: tuple[int, int]) -> Iterable[
 def _mixed(seed: int, identity: int, view: int) -> int:
     """One seed of its own for every picture of a gallery."""
     return int(np.random.SeedSequence([seed, identity, view]).generate_state(1)[0])
-
-
-def _jpeg(person: DrawnPerson, seed: int, height: int) -> bytes:
-    buffer = BytesIO()
-    draw(person, seed, height).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """A file with this content, or what was there before."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def _scripted(

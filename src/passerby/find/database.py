@@ -1,0 +1,213 @@
+"""An index's database file: its schema and migrations, how it is opened, and SQLite's complaints in plain words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from uuid import uuid4
+
+from passerby.errors import IndexFault
+
+FILE_NAME = "index.db"
+APPLICATION_ID = 0x50534259
+"""The letters ``PSBY``, in the file's header."""
+
+BUSY_SECONDS = 30.0
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+        """CREATE TABLE embeddings (
+            id INTEGER PRIMARY KEY, digest TEXT NOT NULL, region TEXT NOT NULL, vector BLOB NOT NULL, UNIQUE (digest, region))""",
+        """CREATE TABLE media (
+            id INTEGER PRIMARY KEY,
+            path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, digest TEXT NOT NULL)""",
+        """CREATE TABLE persons (
+            id INTEGER PRIMARY KEY,
+            media INTEGER NOT NULL REFERENCES media ON DELETE CASCADE,
+            embedding INTEGER NOT NULL REFERENCES embeddings,
+            x REAL, y REAL, width REAL, height REAL, time REAL, track INTEGER)""",
+        """CREATE TABLE failures (
+            path BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX media_by_size ON media (size)",
+        "CREATE INDEX persons_by_media ON persons (media)",
+        "CREATE INDEX persons_by_embedding ON persons (embedding)",
+        """CREATE TRIGGER embedding_of_nobody AFTER DELETE ON persons
+            WHEN NOT EXISTS (SELECT 1 FROM persons WHERE embedding = OLD.embedding)
+            BEGIN DELETE FROM embeddings WHERE id = OLD.embedding; END""",
+        "INSERT INTO meta VALUES ('id', :id), ('generation', 0), ('created', strftime('%Y-%m-%dT%H:%M:%SZ'))",
+    ),
+)
+"""Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def open_for_writing(folder: Path) -> sqlite3.Connection:
+    """Open the index in ``folder``, made or migrated where needed.
+
+    Raises:
+        IndexFault: the folder is a file, or the database cannot be written, is damaged, or is of a newer version.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _not_a_folder(folder) from error
+    except OSError as error:
+        raise IndexFault(
+            expected=f"a folder that can be made at {folder}", found=error.strerror or str(error), do="name another with --index"
+        ) from error
+    with plain_faults(folder):
+        connection = _connect(folder, "mode=rwc")
+        with _closed_on_error(connection):
+            _require_ours(connection, folder)
+            connection.execute("PRAGMA page_size = 16384")
+            connection.execute("PRAGMA journal_mode = WAL")
+            _migrate(connection)
+    return connection
+
+
+def open_for_reading(folder: Path) -> sqlite3.Connection:
+    """Open the index in ``folder`` as it is, from a read-only disk too.
+
+    Raises:
+        IndexFault: there is none, or it is damaged, or of a newer version.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise _not_a_folder(folder)
+    if not (folder / FILE_NAME).exists():
+        raise IndexFault(expected=f"an index at {folder}", found="none", do=f"make it with: passerby index PATH… --index {folder}")
+    with plain_faults(folder):
+        connection = _connect_to_existing(folder)
+        with _closed_on_error(connection):
+            _require_ours(connection, folder)
+            version = schema_version(connection)
+        if version == SCHEMA_VERSION:
+            return connection
+        connection.close()
+    return open_for_writing(folder)
+
+
+@contextmanager
+def plain_faults(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says about the index in ``folder`` into an `IndexFault`; programming errors pass."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE) & 0xFF
+        if code not in _FAULTS:
+            raise
+        expected, found, do = _FAULTS[code]
+        raise IndexFault(expected=expected.format(folder=folder), found=f"{found} ({error})", do=do) from error
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _connect(folder: Path, options: str) -> sqlite3.Connection:
+    uri = f"{(folder / FILE_NAME).absolute().as_uri()}?{options}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def _connect_to_existing(folder: Path) -> sqlite3.Connection:
+    """Connect for reading; where SQLite may not make its side files, take the database as immutable, if no write waits in the log."""
+    try:
+        connection = _connect(folder, "mode=rw")
+        with _closed_on_error(connection):
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError as error:
+        log = folder / f"{FILE_NAME}-wal"
+        refused = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+        if not refused or (log.exists() and log.stat().st_size):
+            raise
+        return _connect(folder, "mode=ro&immutable=1")
+    return connection
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _require_ours(connection: sqlite3.Connection, folder: Path) -> None:
+    version, application, tables = connection.execute(
+        "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
+    if application != APPLICATION_ID and (application or version or tables):
+        raise IndexFault(
+            expected=f"a Passerby index at {folder}", found="a database of another program", do="name another folder with --index"
+        )
+    if version > SCHEMA_VERSION:
+        raise IndexFault(
+            expected=f"an index of version {SCHEMA_VERSION} or older at {folder}",
+            found=f"version {version}, made by a newer Passerby",
+            do="upgrade Passerby, or name another folder with --index",
+        )
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date in one transaction; a kill leaves the old one, and of two processes one does the work."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if missing := MIGRATIONS[schema_version(connection) :]:
+            for statement in chain.from_iterable(missing):
+                connection.execute(statement, {"id": uuid4().hex} if ":id" in statement else {})
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End a failed transaction; SQLite may have done so itself, on a full disk for one."""
+    with suppress(sqlite3.Error):
+        connection.execute("ROLLBACK")
+
+
+def _not_a_folder(folder: Path) -> IndexFault:
+    return IndexFault(expected=f"a folder for the index at {folder}", found="a file", do="name another with --index")
+
+
+_WRITABLE = ("an index that can be written at {folder}", "a read-only one", "give yourself write permission, or name another with --index")
+_DAMAGED = ("an index at {folder}", "a damaged file", "restore it from a copy, or move it away and index again")
+_LOCKED = (
+    f"the index at {{folder}} to be free within {BUSY_SECONDS:.0f} s",
+    "another process that writes to it",
+    "run the same command again later",
+)
+_FAULTS = {
+    sqlite3.SQLITE_FULL: (
+        "room on the disk for the index at {folder}",
+        "none",
+        "free some and run the same command again; it goes on where it stopped",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "a disk that works at {folder}",
+        "a failed read or write",
+        "check its free space and health, then run the same command again",
+    ),
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: (
+        "a readable and writable index at {folder}",
+        "one that does not open",
+        "check its permissions, or name another with --index",
+    ),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+}

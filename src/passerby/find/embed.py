@@ -1,0 +1,74 @@
+"""Vectors for other tools: pictures and texts to a ``.npz`` file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.atomic import replacing
+from passerby.errors import QueryError
+from passerby.find.scan import scan_paths
+from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encoder import Encoder
+from passerby.types import Failure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """Pictures, then texts, in the order they were given; what was given twice is there twice.
+
+    Args:
+        vectors: float32 (n, d), each of length 1.
+        names: n paths or texts.
+        failed: pictures that could not be used.
+    """
+
+    vectors: NDArray[np.float32]
+    names: tuple[str, ...]
+    failed: tuple[Failure, ...]
+
+
+def embed(
+    encoder: Encoder, paths: Iterable[Path], texts: Iterable[str] = (), on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Embeddings:
+    """Encode files, the pictures in folders, and texts.
+
+    Raises:
+        ModelError: a tower cannot be trusted.
+    """
+    scans = [scan_paths([path]) for path in paths]
+    files = [path for scan in scans for path in scan.files]
+    failed = [Failure(path, "expected a file or folder, found nothing; check the path") for scan in scans for path in scan.missing]
+    failed += [failure for scan in scans for failure in scan.failed]
+    pictures: list[Encoded] = []
+    for done, outcome in enumerate(encode_images(encoder, files), 1):
+        if isinstance(outcome, Encoded):
+            pictures.append(outcome)
+        else:
+            failed.append(outcome)
+        on_progress(done, len(files))
+    sentences = list(texts)
+    vectors = [np.empty((0, encoder.dim), np.float32), *(picture.vector[None] for picture in pictures), encode_texts(encoder, sentences)]
+    return Embeddings(np.concatenate(vectors), (*(str(picture.media.path) for picture in pictures), *sentences), tuple(failed))
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a UTF-8 file that hold words.
+
+    Raises:
+        QueryError: it cannot be read.
+    """
+    try:
+        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(expected="a UTF-8 file with one text per line", found=f"{path}: {error}", do="correct --texts") from error
+
+
+def write_embeddings(embeddings: Embeddings, path: Path) -> None:
+    """Write ``vectors`` float32 (n, d) and ``names`` (n,) to an ``.npz`` file, whole or not at all. Raises ``OSError``."""
+    with replacing(path) as file:
+        np.savez(file, vectors=embeddings.vectors, names=np.array(embeddings.names, dtype=np.str_))

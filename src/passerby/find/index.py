@@ -1,0 +1,359 @@
+"""The index: one SQLite file that is the truth about media, the people in them, their embeddings, and what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import IndexFault
+from passerby.find.database import open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.model.encoder import Encoder
+from passerby.types import Box, Failure, Media, ModelDigest, Person
+
+WHOLE_PICTURE = "whole"
+"""The region of an embedding that is made of the whole picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedModel:
+    """Which model made the embeddings of an index."""
+
+    name: str
+    digest: ModelDigest
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an index knows of a file.
+
+    Args:
+        size: in bytes, when it was read.
+        time_ns: its modification time or, of a failure, its status change time.
+        digest: SHA-256 of its bytes; ``None`` of a failure.
+        failure: why it could not be used, if so.
+    """
+
+    size: int
+    time_ns: int
+    digest: str | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A state of an index: equal stamps, equal embeddings.
+
+    Args:
+        index: 32 hexadecimal digits, drawn when the index was made.
+        generation: the number of writing transactions so far.
+    """
+
+    index: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index holds.
+
+    Args:
+        model: ``None`` until something was indexed.
+        bytes: the size of its files on disk.
+        created: UTC, ISO 8601.
+    """
+
+    folder: Path
+    people: int
+    media: int
+    embeddings: int
+    failures: int
+    model: IndexedModel | None
+    bytes: int
+    created: str
+
+
+def default_folder() -> Path:
+    """Where the index of this user is, unless told otherwise."""
+    from platformdirs import user_data_path
+
+    return user_data_path("passerby", appauthor=False) / "index"
+
+
+class Index:
+    """An open index folder; close it, or use it in a ``with``. For one thread; any number of processes may share the folder."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder.absolute()
+        self._db = connection
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open an index that exists.
+
+        Raises:
+            IndexFault: there is none, or it is damaged, or of a newer version.
+        """
+        return cls(folder, open_for_reading(folder))
+
+    @classmethod
+    def create(cls, folder: Path, encoder: Encoder, *, rebuild: bool = False) -> Self:
+        """Open an index to be written with ``encoder``, made where there is none.
+
+        Args:
+            rebuild: forget everything it holds, whichever model that came from.
+
+        Raises:
+            IndexFault: it cannot be written, is damaged, of a newer version, or of another model.
+        """
+        index = cls(folder, open_for_writing(folder))
+        try:
+            index._adopt(encoder, rebuild)
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, all or nothing: what it holds is on the disk when it ends. Keep it short: one writes at a time."""
+        with plain_faults(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+                self._db.execute("COMMIT")
+            except BaseException:
+                roll_back(self._db)
+                raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whatever other processes write."""
+        with plain_faults(self.folder):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                roll_back(self._db)
+
+    # -- the model -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> IndexedModel | None:
+        found = self._meta("model")
+        if found is None:
+            return None
+        name, digest, dim = json.loads(str(found))
+        return IndexedModel(name, ModelDigest(digest), dim)
+
+    def require_model(self, digest: ModelDigest, name: str) -> None:
+        """Refuse vectors of a model other than the one that made this index.
+
+        Raises:
+            IndexFault: another made it.
+        """
+        model = self.model
+        if model is not None and model.digest != digest:
+            raise IndexFault(
+                expected=f"an index made by model {name} ({digest[:12]})",
+                found=f"one made by {model.name} ({model.digest[:12]}) at {self.folder}",
+                do=f"name that model with --model, or index again: passerby index PATH… --index {self.folder} --rebuild",
+            )
+
+    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
+        if rebuild or self.model is None:
+            with self.writing():
+                if rebuild:
+                    self._db.execute("DELETE FROM media")
+                    self._db.execute("DELETE FROM failures")
+                    self._db.execute("DELETE FROM meta WHERE key = 'model'")
+                model = json.dumps([encoder.name, encoder.digest, encoder.dim])
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
+        self.require_model(encoder.digest, encoder.name)
+
+    # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
+
+    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+        """Hold one person, the whole of ``media``, in place of what its path held.
+
+        Args:
+            vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
+        """
+        self._db.execute(
+            "INSERT OR IGNORE INTO embeddings (digest, region, vector) VALUES (?, ?, ?)",
+            (media.digest, WHOLE_PICTURE, np.ascontiguousarray(vector, "<f4").tobytes()),
+        )
+        self.link(media)
+
+    def link(self, media: Media) -> bool:
+        """Hold one person, the whole of ``media``, if its bytes are known: a moved, copied or merely touched file.
+
+        Returns:
+            whether they are; where not, nothing is changed.
+        """
+        embedding = self._one("SELECT id FROM embeddings WHERE digest = ? AND region = ?", media.digest, WHOLE_PICTURE)
+        if embedding is None:
+            return False
+        path = os.fsencode(media.path)
+        self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
+        self._db.execute(
+            """INSERT INTO media (path, size, modified_ns, digest) VALUES (?, ?, ?, ?)
+            ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest""",
+            (path, media.size, media.modified_ns, media.digest),
+        )
+        person = self._db.execute(
+            "INSERT INTO persons (media, embedding) SELECT id, ? FROM media WHERE path = ?", (*embedding, path)
+        ).lastrowid
+        self._db.execute("DELETE FROM persons WHERE media = (SELECT id FROM media WHERE path = ?) AND id != ?", (path, person))
+        return True
+
+    def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
+        """Remember that a file could not be used, in place of what its path held.
+
+        Args:
+            changed_ns: its status change time, so that a change of permissions is a change too.
+        """
+        self.forget(path)
+        self._db.execute("INSERT INTO failures VALUES (?, ?, ?, ?)", (os.fsencode(path), size, changed_ns, reason))
+
+    def forget(self, path: Path) -> int:
+        """Delete a file, its people, and embeddings nobody is left of.
+
+        Returns:
+            the number of media deleted, 0 or 1.
+        """
+        key = (os.fsencode(path),)
+        self._db.execute("DELETE FROM failures WHERE path = ?", key)
+        return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
+
+    def purge(self) -> None:
+        """After a deletion, outside of `writing`: leave nothing of it in SQLite's log.
+
+        Raises:
+            IndexFault: another process holds on to the log.
+        """
+        with plain_faults(self.folder):
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise IndexFault(
+                expected=f"no other process at {self.folder}",
+                found="one that still reads deleted data",
+                do="run the same command again later",
+            )
+
+    # -- reading ---------------------------------------------------------------------------------------------------------------
+
+    def standing(self, path: Path) -> Standing | None:
+        """What is known of a file; ``None`` for a new one."""
+        row = self._one(
+            """SELECT size, modified_ns, digest, NULL FROM media WHERE path = :path
+            UNION ALL SELECT size, changed_ns, NULL, reason FROM failures WHERE path = :path""",
+            path=os.fsencode(path),
+        )
+        return Standing(*row) if row else None
+
+    def knows_size(self, size: int) -> bool:
+        """Whether some media has this many bytes."""
+        return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
+
+    def paths_under(self, path: Path) -> list[Path]:
+        """Media and failures at a path or, were it a folder, below it; sorted."""
+        key = os.fsencode(path)
+        separator = os.sep.encode()
+        below = key.removesuffix(separator) + separator
+        rows = self._all(
+            """SELECT path FROM media WHERE path = :key OR path > :below AND path < :beyond
+            UNION SELECT path FROM failures WHERE path = :key OR path > :below AND path < :beyond ORDER BY path""",
+            key=key,
+            below=below,
+            beyond=below[:-1] + bytes([below[-1] + 1]),
+        )
+        return [Path(os.fsdecode(row[0])) for row in rows]
+
+    def failures(self) -> list[Failure]:
+        """Files that could not be used, by path."""
+        return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
+
+    def stamp(self) -> Stamp:
+        return Stamp(str(self._meta("id")), int(str(self._meta("generation"))))
+
+    def iter_embeddings(self, chunk: int = 1024) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
+        cursor = self._db.execute("SELECT id, vector FROM embeddings ORDER BY id")
+        while rows := cursor.fetchmany(chunk):
+            yield _ids_and_vectors(rows)
+
+    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
+        return _ids_and_vectors(
+            self._all("SELECT id, vector FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids)))
+        )
+
+    def persons(self, embedding: int) -> list[Person]:
+        """Who has this embedding, by path."""
+        rows = self._all(
+            """SELECT path, size, modified_ns, digest, x, y, width, height, time, track
+            FROM persons JOIN media ON media.id = persons.media WHERE embedding = ? ORDER BY path, persons.id""",
+            embedding,
+        )
+        return [_person(row) for row in rows]
+
+    def info(self) -> IndexInfo:
+        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+        with self.snapshot():
+            return IndexInfo(
+                folder=self.folder,
+                people=self._count("persons"),
+                media=self._count("media"),
+                embeddings=self._count("embeddings"),
+                failures=self._count("failures"),
+                model=self.model,
+                bytes=size,
+                created=str(self._meta("created")),
+            )
+
+    def _count(self, table: str) -> int:
+        return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
+
+    def _meta(self, key: str) -> object:
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
+        return row[0] if row else None
+
+    def _one(self, sql: str, *values: object, **named: object) -> tuple[Any, ...] | None:
+        return next(iter(self._all(sql, *values, **named)), None)
+
+    def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        with plain_faults(self.folder):
+            return self._db.execute(sql, named or values).fetchall()
+
+
+def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ids = np.array([row[0] for row in rows], np.int64)
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
+    return ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0)
+
+
+def _person(row: tuple[Any, ...]) -> Person:
+    path, size, modified_ns, digest, *box, time, track = row
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest)
+    return Person(media, None if box[0] is None else Box(*box), time, track)

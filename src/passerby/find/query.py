@@ -1,0 +1,88 @@
+"""A question: words, a picture, or both, as weighted vectors of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import QueryError
+from passerby.model.encode import encode_texts
+from passerby.model.encoder import Encoder
+from passerby.model.preprocess import preprocess, read_image
+from passerby.types import ModelDigest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """A part of a question.
+
+    Args:
+        vector: float32 (d,), of length 1.
+    """
+
+    weight: float
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """A question of at least one term.
+
+    Args:
+        text: as people read it.
+        cut: how many word pieces at its end were over the model's limit and not read.
+        model: which model made the vectors, by digest and name.
+
+    Raises:
+        QueryError: the terms cancel out.
+    """
+
+    text: str
+    terms: tuple[Term, ...]
+    model: ModelDigest
+    model_name: str
+    cut: int = 0
+
+    def __post_init__(self) -> None:
+        if not np.linalg.norm(self._sum()) > 1e-6:
+            raise QueryError(expected="words and a picture that agree in something", found="opposites", do="ask with one of them")
+
+    @property
+    def direction(self) -> NDArray[np.float64]:
+        """The normalised weighted mean of the terms, float64 (d,): the score of a person is its cosine with their vector."""
+        total = self._sum()
+        return total / np.float64(np.linalg.norm(total))
+
+    def _sum(self) -> NDArray[np.float64]:
+        weights = np.array([term.weight for term in self.terms])
+        return weights @ np.stack([term.vector for term in self.terms]).astype(np.float64)
+
+
+@runtime_checkable
+class _CountsTokens(Protocol):
+    def tokens_cut(self, text: str) -> int: ...
+
+
+def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) -> Query:
+    """Make a question of words, of a picture of somebody alike, or of both in equal parts.
+
+    Raises:
+        QueryError: neither says anything.
+        ImageError: the picture cannot be read.
+    """
+    words = (words or "").strip()
+    if not words and like is None:
+        raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
+    terms = []
+    if words:
+        terms.append(Term(1.0, encode_texts(encoder, [words])[0]))
+    if like is not None:
+        pixels = preprocess(read_image(like), encoder.preprocessing)
+        terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))
+    text = " + ".join(part for part in (words, f"like {like.name}" if like else "") if part)
+    cut = encoder.tokens_cut(words) if isinstance(encoder, _CountsTokens) else 0
+    return Query(text, tuple(terms), encoder.digest, encoder.name, cut)

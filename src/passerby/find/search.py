@@ -1,0 +1,90 @@
+"""Exact search: one pass over float16 vectors finds everyone who could be among the best, float32 vectors rank them."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import numkong
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import QueryError
+from passerby.find.index import Index
+from passerby.find.query import Query
+from passerby.find.vectors import load_vectors
+from passerby.types import Hit, Person
+
+THREADS: Final = 2
+
+ROUNDING: Final = 1.2e-3
+"""How far a float16 score may be from the exact one: both vectors of length 1 and rounded by at most 2**-11 of each number,
+with room for their length, for numbers below float16's normal range, and for float32 sums."""
+
+_CHUNK: Final = 1024
+_BLOCK: Final = 64
+
+
+def search(index: Index, query: Query, k: int = 10) -> list[Hit]:
+    """The ``k`` people most like the query, best first.
+
+    The ranking is that of exact cosine similarity in float64; people of equal score are in the order of their paths.
+
+    Raises:
+        QueryError: ``k`` is not positive.
+        IndexFault: the index is of another model, or damaged.
+    """
+    if k < 1:
+        raise QueryError(expected="a number of people of at least 1", found=str(k), do="correct -k")
+    with index.snapshot():
+        index.require_model(query.model, query.model_name)
+        table = load_vectors(index)
+        direction = query.direction
+        candidates = table.ids[_could_be_best(rough_scores(table.vectors, direction), k)]
+        best = heapq.nsmallest(k, _people(index, candidates, direction, k), key=lambda found: (-found[0], os.fsencode(found[1].media.path)))
+    return [Hit(rank, score, person) for rank, (score, person) in enumerate(best, 1)]
+
+
+def rough_scores(vectors: NDArray[np.float16], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine similarities within ``ROUNDING``, float64 (n,), of vectors float16 (n, d) and a direction float64 (d,)."""
+    query = direction.astype(np.float16)[None]
+    parts = [part for part in np.array_split(vectors, THREADS) if len(part)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        scores = pool.map(lambda part: np.asarray(numkong.cdist(part, query, "dot")).ravel(), parts)
+        return np.concatenate([np.empty(0), *scores])
+
+
+def _could_be_best(rough: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Rows that can be among the ``k`` best, whatever rounding did."""
+    return np.flatnonzero(rough >= _kth_best(rough, k) - 2 * ROUNDING)
+
+
+def _kth_best(scores: NDArray[np.float64], k: int) -> float:
+    """The ``k``-th largest of n scores, minus infinity if there are no more than ``k``.
+
+    At least ``k`` scores reach the ``k``-th largest of the maxima of blocks, so only those few that do are partitioned.
+    """
+    if len(scores) <= k:
+        return -math.inf
+    maxima = np.maximum.reduceat(scores, np.arange(0, len(scores), _BLOCK))
+    if len(maxima) > k:
+        scores = scores[scores >= np.partition(maxima, -k)[-k]]
+    return float(np.partition(scores, -k)[-k])
+
+
+def _people(index: Index, ids: NDArray[np.int64], direction: NDArray[np.float64], k: int) -> Iterator[tuple[float, Person]]:
+    """Whoever has one of the best exact scores among these embeddings, ties included."""
+    scores, known = [np.empty(0)], [np.empty(0, np.int64)]
+    for start in range(0, len(ids), _CHUNK):
+        found, vectors = index.embeddings(ids[start : start + _CHUNK].tolist())
+        scores.append(np.sum(vectors.astype(np.float64) * direction, axis=1))
+        known.append(found)
+    exact = np.concatenate(scores)
+    threshold = _kth_best(exact, k)
+    for score, embedding in zip(exact.tolist(), np.concatenate(known).tolist(), strict=True):
+        if score >= threshold:
+            yield from ((score, person) for person in index.persons(embedding))

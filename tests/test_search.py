@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from crops import media, random_vectors, unit, write_crop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from passerby.errors import ImageError, IndexFault, QueryError
+from passerby.find.index import Index
+from passerby.find.query import Query, Term, ask
+from passerby.find.search import ROUNDING, rough_scores, search
+from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.onnx import OnnxEncoder
+from passerby.types import ModelDigest
+
+
+@pytest.fixture
+def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+    with Index.create(tmp_path / "index", tiny_encoder) as opened:
+        yield opened
+
+
+def fill(index: Index, vectors: NDArray[np.float32]) -> None:
+    """Hold each vector under two paths of equal bytes, in an order that is not that of the paths."""
+    with index.writing():
+        for number in np.random.default_rng(1).permutation(len(vectors)):
+            for folder in "zb":
+                index.add(media(f"/{folder}/{number:05}.jpg", str(number)), vectors[number])
+
+
+def slow_search(vectors: NDArray[np.float32], direction: NDArray[np.float64], k: int) -> list[tuple[str, float]]:
+    """Score everybody in float64, sort, cut."""
+    people = [
+        (f"/{folder}/{number:05}.jpg", float(np.sum(vector.astype(np.float64) * direction)))
+        for number, vector in enumerate(vectors)
+        for folder in "zb"
+    ]
+    return sorted(people, key=lambda person: (-person[1], person[0]))[:k]
+
+
+def query_of(encoder: OnnxEncoder, *vectors: NDArray[np.float32]) -> Query:
+    return Query("", tuple(Term(1.0, vector) for vector in vectors), encoder.digest, encoder.name)
+
+
+def cluster(seed: int, count: int, spread: float) -> NDArray[np.float32]:
+    """A query and then ``count`` vectors, all around one direction: (1 + count, 16)."""
+    generator = np.random.default_rng(seed)
+    return unit(generator.normal(size=16) + spread * generator.normal(size=(1 + count, 16)))
+
+
+GALLERIES = st.builds(cluster, st.integers(0, 2**32 - 1), st.integers(0, 300), st.sampled_from([0.0, 1e-6, 1e-4, 1e-2, 1.0]))
+
+
+@given(gallery=GALLERIES, k=st.integers(1, 400))
+@settings(max_examples=40, deadline=None)
+def test_the_ranking_is_that_of_a_slow_exact_search(tiny_encoder: OnnxEncoder, gallery: NDArray[np.float32], k: int) -> None:
+    """Also where many vectors lie closer together than float16 can tell."""
+    query, vectors = query_of(tiny_encoder, gallery[0]), gallery[1:]
+    with TemporaryDirectory() as folder, Index.create(Path(folder), tiny_encoder) as index:
+        fill(index, vectors)
+        hits = search(index, query, k)
+    expected = slow_search(vectors, query.direction, k)
+    assert [(str(hit.person.media.path), hit.score) for hit in hits] == expected
+    assert [hit.rank for hit in hits] == list(range(1, len(expected) + 1))
+
+
+@pytest.mark.parametrize("dim", [1, 16, 17, 512])
+def test_rough_scores_keep_their_promise(dim: int) -> None:
+    vectors, query = random_vectors(2001, dim), random_vectors(1, dim, seed=1)[0].astype(np.float64)
+    rough = rough_scores(vectors.astype(np.float16), query)
+    assert np.abs(rough - vectors.astype(np.float64) @ query).max() <= ROUNDING
+
+
+def test_a_query_of_another_model_is_refused(index: Index) -> None:
+    fill(index, random_vectors(3))
+    query = Query("", (Term(1.0, random_vectors(1)[0]),), ModelDigest("f" * 64), "other")
+    with pytest.raises(IndexFault, match="--rebuild"):
+        search(index, query)
+
+
+def test_an_empty_index_finds_nobody(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    assert search(index, query_of(tiny_encoder, random_vectors(1)[0])) == []
+
+
+def test_k_is_positive(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    with pytest.raises(QueryError, match="-k"):
+        search(index, query_of(tiny_encoder, random_vectors(1)[0]), 0)
+
+
+def test_words_are_one_vector(tiny_encoder: OnnxEncoder) -> None:
+    query = ask(tiny_encoder, "  a red jacket ")
+    assert query.text == "a red jacket"
+    np.testing.assert_allclose(query.direction, encode_texts(tiny_encoder, ["a red jacket"])[0], atol=1e-6)
+
+
+def test_a_picture_finds_itself(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+    paths = [write_crop(tmp_path / f"{seed}.png", seed) for seed in range(5)]
+    with index.writing():
+        for encoded in encode_images(tiny_encoder, paths):
+            assert isinstance(encoded, Encoded)
+            index.add(encoded.media, encoded.vector)
+    best = search(index, ask(tiny_encoder, like=paths[3]))[0]
+    assert best.person.media.path == paths[3]
+    assert best.score == pytest.approx(1, abs=1e-6)
+
+
+def test_words_and_a_picture_count_the_same(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+    picture = write_crop(tmp_path / "a.png", 1)
+    words, like, both = ask(tiny_encoder, "red"), ask(tiny_encoder, like=picture), ask(tiny_encoder, "red", picture)
+    mean = words.direction + like.direction
+    np.testing.assert_allclose(both.direction, mean / np.linalg.norm(mean), atol=1e-6)
+    assert both.text == "red + like a.png"
+
+
+@pytest.mark.parametrize("words", [None, "", " \n\t "])
+def test_an_empty_question_is_refused(tiny_encoder: OnnxEncoder, words: str | None) -> None:
+    with pytest.raises(QueryError, match="empty"):
+        ask(tiny_encoder, words)
+
+
+@pytest.mark.parametrize("words", ["😀", "красная куртка", "红色夹克", "\ud800", "a\0b", "red " * 10_000])
+def test_any_words_make_a_question(tiny_encoder: OnnxEncoder, words: str) -> None:
+    query = ask(tiny_encoder, words)
+    assert np.linalg.norm(query.direction) == pytest.approx(1)
+    assert (query.cut > 9_000) == (len(words) > 100)
+
+
+def test_a_picture_that_cannot_be_read_is_no_question(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        ask(tiny_encoder, "red", tmp_path / "missing.jpg")
+
+
+def test_opposites_are_no_question(tiny_encoder: OnnxEncoder) -> None:
+    vector = random_vectors(1)[0]
+    with pytest.raises(QueryError, match="opposites"):
+        query_of(tiny_encoder, vector, -vector)
