@@ -1,0 +1,99 @@
+"""Latency of a query in a running process, against plain numpy and against one pass over the vectors' bytes.
+
+A query is words through the text tower, then exact search. Plain numpy is a float32 matrix product in memory and a partial sort.
+One pass is the sum of the searched vectors' bytes as 64-bit words by two threads: what reading them costs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from common import Row, options, show
+from numpy.typing import NDArray
+from synthetic import write_index
+
+from passerby.find.index import Index
+from passerby.find.query import ask
+from passerby.find.search import search
+from passerby.find.vectors import load_vectors
+from passerby.model.encoder import Encoder
+from passerby.resolve import DEFAULT_MODEL, load_model
+
+WORDS = (
+    "a person wearing a red jacket, a black cap and brown shoes",
+    "a woman in a long blue dress who carries a white handbag",
+    "a man with a grey backpack, a green T-shirt and shorts",
+)
+K = 10
+
+
+def numpy_search(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Rows of the best ``K``, best first."""
+    scores = vectors @ direction
+    best = np.argpartition(scores, -K)[-K:]
+    return best[np.argsort(-scores[best])]
+
+
+def measure(index: Index, encoder: Encoder, queries: int) -> Row:
+    """Percentiles over queries; the rivals take turns, so that they share what else the machine does."""
+    with index.snapshot():
+        searched = load_vectors(index).vectors
+    in_memory = searched.astype(np.float32)
+    halves = np.array_split(searched.reshape(-1).view(np.uint64), 2)
+
+    def turn(words: str) -> list[float]:
+        query = ask(encoder, words)
+        direction = query.direction.astype(np.float32)
+        return [
+            _milliseconds(lambda: ask(encoder, words)),
+            _milliseconds(lambda: search(index, query, K)),
+            _milliseconds(lambda: numpy_search(in_memory, direction)),
+            _milliseconds(lambda: list(pool.map(np.sum, halves))),
+        ]
+
+    with ThreadPoolExecutor(2) as pool:
+        turn(WORDS[0])
+        ask_ms, search_ms, numpy_ms, pass_ms = np.array([turn(words) for words in islice(cycle(WORDS), queries)]).T
+    return {
+        "people": len(searched),
+        "search / pass": float(np.median(search_ms) / np.median(pass_ms)),
+        "search / numpy": float(np.median(search_ms) / np.median(numpy_ms)),
+        "query p50 ms": float(np.median(ask_ms + search_ms)),
+        "query p99 ms": float(np.percentile(ask_ms + search_ms, 99)),
+        "search p50 ms": float(np.median(search_ms)),
+        "search p99 ms": float(np.percentile(search_ms, 99)),
+        "numpy p50 ms": float(np.median(numpy_ms)),
+        "pass p50 ms": float(np.median(pass_ms)),
+    }
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--people", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    parser.add_argument("--queries", type=int, default=200)
+    given = parser.parse_args()
+    encoder = load_model(given.model)
+    rows = []
+    for people in given.people:
+        with TemporaryDirectory() as folder:
+            write_index(Path(folder), given.model, people)
+            with Index.open(Path(folder)) as index:
+                rows.append(measure(index, encoder, given.queries))
+    show("search latency", rows, as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
