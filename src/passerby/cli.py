@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from passerby.types import Split
+
 app = typer.Typer(
     name="passerby",
     help="Find people in photos and video by what they wear.",
@@ -26,6 +28,12 @@ IndexFolder = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, or a bundle's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
+
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DATASET", help="A dataset's folder, or a CSV or JSONL table of path, caption, id, split.")
+]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file; see configs/.")]
+OutBundle = Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle's folder; a bundle that is there makes way.")]
 
 DEFAULT_MODEL = "passerby-s"
 
@@ -138,6 +146,98 @@ def embed(
     if embeddings.names:
         write_embeddings(embeddings, out)
     raise typer.Exit(show_embeddings(embeddings, out, as_json=json))
+
+
+@app.command(epilog="Example: passerby demo --out demo")
+def demo(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the gallery, its index and the sheet go.")] = Path("demo"),
+    model: Model = DEFAULT_MODEL,
+    json: Json = False,
+) -> None:
+    """Draw a gallery of sample people, index it, ask three questions and draw the answers."""
+    from passerby.demo import run_demo
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_model
+    from passerby.terminal import show_demo
+
+    with progress_bar("indexing", quiet=json) as on_progress:
+        done = run_demo(load_model(model), out, on_progress)
+    raise typer.Exit(show_demo(done, as_json=json))
+
+
+@app.command(epilog="Example: passerby evaluate --data CUHK-PEDES --split val --json")
+def evaluate(
+    *,
+    data: Data,
+    split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
+    model: Model = DEFAULT_MODEL,
+    json: Json = False,
+) -> None:
+    """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals."""
+    from passerby.data.datasets import load_dataset
+    from passerby.measure.evaluate import evaluate as evaluate_model
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_model
+    from passerby.terminal import show_evaluation
+
+    with progress_bar("reading pictures", quiet=json) as on_progress:
+        evaluation = evaluate_model(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
+    raise typer.Exit(show_evaluation(evaluation, as_json=json))
+
+
+@app.command(epilog="Example: passerby train configs/passerby-s.toml")
+def train(config: Config) -> None:
+    """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.terminal import note
+
+    with needs_extra("learn"):
+        from passerby.learn.config import read_config
+        from passerby.learn.trainer import train as train_model
+
+    note(f"the best model is {train_model(read_config(config), note)}")
+
+
+@app.command(epilog="Example: passerby export configs/passerby-s.toml --out passerby-s-float")
+def export(
+    config: Config, *, out: OutBundle, name: Annotated[str, typer.Option("--name", help="What the bundle calls itself.")] = DEFAULT_MODEL
+) -> None:
+    """Turn the best model of a training run into a float32 bundle, or refuse if ONNX and torch disagree. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.terminal import note
+
+    with needs_extra("learn"):
+        from passerby.deploy.export import export_run
+        from passerby.learn.config import read_config
+
+    bundle = export_run(read_config(config), name, out)
+    note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
+
+
+@app.command(epilog="Example: passerby quantize passerby-s-float --data CUHK-PEDES --out passerby-s")
+def quantize(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The float32 bundle's folder.")],
+    *,
+    data: Data,
+    out: OutBundle,
+    add: Annotated[
+        list[Path] | None, typer.Option("--add", metavar="FILE", help="A file to put into the bundle, such as its card.")
+    ] = None,
+) -> None:
+    """Turn a float32 bundle into INT8, calibrated on train, or refuse if val does not show that Rank-1 stays. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.terminal import note
+
+    with needs_extra("learn"):
+        from passerby.deploy.quantize import quantize as quantize_bundle
+
+    from passerby.data.datasets import load_dataset
+    from passerby.model.bundle import read_bundle
+
+    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    small = quantize_bundle(read_bundle(bundle), dataset, out, {path.name: path for path in add or ()}, note)
+    note(f"quantised {small.name} ({small.digest[:12]}) to {small.folder}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from passerby.demo import Demo
     from passerby.find.embed import Embeddings
     from passerby.find.index import IndexInfo
     from passerby.find.ingest import IndexReport, RemovalReport
     from passerby.find.query import Query
+    from passerby.measure.evaluate import Evaluation
     from passerby.types import Failure, Hit
 
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
@@ -81,7 +83,7 @@ def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, as_json:
     if as_json:
         show_json({"query": query.text, "hits": [_hit_json(hit) for hit in hits]})
     elif hits:
-        _show_table(("rank", "score", "path"), [(str(hit.rank), f"{hit.score:.3f}", hit.person.media.path) for hit in hits])
+        _show_hits(hits)
     if hits and sheet:
         note(f"drawn: {sheet}")
     if not hits:
@@ -118,6 +120,43 @@ def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int
     note(f"{count} vectors written to {path}" if count else "nothing written: expected pictures or texts, found none; name some")
     _show_failures(embeddings.failed)
     return exit_code(count, len(embeddings.failed))
+
+
+def show_demo(demo: Demo, *, as_json: bool) -> int:
+    """Say what was asked and who was found; the sheet's name comes last. Returns the exit code."""
+    if as_json:
+        answers = [{"query": answer.query.text, "hits": [_hit_json(hit) for hit in answer.hits]} for answer in demo.answers]
+        show_json({"gallery": str(demo.gallery), "index": str(demo.index), "sheet": str(demo.sheet), "answers": answers})
+    else:
+        _console(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
+        for answer in demo.answers:
+            _console(stderr=False).print(f"\n[bold]{answer.query.text}[/bold]", highlight=False)
+            _show_hits(answer.hits)
+    _show_failures(demo.report.failed)
+    (note if as_json else _console(stderr=False).print)(f"the answers, drawn: {printable(demo.sheet)}")
+    return exit_code(demo.report.indexed, len(demo.report.failed))
+
+
+def show_evaluation(evaluation: Evaluation, *, as_json: bool) -> int:
+    """Say how well a model did; returns the exit code."""
+    document = evaluation.to_json()
+    if as_json:
+        show_json(document)
+    else:
+        title = f"{evaluation.model} on {evaluation.dataset} {evaluation.split}"
+        size = f"{evaluation.queries} queries, {evaluation.gallery} pictures, {evaluation.identities} people"
+        _console(stderr=False).print(f"{printable(title)}: {size}, {evaluation.seconds:.0f} s", highlight=False)
+        rows = [(name, f"{document[name]:.2f}", "{:.2f} to {:.2f}".format(*interval)) for name, interval in document["intervals"].items()]
+        _show_table(("", "percent", "95 % interval"), rows)
+        _console(stderr=False).print(document["protocol"], highlight=False)
+    if evaluation.problems:
+        _show_table(("record", "problem"), [(problem.record, problem.reason) for problem in evaluation.problems], stderr=True)
+    _show_failures(evaluation.failures)
+    return exit_code(evaluation.queries, len(evaluation.failures) + len(evaluation.problems))
+
+
+def _show_hits(hits: Sequence[Hit]) -> None:
+    _show_table(("rank", "score", "path"), [(str(hit.rank), f"{hit.score:.3f}", hit.person.media.path) for hit in hits])
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

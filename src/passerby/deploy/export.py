@@ -19,12 +19,11 @@ from torch import nn
 
 from passerby.deploy.gates import require_parity
 from passerby.errors import ModelError
-from passerby.learn.compact import CompactClip, fold_batch_norm
+from passerby.learn.compact import CompactClip, build_like, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
-from passerby.learn.pretrained import minilm_folder
 from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.trainer import load_tokenizer, tokenizer_json
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing, normalise
@@ -44,18 +43,34 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     if not kept.exists():
         raise ModelError(expected=f"a trained model at {kept}", found="none", do="run `passerby train` with this config first")
     state = torch.load(kept, weights_only=True, map_location="cpu")
-    model = CompactClip()
+    model = build_like(state["model"])
     model.load_state_dict(state["model"])
     card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
-    return export(model, Preprocessing.from_json(state["preprocessing"]), out, name=name, max_tokens=config.words.max_tokens, card=card)
+    preprocessing = Preprocessing.from_json(state["preprocessing"])
+    return export(model, tokenizer_json(config), preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 
 def export(
-    model: CompactClip, preprocessing: Preprocessing, out: Path, *, name: str, max_tokens: int, card: Mapping[str, object]
+    model: CompactClip,
+    tokenizer: bytes,
+    preprocessing: Preprocessing,
+    out: Path,
+    *,
+    name: str,
+    max_tokens: int,
+    card: Mapping[str, object],
 ) -> Bundle:
-    """Fold, export both towers, prove them against torch on the golden inputs, and only then write the bundle."""
+    """Fold, export both towers, prove them against torch on the golden inputs, and only then write the bundle.
+
+    Args:
+        tokenizer: a ``tokenizer.json``.
+        card: any JSON object; the parity is added to it.
+
+    Raises:
+        GateRefused: the towers in ONNX do not give what they give in torch; nothing is written.
+    """
     folded = fold_batch_norm(model)
-    original = TorchEncoder(folded, load_tokenizer(max_tokens), preprocessing)
+    original = TorchEncoder(folded, load_tokenizer(tokenizer, max_tokens), preprocessing)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
@@ -64,7 +79,7 @@ def export(
             preprocessing=preprocessing,
             image_tower=image_tower_onnx(folded, preprocessing).SerializeToString(),
             text_tower=text_tower_onnx(folded).SerializeToString(),
-            tokenizer=minilm_folder() / "tokenizer.json",
+            tokenizer=tokenizer,
             max_tokens=max_tokens,
             self_test=measure(original.embed_images, original.embed_texts, preprocessing),
             card=card,
@@ -128,7 +143,7 @@ def name_weights(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray[Any
     for name, value in parameters.items():
         if name in held:
             continue
-        match = next((other for other, array in held.items() if _same(array, value.T) and other not in new_names), None)
+        match = next((o for o, array in held.items() if o not in new_names and o not in parameters and _same(array, value.T)), None)
         if match is None:
             raise ModelError(expected=f"the export to hold the parameter {name}", found="none like it", do="report it with torch's version")
         new_names[match] = name + TRANSPOSED

@@ -65,7 +65,7 @@ def require_rank1(original: Evaluation, converted: Evaluation) -> Estimate:
             do="evaluate both on the same split",
         )
     difference = paired_difference(original.per_query, converted.per_query, original.query_identities)
-    if difference.low < -MAX_LOSS:
+    if not difference.low >= -MAX_LOSS:
         raise GateRefused(
             expected=f"Rank-1 to fall by at most {MAX_LOSS} points",
             found=f"{difference.mean:+.2f} points, 95 % interval {difference.low:+.2f} to {difference.high:+.2f}",

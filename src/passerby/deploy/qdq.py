@@ -30,6 +30,16 @@ class Range:
     low: float
     high: float
 
+    @property
+    def step(self) -> float:
+        """Between two neighbours of the 256; positive even where a tensor was all zeros."""
+        return max(self.high - self.low, 1e-12) / 255
+
+    @property
+    def zero(self) -> int:
+        """The integer that stands for 0."""
+        return round(-self.low / self.step)
+
 
 def quantize_weights(model: ModelProto) -> None:
     """Turn the weights of every convolution and linear layer into int8, per output channel, in place."""
@@ -69,11 +79,9 @@ def quantize_activations(model: ModelProto, ranges: Mapping[str, Range]) -> None
     """Send each tensor named through uint8 and back before anything reads it, in place."""
     pairs = []
     for name, r in ranges.items():
-        scale = np.float32((r.high - r.low) / 255)
-        zero = np.uint8(np.clip(round(-r.low / float(scale)), 0, 255))
         constants = [f"{name}.act_scale", f"{name}.act_zero"]
-        model.graph.initializer.append(numpy_helper.from_array(np.array(scale), constants[0]))
-        model.graph.initializer.append(numpy_helper.from_array(np.array(zero), constants[1]))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(r.step, np.float32), constants[0]))
+        model.graph.initializer.append(numpy_helper.from_array(np.array(r.zero, np.uint8), constants[1]))
         for node in model.graph.node:
             for i, source in enumerate(node.input):
                 if source == name:
@@ -133,10 +141,8 @@ def best_range(values: NDArray[np.float32]) -> Range:
 
 
 def _squared_error(values: NDArray[np.float32], r: Range) -> float:
-    step = max(r.high - r.low, 1e-12) / 255
-    zero = round(-r.low / step)
-    stored = np.clip(np.rint(values / step) + zero, 0, 255)
-    return float(np.square((stored - zero) * step - values).mean())
+    stored = np.clip(np.rint(values / r.step) + r.zero, 0, 255)
+    return float(np.square((stored - r.zero) * r.step - values).mean())
 
 
 def symmetric_int8(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

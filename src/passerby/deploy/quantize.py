@@ -49,7 +49,7 @@ def quantize(bundle: Bundle, dataset: Dataset, out: Path, extra_files: Mapping[s
         GateRefused: Rank-1 fell, or may have fallen, by more than the gate allows; nothing is written.
     """
     train, val = _split(dataset, Split.TRAIN), _split(dataset, Split.VAL)
-    calibration = _evenly(train.records, CALIBRATION_PICTURES)
+    calibration = _evenly([r for r in train.records if r.captions], CALIBRATION_PICTURES)
     say(f"calibrating on {len(calibration)} training pictures and their words")
     towers = quantize_towers(bundle, calibration)
     with tempfile.TemporaryDirectory() as work:
@@ -128,8 +128,8 @@ def _self_test(original: Bundle, towers: Towers) -> SelfTest:
 
 
 def _split(dataset: Dataset, split: Split) -> Dataset:
-    records = tuple(r for r in dataset.records if r.split is split and r.captions)
-    if not records:
+    records = tuple(r for r in dataset.records if r.split is split)
+    if not any(r.captions for r in records):
         raise DatasetError(
             expected=f"captioned records of the {split} split in {dataset.name}", found="none", do="name a dataset with both"
         )

@@ -6,7 +6,6 @@ Every random choice follows from the run's seed and the step's number, so that a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +40,7 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
     path = folder / f"pictures-{p.height}x{p.width}-{key}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.stem}-{os.getpid()}.part")
+        unfinished = path.with_suffix(".part")
         pictures = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(records), p.height, p.width, 3))
         for i, picture in enumerate(_resized(records, p)):
             pictures[i] = picture
@@ -78,7 +77,7 @@ class TokenisedRecord:
 
 
 def tokenise(records: Sequence[Record], tokenizer: Tokenizer) -> list[TokenisedRecord]:
-    """``tokenizer`` neither pads; it cuts to the longest caption wanted."""
+    """``tokenizer`` cuts to the longest caption wanted, and does not pad."""
     texts = [c.text for r in records for c in r.captions]
     ids = {text: e.ids for text, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
     return [

@@ -9,6 +9,7 @@ Luo et al., "Bag of Tricks" (CVPRW 2019).
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -119,21 +120,23 @@ def generalised_mean(features: Tensor, epsilon: float = 1e-6) -> Tensor:
     return (x * x * x).mean(dim=(2, 3)).add(epsilon).pow(1 / 3)
 
 
+HEAD_WIDTH = 32
+"""Of each attention head, as in MiniLM."""
+
+
 class TextConfig(NamedTuple):
     """The size of a BERT encoder; the defaults are MiniLM-L6's."""
 
     vocabulary: int = 30522
     width: int = 384
     layers: int = 6
-    heads: int = 12
     feed_forward: int = 1536
     positions: int = 128
 
 
 class Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = heads
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -141,8 +144,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         n, length, width = x.shape
-        q, k, v = (f(x).view(n, length, self.heads, -1).transpose(1, 2) for f in (self.query, self.key, self.value))
-        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(2, 3) + bias
+        q, k, v = (f(x).view(n, length, -1, HEAD_WIDTH).transpose(1, 2) for f in (self.query, self.key, self.value))
+        scores = (q * HEAD_WIDTH**-0.5) @ k.transpose(2, 3) + bias
         mixed = scores.softmax(dim=-1) @ v
         attended: Tensor = self.out(mixed.transpose(1, 2).reshape(n, length, width))
         return attended
@@ -153,7 +156,7 @@ class TextLayer(nn.Module):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
-        self.attention = Attention(config.width, config.heads)
+        self.attention = Attention(config.width)
         self.attention_norm = nn.LayerNorm(config.width, eps=1e-12)
         self.fc1 = nn.Linear(config.width, config.feed_forward)
         self.fc2 = nn.Linear(config.feed_forward, config.width)
@@ -212,6 +215,24 @@ class CompactClip(nn.Module):
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         """``int64 (n, length)`` twice to ``float32 (n, dim)`` of unit length."""
         return F.normalize(self.text_tower(ids, mask).float(), dim=-1)
+
+
+def build_like(weights: Mapping[str, Tensor]) -> CompactClip:
+    """A model with the shapes of these weights, which have their names in its ``state_dict``; folded if they are. It is untrained.
+
+    Raises:
+        KeyError: weights of another architecture.
+    """
+    vocabulary, width = weights["text_tower.tokens.weight"].shape
+    text = TextConfig(
+        vocabulary=vocabulary,
+        width=width,
+        layers=sum(name.endswith(".fc1.weight") for name in weights),
+        feed_forward=weights["text_tower.layers.0.fc1.weight"].shape[0],
+        positions=weights["text_tower.positions.weight"].shape[0],
+    )
+    model = CompactClip(text, weights["text_tower.mean_projection.weight"].shape[0])
+    return fold_batch_norm(model) if "image_tower.stem.conv.bias" in weights else model
 
 
 @torch.no_grad()

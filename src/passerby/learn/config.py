@@ -10,6 +10,9 @@ from typing import Any, get_type_hints
 
 from passerby.errors import ConfigError
 
+SMALLEST_SIDE = 32
+"""Pixels; the image tower halves a picture five times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Losses:
@@ -23,6 +26,10 @@ class Losses:
     info_nce: float = 1.0
     info_nce_temperature: float = 0.05
     identity: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require(min(self.sdm_temperature, self.info_nce_temperature) > 0, "temperatures above 0", self)
+        _require(min(self.sdm, self.info_nce, self.identity) >= 0, "weights of losses from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,10 @@ class Stage:
     epochs: int
     drawn: int = 0
     losses: Losses = field(default_factory=Losses)
+
+    def __post_init__(self) -> None:
+        _require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
+        _require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,11 @@ class Words:
     dense: float = 0.1
     paraphrase: float = 0.1
 
+    def __post_init__(self) -> None:
+        _require(self.max_tokens >= 3, "max_tokens from 3: both ends of a sentence and a word", self)
+        _require(0 <= self.dropout < 1, "dropout from 0, below 1", self)
+        _require(min(self.dense, self.paraphrase) >= 0 and self.dense + self.paraphrase <= 1, "shares that sum to at most 1", self)
+
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
@@ -70,6 +86,10 @@ class Pixels:
     padding: int = 8
     flip: float = 0.5
     erasing: float = 0.4
+
+    def __post_init__(self) -> None:
+        _require(self.padding >= 0, "padding from 0", self)
+        _require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1, "shares from 0 to 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,12 @@ class Optimiser:
     batch_size: int = 128
     pictures_per_identity: int = 1
     frozen_text_layers: int = 2
+
+    def __post_init__(self) -> None:
+        _require(min(self.image_rate, self.text_rate, self.head_rate, self.weight_decay) >= 0, "rates and decay from 0", self)
+        _require(0 <= self.warm_up <= 1 and self.clip > 0, "warm_up from 0 to 1 and clip above 0", self)
+        _require(self.batch_size >= 2 and self.pictures_per_identity >= 1, "batch_size from 2 and pictures_per_identity from 1", self)
+        _require(self.frozen_text_layers >= 0, "frozen_text_layers from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +144,30 @@ class TrainConfig:
     pixels: Pixels = field(default_factory=Pixels)
     optimiser: Optimiser = field(default_factory=Optimiser)
 
+    def __post_init__(self) -> None:
+        _require(bool(self.stages), "at least one [[stages]] table", self.stages)
+        _require(self.seed >= 0, "a seed from 0", self.seed)
+
 
 def read_config(path: Path) -> TrainConfig:
     """Read a TOML file, its paths made absolute.
 
     Raises:
-        ConfigError: the file cannot be read, or a key is unknown, missing or of the wrong type.
+        ConfigError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
     config: TrainConfig = _build(TrainConfig, table, "")
-    if not config.stages:
-        raise ConfigError(expected="at least one [[stages]] table", found="none", do="add one with height, width and epochs")
-    here = path.resolve().parent
-    absolute = {key: str(here / Path(value).expanduser()) for key in ("data", "out", "start") if (value := getattr(config, key))}
+    here, places = path.resolve().parent, ("data", "out", "start")
+    absolute: dict[str, Any] = {key: str(here / Path(value).expanduser()) for key in places if (value := getattr(config, key))}
     return dataclasses.replace(config, **absolute)
+
+
+def _require(holds: bool, expected: str, found: object) -> None:
+    if not holds:
+        raise ConfigError(expected=expected, found=repr(found), do="see configs/ for examples")
 
 
 def _build(kind: type[Any], table: object, where: str) -> Any:
@@ -144,7 +177,9 @@ def _build(kind: type[Any], table: object, where: str) -> Any:
     hints = get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     if unknown := sorted(table.keys() - fields.keys()):
-        raise ConfigError(expected=f"keys of [{where or 'top level'}]: {', '.join(fields)}", found=repr(unknown[0]), do="correct or remove it")
+        raise ConfigError(
+            expected=f"keys of [{where or 'top level'}]: {', '.join(fields)}", found=repr(unknown[0]), do="correct or remove it"
+        )
     values = {name: _value(hints[name], value, f"{where}.{name}".strip(".")) for name, value in table.items()}
     for name, f in fields.items():
         if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:

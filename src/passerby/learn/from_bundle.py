@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
 from passerby.errors import ModelError
-from passerby.learn.compact import CompactClip, fold_batch_norm
+from passerby.learn.compact import CompactClip, build_like
 from passerby.model.bundle import Bundle, BundleFile
 
 SCALE = ".scale"
@@ -26,37 +28,35 @@ def load_compact(bundle: Bundle) -> CompactClip:
     Raises:
         ModelError: a file that is not the manifest's, or towers of another architecture.
     """
-    model = fold_batch_norm(CompactClip())
-    _load(model.image_tower, bundle.image_tower)
-    _load(model.text_tower, bundle.text_tower)
+    stored = _stored_weights(bundle.image_tower, "image_tower.") | _stored_weights(bundle.text_tower, "text_tower.")
+    try:
+        model = build_like(stored)
+        model.load_state_dict({name: stored[name] for name in model.state_dict()})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            expected=f"the weights of a compact model in {bundle.folder}",
+            found=f"none that fit {str(error).splitlines()[-1].strip()}",
+            do="name a passerby-s bundle",
+        ) from error
     return model
 
 
-def _load(tower: nn.Module, file: BundleFile) -> None:
-    stored = {i.name: i for i in onnx.load_from_string(file.read()).graph.initializer}
-    weights = {name: _weight(stored, name, file) for name, _ in tower.named_parameters()}
-    try:
-        tower.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ModelError(
-            expected=f"a compact tower in {file.path}", found=str(error).splitlines()[-1].strip(), do="name a passerby-s bundle"
-        ) from error
+def _stored_weights(file: BundleFile, prefix: str) -> dict[str, Tensor]:
+    """Every stored tensor of a tower, dequantised and as torch lays it out, under its name in ``CompactClip``; constants too."""
+    stored = {i.name: numpy_helper.to_array(i) for i in onnx.load_from_string(file.read()).graph.initializer}
+    weights = {}
+    for name, array in stored.items():
+        transposed = name.endswith(TRANSPOSED)
+        values = _dequantised(array, stored.get(name + SCALE), axis=-1 if transposed else 0)
+        weights[prefix + name.removesuffix(TRANSPOSED)] = torch.from_numpy(np.ascontiguousarray(values.T if transposed else values))
+    return weights
 
 
-def _weight(stored: dict[str, onnx.TensorProto], name: str, file: BundleFile) -> Tensor:
-    if name in stored:
-        return torch.from_numpy(_dequantised(stored, name, channel_axis=0))
-    if name + TRANSPOSED in stored:
-        return torch.from_numpy(np.ascontiguousarray(_dequantised(stored, name + TRANSPOSED, channel_axis=-1).T))
-    raise ModelError(expected=f"the weight {name} in {file.path}", found="none of that name", do="name a passerby-s bundle")
-
-
-def _dequantised(stored: dict[str, onnx.TensorProto], name: str, channel_axis: int) -> NDArray[np.float32]:
-    values = numpy_helper.to_array(stored[name])
-    if name + SCALE not in stored:
+def _dequantised(values: NDArray[Any], scales: NDArray[np.float32] | None, axis: int) -> NDArray[np.float32]:
+    """``scales``: one for each index along ``axis``; ``None`` for what is stored as float."""
+    if scales is None:
         return values.astype(np.float32)
-    scales = numpy_helper.to_array(stored[name + SCALE]).reshape(-1)
     shape = [1] * values.ndim
-    shape[channel_axis] = -1
-    dequantised: NDArray[np.float32] = values.astype(np.float32) * scales.reshape(shape)
-    return dequantised
+    shape[axis] = -1
+    wide: NDArray[np.float32] = values.astype(np.float32) * scales.reshape(shape)
+    return wide

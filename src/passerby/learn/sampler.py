@@ -18,7 +18,8 @@ def epoch_batches(
         identities: ``(n,)``, whose picture each is.
 
     Returns:
-        Arrays ``int64 (batch_size,)`` of picture numbers. The same arguments give the same batches.
+        Arrays ``int64 (batch_size,)`` of picture numbers; none where there are fewer pictures than that. The same arguments give the
+        same batches.
     """
     rng = np.random.default_rng((seed, epoch))
     shuffled = rng.permutation(len(identities))

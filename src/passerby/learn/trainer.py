@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from passerby.data.datasets import load_dataset
-from passerby.data.drawn import sample_person, write_gallery
 from passerby.errors import ConfigError, DatasetError
-from passerby.learn.batches import Batch, TokenisedRecord, UInt8, draw_batch, store_pictures, tokenise
+from passerby.learn.batches import Batch, UInt8, draw_batch, store_pictures
 from passerby.learn.compact import CompactClip, TextTower
 from passerby.learn.config import Losses, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
@@ -34,36 +33,16 @@ from passerby.learn.losses import IdentityLoss, info_nce, similarity_distributio
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.measure.evaluate import evaluate
 from passerby.model.bundle import read_bundle
 from passerby.model.preprocess import Preprocessing
-from passerby.types import Dataset, Origin, Record, Split
+from passerby.types import Dataset, Origin, Split
 
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
 TEXT_CHUNKS = 4
-DRAWN_VIEWS = 2
-DRAWN_SEED = 1_000_000
-"""Seed of the first drawn person of a training set, far from those of the demo's gallery."""
 LOG_EVERY = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
-
-    records: tuple[Record, ...]
-    words: list[TokenisedRecord]
-    identities: NDArray[np.int64]
-    drawn: int
-
-    @property
-    def people(self) -> int:
-        return int(self.identities.max()) + 1
-
-    def pictures(self, stage: Stage) -> int:
-        """How many rows take part in a stage."""
-        return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
 
 
 @dataclass(slots=True)
@@ -107,38 +86,42 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
         The file with the best model's weights, ``best.pt`` in ``config.out``; ``log.jsonl`` beside it tells the story.
 
     Raises:
-        ConfigError: a checkpoint of another config lies in ``config.out``.
-        DatasetError: the dataset has nothing to train on.
+        ConfigError: a checkpoint of another config lies in ``config.out``, or captions longer than the text tower takes are wanted.
+        DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
     """
-    run = begin(config, say)
-    for stage, first_step, steps in stage_spans(config, run.training):
-        if run.progress.step < first_step + steps:
-            pictures = store_pictures(
-                run.training.records[: run.training.pictures(stage)], preprocessing_of(stage), run.out / "pictures", say
-            )
-            run_stage(run, stage, first_step, pictures)
+    torch.manual_seed(config.seed)
+    model = load_compact(read_bundle(Path(config.start))) if config.start else new_model()
+    run = begin(config, model, tokenizer_json(config), say)
+    finish(run, say)
     return run.out / "best.pt"
 
 
-def begin(config: TrainConfig, say: Callable[[str], None]) -> Run:
-    """Everything read and built, the last checkpoint loaded."""
+def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Run:
+    """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    tokenizer = load_tokenizer(config.words.max_tokens)
+    cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
-    drawn = drawn_records(out / "drawn", max(stage.drawn for stage in config.stages), config.seed)
-    training = training_set(dataset, drawn, tokenizer, captioned_only=config.captioned_only)
+    drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
+    training = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only)
+    val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
+    require_fit(config, training, val, model)
     say(f"{len(training.records)} pictures of {training.people} people; {len(dataset.problems)} problems in the dataset")
 
-    torch.manual_seed(config.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = (load_compact(read_bundle(Path(config.start))) if config.start else new_model()).requires_grad_(True)
     identity_loss = IdentityLoss(training.people, model.image_tower.projection.out_features, config.identity_scale)
-    trained = nn.ModuleDict({"model": model, "identity": identity_loss}).to(device)
+    trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss}).to(device)
     optimiser = build_optimiser(model, identity_loss, config.optimiser)
     progress = resume(out / "checkpoint.pt", config, trained, optimiser)
-    val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
-    return Run(config, training, val, tokenizer, trained, optimiser, progress, Log(out / "log.jsonl", say))
+    return Run(config, training, val, cutting, trained, optimiser, progress, Log(out / "log.jsonl", say, progress.step))
+
+
+def finish(run: Run, say: Callable[[str], None]) -> None:
+    """All steps still to come, stage by stage."""
+    for stage, first_step, steps in stage_spans(run.config, run.training):
+        if run.progress.step < first_step + steps:
+            records = run.training.records[: run.training.pictures(stage)]
+            run_stage(run, stage, first_step, store_pictures(records, preprocessing_of(stage), run.out / "pictures", say))
 
 
 def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
@@ -179,23 +162,23 @@ def batches_from(
     pictures = training.pictures(stage)
     per_epoch = pictures // config.optimiser.batch_size
     for epoch in range(stage.epochs):
-        begin = first_step + epoch * per_epoch
-        if start >= begin + per_epoch:
+        first = first_step + epoch * per_epoch
+        if start >= first + per_epoch:
             continue
         batches = epoch_batches(
             training.identities[:pictures],
             batch_size=config.optimiser.batch_size,
             pictures_per_identity=config.optimiser.pictures_per_identity,
             seed=config.seed,
-            epoch=begin,
+            epoch=first,
         )
         for i, chosen in enumerate(batches):
-            if begin + i >= start:
-                yield epoch, begin + i, chosen
+            if first + i >= start:
+                yield epoch, first + i, chosen
 
 
 def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, weights: Losses, clip: float) -> dict[str, float]:
-    """Forward in bfloat16, losses in float32, backward, clip, step; returns each loss before weighting."""
+    """Forward in bfloat16, losses in float32, backward, clip, step; returns each loss as weighted."""
     model: CompactClip = trained["model"]  # type: ignore[assignment]
     trained.train()
     device = next(model.parameters()).device
@@ -244,8 +227,16 @@ def new_model() -> CompactClip:
     return model
 
 
-def load_tokenizer(max_tokens: int) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+def tokenizer_json(config: TrainConfig) -> bytes:
+    """The tokenizer of the model a run starts from."""
+    if config.start:
+        return read_bundle(Path(config.start)).tokenizer.read()
+    return (minilm_folder() / "tokenizer.json").read_bytes()
+
+
+def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:
+    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad."""
+    tokenizer = Tokenizer.from_buffer(data)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
@@ -255,25 +246,17 @@ def preprocessing_of(stage: Stage) -> Preprocessing:
     return Preprocessing(stage.height, stage.width, NORMALISATION, NORMALISATION)
 
 
-def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool) -> TrainingSet:
-    """The training pictures that have words, then the drawn ones, people numbered from 0."""
-    wanted = {Origin.OWN} if captioned_only else set(Origin)
-    own = tuple(r for r in dataset.records if r.split is Split.TRAIN and any(c.origin in wanted for c in r.captions))
-    if not own:
-        raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
-    records = own + drawn
-    _, identities = np.unique([r.identity for r in records], return_inverse=True)
-    return TrainingSet(records, tokenise(records, tokenizer), identities.astype(np.int64), len(drawn))
-
-
-def drawn_records(folder: Path, people: int, seed: int) -> tuple[Record, ...]:
-    """Drawn people as a dataset would hold them, none of them of the demo's gallery."""
-    if not people:
-        return ()
-    if not (folder / "captions.jsonl").exists():
-        write_gallery(folder, [sample_person(DRAWN_SEED + i) for i in range(people)], seed, views=DRAWN_VIEWS, split=Split.TRAIN)
-    records = load_dataset(folder, {Split.TRAIN}).records
-    return tuple(replace(r, identity=f"drawn {r.identity}") for r in records)
+def require_fit(config: TrainConfig, training: TrainingSet, val: Dataset, model: CompactClip) -> None:
+    """Refuse before the first step what would fail after hours."""
+    fewest = min(training.pictures(stage) for stage in config.stages)
+    if fewest < config.optimiser.batch_size:
+        raise DatasetError(
+            expected=f"pictures for a batch of {config.optimiser.batch_size}", found=f"{fewest}", do="lower batch_size or add pictures"
+        )
+    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
+        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
+    if config.words.max_tokens > (positions := model.text_tower.config.positions):
+        raise ConfigError(expected=f"words.max_tokens up to {positions}", found=f"{config.words.max_tokens}", do="lower it")
 
 
 def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:
@@ -333,10 +316,10 @@ def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: t
     if not path.exists():
         return Progress()
     state = torch.load(path, weights_only=True, map_location="cpu")
-    if state["config"] != asdict(config):
+    if changed := [key for key, value in asdict(config).items() if state["config"].get(key) != value]:
         raise ConfigError(
             expected=f"a checkpoint of this config in {path.parent}",
-            found="one of another config",
+            found=f"one with another {', '.join(changed)}",
             do="choose another `out` or remove the folder",
         )
     trained.load_state_dict(state["weights"])
@@ -355,9 +338,16 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 class Log:
-    """One JSON line for every few steps and for every epoch, and the same in words."""
+    """One JSON line for every few steps and for every epoch, and the same in words.
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    Args:
+        start: the step the run goes on from; lines of later steps, which it will take again, are dropped.
+    """
+
+    def __init__(self, path: Path, say: Callable[[str], None], start: int) -> None:
+        if path.exists():
+            rows = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+            path.write_text("".join(row for row in rows if json.loads(row)["step"] <= start), encoding="utf-8")
         self._path = path
         self._say = say
         self._since = time.monotonic()

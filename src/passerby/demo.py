@@ -1,0 +1,63 @@
+"""The demo: a gallery of drawn people, indexed and asked three questions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from passerby.data.drawn import DEMO_QUESTIONS, demo_people, write_gallery
+from passerby.find.index import Index
+from passerby.find.ingest import IndexReport, index_paths
+from passerby.find.query import Query, ask
+from passerby.find.search import search
+from passerby.find.sheet import write_sheet
+from passerby.model.encoder import Encoder
+from passerby.types import Hit
+
+SEED = 7
+VIEWS = 2
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question and the people found for it, best first."""
+
+    query: Query
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo made and found."""
+
+    gallery: Path
+    index: Path
+    sheet: Path
+    report: IndexReport
+    answers: tuple[Answer, ...]
+
+
+def run_demo(encoder: Encoder, folder: Path, on_progress: Callable[[int, int], None]) -> Demo:
+    """Draw the gallery, index it, ask ``DEMO_QUESTIONS`` and draw the answers on one sheet; everything lands in ``folder``.
+
+    Raises:
+        OSError: the folder cannot be written.
+        ModelError: a tower that cannot be trusted.
+    """
+    gallery, index, sheet = folder / "gallery", folder / "index", folder / "answers.png"
+    shutil.rmtree(index, ignore_errors=True)
+    write_gallery(gallery, demo_people(), SEED, views=VIEWS)
+    with Index.create(index, encoder) as opened:
+        report = index_paths(opened, encoder, [gallery], on_progress)
+        answers = tuple(_answers(opened, encoder))
+    write_sheet(sheet, [(answer.query.text, answer.hits) for answer in answers])
+    return Demo(gallery, index, sheet, report, answers)
+
+
+def _answers(index: Index, encoder: Encoder) -> Iterator[Answer]:
+    for question in DEMO_QUESTIONS:
+        query = ask(encoder, question)
+        yield Answer(query, tuple(search(index, query, SHOWN)))

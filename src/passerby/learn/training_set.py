@@ -1,0 +1,61 @@
+"""Which pictures a training run learns from: those of a dataset that have words, and drawn people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from passerby.data.datasets import load_dataset
+from passerby.data.drawn import sample_person, write_gallery
+from passerby.errors import DatasetError
+from passerby.learn.batches import TokenisedRecord, tokenise
+from passerby.learn.config import Stage
+from passerby.types import Dataset, Origin, Record, Split
+
+DRAWN_VIEWS = 2
+DRAWN_SEED = 1_000_000
+"""Seed of the first drawn person of a training set, far from those of the demo's gallery."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
+
+    records: tuple[Record, ...]
+    words: list[TokenisedRecord]
+    identities: NDArray[np.int64]
+    drawn: int
+
+    @property
+    def people(self) -> int:
+        return int(self.identities.max()) + 1
+
+    def pictures(self, stage: Stage) -> int:
+        """How many rows take part in a stage."""
+        return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
+
+
+def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool) -> TrainingSet:
+    """The training pictures that have words, then the drawn ones, people numbered from 0."""
+    wanted = {Origin.OWN} if captioned_only else set(Origin)
+    own = tuple(r for r in dataset.records if r.split is Split.TRAIN and any(c.origin in wanted for c in r.captions))
+    if not own:
+        raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
+    records = own + drawn
+    _, identities = np.unique([r.identity for r in records], return_inverse=True)
+    return TrainingSet(records, tokenise(records, tokenizer), identities.astype(np.int64), len(drawn))
+
+
+def drawn_records(out: Path, people: int, seed: int) -> tuple[Record, ...]:
+    """Drawn people as a dataset would hold them, none of them of the demo's gallery."""
+    if not people:
+        return ()
+    folder = out / f"drawn-{people}-{seed}"
+    if not (folder / "captions.jsonl").exists():
+        write_gallery(folder, [sample_person(DRAWN_SEED + i) for i in range(people)], seed, views=DRAWN_VIEWS, split=Split.TRAIN)
+    records = load_dataset(folder, {Split.TRAIN}).records
+    return tuple(replace(r, identity=f"drawn {r.identity}") for r in records)
