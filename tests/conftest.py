@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,9 @@ from tiny import write_tiny_bundle
 
 from passerby.model.bundle import read_bundle
 from passerby.model.onnx import OnnxEncoder
+
+if TYPE_CHECKING:
+    from small_clip import Exported
 
 settings.register_profile("passerby", deadline=None)
 settings.load_profile("passerby")
@@ -22,3 +26,11 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_bundle: Path) -> OnnxEncoder:
     return OnnxEncoder(read_bundle(tiny_bundle), threads=1)
+
+
+@pytest.fixture(scope="session")
+def exported_clip(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A small compact model that knows drawn people, and the float32 bundle exported from it. Not to be changed."""
+    from small_clip import exported
+
+    return exported(tmp_path_factory.mktemp("exported"))

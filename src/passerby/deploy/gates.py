@@ -40,7 +40,7 @@ def require_parity(original: Encoder, converted: Encoder, pixels: NDArray[np.flo
         images=_least_cosine(original.embed_images(pixels), converted.embed_images(pixels)),
         texts=_least_cosine(original.embed_texts(texts), converted.embed_texts(texts)),
     )
-    if not min(parity.images, parity.texts) >= MIN_COSINE:
+    if not (parity.images >= MIN_COSINE and parity.texts >= MIN_COSINE):
         raise GateRefused(
             expected=f"embeddings of cosine at least {MIN_COSINE} with the original's",
             found=f"{parity.images:.6f} for pictures, {parity.texts:.6f} for words",

@@ -20,7 +20,7 @@ from passerby.learn.from_bundle import SCALE
 LAYERS = ("Conv", "Gemm", "MatMul")
 SAMPLES = 2048
 """Values kept of each tensor and each calibration input."""
-SHRINKS = np.linspace(1.0, 0.5, 26)
+SHRINKS: list[float] = np.linspace(1.0, 0.5, 26).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +146,13 @@ def _squared_error(values: NDArray[np.float32], r: Range) -> float:
 
 
 def symmetric_int8(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Integers in [-127, 127] of the same shape, and one scale for each index along ``axis``: values are their product."""
+    """Integers in [-127, 127] of the same shape, and one scale for each index along ``axis``: values are their product.
+
+    Channels of zeros, or of numbers too small for a scale of full precision, become zeros.
+    """
     others = tuple(i for i in range(values.ndim) if i != axis)
     scales = np.abs(values).max(axis=others).astype(np.float32) / 127
-    scales[scales == 0] = 1.0
+    scales[scales < np.finfo(np.float32).tiny] = 1.0
     shape = [1] * values.ndim
     shape[axis] = -1
     return np.rint(values / scales.reshape(shape)).astype(np.int8), scales

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -73,7 +73,7 @@ def _resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
 class TokenisedRecord:
     """The captions of a record as token ids, by origin; ``sided`` says of each of them whether it names left or right."""
 
-    by_origin: dict[Origin, tuple[tuple[list[int], bool], ...]]
+    by_origin: Mapping[Origin, tuple[tuple[list[int], bool], ...]]
 
 
 def tokenise(records: Sequence[Record], tokenizer: Tokenizer) -> list[TokenisedRecord]:

@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError
 from passerby.learn.batches import Batch, UInt8, draw_batch, store_pictures
@@ -346,8 +347,9 @@ class Log:
 
     def __init__(self, path: Path, say: Callable[[str], None], start: int) -> None:
         if path.exists():
-            rows = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-            path.write_text("".join(row for row in rows if json.loads(row)["step"] <= start), encoding="utf-8")
+            lines = path.read_bytes().splitlines(keepends=True)
+            with replacing(path) as file:
+                file.writelines(line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= start)
         self._path = path
         self._say = say
         self._since = time.monotonic()

@@ -1,0 +1,150 @@
+"""The losses against loops that spell out their formulas, and at the limits where their values are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from passerby.learn.losses import EPSILON, IdentityLoss, info_nce, matching_distribution, similarity_distribution_matching
+
+PEOPLE = torch.tensor([0, 1, 0, 2, 1, 0, 3])
+"""Pictures of four people: three, two, one and one."""
+Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+LOSSES = pytest.mark.parametrize("loss", [info_nce, similarity_distribution_matching])
+
+
+def pairs(seed: int = 0, n: int = len(PEOPLE), dim: int = 8) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(F.normalize(torch.randn(n, dim, generator=generator), dim=-1) for _ in range(2))  # type: ignore[return-value]
+
+
+def softmax(scores: list[float]) -> list[float]:
+    powers = [math.exp(s - max(scores)) for s in scores]
+    return [p / sum(powers) for p in powers]
+
+
+def slow_scores(queries: Tensor, gallery: Tensor, temperature: float) -> list[list[float]]:
+    return [[float(q.double() @ g.double()) / temperature for g in gallery] for q in queries]
+
+
+def slow_target(identities: Tensor) -> list[list[float]]:
+    who = identities.tolist()
+    return [[float(a == b) / who.count(a) for b in who] for a in who]
+
+
+def slow_info_nce(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> float:
+    """For each query the mean over its positives of -log p, averaged over queries and directions."""
+    total = 0.0
+    for queries, gallery in ((images, texts), (texts, images)):
+        for i, scores in enumerate(slow_scores(queries, gallery, temperature)):
+            prediction = softmax(scores)
+            positives = [j for j in range(len(identities)) if identities[j] == identities[i]]
+            total += sum(-math.log(prediction[j]) for j in positives) / len(positives)
+    return total / (2 * len(identities))
+
+
+def slow_sdm(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> float:
+    """IRRA's equation: KL(p || q + epsilon) with p the softmax of similarities and q the normalised labels; the directions are added."""
+    total = 0.0
+    for queries, gallery in ((images, texts), (texts, images)):
+        for scores, target in zip(slow_scores(queries, gallery, temperature), slow_target(identities), strict=True):
+            total += sum(p * math.log(p / (q + EPSILON)) for p, q in zip(softmax(scores), target, strict=True) if p > 0)
+    return total / len(identities)
+
+
+def test_matching_distribution_shares_a_row_among_an_identity() -> None:
+    assert torch.allclose(matching_distribution(PEOPLE), torch.tensor(slow_target(PEOPLE)))
+
+
+@pytest.mark.parametrize("temperature", [0.02, 0.05, 1.0])
+@pytest.mark.parametrize("identities", [PEOPLE, torch.arange(7), torch.zeros(7, dtype=torch.int64)], ids=["some", "singles", "one person"])
+def test_losses_equal_their_formulas(identities: Tensor, temperature: float) -> None:
+    images, texts = pairs()
+    assert float(info_nce(images, texts, identities, temperature)) == pytest.approx(
+        slow_info_nce(images, texts, identities, temperature), rel=1e-4
+    )
+    assert float(similarity_distribution_matching(images, texts, identities, temperature)) == pytest.approx(
+        slow_sdm(images, texts, identities, temperature), rel=1e-4, abs=1e-5
+    )
+
+
+def test_info_nce_of_single_pairs_is_clips_cross_entropy() -> None:
+    images, texts = pairs()
+    logits, own = images @ texts.T / 0.05, torch.arange(len(images))
+    clip = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    assert float(info_nce(images, texts, own, 0.05)) == pytest.approx(float(clip), rel=1e-5)
+
+
+@LOSSES
+def test_perfect_alignment_costs_nothing(loss: Loss) -> None:
+    apart = torch.eye(4)
+    assert float(loss(apart, apart, torch.arange(4), 0.02)) == pytest.approx(0, abs=1e-5)
+
+
+def test_several_positives_of_equal_similarity_reach_the_entropy_of_their_target() -> None:
+    """Two of each person: the best prediction is one half each, so InfoNCE ends at log 2 and SDM at 0."""
+    embeddings = torch.eye(3).repeat_interleave(2, dim=0)
+    identities = torch.arange(3).repeat_interleave(2)
+    assert float(info_nce(embeddings, embeddings, identities, 0.02)) == pytest.approx(math.log(2), abs=1e-5)
+    assert float(similarity_distribution_matching(embeddings, embeddings, identities, 0.02)) == pytest.approx(0, abs=1e-5)
+
+
+@LOSSES
+def test_constant_embeddings_cost_what_a_uniform_guess_costs(loss: Loss) -> None:
+    """What a collapsed model pays: log n for InfoNCE; for SDM the divergence of a uniform guess from one-hot labels."""
+    n = 4
+    same = F.normalize(torch.ones(n, 3), dim=-1)
+    divergence = 2 * ((n - 1) / n * math.log(1 / (n * EPSILON)) + 1 / n * math.log(1 / n))
+    price = math.log(n) if loss is info_nce else divergence
+    assert float(loss(same, same, torch.arange(n), 0.02)) == pytest.approx(price, rel=1e-4)
+
+
+@LOSSES
+def test_pictures_and_words_may_change_places_and_pairs_their_order(loss: Loss) -> None:
+    images, texts = pairs()
+    value = float(loss(images, texts, PEOPLE, 0.05))
+    order = torch.tensor([3, 0, 6, 2, 5, 1, 4])
+    assert float(loss(texts, images, PEOPLE, 0.05)) == pytest.approx(value, rel=1e-5)
+    assert float(loss(images[order], texts[order], PEOPLE[order], 0.05)) == pytest.approx(value, rel=1e-5)
+
+
+@LOSSES
+def test_gradients_are_finite_even_where_every_pair_is_opposite(loss: Loss) -> None:
+    images, texts = torch.eye(4).requires_grad_(), (-torch.eye(4)).requires_grad_()
+    gradients = torch.autograd.grad(loss(images, texts, torch.arange(4), 0.02), (images, texts))
+    assert all(bool(g.isfinite().all()) for g in gradients)
+
+
+@LOSSES
+def test_gradients_lead_downhill(loss: Loss) -> None:
+    images, texts = (x.requires_grad_() for x in pairs())
+    before = loss(images, texts, PEOPLE, 0.05)
+    gradients = torch.autograd.grad(before, (images, texts))
+    moved_images, moved_texts = (F.normalize((x - 0.02 * g).detach(), dim=-1) for x, g in zip((images, texts), gradients, strict=True))
+    assert float(loss(moved_images, moved_texts, PEOPLE, 0.05)) < before.item() - 0.1
+
+
+def test_identity_loss_equals_its_formula() -> None:
+    torch.manual_seed(3)
+    loss = IdentityLoss(4, 8, scale=16.0)
+    images, _ = pairs()
+    total = 0.0
+    for x, person in zip(images, PEOPLE.tolist(), strict=True):
+        cosines = [float(x @ p / p.norm()) for p in loss.prototypes.detach()]
+        total -= math.log(softmax([16.0 * c for c in cosines])[person])
+    assert float(loss(images, PEOPLE).detach()) == pytest.approx(total / len(PEOPLE), rel=1e-5)
+
+
+def test_identity_loss_ignores_the_length_of_prototypes() -> None:
+    torch.manual_seed(3)
+    loss = IdentityLoss(4, 8, scale=16.0)
+    images, _ = pairs()
+    before = float(loss(images, PEOPLE).detach())
+    with torch.no_grad():
+        loss.prototypes.mul_(7)
+    assert float(loss(images, PEOPLE).detach()) == pytest.approx(before, rel=1e-5)

@@ -1,0 +1,271 @@
+"""INT8 towers: their numbers, the kernels that run them, the weights that come back, and the gate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from small_clip import MAX_TOKENS, PREPROCESSING, Exported, pictures
+
+from passerby.deploy.qdq import (
+    Range,
+    activations,
+    best_range,
+    measure_ranges,
+    quantize_activations,
+    quantize_weights,
+    symmetric_int8,
+)
+from passerby.deploy.quantize import TOKEN_TABLE, quantize
+from passerby.errors import DatasetError, GateRefused
+from passerby.learn.from_bundle import load_compact
+from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.trainer import load_tokenizer
+from passerby.model.bundle import Bundle
+from passerby.model.encoder import unit_vectors
+from passerby.model.onnx import OnnxEncoder
+from passerby.model.tokenizer import Tokenizer
+from passerby.types import Dataset, Split
+
+Float32 = NDArray[np.float32]
+finite = st.floats(-100, 100, width=32)
+
+
+# Weights
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 6), st.integers(1, 5), st.integers(1, 4)), elements=finite), st.integers(0, 2))
+def test_weights_are_off_by_half_a_step_at_most(values: Float32, axis: int) -> None:
+    stored, scales = symmetric_int8(values, axis)
+    assert stored.dtype == np.int8
+    assert stored.shape == values.shape
+    assert scales.dtype == np.float32
+    assert scales.shape == (values.shape[axis],)
+    assert (scales > 0).all()
+    assert stored.min() >= -127
+    step = np.expand_dims(scales, tuple(i for i in range(3) if i != axis))
+    assert (np.abs(stored * step - values) <= step * 0.501).all()
+
+
+def test_the_largest_weight_of_each_channel_uses_the_whole_scale_and_zeros_stay_zeros() -> None:
+    values = np.array([[1, -4, 2], [0, 0, 0], [0.1, 0.2, -0.05]], np.float32)
+    stored, scales = symmetric_int8(values, 0)
+    assert np.abs(stored).max(axis=1).tolist() == [127, 0, 127]
+    assert scales[1] == 1
+    assert symmetric_int8(-values, 0)[0].tolist() == (-stored).tolist()
+
+
+# Ranges
+
+
+def error(values: Float32, r: Range) -> float:
+    stored = np.clip(np.rint(values / r.step) + r.zero, 0, 255)
+    return float(np.square((stored - r.zero) * r.step - values).mean())
+
+
+@given(arrays(np.float32, st.integers(1, 50), elements=finite))
+def test_a_range_holds_zero_lies_within_the_values_and_is_no_worse_than_the_full_one(values: Float32) -> None:
+    r = best_range(values)
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    assert low <= r.low <= 0 <= r.high <= high
+    assert error(values, r) <= error(values, Range(low, high))
+    assert 0 <= r.zero <= 255
+    assert r.step > 0
+
+
+def test_an_outlier_is_cut_where_that_serves_the_many() -> None:
+    """A hundred thousand values between 0 and 1 and a single 1.6: it is cheaper to cut the one."""
+    values = np.append(np.random.default_rng(0).random(100_000), 1.6).astype(np.float32)
+    assert best_range(values).high < 1.5
+    assert best_range(values[:-1]).high > 0.95
+
+
+def test_a_tensor_that_was_always_zero_can_be_quantised() -> None:
+    model = linear_model()
+    quantize_activations(model, {"minus": best_range(np.zeros(5, np.float32))})
+    (out,) = run(model, {"x": np.zeros((1, 4), np.float32)})
+    assert (out == 0).all()
+
+
+# Graphs
+
+
+def linear_model() -> onnx.ModelProto:
+    weight = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    nodes = [helper.make_node("Neg", ["x"], ["minus"]), helper.make_node("MatMul", ["minus", "w"], ["y"])]
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", d]) for n, d in (("x", 4), ("y", 3))]
+    graph = helper.make_graph(nodes, "g", infos[:1], infos[1:], [numpy_helper.from_array(weight, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def run(model: onnx.ModelProto, feed: Mapping[str, NDArray[np.generic]]) -> list[Float32]:
+    outputs: list[Float32] = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, dict(feed))
+    return outputs
+
+
+def test_a_quantised_product_is_that_of_the_rounded_factors() -> None:
+    model, x = linear_model(), np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
+    weight = numpy_helper.to_array(model.graph.initializer[0])
+    stored, scales = symmetric_int8(weight, 1)
+    quantize_weights(model)
+    ranges = measure_ranges(model, activations(model), [{"x": x}])
+    assert list(ranges) == ["minus"]
+    quantize_activations(model, ranges)
+    onnx.checker.check_model(model)
+    r = ranges["minus"]
+    rounded = (np.clip(np.rint(-x / np.float32(r.step)) + r.zero, 0, 255) - r.zero) * np.float32(r.step)
+    assert run(model, {"x": x})[0] == pytest.approx(rounded @ (stored * scales), abs=2e-2)
+
+
+# A whole model
+
+
+@pytest.fixture(scope="module")
+def int8(exported_clip: Exported, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("int8")
+    (folder / "CARD.md").write_text("a card")
+    return quantize(exported_clip.bundle, exported_clip.dataset, folder / "int8", {"MODEL_CARD.md": folder / "CARD.md"}, print)
+
+
+def test_the_gate_passes_a_good_model_and_its_card_says_so(exported_clip: Exported, int8: Bundle) -> None:
+    """The float model finds everybody, and so does the INT8 one."""
+    assert int8.card["val"]["rank1"] == 100  # type: ignore[index]
+    assert int8.card["quantization"]["float32"]["rank1"] == 100  # type: ignore[index]
+    assert int8.card["quantization"]["rank1_change"] == {"mean": 0, "low": 0, "high": 0}  # type: ignore[index]
+    assert int8.card["purpose"] == "tests"
+    assert (int8.folder / "MODEL_CARD.md").read_text() == "a card"
+    assert int8.digest != exported_clip.bundle.digest
+    assert int8.tokenizer.sha256 == exported_clip.bundle.tokenizer.sha256
+
+
+def test_files_shrink_to_little_more_than_a_quarter(exported_clip: Exported, int8: Bundle) -> None:
+    image = int8.image_tower.path.stat().st_size / exported_clip.bundle.image_tower.path.stat().st_size
+    assert 0.25 < image < 0.32
+
+
+def test_vectors_stay_near_those_of_the_float_model(exported_clip: Exported, int8: Bundle) -> None:
+    """Far nearer than people are to each other; a gate by cosine this is not."""
+    before, after = OnnxEncoder(exported_clip.bundle, threads=1), OnnxEncoder(int8, threads=1)
+    pixels, texts = inputs(exported_clip)
+    assert np.einsum("nd,nd->n", before.embed_images(pixels), after.embed_images(pixels)).min() > 0.7
+    assert np.einsum("nd,nd->n", before.embed_texts(texts), after.embed_texts(texts)).min() > 0.98
+
+
+def test_the_bundle_comes_back_into_torch_as_the_weights_of_record(exported_clip: Exported, int8: Bundle) -> None:
+    """Torch against the INT8 towers without their activations' Q/DQ pairs: the same function."""
+    torch_encoder = TorchEncoder(load_compact(int8), load_tokenizer(int8.tokenizer.read(), MAX_TOKENS), PREPROCESSING)
+    pixels, texts = inputs(exported_clip)
+    tokens = Tokenizer(int8.tokenizer.read(), MAX_TOKENS)(texts)
+    (images,) = run(without_activation_pairs(onnx.load_from_string(int8.image_tower.read())), {"pixel_values": pixels})
+    feed = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+    (words,) = run(without_activation_pairs(onnx.load_from_string(int8.text_tower.read())), feed)
+    for found, expected in ((torch_encoder.embed_images(pixels), images), (torch_encoder.embed_texts(texts), words)):
+        assert np.einsum("nd,nd->n", found, unit_vectors(expected, found.shape)).min() >= 0.9999
+
+
+def test_only_layers_are_quantised_all_of_them_per_channel(int8: Bundle) -> None:
+    for file, expected in ((int8.image_tower, {"Conv": 49, "Gemm": 1}), (int8.text_tower, {"MatMul": 2 * 6 + 1, "Gemm": 1})):
+        graph = onnx.load_from_string(file.read()).graph
+        stored = {i.name: i for i in graph.initializer}
+        made_by = {n.output[0]: n for n in graph.node}
+        quantised: Counter[str] = Counter()
+        for node in graph.node:
+            weight = made_by.get(node.input[1]) if node.op_type in ("Conv", "Gemm", "MatMul") else None
+            if weight is None or weight.op_type != "DequantizeLinear" or weight.input[0] not in stored:
+                assert node.op_type not in ("Conv", "Gemm")
+                continue
+            assert stored[weight.input[0]].data_type == TensorProto.INT8
+            assert len(stored[weight.input[1]].dims) == 1
+            assert made_by[node.input[0]].op_type == "DequantizeLinear"
+            quantised[node.op_type] += 1
+        assert quantised == expected
+        floats = [i for i in graph.initializer if i.data_type == TensorProto.FLOAT and len(i.dims) > 1 and not i.name.endswith(".scale")]
+        assert all(i.name == "positions.weight" or np.prod(i.dims) < 10 for i in floats)
+
+
+def test_integer_kernels_run_the_towers(int8: Bundle, tmp_path: Path) -> None:
+    """What ONNX Runtime makes of the graphs on this machine: of all layers only the last projection of each tower, a product with one
+    row a picture or sentence, runs in float32."""
+    image, text = (optimised(f.path, tmp_path / f.path.name) for f in (int8.image_tower, int8.text_tower))
+    kinds = Counter(n.op_type for n in image.graph.node)
+    assert kinds["QLinearConv"] == 49
+    assert kinds["Conv"] + kinds["FusedConv"] == 0
+    assert kinds["Gemm"] + kinds["QGemm"] == 1
+    kinds = Counter(n.op_type for n in text.graph.node)
+    assert kinds["MatMulIntegerToFloat"] == 2 * 6 + 1
+    assert kinds["Gemm"] + kinds["QGemm"] == 1
+    assert kinds["MatMul"] + kinds["FusedMatMul"] == 2 * 2, "the two products of attention of each layer stay in float32"
+
+
+def test_the_embedding_stays_int8_in_memory(int8: Bundle, tmp_path: Path) -> None:
+    """Rows are gathered before they are widened; constant folding must not undo that."""
+    graph = optimised(int8.text_tower.path, tmp_path / "text.onnx").graph
+    table = next(i for i in graph.initializer if i.name == TOKEN_TABLE)
+    assert table.data_type == TensorProto.INT8
+    assert not [i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT and list(i.dims) == list(table.dims)]
+
+
+def test_a_damaged_model_is_refused_and_not_written(exported_clip: Exported, tmp_path: Path) -> None:
+    """Calibrated on black pictures, the image tower cuts what it meets on val: it finds nobody any more."""
+    from PIL import Image
+
+    black = tmp_path / "black.png"
+    Image.new("RGB", (32, 64)).save(black)
+    records = tuple(replace(r, path=black) if r.split is Split.TRAIN else r for r in exported_clip.dataset.records)
+    with pytest.raises(GateRefused, match="Rank-1"):
+        quantize(exported_clip.bundle, Dataset("black", records), tmp_path / "out", {}, print)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("split", list(Split)[:2])
+def test_both_splits_are_needed(exported_clip: Exported, tmp_path: Path, split: Split) -> None:
+    records = tuple(r for r in exported_clip.dataset.records if r.split is not split)
+    with pytest.raises(DatasetError, match=f"{split} split"):
+        quantize(exported_clip.bundle, Dataset("half", records), tmp_path / "out", {}, print)
+
+
+def test_pictures_without_words_stay_in_the_gallery(exported_clip: Exported, tmp_path: Path) -> None:
+    """Mute val pictures make the search harder, as in any other evaluation; here each is somebody's double, and ties count against
+    the model."""
+    val = [r for r in exported_clip.dataset.records if r.split is Split.VAL]
+    doubles = tuple(replace(r, name=f"double {r.name}", identity=f"double {r.identity}", captions=()) for r in val)
+    bundle = quantize(exported_clip.bundle, Dataset("doubles", (*exported_clip.dataset.records, *doubles)), tmp_path / "out", {}, print)
+    assert bundle.card["val"]["rank1"] == 0  # type: ignore[index]
+
+
+def inputs(exported: Exported) -> tuple[Float32, list[str]]:
+    records = [r for r in exported.dataset.records if r.split is Split.VAL]
+    return pictures(records), [c.text for r in records for c in r.captions]
+
+
+def without_activation_pairs(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its quantised weights, its activations left in float32."""
+    quantised = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "QuantizeLinear"}
+    pairs = {n.output[0]: quantised[n.input[0]] for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in quantised}
+    assert pairs
+    kept = [n for n in model.graph.node if n.output[0] not in quantised and n.output[0] not in pairs]
+    for node in kept:
+        for i, source in enumerate(node.input):
+            node.input[i] = pairs.get(source, source)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    return model
+
+
+def optimised(tower: Path, out: Path) -> onnx.ModelProto:
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(out)
+    options.log_severity_level = 3
+    ort.InferenceSession(tower, options, providers=["CPUExecutionProvider"])
+    return onnx.load(out)
