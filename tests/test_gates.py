@@ -86,7 +86,7 @@ def test_an_undecided_model_is_refused() -> None:
         require_rank1(evaluation(half_right()), evaluation(flipped(half_right(), lost=50, won=50)))
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_what_passes_has_an_interval_above_the_limit(lost: int, won: int) -> None:
     before, after = evaluation(half_right()), evaluation(flipped(half_right(), lost=lost, won=won))

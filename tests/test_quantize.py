@@ -25,6 +25,7 @@ from passerby.deploy.qdq import (
     measure_ranges,
     quantize_activations,
     quantize_weights,
+    smooth,
     symmetric_int8,
 )
 from passerby.deploy.quantize import TOKEN_TABLE, quantize
@@ -118,7 +119,7 @@ def test_a_quantised_product_is_that_of_the_rounded_factors() -> None:
     model, x = linear_model(), np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
     weight = numpy_helper.to_array(model.graph.initializer[0])
     stored, scales = symmetric_int8(weight, 1)
-    quantize_weights(model)
+    quantize_weights(model, [])
     ranges = measure_ranges(model, activations(model), [{"x": x}])
     assert list(ranges) == ["minus"]
     quantize_activations(model, ranges)
@@ -126,6 +127,32 @@ def test_a_quantised_product_is_that_of_the_rounded_factors() -> None:
     r = ranges["minus"]
     rounded = (np.clip(np.rint(-x / np.float32(r.step)) + r.zero, 0, 255) - r.zero) * np.float32(r.step)
     assert run(model, {"x": x})[0] == pytest.approx(rounded @ (stored * scales), abs=2e-2)
+
+
+def test_smoothing_changes_no_result_and_makes_the_channels_alike() -> None:
+    model, x = linear_model(), np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32) * np.array([0.01, 1, 1, 100], np.float32)
+    before = run(model, {"x": x})[0]
+    smooth(model, [{"x": x[:25]}, {"x": x[25:]}])
+    assert run(model, {"x": x})[0] == pytest.approx(before, rel=1e-5, abs=1e-5)
+    reciprocals = next(numpy_helper.to_array(i) for i in model.graph.initializer if i.name == "w.smoothing")
+    unevenness, smoothed = (np.abs(values).max(axis=0) for values in (x, x * reciprocals))
+    assert smoothed.max() / smoothed.min() < 0.01 * unevenness.max() / unevenness.min()
+
+
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_a_convolution_with_rounded_weights_has_the_original_mean_output(groups: int) -> None:
+    """On pictures of one colour each, where the mean of a channel is all there is to know, up to the borders."""
+    rng = np.random.default_rng(groups)
+    weight = rng.normal(size=(6, 6 // groups, 3, 3)).astype(np.float32)
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], group=groups)
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 6, h, h]) for n, h in (("x", 8), ("y", 6))]
+    stored = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.zeros(6, np.float32), "b")]
+    graph = helper.make_graph([node], "g", infos[:1], infos[1:], stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    x = np.broadcast_to(rng.random((20, 6, 1, 1)) + 1, (20, 6, 8, 8)).astype(np.float32)
+    before = run(model, {"x": x})[0].mean(axis=(0, 2, 3))
+    quantize_weights(model, [{"x": x[:10]}, {"x": x[10:]}])
+    assert run(model, {"x": x})[0].mean(axis=(0, 2, 3)) == pytest.approx(before, abs=1e-4)
 
 
 # A whole model
@@ -158,7 +185,7 @@ def test_vectors_stay_near_those_of_the_float_model(exported_clip: Exported, int
     """Far nearer than people are to each other; a gate by cosine this is not."""
     before, after = OnnxEncoder(exported_clip.bundle, threads=1), OnnxEncoder(int8, threads=1)
     pixels, texts = inputs(exported_clip)
-    assert np.einsum("nd,nd->n", before.embed_images(pixels), after.embed_images(pixels)).min() > 0.7
+    assert np.einsum("nd,nd->n", before.embed_images(pixels), after.embed_images(pixels)).min() > 0.9
     assert np.einsum("nd,nd->n", before.embed_texts(texts), after.embed_texts(texts)).min() > 0.98
 
 

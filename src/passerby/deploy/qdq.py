@@ -2,24 +2,28 @@
 
 Weights are signed, symmetric and per output channel; activations are unsigned, with one scale a tensor (Jacob et al., "Quantization and
 Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). Only convolutions and linear layers are
-quantised: normalisation, softmax and the attention products stay in float32.
+quantised: normalisation, softmax and the attention products stay in float32. The inputs of linear layers are smoothed first (Xiao et
+al., "SmoothQuant", ICML 2023): a few channels with large values would leave no steps for the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from passerby.learn.from_bundle import SCALE
+from passerby.learn.from_bundle import SCALE, SMOOTHING
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 SAMPLES = 2048
 """Values kept of each tensor and each calibration input."""
+MIGRATION = 0.75
+"""How much of the unevenness of a linear layer's inputs goes over to its weights: 0 none, 1 all."""
 SHRINKS: list[float] = np.linspace(1.0, 0.5, 26).tolist()
 
 
@@ -41,20 +45,93 @@ class Range:
         return round(-self.low / self.step)
 
 
-def quantize_weights(model: ModelProto) -> None:
-    """Turn the weights of every convolution and linear layer into int8, per output channel, in place."""
+def smooth(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Even out the channels that each linear layer reads, and its weights the other way round, in place; what it computes stays the same.
+
+    Args:
+        inputs: what the model takes, one mapping for each run; the channels' sizes are measured on them.
+    """
     weights = {i.name: i for i in model.graph.initializer}
+    linear = [n for n in layers(model) if n.op_type != "Conv"]
+    largest = _channel_maxima(model, {n.input[0] for n in linear}, inputs)
+    products = []
+    for node in linear:
+        weight = weights[node.input[1]]
+        values = numpy_helper.to_array(weight)
+        by_input = values if _channel_axis(node) == 1 else values.T
+        reciprocals = _reciprocals(largest[node.input[0]], np.abs(by_input).max(axis=1))
+        smoothed = by_input / reciprocals[:, None]
+        weight.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(smoothed if by_input is values else smoothed.T), weight.name))
+        name = weight.name + SMOOTHING
+        model.graph.initializer.append(numpy_helper.from_array(reciprocals, name))
+        products.append(helper.make_node("Mul", [node.input[0], name], [f"{weight.name}.input"], f"{name}.node"))
+        node.input[0] = f"{weight.name}.input"
+    _insert(model, products)
+
+
+def _reciprocals(inputs: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What each channel is multiplied by; the weights, which have a scale for each output, take most of the unevenness."""
+    return (np.maximum(weights, 1e-5) ** (1 - MIGRATION) / np.maximum(inputs, 1e-5) ** MIGRATION).astype(np.float32)
+
+
+def _channel_maxima(
+    model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]
+) -> dict[str, NDArray[np.float32]]:
+    """The largest magnitude in each channel, the last axis, of each tensor named."""
+    largest: dict[str, NDArray[np.float32]] = {}
+    for values in _watch(model, names, inputs):
+        for name, value in values.items():
+            seen = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest.get(name, seen), seen)
+    return largest
+
+
+def quantize_weights(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Turn the weights of every convolution and linear layer into int8, per output channel, in place.
+
+    What rounding a convolution's weights adds to its output on average is taken from its bias (Nagel et al., "Data-Free Quantization
+    Through Weight Equalization and Bias Correction", ICCV 2019): a depthwise filter has few weights, and their errors do not cancel.
+
+    Args:
+        inputs: what the model takes, one mapping for each run; the mean inputs of convolutions are measured on them.
+    """
+    weights = {i.name: i for i in model.graph.initializer}
+    means = _channel_means(model, {n.input[0] for n in layers(model) if n.op_type == "Conv"}, inputs)
     dequantize = []
     for node in layers(model):
         weight = weights[node.input[1]]
         axis = _channel_axis(node)
-        values, scales = symmetric_int8(numpy_helper.to_array(weight), axis)
+        original = numpy_helper.to_array(weight)
+        values, scales = symmetric_int8(original, axis)
+        if node.op_type == "Conv":
+            error = values * scales[:, None, None, None] - original
+            bias = weights[node.input[2]]
+            corrected = numpy_helper.to_array(bias) - _mean_output(error, means[node.input[0]])
+            bias.CopyFrom(numpy_helper.from_array(corrected.astype(np.float32), bias.name))
         _replace(weight, values)
         model.graph.initializer.append(numpy_helper.from_array(scales, weight.name + SCALE))
         wide = weight.name + ".float"
         dequantize.append(helper.make_node("DequantizeLinear", [weight.name, weight.name + SCALE], [wide], f"{wide}.node", axis=axis))
         node.input[1] = wide
     _insert(model, dequantize)
+
+
+def _mean_output(weight: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a convolution ``(out, in / groups, k, k)`` gives on average, ``(out,)``, for channels ``(in,)`` of these means."""
+    by_channel = weight.sum(axis=(2, 3))
+    group = np.arange(len(weight)) * (len(means) // weight.shape[1]) // len(weight)
+    reads = group[:, None] * weight.shape[1] + np.arange(weight.shape[1])
+    mean: NDArray[np.float32] = (by_channel * means[reads]).sum(axis=1)
+    return mean
+
+
+def _channel_means(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[np.float32]]:
+    """The mean of each channel, the second axis, of each tensor ``(n, c, h, w)`` named."""
+    means: dict[str, list[NDArray[np.float32]]] = {}
+    for values in _watch(model, names, inputs):
+        for name, value in values.items():
+            means.setdefault(name, []).append(value.mean(axis=(0, 2, 3)))
+    return {name: np.mean(seen, axis=0) for name, seen in means.items()}
 
 
 def quantize_embedding(model: ModelProto, name: str) -> None:
@@ -109,28 +186,36 @@ def layers(model: ModelProto) -> list[NodeProto]:
     return [n for n in model.graph.node if n.op_type in LAYERS and n.input[1] in stored | widened]
 
 
-def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[np.generic]]]) -> dict[str, Range]:
+def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, Range]:
     """Run the model and find for each tensor the range that quantises it with the least squared error.
 
     Args:
         inputs: what the model takes, one mapping for each run.
     """
-    names = list(names)
-    watched = ModelProto()
-    watched.CopyFrom(model)
-    given = {i.name for i in model.graph.input}
-    watched.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names if n not in given)
-    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
-    wanted = [n for n in names if n not in given]
     rng = np.random.default_rng(0)
-    seen: dict[str, list[NDArray[np.float32]]] = {n: [] for n in names}
-    for feed in inputs:
-        values = dict(zip(wanted, session.run(wanted, dict(feed)), strict=True)) | {n: feed[n] for n in names if n in given}
+    seen: dict[str, list[NDArray[np.float32]]] = {}
+    for values in _watch(model, names, inputs):
         for name, value in values.items():
             flat = value.reshape(-1)
             sample = rng.choice(flat, min(SAMPLES, flat.size), replace=False)
-            seen[name].append(np.append(sample, (flat.min(), flat.max())).astype(np.float32))
+            seen.setdefault(name, []).append(np.append(sample, (flat.min(), flat.max())).astype(np.float32))
     return {name: best_range(np.concatenate(samples)) for name, samples in seen.items()}
+
+
+def _watch(
+    model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Run the model on each of the inputs and look at the tensors named, which may be inputs themselves."""
+    names = sorted(names)
+    given = {i.name for i in model.graph.input}
+    made = [n for n in names if n not in given]
+    watched = ModelProto()
+    watched.CopyFrom(model)
+    watched.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in made)
+    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    for feed in inputs:
+        found = session.run(made, dict(feed)) if made else []
+        yield dict(zip(made, found, strict=True)) | {n: feed[n] for n in names if n in given}
 
 
 def best_range(values: NDArray[np.float32]) -> Range:

@@ -14,7 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from passerby.deploy.gates import require_rank1
-from passerby.deploy.qdq import activations, measure_ranges, quantize_activations, quantize_embedding, quantize_weights
+from passerby.deploy.qdq import activations, measure_ranges, quantize_activations, quantize_embedding, quantize_weights, smooth
 from passerby.errors import DatasetError
 from passerby.measure.evaluate import Evaluation, evaluate
 from passerby.model.bundle import Bundle, write_bundle
@@ -68,14 +68,15 @@ def quantize_towers(bundle: Bundle, calibration: Sequence[Record]) -> Towers:
     quantize_embedding(text_tower, TOKEN_TABLE)
     tokenizer = Tokenizer(bundle.tokenizer.read(), bundle.max_tokens)
     return Towers(
-        quantize_tower(onnx.load_from_string(bundle.image_tower.read()), image_feeds(calibration, bundle.preprocessing)),
-        quantize_tower(text_tower, text_feeds(calibration, tokenizer)),
+        quantize_tower(onnx.load_from_string(bundle.image_tower.read()), list(image_feeds(calibration, bundle.preprocessing))),
+        quantize_tower(text_tower, list(text_feeds(calibration, tokenizer))),
     )
 
 
-def quantize_tower(tower: onnx.ModelProto, feeds: Iterator[Feed]) -> onnx.ModelProto:
+def quantize_tower(tower: onnx.ModelProto, feeds: Sequence[Feed]) -> onnx.ModelProto:
     """Weights first, then activations, whose ranges are those of the tower with its final weights."""
-    quantize_weights(tower)
+    smooth(tower, feeds)
+    quantize_weights(tower, feeds)
     quantize_activations(tower, measure_ranges(tower, activations(tower), feeds))
     onnx.checker.check_model(tower)
     return tower

@@ -17,6 +17,8 @@ from passerby.model.bundle import Bundle, BundleFile
 
 SCALE = ".scale"
 """Ends the name of the scales of a weight that is stored as int8."""
+SMOOTHING = ".smoothing"
+"""Ends the name of what a linear layer's input channels are multiplied by, after its weight was divided by the same."""
 TRANSPOSED = ".T"
 """Ends the name of a weight that is stored as torch's transposed."""
 
@@ -48,6 +50,9 @@ def _stored_weights(file: BundleFile, prefix: str) -> dict[str, Tensor]:
     for name, array in stored.items():
         transposed = name.endswith(TRANSPOSED)
         values = _dequantised(array, stored.get(name + SCALE), axis=-1 if transposed else 0)
+        if name + SMOOTHING in stored:
+            reciprocals = stored[name + SMOOTHING]
+            values = values * (reciprocals[:, None] if transposed else reciprocals)
         weights[prefix + name.removesuffix(TRANSPOSED)] = torch.from_numpy(np.ascontiguousarray(values.T if transposed else values))
     return weights
 
