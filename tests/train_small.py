@@ -27,11 +27,11 @@ def prepare(folder: Path) -> Dataset:
 
 
 def config(folder: Path, out: str) -> TrainConfig:
-    """Two epochs of five steps on 16 pictures, then one of six on larger ones and two drawn people more; a checkpoint after each."""
+    """Two epochs of five steps on 16 pictures, then one of six in INT8 on larger ones and two drawn people more; checkpoints after each."""
     return TrainConfig(
         data=str(folder / "drawn"),
         out=str(folder / out),
-        stages=(Stage(64, 32, 2, losses=Losses(sdm=0.0)), Stage(72, 40, 1, drawn=2)),
+        stages=(Stage(64, 32, 2, losses=Losses(sdm=0.0)), Stage(72, 40, 1, drawn=2, int8=True)),
         checkpoint_minutes=0.0,
         words=Words(max_tokens=24),
         pixels=Pixels(padding=3),

@@ -221,6 +221,10 @@ def quantize(
     *,
     data: Data,
     out: OutBundle,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="BUNDLE", help="The float bundle whose Rank-1 must be kept.", show_default="BUNDLE itself"),
+    ] = None,
     add: Annotated[
         list[Path] | None, typer.Option("--add", metavar="FILE", help="A file to put into the bundle, such as its card.")
     ] = None,
@@ -236,7 +240,9 @@ def quantize(
     from passerby.model.bundle import read_bundle
 
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
-    small = quantize_bundle(read_bundle(bundle), dataset, out, {path.name: path for path in add or ()}, note)
+    files = {path.name: path for path in add or ()}
+    kept = read_bundle(against) if against else None
+    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, against=kept)
     note(f"quantised {small.name} ({small.digest[:12]}) to {small.folder}")
 
 

@@ -36,13 +36,23 @@ class Towers(NamedTuple):
     text: onnx.ModelProto
 
 
-def quantize(bundle: Bundle, dataset: Dataset, out: Path, extra_files: Mapping[str, Path], say: Callable[[str], None]) -> Bundle:
+def quantize(
+    bundle: Bundle,
+    dataset: Dataset,
+    out: Path,
+    extra_files: Mapping[str, Path],
+    say: Callable[[str], None],
+    *,
+    against: Bundle | None = None,
+) -> Bundle:
     """Quantise both towers, calibrated on train, and write the bundle if val shows that it lost at most half a point of Rank-1.
 
     Args:
         dataset: has records of the train and the val split.
         extra_files: what to put beside the manifest, such as the model card.
         say: takes one line of text at a time, for people.
+        against: the float model whose Rank-1 must be kept, where ``bundle`` is that model after it was trained to feel INT8;
+            ``bundle`` itself otherwise.
 
     Raises:
         DatasetError: one of the two splits is missing.
@@ -55,7 +65,7 @@ def quantize(bundle: Bundle, dataset: Dataset, out: Path, extra_files: Mapping[s
     with tempfile.TemporaryDirectory() as work:
         draft = _write(bundle, towers, Path(work) / "draft", bundle.card, {})
         say("evaluating both on val")
-        before, after = evaluate(OnnxEncoder(bundle), val), evaluate(OnnxEncoder(draft), val)
+        before, after = evaluate(OnnxEncoder(against or bundle), val), evaluate(OnnxEncoder(draft), val)
     say(f"val Rank-1 {before.metrics.rank1.mean:.2f} in float32, {after.metrics.rank1.mean:.2f} in INT8")
     difference = require_rank1(before, after)
     card = {**bundle.card, "val": _figures(after), "quantization": {"rank1_change": asdict(difference), "float32": _figures(before)}}

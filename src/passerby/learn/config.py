@@ -38,12 +38,14 @@ class Stage:
 
     Args:
         drawn: how many drawn people join the dataset's, with two pictures each.
+        int8: whether the towers compute as their INT8 form will, so that they get used to its rounding.
     """
 
     height: int
     width: int
     epochs: int
     drawn: int = 0
+    int8: bool = False
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:

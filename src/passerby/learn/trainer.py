@@ -28,10 +28,11 @@ from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError
 from passerby.learn.batches import Batch, UInt8, draw_batch, store_pictures
 from passerby.learn.compact import CompactClip, TextTower
-from passerby.learn.config import Losses, Optimiser, Stage, TrainConfig
+from passerby.learn.config import Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
+from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
@@ -145,12 +146,12 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
             rng=np.random.default_rng((config.seed, step)),
         )
         set_rates(run.optimiser, step, steps, config.optimiser.warm_up)
-        losses = take_step(run.trained, run.optimiser, batch, stage.losses, config.optimiser.clip)
+        losses = take_step(run.trained, run.optimiser, batch, stage, config.optimiser.clip)
         progress.step = step + 1
         run.log.step(progress.step, steps, len(chosen), losses)
         epoch_ends = progress.step == first_step + (epoch + 1) * per_epoch
         if epoch_ends:
-            judge(run, preprocessing)
+            judge(run, stage)
         if epoch_ends or time.monotonic() - saved > config.checkpoint_minutes * 60:
             save(run.out / "checkpoint.pt", checkpoint(run))
             saved = time.monotonic()
@@ -178,24 +179,26 @@ def batches_from(
                 yield epoch, first + i, chosen
 
 
-def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, weights: Losses, clip: float) -> dict[str, float]:
+def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, stage: Stage, clip: float) -> dict[str, float]:
     """Forward in bfloat16, losses in float32, backward, clip, step; returns each loss as weighted."""
     model: CompactClip = trained["model"]  # type: ignore[assignment]
+    weights = stage.losses
     trained.train()
     device = next(model.parameters()).device
-    with torch.autocast(device.type, torch.bfloat16):
-        images = model.image_tower(batch.pixels.to(device))
-        texts = embed_by_length(model.text_tower, batch.ids.to(device), batch.mask.to(device))
-    images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
-    identities = batch.identities.to(device)
-    parts = {
-        "sdm": weights.sdm * similarity_distribution_matching(images, texts, identities, weights.sdm_temperature),
-        "info_nce": weights.info_nce * info_nce(images, texts, identities, weights.info_nce_temperature),
-        "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
-    }
-    total: Tensor = sum(parts.values(), torch.zeros((), device=device))
     optimiser.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
+    with rounded(model, stage.int8):
+        with torch.autocast(device.type, torch.bfloat16):
+            images = model.image_tower(batch.pixels.to(device))
+            texts = embed_by_length(model.text_tower, batch.ids.to(device), batch.mask.to(device))
+        images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+        identities = batch.identities.to(device)
+        parts = {
+            "sdm": weights.sdm * similarity_distribution_matching(images, texts, identities, weights.sdm_temperature),
+            "info_nce": weights.info_nce * info_nce(images, texts, identities, weights.info_nce_temperature),
+            "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
+        }
+        total: Tensor = sum(parts.values(), torch.zeros((), device=device))
+        total.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(trained.parameters(), clip)
     optimiser.step()
     return {name: float(part.detach()) for name, part in parts.items()}
@@ -209,10 +212,12 @@ def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
     return torch.cat(embedded)[order.argsort()]
 
 
-def judge(run: Run, preprocessing: Preprocessing) -> None:
+def judge(run: Run, stage: Stage) -> None:
     """Evaluate on val; keep the weights where they are the best yet. Without a val split the latest are kept."""
+    preprocessing = preprocessing_of(stage)
     if run.val.records:
-        report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, torch.bfloat16), run.val).to_json()
+        with rounded(run.model, stage.int8):
+            report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, torch.bfloat16), run.val).to_json()
         run.log.epoch(run.progress.step, report)
         if report["rank1"] <= run.progress.best_rank1:
             return
