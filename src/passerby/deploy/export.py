@@ -128,8 +128,16 @@ def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: li
         )
     assert program is not None
     graph = program.model_proto
+    forget_sources(graph)
     name_weights(graph, {name: p.detach().numpy() for name, p in tower.named_parameters()})
     return graph
+
+
+def forget_sources(model: onnx.ModelProto) -> None:
+    """Leave out the exporter's notes on which line of which file each node comes from, in place: they name the maker's folders."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def name_weights(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray[Any, Any]]) -> None:
