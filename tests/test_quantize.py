@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from graphs import run, without_activation_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -108,11 +108,6 @@ def linear_model() -> onnx.ModelProto:
     infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", d]) for n, d in (("x", 4), ("y", 3))]
     graph = helper.make_graph(nodes, "g", infos[:1], infos[1:], [numpy_helper.from_array(weight, "w")])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-
-
-def run(model: onnx.ModelProto, feed: Mapping[str, NDArray[np.generic]]) -> list[Float32]:
-    outputs: list[Float32] = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, dict(feed))
-    return outputs
 
 
 def test_a_quantised_product_is_that_of_the_rounded_factors() -> None:
@@ -274,20 +269,6 @@ def test_pictures_without_words_stay_in_the_gallery(exported_clip: Exported, tmp
 def inputs(exported: Exported) -> tuple[Float32, list[str]]:
     records = [r for r in exported.dataset.records if r.split is Split.VAL]
     return pictures(records), [c.text for r in records for c in r.captions]
-
-
-def without_activation_pairs(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its quantised weights, its activations left in float32."""
-    quantised = {n.output[0]: n.input[0] for n in model.graph.node if n.op_type == "QuantizeLinear"}
-    pairs = {n.output[0]: quantised[n.input[0]] for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in quantised}
-    assert pairs
-    kept = [n for n in model.graph.node if n.output[0] not in quantised and n.output[0] not in pairs]
-    for node in kept:
-        for i, source in enumerate(node.input):
-            node.input[i] = pairs.get(source, source)
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-    return model
 
 
 def optimised(tower: Path, out: Path) -> onnx.ModelProto:
