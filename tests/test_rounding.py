@@ -9,16 +9,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from small_clip import Exported, pictures
 
-from passerby.deploy.qdq import MIGRATION as QDQ_MIGRATION
 from passerby.deploy.qdq import symmetric_int8
 from passerby.learn.compact import fold_batch_norm
-from passerby.learn.rounding import MIGRATION, round_activation, round_smoothed, round_weight, rounded
+from passerby.learn.rounding import round_activation, round_smoothed, round_weight, rounded
 
 finite = st.floats(-100, 100, width=32)
-
-
-def test_the_grids_are_those_of_the_bundle() -> None:
-    assert MIGRATION == QDQ_MIGRATION
 
 
 @given(arrays(np.float32, (3, 5), elements=finite))

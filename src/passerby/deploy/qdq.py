@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from passerby.learn.from_bundle import SCALE, SMOOTHING
+from passerby.learn.rounding import MIGRATION
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 SAMPLES = 2048
 """Values kept of each tensor and each calibration input."""
-MIGRATION = 0.75
-"""How much of the unevenness of a linear layer's inputs goes over to its weights: 0 none, 1 all."""
 SHRINKS: list[float] = np.linspace(1.0, 0.5, 26).tolist()
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from passerby.learn.compact import CompactClip, ConvNorm
 
 MIGRATION = 0.75
-"""As in ``passerby.deploy.qdq``: how much of the unevenness of a linear layer's inputs is evened out before they are rounded."""
+"""How much of the unevenness of a linear layer's inputs goes over to its weights before both are rounded: 0 none, 1 all."""
 
 
 @contextmanager
