@@ -41,7 +41,7 @@ DEFAULT_MODEL = "passerby-s"
 def main() -> None:
     """Run the command line; what goes wrong is said in one line."""
     from passerby.errors import PasserbyError
-    from passerby.terminal import NOTHING_DONE, show_error
+    from passerby.terminal.console import NOTHING_DONE, show_error
 
     try:
         app()
@@ -64,7 +64,7 @@ def index(
     from passerby.find.ingest import index_paths
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal import show_index_report
+    from passerby.terminal.finding import show_index_report
 
     encoder = load_model(model)
     with Index.create(index or default_folder(), encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
@@ -88,7 +88,7 @@ def search(
     from passerby.find.query import ask
     from passerby.find.search import search as search_index
     from passerby.resolve import load_model
-    from passerby.terminal import show_hits
+    from passerby.terminal.finding import show_hits
 
     with Index.open(index or default_folder()) as opened:
         encoder = load_model(model)
@@ -106,7 +106,7 @@ def search(
 def info(*, index: IndexFolder = None, json: Json = False) -> None:
     """Say what an index holds, which model made it, and which files failed."""
     from passerby.find.index import Index, default_folder
-    from passerby.terminal import show_info
+    from passerby.terminal.finding import show_info
 
     with Index.open(index or default_folder()) as opened:
         raise typer.Exit(show_info(opened.info(), opened.failures(), as_json=json))
@@ -117,7 +117,7 @@ def remove(paths: Paths, *, index: IndexFolder = None, json: Json = False) -> No
     """Delete files, and all below folders, from an index for good; the files themselves stay."""
     from passerby.find.index import Index, default_folder
     from passerby.find.ingest import remove_paths
-    from passerby.terminal import show_removal
+    from passerby.terminal.finding import show_removal
 
     with Index.open(index or default_folder()) as opened:
         report = remove_paths(opened, paths)
@@ -138,7 +138,7 @@ def embed(
     from passerby.find.embed import read_texts, write_embeddings
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal import show_embeddings
+    from passerby.terminal.finding import show_embeddings
 
     sentences = read_texts(texts) if texts else []
     with progress_bar("embedding", quiet=json) as on_progress:
@@ -159,7 +159,7 @@ def demo(
     from passerby.demo import run_demo
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal import show_demo
+    from passerby.terminal.finding import show_demo
 
     with progress_bar("indexing", quiet=json) as on_progress:
         done = run_demo(load_model(model), out, on_progress)
@@ -179,7 +179,7 @@ def evaluate(
     from passerby.measure.evaluate import evaluate as evaluate_model
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal import show_evaluation
+    from passerby.terminal.measuring import show_evaluation
 
     with progress_bar("reading pictures", quiet=json) as on_progress:
         evaluation = evaluate_model(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
@@ -190,7 +190,7 @@ def evaluate(
 def train(config: Config) -> None:
     """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
-    from passerby.terminal import note
+    from passerby.terminal.console import note
 
     with needs_extra("learn"):
         from passerby.learn.config import read_config
@@ -205,7 +205,7 @@ def export(
 ) -> None:
     """Turn the best model of a training run into a float32 bundle, or refuse if ONNX and torch disagree. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
-    from passerby.terminal import note
+    from passerby.terminal.console import note
 
     with needs_extra("learn"):
         from passerby.deploy.export import export_run
@@ -231,7 +231,7 @@ def quantize(
 ) -> None:
     """Turn a float32 bundle into INT8, calibrated on train, or refuse if val does not show that Rank-1 stays. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
-    from passerby.terminal import note
+    from passerby.terminal.console import note
 
     with needs_extra("learn"):
         from passerby.deploy.quantize import quantize as quantize_bundle

@@ -19,11 +19,11 @@ from torch import nn
 
 from passerby.deploy.gates import require_parity
 from passerby.errors import ModelError
-from passerby.learn.compact import CompactClip, build_like, fold_batch_norm
+from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
 from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer, tokenizer_json
+from passerby.learn.trainer import load_best, load_tokenizer, tokenizer_json
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing, normalise
@@ -39,14 +39,8 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
         ModelError: the run has not kept a model yet.
         GateRefused: the towers in ONNX do not give what they give in torch.
     """
-    kept = Path(config.out) / "best.pt"
-    if not kept.exists():
-        raise ModelError(expected=f"a trained model at {kept}", found="none", do="run `passerby train` with this config first")
-    state = torch.load(kept, weights_only=True, map_location="cpu")
-    model = build_like(state["model"])
-    model.load_state_dict(state["model"])
+    model, preprocessing = load_best(Path(config.out))
     card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
-    preprocessing = Preprocessing.from_json(state["preprocessing"])
     return export(model, tokenizer_json(config), preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 

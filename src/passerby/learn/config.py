@@ -96,12 +96,13 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Optimiser:
-    """AdamW with linear warm-up, then a cosine to zero.
+    """AdamW with linear warm-up, a plateau where wanted, then a cosine to zero.
 
     Args:
         frozen_text_layers: how many of the text tower's first layers stay as they are; its embeddings always do.
         clip: largest norm of the gradient.
         warm_up: share of all steps.
+        decay: share of all steps, the last ones, in which the rates fall to zero; with 0 they never do.
     """
 
     image_rate: float = 3e-4
@@ -109,6 +110,7 @@ class Optimiser:
     head_rate: float = 1e-3
     weight_decay: float = 0.02
     warm_up: float = 0.05
+    decay: float = 1.0
     clip: float = 5.0
     batch_size: int = 128
     pictures_per_identity: int = 1
@@ -116,7 +118,8 @@ class Optimiser:
 
     def __post_init__(self) -> None:
         _require(min(self.image_rate, self.text_rate, self.head_rate, self.weight_decay) >= 0, "rates and decay from 0", self)
-        _require(0 <= self.warm_up <= 1 and self.clip > 0, "warm_up from 0 to 1 and clip above 0", self)
+        _require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1, "warm_up and decay from 0 to 1", self)
+        _require(self.clip > 0, "clip above 0", self)
         _require(self.batch_size >= 2 and self.pictures_per_identity >= 1, "batch_size from 2 and pictures_per_identity from 1", self)
         _require(self.frozen_text_layers >= 0, "frozen_text_layers from 0", self)
 
@@ -128,7 +131,7 @@ class TrainConfig:
     Args:
         data: dataset folder, as ``load_dataset`` reads it; relative to the file that names it.
         out: folder for checkpoints, the log and the best model; relative in the same way.
-        start: a bundle to continue from; empty for the pretrained towers.
+        start: the folder of a bundle or of another run to continue from; empty for the pretrained towers.
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
         checkpoint_minutes: how much work a power cut may cost.

@@ -25,9 +25,10 @@ from torch.nn import functional as F
 
 from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
-from passerby.errors import ConfigError, DatasetError
+from passerby.errors import ConfigError, DatasetError, ModelError
+from passerby.learn.allocator import keep_freed_memory
 from passerby.learn.batches import Batch, UInt8, draw_batch, store_pictures
-from passerby.learn.compact import CompactClip, TextTower
+from passerby.learn.compact import CompactClip, TextTower, build_like
 from passerby.learn.config import Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching
@@ -43,6 +44,7 @@ from passerby.types import Dataset, Origin, Split
 
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
+BEST = "best.pt"
 TEXT_CHUNKS = 4
 LOG_EVERY = 20
 
@@ -91,11 +93,11 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
         ConfigError: a checkpoint of another config lies in ``config.out``, or captions longer than the text tower takes are wanted.
         DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
     """
+    keep_freed_memory()
     torch.manual_seed(config.seed)
-    model = load_compact(read_bundle(Path(config.start))) if config.start else new_model()
-    run = begin(config, model, tokenizer_json(config), say)
+    run = begin(config, starting_model(config), tokenizer_json(config), say)
     finish(run, say)
-    return run.out / "best.pt"
+    return run.out / BEST
 
 
 def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Run:
@@ -113,6 +115,7 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     identity_loss = IdentityLoss(training.people, model.image_tower.projection.out_features, config.identity_scale)
     trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss}).to(device)
+    model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(model, identity_loss, config.optimiser)
     progress = resume(out / "checkpoint.pt", config, trained, optimiser)
     return Run(config, training, val, cutting, trained, optimiser, progress, Log(out / "log.jsonl", say, progress.step))
@@ -145,7 +148,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
             preprocessing=preprocessing,
             rng=np.random.default_rng((config.seed, step)),
         )
-        set_rates(run.optimiser, step, steps, config.optimiser.warm_up)
+        set_rates(run.optimiser, step, steps, config.optimiser)
         losses = take_step(run.trained, run.optimiser, batch, stage, config.optimiser.clip)
         progress.step = step + 1
         run.log.step(progress.step, steps, len(chosen), losses)
@@ -222,20 +225,40 @@ def judge(run: Run, stage: Stage) -> None:
         if report["rank1"] <= run.progress.best_rank1:
             return
         run.progress.best_rank1 = report["rank1"]
-    save(run.out / "best.pt", {"model": run.model.state_dict(), "preprocessing": preprocessing.to_json()})
+    save(run.out / BEST, {"model": run.model.state_dict(), "preprocessing": preprocessing.to_json()})
 
 
-def new_model() -> CompactClip:
-    """Pretrained towers with new projections."""
+def starting_model(config: TrainConfig) -> CompactClip:
+    """The best model of the run that ``start`` names, the model of the bundle, or the pretrained towers with new projections."""
+    start = Path(config.start)
+    if config.start and (start / BEST).exists():
+        return load_best(start)[0]
+    if config.start:
+        return load_compact(read_bundle(start))
     model = CompactClip()
     load_lite0(model.image_tower)
     load_minilm(model.text_tower)
     return model
 
 
+def load_best(run: Path) -> tuple[CompactClip, Preprocessing]:
+    """The best model that a run's folder holds, and the input it was judged with.
+
+    Raises:
+        ModelError: the run has not kept a model yet.
+    """
+    kept = run / BEST
+    if not kept.exists():
+        raise ModelError(expected=f"a trained model at {kept}", found="none", do="run `passerby train` with this config first")
+    state = torch.load(kept, weights_only=True, map_location="cpu")
+    model = build_like(state["model"])
+    model.load_state_dict(state["model"])
+    return model, Preprocessing.from_json(state["preprocessing"])
+
+
 def tokenizer_json(config: TrainConfig) -> bytes:
-    """The tokenizer of the model a run starts from."""
-    if config.start:
+    """The tokenizer of the bundle a run starts from, or of the pretrained text tower."""
+    if config.start and not (Path(config.start) / BEST).exists():
         return read_bundle(Path(config.start)).tokenizer.read()
     return (minilm_folder() / "tokenizer.json").read_bytes()
 
@@ -287,10 +310,11 @@ def _rate(name: str, how: Optimiser) -> float:
     return how.image_rate if name.startswith("image_tower") else how.text_rate
 
 
-def set_rates(optimiser: torch.optim.Optimizer, step: int, steps: int, warm_up: float) -> None:
-    """Linear warm-up to each group's peak, then half a cosine to zero."""
-    rising = max(1, round(warm_up * steps))
-    share = (step + 1) / rising if step < rising else 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
+def set_rates(optimiser: torch.optim.Optimizer, step: int, steps: int, how: Optimiser) -> None:
+    """Linear warm-up to each group's peak, which holds until the last ``decay`` of the steps; there half a cosine to zero."""
+    rising, falling = max(1, round(how.warm_up * steps)), round(how.decay * steps)
+    past_peak = max(0, step - max(rising, steps - falling))
+    share = (step + 1) / rising if step < rising else 0.5 * (1 + math.cos(math.pi * past_peak / max(1, min(falling, steps - rising))))
     for group in optimiser.param_groups:
         group["lr"] = group["peak"] * share
 

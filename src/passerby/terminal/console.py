@@ -1,0 +1,74 @@
+"""What every command says in the same way: lines and tables for people, one JSON document for programs, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from passerby.types import Failure
+
+ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
+
+
+def printable(value: object) -> str:
+    """A path or text as one line of characters that any terminal takes: line breaks and what is not UTF-8 are escaped."""
+    text = str(value).encode("utf-8", "backslashreplace").decode()
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+
+
+def note(text: object) -> None:
+    """Say something to the person, on standard error."""
+    print(printable(text), file=sys.stderr)  # noqa: T201
+
+
+def show_error(error: object) -> None:
+    note(f"passerby: error: {error}")
+
+
+def show_json(document: dict[str, Any]) -> None:
+    """One document on standard output, in ASCII, so that any name comes through."""
+    print(json.dumps(document))  # noqa: T201
+
+
+def exit_code(done: int, failed: int) -> int:
+    """0 when all is done, 1 when some inputs failed, 2 when nothing was done."""
+    if not done:
+        return NOTHING_DONE
+    return SOME_FAILED if failed else ALL_DONE
+
+
+def failures_json(failures: Sequence[Failure]) -> list[dict[str, str]]:
+    return [{"path": str(failure.path), "reason": failure.reason} for failure in failures]
+
+
+def show_failures(failures: Sequence[Failure]) -> None:
+    if failures:
+        show_table(("failed", "reason"), [(failure.path, failure.reason) for failure in failures], stderr=True)
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stderr: bool = False) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=SIMPLE_HEAD, pad_edge=False, show_header=any(header))
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console_on(stderr).print(table)
+
+
+def console_on(stderr: bool) -> Console:
+    """A console as wide as the terminal, or, in a file or pipe, as wide as the longest line."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = 100_000
+    return console

@@ -1,0 +1,132 @@
+"""What the commands that index and search show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from passerby.terminal.console import (
+    ALL_DONE,
+    NOTHING_DONE,
+    console_on,
+    exit_code,
+    failures_json,
+    note,
+    printable,
+    show_failures,
+    show_json,
+    show_table,
+)
+
+if TYPE_CHECKING:
+    from passerby.demo import Demo
+    from passerby.find.embed import Embeddings
+    from passerby.find.index import IndexInfo
+    from passerby.find.ingest import IndexReport, RemovalReport
+    from passerby.find.query import Query
+    from passerby.types import Failure, Hit
+
+
+def show_index_report(report: IndexReport, *, as_json: bool) -> int:
+    """Say what indexing did; returns the exit code."""
+    if as_json:
+        counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
+        show_json({**counts, "failed": failures_json(report.failed)})
+    recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
+    skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
+    summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
+    note(summary + skipped)
+    if report.not_crops:
+        note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    show_failures(report.failed)
+    done = report.indexed + report.unchanged + report.removed
+    if not done and not report.failed:
+        note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
+    return exit_code(done, len(report.failed))
+
+
+def show_removal(report: RemovalReport, *, as_json: bool) -> int:
+    """Say what was deleted from an index; returns the exit code."""
+    if as_json:
+        show_json({"removed": report.removed, "failed": failures_json(report.failed)})
+    note(f"{report.removed} removed from the index")
+    show_failures(report.failed)
+    return exit_code(report.removed, len(report.failed)) if report.failed else ALL_DONE
+
+
+def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, as_json: bool) -> int:
+    """Say who was found; returns the exit code."""
+    if query.cut:
+        note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
+    if as_json:
+        show_json({"query": query.text, "hits": [_hit_json(hit) for hit in hits]})
+    elif hits:
+        _show_hits(hits)
+    if hits and sheet:
+        note(f"drawn: {sheet}")
+    if not hits:
+        note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
+    return ALL_DONE if hits else NOTHING_DONE
+
+
+def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
+    """Say what an index holds; returns the exit code."""
+    model = info.model and {"name": info.model.name, "digest": info.model.digest, "dim": info.model.dim}
+    facts = {
+        "path": str(info.folder),
+        "people": info.people,
+        "media": info.media,
+        "embeddings": info.embeddings,
+        "model": model,
+        "bytes": info.bytes,
+        "created": info.created,
+    }
+    if as_json:
+        show_json({**facts, "failed": failures_json(failures)})
+        return ALL_DONE
+    shown = {**facts, "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet", "bytes": f"{info.bytes:,}"}
+    show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
+    show_failures(failures)
+    return ALL_DONE
+
+
+def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int:
+    """Say what was written; returns the exit code."""
+    count = len(embeddings.names)
+    if as_json:
+        show_json({"embedded": count, "out": str(path), "failed": failures_json(embeddings.failed)})
+    note(f"{count} vectors written to {path}" if count else "nothing written: expected pictures or texts, found none; name some")
+    show_failures(embeddings.failed)
+    return exit_code(count, len(embeddings.failed))
+
+
+def show_demo(demo: Demo, *, as_json: bool) -> int:
+    """Say what was asked and who was found; the sheet's name comes last. Returns the exit code."""
+    if as_json:
+        answers = [{"query": answer.query.text, "hits": [_hit_json(hit) for hit in answer.hits]} for answer in demo.answers]
+        show_json({"gallery": str(demo.gallery), "index": str(demo.index), "sheet": str(demo.sheet), "answers": answers})
+    else:
+        console_on(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
+        for answer in demo.answers:
+            console_on(stderr=False).print(f"\n[bold]{answer.query.text}[/bold]", highlight=False)
+            _show_hits(answer.hits)
+    show_failures(demo.report.failed)
+    (note if as_json else console_on(stderr=False).print)(f"the answers, drawn: {printable(demo.sheet)}")
+    return exit_code(demo.report.indexed, len(demo.report.failed))
+
+
+def _show_hits(hits: Sequence[Hit]) -> None:
+    show_table(("rank", "score", "path"), [(str(hit.rank), f"{hit.score:.3f}", hit.person.media.path) for hit in hits])
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    person, box = hit.person, hit.person.box
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "path": str(person.media.path),
+        "box": box and [box.x, box.y, box.width, box.height],
+        "time": person.time,
+        "track": person.track,
+    }
