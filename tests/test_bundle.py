@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from passerby.errors import ModelError
 from passerby.model import selftest
-from passerby.model.bundle import MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle
+from passerby.model.bundle import MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle, write_calibrated
+from passerby.model.calibration import Calibration
+
+CALIBRATION = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {"ece": 0.01})
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -85,6 +88,12 @@ class TestReadBundle:
         assert (after.name, after.dim) == (before.name, before.dim)
         assert after.digest != before.digest
 
+    def test_a_bundle_without_calibration_says_so(self, folder: Path) -> None:
+        assert manifest_of(folder)["calibration"] is None
+        assert read_bundle(folder).calibration is None
+        edit(folder, lambda manifest: manifest.pop("calibration"))
+        assert read_bundle(folder).calibration is None
+
     def test_later_format_asks_for_an_upgrade(self, folder: Path) -> None:
         edit(folder, lambda manifest: manifest.update(format=2))
         with pytest.raises(ModelError, match=r"format 2; upgrade Passerby"):
@@ -121,6 +130,10 @@ class TestReadBundle:
             lambda m: m["self_test"].update(text_vectors=[[1e300] * 16] * 3),
             lambda m: m["self_test"].update(text_vectors="words"),
             lambda m: m.update(card=[]),
+            lambda m: m.update(calibration=[]),
+            lambda m: m.update(calibration=False),
+            lambda m: m.update(calibration=CALIBRATION.to_json() | {"usual_spread": 0}),
+            lambda m: m.update(calibration=CALIBRATION.to_json() | {"margin": -1}),
         ],
     )
     def test_wrong_manifests_are_refused(self, folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -248,3 +261,33 @@ class TestWriteBundle:
             write(folder, replace=True, **changes)
         assert read_bundle(folder).digest == before
         assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+class TestWriteCalibrated:
+    def test_only_the_calibration_changes(self, folder: Path, tmp_path: Path) -> None:
+        (folder / "MODEL_CARD.md").write_text("# Tiny\n")
+        bundle = read_bundle(folder)
+        made = write_calibrated(bundle, CALIBRATION, tmp_path / "calibrated")
+        assert made.calibration == CALIBRATION
+        assert made.digest != bundle.digest
+        assert manifest_of(made.folder) == manifest_of(folder) | {"calibration": CALIBRATION.to_json()}
+        assert {path.name for path in made.folder.iterdir()} == {path.name for path in folder.iterdir()}
+        for name in ("LICENSE", "MODEL_CARD.md", "image_tower.onnx", "text_tower.onnx", "tokenizer.json"):
+            assert (made.folder / name).read_bytes() == (folder / name).read_bytes()
+
+    def test_in_its_place_and_again(self, folder: Path) -> None:
+        first = write_calibrated(read_bundle(folder), CALIBRATION, folder)
+        assert write_calibrated(first, CALIBRATION, folder).digest == first.digest
+        assert (folder / "LICENSE").exists()
+
+    def test_spoilt_bytes_are_not_passed_on(self, folder: Path, tmp_path: Path) -> None:
+        bundle = read_bundle(folder)
+        bundle.text_tower.path.write_bytes(b"other")
+        with pytest.raises(ModelError, match="SHA-256"):
+            write_calibrated(bundle, CALIBRATION, tmp_path / "calibrated")
+        assert not (tmp_path / "calibrated").exists()
+
+    def test_a_name_that_a_bundle_cannot_hold_is_refused(self, folder: Path, tmp_path: Path) -> None:
+        (folder / "my notes.txt").touch()
+        with pytest.raises(ModelError, match="my notes"):
+            write_calibrated(read_bundle(folder), CALIBRATION, tmp_path / "calibrated")

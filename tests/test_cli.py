@@ -129,6 +129,68 @@ def test_search_by_picture(indexed: Passerby) -> None:
     assert refused.err.count("\n") == 1
 
 
+@pytest.fixture
+def people(passerby: Passerby) -> Path:
+    """A table of two pictures, each with a caption, of each of twelve people, all of val."""
+    colours = ("red", "black", "brown", "white", "yellow")
+    pictures = write_crops(passerby.folder / "people", 24)
+    rows = [f"people/{p.name},a {colours[i % 5]} jacket and a {colours[i % 3]} cap,p{i // 2},val" for i, p in enumerate(pictures)]
+    table = passerby.folder / "people.csv"
+    table.write_text("\n".join(["path,caption,id,split", *rows]))
+    return table
+
+
+@pytest.fixture
+def calibrated(passerby: Passerby, people: Path) -> Passerby:
+    """Runs the program with the tiny model after the program calibrated it, and with an index that this model made."""
+    ran = passerby("calibrate", passerby.model, "--data", people, "--out", "calibrated", "--json", model=False)
+    assert ran.code == 0
+    assert ran.document["galleries"].keys() == {"12"}
+    assert (ran.document["queries"], ran.document["failed"]) == (12, [])
+    made = Passerby(passerby.folder, passerby.folder / "calibrated")
+    assert made("index", "crops", "--index", "index").code == 0
+    return made
+
+
+def test_a_calibrated_model_says_how_sure_it_is(calibrated: Passerby) -> None:
+    ran = calibrated("search", "a red jacket", "--index", "index")
+    assert re.search(r"rank +score +probability +path", ran.out)
+    assert len(re.findall(r"^ *\d +-?\d\.\d+ +\d+% +/", ran.out, re.MULTILINE)) == 4
+    document = calibrated("search", "a red jacket", "--index", "index", "--json").document
+    probabilities = [hit["probability"] for hit in document["hits"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert 0 < probabilities[-1] <= probabilities[0] < 1
+
+
+def test_no_one_matching_is_an_answer(calibrated: Passerby) -> None:
+    ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--sheet", "found.png")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(r"no one here matches: the likeliest has a probability of \d+\.\d%\n", ran.out)
+    assert not (calibrated.folder / "found.png").exists()
+    ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--json")
+    assert (ran.code, ran.document["hits"]) == (0, [])
+    assert "no one here matches" in ran.err
+    assert len(calibrated("search", "red", "--index", "index", "--min-probability", "0", "--json").document["hits"]) == 4
+
+
+def test_a_probability_that_nobody_knows_is_refused(calibrated: Passerby) -> None:
+    by_picture = calibrated("search", "--like", "crops/002.jpg", "--index", "index", "--min-probability", "0.5")
+    assert (by_picture.code, by_picture.out, by_picture.err.count("\n")) == (2, "", 1)
+    assert "leave out --min-probability" in by_picture.err
+    document = calibrated("search", "--like", "crops/002.jpg", "--index", "index", "--json").document
+    assert {hit["probability"] for hit in document["hits"]} == {None}
+
+
+def test_calibrating_shows_a_table(passerby: Passerby, people: Path) -> None:
+    people.write_text(f"{people.read_text()}\npeople/none.jpg,a cap,p1,val\n")
+    ran = passerby("calibrate", passerby.model, "--data", people, "--out", "calibrated", model=False)
+    assert ran.code == 1
+    assert "fitted on 6 people, checked on 6 others with 12 captions" in ran.out
+    assert re.search(r"gallery .*calibration error +Brier skill +AUROC", ran.out)
+    assert "none.jpg" in ran.err
+    assert (passerby.folder / "calibrated" / "LICENSE").exists()
+
+
 def test_a_long_question_says_how_much_was_not_read(indexed: Passerby) -> None:
     ran = indexed("search", "red " * 10_000, "--index", "index", "--json")
     assert ran.code == 0

@@ -25,6 +25,7 @@ class Wrapped:
 
     def __init__(self, inner: OnnxEncoder, before: Callable[[], None]) -> None:
         self.name, self.digest, self.dim, self.preprocessing = inner.name, inner.digest, inner.dim, inner.preprocessing
+        self.calibration = inner.calibration
         self.embed_texts = inner.embed_texts
         self._inner, self._before = inner, before
 

@@ -115,6 +115,7 @@ class Turned:
         self._angles = images, texts
         self.name, self.digest, self.dim = encoder.name, encoder.digest, encoder.dim
         self.preprocessing: Preprocessing = encoder.preprocessing
+        self.calibration = encoder.calibration
 
     def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return turned(self._encoder.embed_images(pixels), self._angles[0])

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from passerby.errors import ImageError, IndexFault, QueryError
 from passerby.find.index import Index
 from passerby.find.query import Query, Term, ask
-from passerby.find.search import ROUNDING, rough_scores, search
+from passerby.find.search import ROUNDING, likely, rough_scores, search
+from passerby.model.bundle import read_bundle, write_calibrated
+from passerby.model.calibration import Calibration, Crowd
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import ModelDigest
@@ -75,6 +77,56 @@ def test_rough_scores_keep_their_promise(dim: int) -> None:
     vectors, query = random_vectors(2001, dim), random_vectors(1, dim, seed=1)[0].astype(np.float64)
     rough = rough_scores(vectors.astype(np.float16), query)
     assert np.abs(rough - vectors.astype(np.float64) @ query).max() <= ROUNDING
+
+
+CALIBRATION = Calibration(0.0, 0.25, -3.0, 5.0, 1.0, -0.5, {})
+
+
+def calibrated_query(encoder: OnnxEncoder, vector: NDArray[np.float32]) -> Query:
+    return Query("", (Term(1.0, vector),), encoder.digest, encoder.name, calibration=CALIBRATION)
+
+
+@pytest.mark.parametrize("people", [1, 2, 3, 500])
+def test_every_hit_has_the_probability_of_its_score_among_all(index: Index, tiny_encoder: OnnxEncoder, people: int) -> None:
+    vectors = random_vectors(people)
+    fill(index, vectors)
+    query = calibrated_query(tiny_encoder, random_vectors(1, seed=1)[0])
+    hits = search(index, query, 10)
+    crowd = Crowd.of(vectors.astype(np.float64) @ query.direction)
+    expected = CALIBRATION.probability(np.array([hit.score for hit in hits]), crowd)
+    found = [hit.probability for hit in hits]
+    np.testing.assert_allclose(np.array(found, np.float64), expected, atol=1e-3)
+    assert np.all(np.diff(np.array(found, np.float64)) <= 1e-12)
+
+
+def test_without_calibration_there_is_no_probability(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    fill(index, random_vectors(3))
+    hits = search(index, query_of(tiny_encoder, random_vectors(1)[0]))
+    assert {hit.probability for hit in hits} == {None}
+    with pytest.raises(QueryError, match="--min-probability"):
+        likely(hits, 0.5)
+
+
+def test_an_empty_index_has_no_crowd(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    assert search(index, calibrated_query(tiny_encoder, random_vectors(1)[0])) == []
+
+
+def test_the_likely_are_the_first(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    fill(index, random_vectors(50))
+    hits = search(index, calibrated_query(tiny_encoder, random_vectors(1, seed=1)[0]))
+    fourth = hits[3].probability
+    assert fourth is not None
+    assert likely(hits, fourth) == hits[:4]
+    assert likely(hits, 0) == hits
+    assert likely(hits, 1) == []
+
+
+def test_only_words_alone_have_a_probability(tiny_bundle: Path, tmp_path: Path) -> None:
+    encoder = OnnxEncoder(write_calibrated(read_bundle(tiny_bundle), CALIBRATION, tmp_path / "calibrated"), threads=1)
+    picture = write_crop(tmp_path / "a.png", 1)
+    assert ask(encoder, "red").calibration == CALIBRATION
+    assert ask(encoder, "red", picture).calibration is None
+    assert ask(encoder, like=picture).calibration is None
 
 
 def test_a_query_of_another_model_is_refused(index: Index) -> None:

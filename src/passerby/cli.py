@@ -78,6 +78,12 @@ def search(
     *,
     like: Annotated[Path | None, typer.Option("--like", metavar="PICTURE", help="Somebody alike; alone, or with words.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many people to show.")] = 10,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            "--min-probability", metavar="P", min=0, max=1, help="Show only who is right that surely, from 0 to 1.", show_default="all"
+        ),
+    ] = None,
     sheet: Annotated[Path | None, typer.Option("--sheet", metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")] = None,
     index: IndexFolder = None,
     model: Model = DEFAULT_MODEL,
@@ -86,6 +92,7 @@ def search(
     """Find people by what they wear, best first."""
     from passerby.find.index import Index, default_folder
     from passerby.find.query import ask
+    from passerby.find.search import likely
     from passerby.find.search import search as search_index
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_hits
@@ -94,12 +101,13 @@ def search(
         encoder = load_model(model)
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, " ".join(words or ()), like)
-        hits = search_index(opened, query, k)
+        found = search_index(opened, query, k)
+    hits = found if min_probability is None else likely(found, min_probability)
     if sheet and hits:
         from passerby.find.sheet import write_sheet
 
         write_sheet(sheet, [(query.text, hits)])
-    raise typer.Exit(show_hits(query, hits, sheet, as_json=json))
+    raise typer.Exit(show_hits(query, hits, sheet, unlikely=found[len(hits) :], as_json=json))
 
 
 @app.command(epilog="Example: passerby info --index my-index --json")
@@ -244,6 +252,29 @@ def quantize(
     kept = read_bundle(against) if against else None
     small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, against=kept)
     note(f"quantised {small.name} ({small.digest[:12]}) to {small.folder}")
+
+
+@app.command(epilog="Example: passerby calibrate passerby-s-int8 --data CUHK-PEDES --out passerby-s")
+def calibrate(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
+    *,
+    data: Data,
+    out: OutBundle,
+    json: Json = False,
+) -> None:
+    """Let a bundle say how likely its hits are right: fitted on one half of val's people, checked on the other."""
+    from passerby.data.datasets import load_dataset
+    from passerby.measure.calibrate import calibrate as calibrate_model
+    from passerby.model.bundle import read_bundle, write_calibrated
+    from passerby.model.onnx import OnnxEncoder
+    from passerby.progress import progress_bar
+    from passerby.terminal.measuring import show_calibration
+
+    original = read_bundle(bundle)
+    with progress_bar("reading pictures", quiet=json) as on_progress:
+        calibrated = calibrate_model(OnnxEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)
+    written = write_calibrated(original, calibrated.calibration, out)
+    raise typer.Exit(show_calibration(calibrated, written, as_json=json))
 
 
 if __name__ == "__main__":

@@ -112,11 +112,13 @@ class Hit:
     Args:
         rank: 1 for the best.
         score: cosine similarity in [-1, 1].
+        probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
     """
 
     rank: int
     score: float
     person: Person
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

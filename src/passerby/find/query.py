@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
+from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess, read_image
@@ -36,6 +37,7 @@ class Query:
         text: as people read it.
         cut: how many word pieces at its end were over the model's limit and not read.
         model: which model made the vectors, by digest and name.
+        calibration: from a score to a probability; ``None`` where none was measured, as for pictures.
 
     Raises:
         QueryError: the terms cancel out.
@@ -46,6 +48,7 @@ class Query:
     model: ModelDigest
     model_name: str
     cut: int = 0
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if not np.linalg.norm(self._sum()) > 1e-6:
@@ -85,4 +88,5 @@ def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) ->
         terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))
     text = " + ".join(part for part in (words, f"like {like.name}" if like else "") if part)
     cut = encoder.tokens_cut(words) if isinstance(encoder, _CountsTokens) else 0
-    return Query(text, tuple(terms), encoder.digest, encoder.name, cut)
+    calibration = encoder.calibration if like is None else None
+    return Query(text, tuple(terms), encoder.digest, encoder.name, cut, calibration)

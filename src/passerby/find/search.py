@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -17,6 +17,7 @@ from passerby.errors import QueryError
 from passerby.find.index import Index
 from passerby.find.query import Query
 from passerby.find.vectors import load_vectors
+from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Person
 
 THREADS: Final = 2
@@ -44,9 +45,26 @@ def search(index: Index, query: Query, k: int = 10) -> list[Hit]:
         index.require_model(query.model, query.model_name)
         table = load_vectors(index)
         direction = query.direction
-        candidates = table.ids[_could_be_best(rough_scores(table.vectors, direction), k)]
+        rough = rough_scores(table.vectors, direction)
+        candidates = table.ids[_could_be_best(rough, k)]
         best = heapq.nsmallest(k, _people(index, candidates, direction, k), key=lambda found: (-found[0], os.fsencode(found[1].media.path)))
-    return [Hit(rank, score, person) for rank, (score, person) in enumerate(best, 1)]
+    probabilities = _probabilities(query.calibration, [score for score, _ in best], rough)
+    return [Hit(rank, *found, probability) for rank, (found, probability) in enumerate(zip(best, probabilities, strict=True), 1)]
+
+
+def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:
+    """The hits that are right with a probability of at least ``minimum``.
+
+    Raises:
+        QueryError: their probability is not known.
+    """
+    if any(hit.probability is None for hit in hits):
+        raise QueryError(
+            expected="words alone and a calibrated model, which give a probability",
+            found="neither or one",
+            do="leave out --min-probability",
+        )
+    return [hit for hit in hits if hit.probability is not None and hit.probability >= minimum]
 
 
 def rough_scores(vectors: NDArray[np.float16], direction: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,6 +74,13 @@ def rough_scores(vectors: NDArray[np.float16], direction: NDArray[np.float64]) -
     with ThreadPoolExecutor(THREADS) as pool:
         scores = pool.map(lambda part: np.asarray(numkong.cdist(part, query, "dot")).ravel(), parts)
         return np.concatenate([np.empty(0), *scores])
+
+
+def _probabilities(calibration: Calibration | None, scores: list[float], rough: NDArray[np.float64]) -> Sequence[float | None]:
+    if calibration is None or not scores:
+        return [None] * len(scores)
+    probabilities: list[float] = calibration.probability(np.array(scores), Crowd.of(rough)).tolist()
+    return probabilities
 
 
 def _could_be_best(rough: NDArray[np.float64], k: int) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from passerby.learn.batches import pad
 from passerby.learn.compact import CompactClip
+from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
 
@@ -31,6 +32,7 @@ class TorchEncoder:
     ) -> None:
         self.name = "passerby-s (torch)"
         self.preprocessing = preprocessing
+        self.calibration: Calibration | None = None
         self.dim: int = model.image_tower.projection.out_features
         self._model = model.eval()
         self._tokenizer = tokenizer

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import ModelError
+from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import SelfTest
 from passerby.types import ModelDigest
@@ -58,6 +59,7 @@ class Bundle:
         digest: of the manifest, and through it of every file.
         dim: length of a vector.
         max_tokens: of a text, special tokens included; longer texts are cut.
+        calibration: from a score to a probability; ``None`` for a model that was not calibrated.
         card: what the maker says of the model; free.
     """
 
@@ -71,6 +73,7 @@ class Bundle:
     tokenizer: BundleFile
     max_tokens: int
     self_test: SelfTest
+    calibration: Calibration | None
     card: Mapping[str, object]
 
 
@@ -84,6 +87,7 @@ def read_bundle(folder: Path) -> Bundle:
     _require_known_format(manifest)
     dim = _positive(manifest, "dim")
     tokenizer = _object(manifest, "tokenizer")
+    calibration = manifest.get("calibration")
     return Bundle(
         folder=folder,
         digest=digest,
@@ -95,6 +99,7 @@ def read_bundle(folder: Path) -> Bundle:
         tokenizer=_file(folder, tokenizer),
         max_tokens=_positive(tokenizer, "max_tokens"),
         self_test=SelfTest.from_json(manifest.get("self_test"), dim),
+        calibration=None if calibration is None else Calibration.from_json(calibration),
         card=_object(manifest, "card"),
     )
 
@@ -111,6 +116,7 @@ def write_bundle(
     max_tokens: int,
     self_test: SelfTest,
     card: Mapping[str, object],
+    calibration: Calibration | None = None,
     extra_files: Mapping[str, Path | bytes] | None = None,
     replace: bool = False,
 ) -> Bundle:
@@ -123,6 +129,7 @@ def write_bundle(
         max_tokens: of a text, special tokens included.
         self_test: as :func:`passerby.model.selftest.measure` gives it.
         card: any JSON object: data, recipe, figures, limits.
+        calibration: of these very towers, as :func:`passerby.measure.calibrate.calibrate` fits it.
         extra_files: files to put beside the manifest, by name, such as ``MODEL_CARD.md``.
         replace: whether an existing bundle at ``folder`` makes way.
 
@@ -146,7 +153,7 @@ def write_bundle(
             "text_tower": _write_file(draft, "text_tower.onnx", text_tower),
             "tokenizer": _write_file(draft, "tokenizer.json", tokenizer) | {"max_tokens": max_tokens},
             "self_test": self_test.to_json(),
-            "calibration": None,
+            "calibration": calibration and calibration.to_json(),
             "card": dict(card),
         }
         _write_file(draft, MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -155,6 +162,36 @@ def write_bundle(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return read_bundle(folder)
+
+
+def write_calibrated(bundle: Bundle, calibration: Calibration, folder: Path) -> Bundle:
+    """Write a bundle like another, its further files included, with a new calibration; a bundle that is at ``folder`` makes way.
+
+    Raises:
+        ModelError: ``folder`` is something else than a bundle, or a file of the bundle is not its manifest's or has an odd name.
+    """
+    parts = (bundle.image_tower, bundle.text_tower, bundle.tokenizer)
+    own = {bundle.folder / MANIFEST, *(part.path for part in parts)}
+    further = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and path not in own}
+    for name in further:
+        if not _FILE_NAME.fullmatch(name):
+            raise ModelError(expected=f"plain file names in {bundle.folder}", found=repr(name), do="rename or remove it")
+    image_tower, text_tower, tokenizer = (part.read() for part in parts)
+    return write_bundle(
+        folder,
+        name=bundle.name,
+        dim=bundle.dim,
+        preprocessing=bundle.preprocessing,
+        image_tower=image_tower,
+        text_tower=text_tower,
+        tokenizer=tokenizer,
+        max_tokens=bundle.max_tokens,
+        self_test=bundle.self_test,
+        card=bundle.card,
+        calibration=calibration,
+        extra_files=further,
+        replace=True,
+    )
 
 
 def manifest_digest(manifest: Mapping[str, object]) -> ModelDigest:

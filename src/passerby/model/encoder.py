@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
+from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
 
@@ -29,6 +30,11 @@ class Encoder(Protocol):
 
     @property
     def preprocessing(self) -> Preprocessing: ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """From a score of words to a probability; ``None`` for a model that was not calibrated."""
+        ...
 
     def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors float32 (n, d), each of length 1, of pictures float32 (n, 3, h, w) as :func:`normalise` makes them."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import ModelError
 from passerby.model.bundle import Bundle, BundleFile
+from passerby.model.calibration import Calibration
 from passerby.model.encoder import unit_vectors
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import check_images, check_texts
@@ -55,6 +56,10 @@ class OnnxEncoder:
     @property
     def preprocessing(self) -> Preprocessing:
         return self._bundle.preprocessing
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self._bundle.calibration
 
     def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit vectors float32 (n, d) of float32 (n, 3, h, w). Raises ``ModelError`` when the tower cannot be trusted."""

@@ -55,8 +55,12 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     return exit_code(report.removed, len(report.failed)) if report.failed else ALL_DONE
 
 
-def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, as_json: bool) -> int:
-    """Say who was found; returns the exit code."""
+def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, unlikely: Sequence[Hit] = (), as_json: bool) -> int:
+    """Say who was found; returns the exit code.
+
+    Args:
+        unlikely: who was found but is less likely than was asked for.
+    """
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
     if as_json:
@@ -65,9 +69,12 @@ def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, as_json:
         _show_hits(hits)
     if hits and sheet:
         note(f"drawn: {sheet}")
-    if not hits:
+    if unlikely and not hits:
+        best = f"{unlikely[0].probability:.1%}"
+        (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
+    elif not hits:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
-    return ALL_DONE if hits else NOTHING_DONE
+    return ALL_DONE if hits or unlikely else NOTHING_DONE
 
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
@@ -117,7 +124,13 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
 
 
 def _show_hits(hits: Sequence[Hit]) -> None:
-    show_table(("rank", "score", "path"), [(str(hit.rank), f"{hit.score:.3f}", hit.person.media.path) for hit in hits])
+    calibrated = any(hit.probability is not None for hit in hits)
+    show_table(("rank", "score", *(["probability"] if calibrated else []), "path"), [_row(hit) for hit in hits])
+
+
+def _row(hit: Hit) -> tuple[object, ...]:
+    probability = () if hit.probability is None else (f"{hit.probability:.0%}",)
+    return (hit.rank, f"{hit.score:.3f}", *probability, hit.person.media.path)
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:
@@ -125,6 +138,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "score": hit.score,
+        "probability": hit.probability,
         "path": str(person.media.path),
         "box": box and [box.x, box.y, box.width, box.height],
         "time": person.time,
