@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
+
+from passerby.model.onnx import start_session
 
 Float32 = NDArray[np.float32]
 
 
 def run(model: onnx.ModelProto, feed: Mapping[str, NDArray[np.generic]]) -> list[Float32]:
-    outputs: list[Float32] = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, dict(feed))
+    outputs: list[Float32] = start_session(model.SerializeToString(), threads=1).run(None, dict(feed))
     return outputs
 
 

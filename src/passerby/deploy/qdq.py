@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from passerby.learn.from_bundle import SCALE, SMOOTHING
 from passerby.learn.rounding import MIGRATION
+from passerby.model.onnx import available_cores, start_session
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 SAMPLES = 2048
@@ -211,7 +211,7 @@ def _watch(
     watched = ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in made)
-    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = start_session(watched.SerializeToString(), available_cores())
     for feed in inputs:
         found = session.run(made, dict(feed)) if made else []
         yield dict(zip(made, found, strict=True)) | {n: feed[n] for n in names if n in given}

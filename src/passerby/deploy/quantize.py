@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from passerby.deploy.gates import require_rank1
@@ -19,7 +18,7 @@ from passerby.errors import DatasetError
 from passerby.measure.evaluate import Evaluation, evaluate
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.encoder import unit_vectors
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.onnx import OnnxEncoder, available_cores, start_session
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
 from passerby.model.selftest import SelfTest, measure
 from passerby.model.tokenizer import Tokenizer
@@ -124,7 +123,7 @@ def _write(original: Bundle, towers: Towers, folder: Path, card: Mapping[str, ob
 
 
 def _self_test(original: Bundle, towers: Towers) -> SelfTest:
-    images, words = (ort.InferenceSession(t.SerializeToString(), providers=["CPUExecutionProvider"]) for t in towers)
+    images, words = (start_session(t.SerializeToString(), available_cores()) for t in towers)
     tokenizer = Tokenizer(original.tokenizer.read(), original.max_tokens)
 
     def embed_images(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
