@@ -53,6 +53,19 @@ def test_agrees_with_the_slow_reference_whatever_the_chunk(problem: tuple[Vector
     np.testing.assert_allclose(table(rank_queries(*problem, chunk=chunk)), slow_reference(*problem))
 
 
+@pytest.mark.parametrize("pictures", [1, 7, 64, 500])
+def test_doubles_of_other_people_tie_wherever_they_stand(pictures: int) -> None:
+    """A matrix product may round the same two vectors differently in another column."""
+    rng = np.random.default_rng(pictures)
+    gallery, queries = (rng.normal(size=(n, 512)).astype(np.float32) for n in (pictures, 40))
+    gallery, queries = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (gallery, queries))
+    own = [str(n) for n in range(pictures)]
+    asked = [own[n % pictures] for n in range(40)]
+    ranks = rank_queries(queries, np.concatenate([gallery, gallery]), asked, [*own, *(f"double {name}" for name in own)]).first_hit_rank
+    alone = rank_queries(queries, gallery, asked, own).first_hit_rank
+    assert ranks.tolist() == (2 * alone).tolist()
+
+
 def test_hand_computed_case() -> None:
     """Two people in five pictures, three queries; each picture's place on the line is its score."""
     gallery = np.array([[0.9], [0.8], [0.7], [0.6], [0.5]], np.float32)

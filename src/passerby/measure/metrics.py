@@ -19,6 +19,9 @@ PROTOCOL = (
     "and 95 % intervals are bootstrap percentiles over identities."
 )
 
+TIE_DECIMALS = 6
+"""Of a score; float32 carries no more."""
+
 Labels = NDArray[Any] | Sequence[str] | Sequence[int]
 """One identity per row; numbers or strings."""
 
@@ -73,7 +76,8 @@ def rank_queries(
     """Ranks the whole gallery for every query by inner product, which is cosine similarity for normalised vectors.
 
     Ties count against the model: of pictures with equal scores, those of other people come first, so that a model whose vectors
-    have collapsed into one scores worst, not by luck.
+    have collapsed into one scores worst, not by luck. Scores are equal that agree in ``TIE_DECIMALS`` decimals: a matrix product rounds
+    the same two vectors differently from one column to the next.
 
     Args:
         query_vectors: float32 (q, d).
@@ -88,7 +92,10 @@ def rank_queries(
     query_codes, gallery_codes = _codes(query_ids, gallery_ids)
     _check(query_vectors, gallery_vectors, query_codes, gallery_codes)
     parts = [
-        _rank_chunk(query_vectors[start : start + chunk] @ gallery_vectors.T, query_codes[start : start + chunk, None] == gallery_codes)
+        _rank_chunk(
+            np.round(query_vectors[start : start + chunk] @ gallery_vectors.T, TIE_DECIMALS),
+            query_codes[start : start + chunk, None] == gallery_codes,
+        )
         for start in range(0, len(query_vectors), chunk)
     ]
     return PerQuery(
@@ -114,7 +121,7 @@ def summarise(per_query: PerQuery, identities: Labels, *, seed: int = 0, resampl
     values = np.column_stack(
         [*(per_query.hits_within(k) for k in (1, 5, 10)), per_query.average_precision, per_query.inverse_negative_penalty]
     )
-    return Metrics(*_bootstrap(100.0 * values, identities, seed=seed, resamples=resamples))
+    return Metrics(*bootstrap(100.0 * values, identities, seed=seed, resamples=resamples))
 
 
 def paired_difference(a: PerQuery, b: PerQuery, identities: Labels, *, seed: int = 0, resamples: int = 1000) -> Estimate:
@@ -128,7 +135,7 @@ def paired_difference(a: PerQuery, b: PerQuery, identities: Labels, *, seed: int
     if len(a.first_hit_rank) != len(b.first_hit_rank):
         raise ValueError(f"expected the same queries twice, found {len(a.first_hit_rank)} and {len(b.first_hit_rank)}")
     change = b.hits_within(1).astype(np.float64) - a.hits_within(1)
-    return _bootstrap(100.0 * change[:, None], identities, seed=seed, resamples=resamples)[0]
+    return bootstrap(100.0 * change[:, None], identities, seed=seed, resamples=resamples)[0]
 
 
 def _codes(query_ids: Labels, gallery_ids: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -174,7 +181,7 @@ def _rank_chunk(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> Per
     )
 
 
-def _bootstrap(values: NDArray[np.float64], identities: Labels, *, seed: int, resamples: int) -> list[Estimate]:
+def bootstrap(values: NDArray[np.float64], identities: Labels, *, seed: int, resamples: int) -> list[Estimate]:
     """Column means of ``values`` float64 (q, m) and their intervals; a draw takes as many identities as there are, with replacement."""
     if len(values) != len(identities) or not len(values):
         raise ValueError(f"expected one identity per query, found {len(identities)} for {len(values)} queries")
