@@ -1,0 +1,1 @@
+"""A sentence about a person and its structure: pure, with no model."""

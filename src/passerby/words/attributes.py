@@ -1,0 +1,70 @@
+"""A sentence about a person to its structure and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from passerby.words.description import Item, PersonDescription
+from passerby.words.lexicon import Part, is_plural, lexicon
+from passerby.words.reader import parse
+
+__all__ = ["Item", "Part", "PersonDescription", "describe", "parse"]
+
+_NOUNS: Final = {"male": "man", "female": "woman", None: "person"}
+_CHILDREN: Final = {"male": "boy", "female": "little girl", None: "child"}
+_PLACES: Final = {"left": "on the left side", "right": "on the right side", "both": "on both shoulders"}
+
+
+def describe(description: PersonDescription) -> str:
+    """A sentence that says what a description says; what was not understood is left out."""
+    worn = [item for item in description.items if not item.negated and item.part is not Part.CARRIED]
+    carried = [item for item in description.items if not item.negated and item.part is Part.CARRIED]
+    absent = [item for item in description.items if item.negated]
+    clauses = [
+        " ".join([_person(description), *description.activities]),
+        *(_clause("wearing", worn)),
+        *(_clause("carrying", carried)),
+        *(f"without {_thing(item)}" for item in absent),
+    ]
+    return ", ".join(clauses) + "."
+
+
+def _person(description: PersonDescription) -> str:
+    age, noun = description.age, _NOUNS[description.gender]
+    if age == "child":
+        noun = _CHILDREN[description.gender]
+    elif age:
+        noun = f"{age} {noun}"
+    with_hair = f" with {' and '.join(description.hair)}" if description.hair else ""
+    return f"{_article(noun).capitalize()} {noun}{with_hair}"
+
+
+def _clause(verb: str, items: Sequence[Item]) -> list[str]:
+    return [f"{verb} {', '.join(map(_item, items))}"] if items else []
+
+
+def _item(item: Item) -> str:
+    doubt = "possibly " if item.uncertain else ""
+    details = f" with {' and '.join(item.details)}" if item.details else ""
+    side = f" {_PLACES[item.side]}" if item.side else ""
+    return f"{doubt}{_thing(item)}{details}{side}"
+
+
+def _thing(item: Item) -> str:
+    several = is_plural(item.thing) or (item.part is Part.FEET)
+    noun = lexicon().plurals[item.thing] if several else item.thing
+    looks = [item.shade, _colours(item), item.pattern, item.length, item.material]
+    phrase = " ".join([*(look for look in looks if look), noun])
+    return phrase if several else f"{_article(phrase)} {phrase}"
+
+
+def _colours(item: Item) -> str | None:
+    if len(item.colours) < 2:
+        return " ".join(item.colours) or None
+    *first, last = item.colours
+    return f"{', '.join(first)} {'or' if item.uncertain else 'and'} {last}"
+
+
+def _article(phrase: str) -> str:
+    return "an" if phrase[0] in "aeiou" else "a"

@@ -1,0 +1,72 @@
+"""What a sentence says about a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from passerby.errors import QueryError
+from passerby.words.lexicon import Part, known_things
+
+SIDES: Final = ("left", "right", "both")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that a person wears or carries, or is said not to.
+
+    Args:
+        thing: as the lexicon calls it.
+        colours: each as the lexicon calls it, a shade before it: ``dark blue``.
+        shade: said of no colour in particular: ``dark``.
+        pattern, length, material: as the lexicon calls them.
+        side: ``left``, ``right`` or ``both``, of something carried.
+        details: parts that have looks of their own, as ``white sole``.
+        negated: said to be absent.
+        uncertain: said with a doubt, or beside an alternative.
+        thing_span: where the thing stands in the sentence; not part of what makes two items equal.
+    """
+
+    part: Part
+    thing: str
+    colours: tuple[str, ...] = ()
+    shade: str | None = None
+    pattern: str | None = None
+    length: str | None = None
+    material: str | None = None
+    side: str | None = None
+    details: tuple[str, ...] = ()
+    negated: bool = False
+    uncertain: bool = False
+    thing_span: tuple[int, int] = field(default=(0, 0), compare=False)
+
+    def __post_init__(self) -> None:
+        known = known_things()
+        if known.get(self.thing) is not self.part:
+            where = f"worn as {known[self.thing]}" if self.thing in known else "unknown"
+            raise QueryError(
+                expected=f"a thing worn as {self.part}", found=f"{self.thing!r}, {where}", do="use a thing and its part from lexicon.toml"
+            )
+        if self.side is not None and self.side not in SIDES:
+            raise QueryError(expected="a side: left, right or both", found=repr(self.side), do="name one of them or none")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDescription:
+    """A person as a sentence describes them.
+
+    Args:
+        items: in the sentence's order.
+        gender: ``male`` or ``female``, by the first word that says so.
+        age: as the lexicon calls it.
+        hair: each way it is described.
+        activities: what the person does, as written.
+        not_understood: words that are in none of the above, in lower case and the sentence's order.
+    """
+
+    items: tuple[Item, ...] = ()
+    gender: str | None = None
+    age: str | None = None
+    hair: tuple[str, ...] = ()
+    activities: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()

@@ -1,0 +1,169 @@
+"""The words that people describe people with, read once from ``lexicon.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['’/][^\W_]+)*")
+
+
+class Part(StrEnum):
+    """Where something is worn: ``BODY`` is above and below the waist at once."""
+
+    HEAD = "head"
+    UPPER = "upper"
+    LOWER = "lower"
+    FEET = "feet"
+    CARRIED = "carried"
+    BODY = "body"
+
+
+class Kind(StrEnum):
+    """What a word does in a description."""
+
+    THING = "thing"
+    ABSENT = "absent"
+    COLOUR = "colour"
+    SHADE = "shade"
+    PATTERN = "pattern"
+    DETAIL = "detail"
+    LENGTH = "length"
+    MATERIAL = "material"
+    LINK = "link"
+    GENDER = "gender"
+    AGE = "age"
+    HAIR = "hair"
+    PERSON = "people"
+    ACTIVITY = "activities"
+    WEARS = "wears"
+    CARRIES = "carries"
+    COPULA = "copulas"
+    ATTACHING = "attaching"
+    AND = "ands"
+    OR = "ors"
+    BUT = "buts"
+    NEGATION = "negations"
+    DOUBT = "doubts"
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
+    PLACE = "places"
+    STOP = "stops"
+    FILLER = "fillers"
+
+
+Meaning = Mapping[Kind, str]
+"""What a phrase may do, and what Passerby calls it then."""
+
+_NAMED: Final = {
+    Kind.COLOUR: "colours",
+    Kind.PATTERN: "patterns",
+    Kind.LENGTH: "lengths",
+    Kind.MATERIAL: "materials",
+    Kind.GENDER: "genders",
+    Kind.AGE: "ages",
+    Kind.HAIR: "hair",
+    Kind.ABSENT: "absent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """All that ``lexicon.toml`` says.
+
+    Args:
+        phrases: what each phrase means, its words in lower case with one space between.
+        longest: by the first word of a phrase, how many words the longest has.
+        parts: where each thing is worn.
+        plurals: the plural of each thing; its own name for those that are always plural.
+        colours, things: by spelling, hyphens as spaces, what Passerby calls it.
+        shades, links: words before and after a colour.
+        patterns: what Passerby calls them.
+    """
+
+    phrases: Mapping[str, Meaning]
+    longest: Mapping[str, int]
+    parts: Mapping[str, Part]
+    plurals: Mapping[str, str]
+    colours: Mapping[str, str]
+    things: Mapping[str, str]
+    shades: tuple[str, ...]
+    links: tuple[str, ...]
+    patterns: tuple[str, ...]
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon, read on the first call."""
+    table = tomllib.loads(files("passerby.words").joinpath("lexicon.toml").read_text(encoding="utf-8"))
+    phrases: dict[str, dict[Kind, str]] = defaultdict(dict)
+    for kind, spelling, name in _entries(table):
+        phrases[" ".join(words_of(spelling))].setdefault(kind, name)
+    longest: dict[str, int] = {}
+    for phrase in phrases:
+        first, *rest = phrase.split()
+        longest[first] = max(longest.get(first, 0), 1 + len(rest))
+    things = {name: others for group in table["things"].values() for name, others in group.items()}
+    return Lexicon(
+        phrases=dict(phrases),
+        longest=longest,
+        parts={name: Part(part) for part, group in table["things"].items() for name in group},
+        plurals={name: _plural(name, others) for name, others in things.items()},
+        colours=_by_spelling(table["colours"]),
+        things=_by_spelling(things),
+        shades=tuple(table["shades"]),
+        links=tuple(table["links"]),
+        patterns=tuple(table["patterns"]),
+    )
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case; a hyphen parts two words."""
+    return _WORD.findall(text.lower())
+
+
+def known_colours() -> tuple[str, ...]:
+    """The colours that can be understood, as Passerby calls them."""
+    return tuple(dict.fromkeys(lexicon().colours.values()))
+
+
+def known_patterns() -> tuple[str, ...]:
+    """The patterns that can be understood, as Passerby calls them."""
+    return lexicon().patterns
+
+
+def known_things() -> Mapping[str, Part]:
+    """The things that can be understood, as Passerby calls them, and where they are worn."""
+    return lexicon().parts
+
+
+def _entries(table: Mapping[str, Any]) -> Iterator[tuple[Kind, str, str]]:
+    """What a phrase does, its spelling and its name, for every spelling."""
+    named = [(kind, table[key]) for kind, key in _NAMED.items()] + [(Kind.THING, group) for group in table["things"].values()]
+    for kind, group in named:
+        for name, others in group.items():
+            yield from ((kind, spelling, name) for spelling in (name, *others) if kind is not Kind.ABSENT or spelling != name)
+    listed = [(Kind.SHADE, table["shades"]), (Kind.LINK, table["links"]), (Kind.DETAIL, table["details"]["names"])]
+    for kind, spellings in listed + [(Kind(key), spellings) for key, spellings in table["grammar"].items()]:
+        yield from ((kind, spelling, spelling) for spelling in spellings)
+
+
+def _by_spelling(group: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    return {spelling.replace("-", " "): name for name, others in group.items() for spelling in (name, *others)}
+
+
+def _plural(name: str, others: list[str]) -> str:
+    return name if is_plural(name) or not others else others[0]
+
+
+def is_plural(name: str) -> bool:
+    """Whether a thing's name is a plural already, as that of trousers."""
+    return name.endswith("s") and not name.endswith("ss")

@@ -1,0 +1,366 @@
+"""From a sentence to what it says: one pass over its words by rules, with no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from passerby.words.description import PersonDescription
+from passerby.words.drafts import ORDER, QUALIFIERS, SIDE_KINDS, Draft, Looks, qualifier
+from passerby.words.lexicon import Kind, Part, lexicon
+from passerby.words.tokens import Mark, Token, tokens_of
+
+FAR: Final = 3
+"""Unknown words at most between a colour and the thing that has it."""
+
+_MODIFIERS: Final = {*QUALIFIERS, Kind.LINK}
+_TRANSPARENT: Final = {*_MODIFIERS, Kind.FILLER}
+_ARTICLES: Final = {"a", "an", "the"}
+_RELATIVE: Final = {"which", "that"}
+_VAGUE_LENGTHS: Final = {"short", "long"}
+
+
+def parse(text: str) -> PersonDescription:
+    """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside."""
+    reader = _Reader(tokens_of(text))
+    reader.read()
+    return PersonDescription(
+        items=tuple(draft.item() for draft in reader.items),
+        gender=reader.gender,
+        age=reader.age,
+        hair=tuple(reader.hair),
+        activities=tuple(reader.activities),
+        not_understood=tuple(token.text for token in sorted(reader.lost, key=lambda token: token.span)),
+    )
+
+
+class _Opener(Enum):
+    """What stood before the words that may describe a thing."""
+
+    NOTHING = auto()
+    WEARS = auto()
+    BOUND = auto()
+    """To the thing before: *shirt is*, *shirt in*, *shirt:*."""
+    APPOSED = auto()
+    """To the thing before, unless another follows: *shirt,*."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Where the reading is. ``last`` is the latest thing of the sentence, ``subject`` the same while a colour may follow it directly."""
+
+    tokens: Sequence[Token]
+    items: list[Draft] = field(default_factory=list)
+    gender: str | None = None
+    age: str | None = None
+    hair: list[str] = field(default_factory=list)
+    activities: list[str] = field(default_factory=list)
+    lost: list[Token] = field(default_factory=list)
+
+    at: int = 0
+    pending: list[Token] = field(default_factory=list)
+    opener: _Opener = _Opener.NOTHING
+    gap: int = 0
+    last: Draft | None = None
+    subject: Draft | None = None
+    on_hair: bool = False
+    negated: bool = False
+    was_negated: bool = False
+    doubted: bool = False
+    colours_follow: bool = False
+    side: str | None = None
+
+    def read(self) -> None:
+        self._begin_sentence()
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            if token.mark:
+                self._mark(token)
+            elif not token.meaning:
+                self._unknown(token)
+            else:
+                self._known(token)
+        self._flush()
+
+    def _known(self, token: Token) -> None:
+        kind = self._kind(token)
+        if kind in _MODIFIERS:
+            self._modifier(token, kind)
+        elif kind is not Kind.FILLER:
+            _ACTIONS.get(kind, _Reader._stop)(self, token)
+
+    def _kind(self, token: Token) -> Kind:
+        """Which of a phrase's kinds it is here."""
+        kinds = token.meaning
+        if Kind.PATTERN in kinds and Kind.DETAIL in kinds:
+            return Kind.PATTERN if not self.last or self._thing_follows() else Kind.DETAIL
+        if Kind.THING in kinds and Kind.DETAIL in kinds and self.last and lexicon().parts[self.last.thing] is Part.FEET:
+            return Kind.DETAIL
+        if Kind.THING in kinds and Kind.MATERIAL in kinds and self.at < len(self.tokens) and Kind.THING in self.tokens[self.at].meaning:
+            return Kind.MATERIAL
+        return next(kind for kind in ORDER if kind in kinds)
+
+    def _thing_follows(self) -> bool:
+        """Whether a thing comes next but for words that describe it and a few that are unknown."""
+        unknown = 0
+        for token in self.tokens[self.at :]:
+            if Kind.THING in token.meaning:
+                return True
+            unknown += not token.meaning
+            if token.mark or unknown > FAR or not (token.meaning.keys() & _TRANSPARENT or not token.meaning):
+                return False
+        return False
+
+    def _next_is(self, *kinds: Kind) -> bool:
+        return self.at < len(self.tokens) and any(kind in self.tokens[self.at].meaning for kind in kinds)
+
+    def _mark(self, token: Token) -> None:
+        if token.mark is Mark.COMMA:
+            self._separate(token)
+            if self.negated or self.was_negated:
+                self.negated = self.was_negated = self._list_ends_in_or()
+        elif token.mark is Mark.COLON:
+            self._flush()
+            if self.subject:
+                self.opener = _Opener.BOUND
+        else:
+            self._flush()
+            self._begin_sentence()
+
+    def _begin_sentence(self) -> None:
+        self.opener, self.last, self.subject, self.side = _Opener.NOTHING, None, None, None
+        self.on_hair = self.negated = self.was_negated = self.doubted = False
+        self.colours_follow = self._colours_follow()
+
+    def _colours_follow(self) -> bool:
+        """Whether keywords up to the next full stop name things first, then their colours: *jacket red jeans blue*."""
+        said = []
+        for token in self.tokens[self.at :]:
+            if token.mark is Mark.END:
+                break
+            if not token.mark and Kind.FILLER not in token.meaning:
+                said.append(Kind.THING if Kind.THING in token.meaning else qualifier(token))
+        return len(said) > 1 and said[0] is Kind.THING and said[-1] in QUALIFIERS and all(said)
+
+    def _list_ends_in_or(self) -> bool:
+        """Whether *or* comes next, or after bare things with commas between."""
+        for token in self.tokens[self.at :]:
+            if Kind.OR in token.meaning:
+                return True
+            if token.mark is not Mark.COMMA and not token.meaning.keys() & {Kind.THING} and token.text not in ("a", "an"):
+                return False
+        return False
+
+    def _unknown(self, token: Token) -> None:
+        self.lost.append(token)
+        self.subject = None
+        if self.pending:
+            self.gap += 1
+            if self.gap > FAR:
+                self._flush()
+        elif self.opener is _Opener.APPOSED:
+            self.opener = _Opener.NOTHING
+
+    def _modifier(self, token: Token, kind: Kind) -> None:
+        if not self.pending:
+            if kind is Kind.LINK:
+                return
+            if self.opener is _Opener.NOTHING and self.subject and not self.subject.looks.coloured:
+                self.opener = _Opener.BOUND
+        self.pending.append(token)
+
+    def _thing(self, token: Token) -> None:
+        if self.colours_follow and self.opener is _Opener.BOUND:
+            self._flush()
+        self._add(token.meaning[Kind.THING], token.span, self._uncertain())
+
+    def _absent(self, token: Token) -> None:
+        self._flush()
+        self.negated = True
+        self._add(token.meaning[Kind.ABSENT], token.span, False)
+
+    def _add(self, thing: str, span: tuple[int, int], uncertain: bool) -> None:
+        draft = Draft(thing, span, Looks.of(self.pending), self.negated, uncertain)
+        if self.side and lexicon().parts[thing] is Part.CARRIED:
+            draft.side, self.side = self.side, None
+        self.items.append(draft)
+        self.pending.clear()
+        self.gap, self.opener, self.last, self.subject = 0, _Opener.NOTHING, draft, draft
+        self.was_negated, self.negated = self.negated, False
+        self.on_hair = self.doubted = False
+
+    def _uncertain(self) -> bool:
+        return self.doubted or any(Kind.OR in token.meaning for token in self.pending)
+
+    def _separate(self, token: Token) -> None:
+        """At a comma, an *and* or an *or*: do the colours before belong to what comes next?"""
+        if self.pending and not self.gap and self._colours_go_on():
+            self.pending.append(token)
+            return
+        self._flush()
+        if token.mark and self.subject and not self.subject.looks.coloured:
+            self.opener = _Opener.APPOSED
+        else:
+            self.opener = _Opener.NOTHING
+            self.subject, self.on_hair = None, False
+
+    def _colours_go_on(self) -> bool:
+        following = self.tokens[self.at] if self.at < len(self.tokens) else None
+        if following and (following.meaning.keys() & {Kind.AND, Kind.OR}):
+            return True
+        goes_on = self._next_is(*QUALIFIERS)
+        return goes_on and not (self.opener is _Opener.BOUND and self._thing_follows())
+
+    def _and(self, token: Token) -> None:
+        self._separate(token)
+        self.negated = self.was_negated = False
+
+    def _or(self, token: Token) -> None:
+        if self.was_negated:
+            self.negated = True
+        elif self.last and not self.pending and not self.negated:
+            self.last.uncertain = self.doubted = True
+        self._separate(token)
+
+    def _but(self, token: Token) -> None:
+        self._stop(token)
+        self.negated = self.doubted = False
+
+    def _negation(self, token: Token) -> None:
+        self._stop(token)
+        self.negated = True
+
+    def _doubt(self, token: Token) -> None:
+        self._stop(token)
+        self.doubted = True
+
+    def _stop(self, token: Token) -> None:
+        if token.text in _ARTICLES and self.opener is _Opener.BOUND and not self.pending:
+            return
+        self._flush()
+        self.opener, self.was_negated = _Opener.NOTHING, False
+        if token.text not in _RELATIVE:
+            self.subject, self.on_hair = None, False
+
+    def _copula(self, token: Token) -> None:
+        subject, on_hair = self.subject, self.on_hair
+        self._stop(token)
+        self.subject, self.on_hair = subject, on_hair
+        if subject:
+            self.opener = _Opener.BOUND
+
+    def _attaching(self, token: Token) -> None:
+        subject = self.subject
+        self._stop(token)
+        if subject and not subject.looks.coloured:
+            self.subject, self.opener = subject, _Opener.BOUND
+        elif token.text == "in":
+            self.opener = _Opener.WEARS
+
+    def _wears(self, token: Token) -> None:
+        self._stop(token)
+        self.opener = _Opener.WEARS
+
+    def _gender(self, token: Token) -> None:
+        self._stop(token)
+        self.gender = self.gender or token.meaning[Kind.GENDER]
+        self.age = self.age or token.meaning.get(Kind.AGE)
+
+    def _age(self, token: Token) -> None:
+        self._stop(token)
+        self.age = self.age or token.meaning[Kind.AGE]
+
+    def _activity(self, token: Token) -> None:
+        self._stop(token)
+        if token.text not in self.activities:
+            self.activities.append(token.text)
+
+    def _hair(self, token: Token) -> None:
+        said = [token.meaning[kind] for token in self.pending if (kind := qualifier(token))]
+        self.pending.clear()
+        self._stop(token)
+        phrase = " ".join([*["no"] * self.negated, *said, token.meaning[Kind.HAIR]])
+        if phrase not in self.hair:
+            self.hair.append(phrase)
+        self.on_hair, self.negated = True, False
+
+    def _detail(self, token: Token) -> None:
+        if self.last is None or self.negated or self.last.negated:
+            self._stop(token)
+            self.lost.append(token)
+            return
+        if pattern := token.meaning.get(Kind.PATTERN):
+            self.last.looks.named.setdefault(Kind.PATTERN, pattern)
+        said = [token.text for token in self.pending if token.text != ","]
+        self.last.details.append(" ".join([*said, token.text]))
+        self.pending.clear()
+        self._stop(token)
+
+    def _one_side(self, token: Token) -> None:
+        self._stop(token)
+        if not self._next_is(Kind.PLACE):
+            return
+        self.at += 1
+        side = next(kind.value for kind in SIDE_KINDS if kind in token.meaning)
+        if self.last and lexicon().parts[self.last.thing] is Part.CARRIED and not self.last.side:
+            self.last.side = side
+        else:
+            self.side = side
+
+    def _flush(self) -> None:
+        """Gives what describes a thing, with no thing after it, to the one before or to the clothes as a whole; or to no one."""
+        while self.pending and not qualifier(self.pending[-1]):
+            self.pending.pop()
+        if not self.pending:
+            return
+        tokens, looks, uncertain = list(self.pending), Looks.of(self.pending), self._uncertain()
+        self.pending.clear()
+        self.gap = 0
+        opener, self.opener = self.opener, _Opener.NOTHING
+        if self.on_hair:
+            self.hair[-1] = " ".join([*(token.text for token in tokens if qualifier(token)), self.hair[-1]])
+        elif self.subject and opener in (_Opener.BOUND, _Opener.APPOSED) and not self.negated and not self.subject.looks.coloured:
+            self.subject.looks.take(looks)
+            self.subject.uncertain |= uncertain
+        elif opener is _Opener.WEARS and looks.coloured:
+            self.pending = tokens
+            self._add("clothes", (tokens[0].span[0], tokens[-1].span[1]), uncertain)
+        else:
+            self._describe_last(tokens)
+
+    def _describe_last(self, tokens: Sequence[Token]) -> None:
+        """Patterns, lengths and materials may stand anywhere after their thing: *a shirt with short sleeves*."""
+        for token in tokens:
+            kind = qualifier(token)
+            if not kind:
+                continue
+            fits = kind in (Kind.PATTERN, Kind.LENGTH, Kind.MATERIAL) and token.meaning[kind] not in _VAGUE_LENGTHS
+            if fits and self.last and not self.last.negated and not self.negated and kind not in self.last.looks.named:
+                self.last.looks.named[kind] = token.meaning[kind]
+            else:
+                self.lost.append(token)
+
+
+_ACTIONS: Final[Mapping[Kind, Callable[[_Reader, Token], None]]] = {
+    Kind.THING: _Reader._thing,
+    Kind.ABSENT: _Reader._absent,
+    Kind.DETAIL: _Reader._detail,
+    Kind.GENDER: _Reader._gender,
+    Kind.AGE: _Reader._age,
+    Kind.HAIR: _Reader._hair,
+    Kind.ACTIVITY: _Reader._activity,
+    Kind.WEARS: _Reader._wears,
+    Kind.COPULA: _Reader._copula,
+    Kind.ATTACHING: _Reader._attaching,
+    Kind.AND: _Reader._and,
+    Kind.OR: _Reader._or,
+    Kind.BUT: _Reader._but,
+    Kind.NEGATION: _Reader._negation,
+    Kind.DOUBT: _Reader._doubt,
+    Kind.LEFT: _Reader._one_side,
+    Kind.RIGHT: _Reader._one_side,
+    Kind.BOTH: _Reader._one_side,
+}

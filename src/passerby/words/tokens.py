@@ -1,0 +1,80 @@
+"""A sentence as phrases of the lexicon, words that it lacks, and punctuation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from passerby.words.lexicon import Kind, Lexicon, Meaning, lexicon
+
+
+class Mark(Enum):
+    """Punctuation that parts what is said."""
+
+    COMMA = ","
+    COLON = ":"
+    END = "."
+
+
+_PIECES: Final = re.compile(
+    r"(?P<word>[^\W_]+(?:['’][^\W_]+|/[^\W_](?![^\W_]))*)|(?P<dash>(?<=\s)[-–—]+(?=\s)|[:()])|(?P<mark>[.,;!?\n/&+])"
+)
+_MARKS: Final = {",": Mark.COMMA, **dict.fromkeys(".;!?\n", Mark.END)}
+_AND: Final[Meaning] = {Kind.AND: "and"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A phrase of the lexicon, one that it lacks (``meaning`` empty), or punctuation.
+
+    Args:
+        text: as written, in lower case.
+        span: where it stands.
+    """
+
+    text: str
+    span: tuple[int, int]
+    meaning: Meaning
+    mark: Mark | None = None
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a sentence, the longest phrases of the lexicon first."""
+    found: list[Token] = []
+    words: list[tuple[str, tuple[int, int]]] = []
+    for match in _PIECES.finditer(text):
+        if match["word"]:
+            words.append((match["word"].lower().replace("’", "'"), match.span()))
+            continue
+        found.extend(_phrases(words))
+        words.clear()
+        mark = Mark.COLON if match["dash"] else _MARKS.get(match["mark"])
+        found.append(Token(match[0], match.span(), {} if mark else _AND, mark))
+    found.extend(_phrases(words))
+    return found
+
+
+def _phrases(words: list[tuple[str, tuple[int, int]]]) -> Iterator[Token]:
+    known, at = lexicon(), 0
+    while at < len(words):
+        token, count = _longest(words, at, known)
+        yield token
+        at += count
+
+
+def _longest(words: list[tuple[str, tuple[int, int]]], at: int, known: Lexicon) -> tuple[Token, int]:
+    for first in _readings(words[at][0], known):
+        for count in range(min(known.longest[first], len(words) - at), 0, -1):
+            phrase = " ".join([first, *(word for word, _ in words[at + 1 : at + count])])
+            meaning = known.phrases.get(phrase)
+            if meaning:
+                return Token(phrase, (words[at][1][0], words[at + count - 1][1][1]), meaning), count
+    return Token(*words[at], {}), 1
+
+
+def _readings(word: str, known: Lexicon) -> Iterable[str]:
+    """A word and the one that it is the genitive of, as far as phrases begin with them."""
+    return [reading for reading in dict.fromkeys((word, word.removesuffix("'s"))) if reading in known.longest]

@@ -1,0 +1,185 @@
+"""What a sentence says: single rules, a challenge set with held-out sentences, and the way back to a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerby.errors import QueryError
+from passerby.words.attributes import Item, Part, PersonDescription, describe, parse
+from passerby.words.lexicon import known_colours, known_patterns, known_things, lexicon
+
+CHALLENGE = [json.loads(line) for line in (Path(__file__).parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()]
+HELD_OUT = CHALLENGE[4::5]
+SEEN = [row for number, row in enumerate(CHALLENGE) if number % 5 != 4]
+
+Fact = tuple[str, str, tuple[str, ...], bool]
+
+
+def said(text: str) -> list[tuple[str, tuple[str, ...], bool]]:
+    return [(item.thing, item.colours, item.negated) for item in parse(text).items]
+
+
+def only(text: str) -> Item:
+    (item,) = parse(text).items
+    return item
+
+
+def micro_f1(rows: Iterable[dict[str, Any]], counted: Callable[[Fact], Hashable | None]) -> float:
+    hits = of_both = 0
+    for row in rows:
+        found = [(item.part.value, item.thing, item.colours, item.negated) for item in parse(row["text"]).items]
+        labels = [(label["part"], label["thing"], tuple(label["colours"]), label["negated"]) for label in row["items"]]
+        got, expected = (Counter(key for fact in facts if (key := counted(fact)) is not None) for facts in (found, labels))
+        hits += (got & expected).total()
+        of_both += got.total() + expected.total()
+    return 2 * hits / of_both
+
+
+class TestChallenge:
+    def test_labels_use_the_lexicon(self) -> None:
+        assert len(CHALLENGE) >= 120
+        for row in CHALLENGE:
+            for label in row["items"]:
+                assert known_things()[label["thing"]] == label["part"]
+
+    @pytest.mark.parametrize("rows", [SEEN, HELD_OUT], ids=["seen", "held out"])
+    def test_f1(self, rows: list[dict[str, Any]], record_property: Callable[[str, object], None]) -> None:
+        things = micro_f1(rows, lambda fact: fact[:3])
+        negation = micro_f1(rows, lambda fact: fact[:2] if fact[3] else None)
+        record_property("f1", {"things": things, "negation": negation})
+        assert things >= 0.95
+        assert negation >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("shirt is red", [("shirt", ("red",), False)]),
+        ("the shirt is red, white and blue", [("shirt", ("red", "white", "blue"), False)]),
+        ("his shirt is red, black shoes", [("shirt", ("red",), False), ("shoe", ("black",), False)]),
+        ("hat, black and white shoes", [("hat", (), False), ("shoe", ("black", "white"), False)]),
+        ("jacket red jeans blue", [("jacket", ("red",), False), ("jeans", ("blue",), False)]),
+        ("jacket (red), jeans (blue)", [("jacket", ("red",), False), ("jeans", ("blue",), False)]),
+        ("he is dressed in black", [("clothes", ("black",), False)]),
+        ("a woman in all white with a red bag", [("clothes", ("white",), False), ("bag", ("red",), False)]),
+        ("black/white sneakers", [("sneaker", ("black", "white"), False)]),
+        ("a white male with black hair in jeans", [("jeans", (), False)]),
+        ("dark-blue t-shirt, back-pack", [("t-shirt", ("dark blue",), False), ("backpack", (), False)]),
+        ("a shirt with white stripes and black jeans", [("shirt", (), False), ("jeans", ("black",), False)]),
+        ("without a hat or bag and with red shoes", [("hat", (), True), ("bag", (), True), ("shoe", ("red",), False)]),
+        ("no hat, red jacket or coat", [("hat", (), True), ("jacket", ("red",), False), ("coat", (), False)]),
+        ("without a bag he wears boots", [("bag", (), True), ("boot", (), False)]),
+        ("hatless, black coat", [("hat", (), True), ("coat", ("black",), False)]),
+        ("not wearing a black cap but a hat", [("cap", ("black",), True), ("hat", (), False)]),
+        ("No hat. A coat.", [("hat", (), True), ("coat", (), False)]),
+        ("", []),
+        ("somebody", []),
+    ],
+)
+def test_things_colours_and_negation(text: str, expected: list[tuple[str, tuple[str, ...], bool]]) -> None:
+    assert said(text) == expected
+
+
+def test_looks_of_a_thing() -> None:
+    item = only("a dark blue striped long-sleeved cotton shirt with a white collar")
+    assert (item.part, item.colours, item.pattern, item.length, item.material) == (
+        Part.UPPER,
+        ("dark blue",),
+        "striped",
+        "long sleeved",
+        "cotton",
+    )
+    assert item.details == ("white collar",)
+    assert only("dark pants").shade == "dark"
+    assert only("a shirt with short sleeves").length == "short sleeved"
+
+
+def test_side_is_that_of_what_is_carried() -> None:
+    assert only("a bag on his left shoulder").side == "left"
+    assert only("in her right hand she holds an umbrella").side == "right"
+    assert only("a backpack on both shoulders").side == "both"
+    assert only("walking to the left with a bag").side is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("either black or navy trousers", [True]),
+        ("possibly a red coat and jeans", [True, False]),
+        ("jeans or trousers", [True, True]),
+        ("no hat or bag", [False, False]),
+    ],
+)
+def test_uncertain(text: str, expected: list[bool]) -> None:
+    assert [item.uncertain for item in parse(text).items] == expected
+
+
+def test_the_person() -> None:
+    found = parse("A young man with short black hair walking in jeans.")
+    assert (found.gender, found.age, found.hair, found.activities) == ("male", "young", ("short black hair",), ("walking",))
+    assert parse("Her jeans are blue.").gender == "female"
+    assert parse("blue jeans").gender is None
+
+
+@pytest.mark.parametrize("person", ["A boy", "A little girl", "A child", "An old woman", "A middle-aged man", "A person"])
+def test_people_have_their_nouns(person: str) -> None:
+    assert describe(parse(person)) == f"{person}."
+
+
+def test_what_is_not_understood_is_kept() -> None:
+    assert parse("A zorbly man wearing a red jaccket and blue jeans").not_understood == ("zorbly", "red", "jaccket")
+    assert parse("a man in the red jacket").not_understood == ()
+
+
+def test_a_thing_says_where_it_stands() -> None:
+    text = "A man in a red T-Shirt"
+    start, end = only(text).thing_span
+    assert text[start:end] == "T-Shirt"
+
+
+def test_wrong_items_are_refused() -> None:
+    with pytest.raises(QueryError, match="'hat', worn as head"):
+        Item(Part.FEET, "hat")
+    with pytest.raises(QueryError, match="'zorb', unknown"):
+        Item(Part.FEET, "zorb")
+    with pytest.raises(QueryError, match="left, right or both"):
+        Item(Part.CARRIED, "bag", side="north")
+
+
+def test_known_words() -> None:
+    assert {"red", "navy blue"} <= set(known_colours())
+    assert "gray" not in known_colours()
+    assert "striped" in known_patterns()
+    assert known_things()["backpack"] is Part.CARRIED
+
+
+def test_describe() -> None:
+    assert describe(PersonDescription()) == "A person."
+    text = "young woman, short hair, red and white striped shirt, jeans, black bag on left shoulder, no hat"
+    assert describe(parse(text)) == (
+        "A young woman with short hair, wearing a red and white striped shirt, jeans, carrying a black bag on the left side, without a hat."
+    )
+
+
+words = st.sampled_from([*lexicon().phrases, "a", "with", "zorb", *",.:/"])
+
+
+@given(st.one_of(st.lists(words, max_size=14).map(" ".join), st.text(max_size=60)))
+def test_a_description_says_what_it_is_made_of(text: str) -> None:
+    once = parse(describe(parse(text)))
+    assert parse(describe(once)).items == once.items
+    assert once.not_understood == ()
+
+
+@given(st.sampled_from(CHALLENGE))
+def test_nothing_is_lost_on_the_way_back(row: dict[str, Any]) -> None:
+    found = parse(row["text"])
+    assert Counter(parse(describe(found)).items) == Counter(found.items)

@@ -1,0 +1,57 @@
+"""Exchanged colours: the sentence says something else, in the same words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerby.words.swaps import colour_swaps, coloured_things
+
+COLOURS = ["red", "blue", "dark green", "navy", "light gray", "orange"]
+THINGS = ["jacket", "jeans", "running shoes", "leather bag", "cap"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a red jacket and blue jeans", ["a blue jacket and red jeans"]),
+        ("An orange cap and a dark blue coat.", ["A dark blue cap and an orange coat."]),
+        ("Red shoes, a white short sleeved shirt", ["white shoes, a Red short sleeved shirt"]),
+        ("grey-colored pants with black shoes", ["black-colored pants with grey shoes"]),
+        ("a black and white shirt, red shoes and a brown bag", ["a black and white shirt, brown shoes and a red bag"]),
+        ("no red hat but blue jeans and white shoes", ["no red hat but white jeans and blue shoes"]),
+        ("gray pants and grey shoes", []),
+        ("a red shirt and a blue shirt", []),
+        ("a red jacket", []),
+        ("", []),
+    ],
+)
+def test_swaps(text: str, expected: list[str]) -> None:
+    assert [swap.text for swap in colour_swaps(text)] == expected
+
+
+def test_a_swap_says_what_was_worn() -> None:
+    (swap,) = colour_swaps("navy trousers, gray sneakers")
+    assert (swap.first, swap.second) == (("navy blue", "trousers"), ("grey", "sneaker"))
+
+
+def test_three_things_have_three_swaps() -> None:
+    assert len(colour_swaps("a red cap, a blue coat and white shoes")) == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from(COLOURS), st.sampled_from(THINGS)), min_size=2, max_size=4, unique_by=lambda pair: pair[1]))
+def test_swapping_back_gives_the_sentence(worn: list[tuple[str, str]]) -> None:
+    text = ", ".join(f"the {colour} {thing}" for colour, thing in worn)
+    before = coloured_things(text)
+    for swap in colour_swaps(text):
+        assert text in [back.text for back in colour_swaps(swap.text)]
+        changed = [(a, b) for a, b in zip(before, coloured_things(swap.text), strict=True) if a.colour != b.colour]
+        assert [(a.colour, a.thing) for a, _ in changed] == [swap.first, swap.second]
+        assert [b.colour for _, b in changed] == [swap.second[0], swap.first[0]]
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_taken(text: str) -> None:
+    for swap in colour_swaps(text):
+        assert sorted(swap.text.split()) != [] and swap.text != text
