@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from passerby.errors import DatasetError
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluate import Evaluation, evaluate
 from passerby.measure.metrics import PROTOCOL, rank_queries, summarise
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder
@@ -34,6 +34,11 @@ def painted(tmp_path: Path) -> Dataset:
     return Dataset("painted", tuple(records), (Problem("lost.png", "no such file"),))
 
 
+def sizes(evaluation: Evaluation) -> tuple[int, int, int, int]:
+    split = evaluation.split
+    return len(split.queries), len(split.gallery), split.people, split.unanswerable
+
+
 def test_metrics_are_those_of_the_vectors(tiny_encoder: Encoder, painted: Dataset) -> None:
     images = [result for result in encode_images(tiny_encoder, [r.path for r in painted.records]) if isinstance(result, Encoded)]
     identities = [record.identity for record in painted.records]
@@ -42,9 +47,9 @@ def test_metrics_are_those_of_the_vectors(tiny_encoder: Encoder, painted: Datase
 
     evaluation = evaluate(tiny_encoder, painted)
     assert evaluation.metrics == expected
-    assert evaluation.query_identities == tuple(identities)
-    assert (evaluation.queries, evaluation.gallery, evaluation.identities, evaluation.unanswerable) == (12, 12, 4, 0)
-    assert (evaluation.model, evaluation.digest) == (tiny_encoder.name, tiny_encoder.digest)
+    assert evaluation.split.asked == tuple(identities)
+    assert sizes(evaluation) == (12, 12, 4, 0)
+    assert (evaluation.split.model, evaluation.split.digest) == (tiny_encoder.name, tiny_encoder.digest)
     assert evaluation.seconds > 0
 
 
@@ -67,17 +72,17 @@ def test_a_bad_picture_is_named_and_its_captions_still_ask(tiny_encoder: Encoder
     bad = painted.records[1].path
     bad.write_bytes(b"not a picture")
     evaluation = evaluate(tiny_encoder, painted)
-    assert [failure.path for failure in evaluation.failures] == [bad]
+    assert [failure.path for failure in evaluation.split.failures] == [bad]
     assert [entry["path"] for entry in evaluation.to_json()["failed"]] == [str(bad)]
-    assert (evaluation.queries, evaluation.gallery, evaluation.identities, evaluation.unanswerable) == (12, 11, 4, 0)
+    assert sizes(evaluation) == (12, 11, 4, 0)
 
 
 def test_captions_of_a_person_without_a_readable_picture_are_counted_apart(tiny_encoder: Encoder, painted: Dataset) -> None:
     for record in painted.records[:3]:
         record.path.write_bytes(b"")
     evaluation = evaluate(tiny_encoder, painted)
-    assert len(evaluation.failures) == 3
-    assert (evaluation.queries, evaluation.gallery, evaluation.identities, evaluation.unanswerable) == (9, 9, 3, 3)
+    assert len(evaluation.split.failures) == 3
+    assert sizes(evaluation) == (9, 9, 3, 3)
 
 
 def test_progress_counts_every_picture(tiny_encoder: Encoder, painted: Dataset) -> None:

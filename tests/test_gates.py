@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +15,12 @@ from passerby.deploy.gates import MAX_LOSS, require_parity, require_rank1
 from passerby.errors import GateRefused
 from passerby.measure.evaluate import Evaluation
 from passerby.measure.metrics import PROTOCOL, PerQuery, summarise
+from passerby.measure.split import EmbeddedSplit, Query
 from passerby.model.encoder import Encoder, unit_vectors
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import TEXTS
-from passerby.types import ModelDigest, Split
+from passerby.types import ModelDigest, Record, Split
 
 PEOPLE = 1000
 ASKED = tuple(f"person {n // 2}" for n in range(2 * PEOPLE))
@@ -30,20 +31,10 @@ def evaluation(hits: NDArray[np.bool_], identities: tuple[str, ...] = ASKED) -> 
     """Of a model that ranks somebody right first where ``hits`` says so, and at the second place elsewhere."""
     rank = np.where(hits, 1, 2)
     per_query = PerQuery(rank, 1 / rank, 1 / rank)
-    return Evaluation(
-        dataset="counted",
-        split=Split.VAL,
-        model="counted",
-        digest=ModelDigest("0" * 64),
-        metrics=summarise(per_query, identities),
-        per_query=per_query,
-        query_identities=identities,
-        gallery=PEOPLE,
-        unanswerable=0,
-        failures=(),
-        problems=(),
-        seconds=1.0,
-    )
+    queries = tuple(Query(Record(Path(f"{n}.png"), f"{n}.png", identity, Split.VAL, ()), "words") for n, identity in enumerate(identities))
+    empty = np.empty((0, 4), np.float32)
+    split = EmbeddedSplit("counted", Split.VAL, "counted", ModelDigest("0" * 64), (), empty, queries, empty, 0, (), ())
+    return Evaluation(split, summarise(per_query, identities), per_query, 1.0)
 
 
 def half_right() -> NDArray[np.bool_]:
@@ -160,6 +151,6 @@ def test_what_is_not_a_number_is_refused(tiny_encoder: OnnxEncoder, tower: str) 
 def test_an_evaluation_is_what_the_report_says() -> None:
     """The evaluations above are counted as real ones are."""
     hits = half_right()
-    report = replace(evaluation(hits), dataset="x").to_json()
+    report = evaluation(hits).to_json()
     assert report["rank1"] == pytest.approx(100 * hits.mean())
     assert report["protocol"] == PROTOCOL

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +38,13 @@ Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file; see
 OutBundle = Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle's folder; a bundle that is there makes way.")]
 
 DEFAULT_MODEL = "passerby-s"
+
+
+class Measure(StrEnum):
+    RETRIEVAL = "retrieval"
+    CONDITIONS = "conditions"
+    GROUPS = "groups"
+    BINDING = "binding"
 
 
 def main() -> None:
@@ -180,18 +189,33 @@ def evaluate(
     data: Data,
     split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
     model: Model = DEFAULT_MODEL,
+    measure: Annotated[Measure, typer.Option("--measure", help="How well, under which conditions, whom, or colours.")] = Measure.RETRIEVAL,
     json: Json = False,
 ) -> None:
-    """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals."""
+    """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals.
+
+    Or how much of that is left under hard conditions, which groups of people it finds less well, and whether it knows which garment has
+    which colour.
+    """
     from passerby.data.datasets import load_dataset
-    from passerby.measure.evaluate import evaluate as evaluate_model
+    from passerby.measure.binding import measure_binding
+    from passerby.measure.conditions import measure_conditions
+    from passerby.measure.evaluate import evaluate as measure_retrieval
+    from passerby.measure.groups import measure_groups
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal.measuring import show_evaluation
+    from passerby.terminal.measuring import show_binding, show_conditions, show_evaluation, show_groups
 
+    measures: dict[Measure, tuple[Callable[..., Any], Callable[..., int]]] = {
+        Measure.RETRIEVAL: (measure_retrieval, show_evaluation),
+        Measure.CONDITIONS: (measure_conditions, show_conditions),
+        Measure.GROUPS: (measure_groups, show_groups),
+        Measure.BINDING: (measure_binding, show_binding),
+    }
+    run, show = measures[measure]
     with progress_bar("reading pictures", quiet=json) as on_progress:
-        evaluation = evaluate_model(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
-    raise typer.Exit(show_evaluation(evaluation, as_json=json))
+        report = run(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
+    raise typer.Exit(show(report, as_json=json))
 
 
 @app.command(epilog="Example: passerby train configs/passerby-s.toml")

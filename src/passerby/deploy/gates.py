@@ -58,13 +58,13 @@ def require_rank1(original: Evaluation, converted: Evaluation) -> Estimate:
     Raises:
         GateRefused: the interval reaches below ``-MAX_LOSS``, or the two were not asked the same queries.
     """
-    if original.query_identities != converted.query_identities:
+    if original.split.asked != converted.split.asked:
         raise GateRefused(
             expected="both models to answer the same queries",
-            found=f"{original.queries} and {converted.queries} queries of other people",
+            found=f"{len(original.split.asked)} and {len(converted.split.asked)} queries of other people",
             do="evaluate both on the same split",
         )
-    difference = paired_difference(original.per_query, converted.per_query, original.query_identities)
+    difference = paired_difference(original.per_query, converted.per_query, original.split.asked)
     if not difference.low >= -MAX_LOSS:
         raise GateRefused(
             expected=f"Rank-1 to fall by at most {MAX_LOSS} points",

@@ -7,7 +7,7 @@ Population Recognition Performance", CVPR 2004).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from passerby.errors import DatasetError, ModelError
 from passerby.measure.metrics import Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
+from passerby.measure.split import Progress, embed_split
 from passerby.model.calibration import Calibration, Crowd, evidence
-from passerby.model.encode import encode_images, encode_texts
 from passerby.model.encoder import Encoder
-from passerby.types import Dataset, Failure, Origin, Problem
+from passerby.types import Dataset, Failure, Problem
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -117,7 +117,7 @@ class Calibrated:
     problems: tuple[Problem, ...]
 
 
-def calibrate(encoder: Encoder, dataset: Dataset, *, on_progress: Callable[[int, int], None] | None = None) -> Calibrated:
+def calibrate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None = None) -> Calibrated:
     """Fits and checks the calibration of a model on pictures with captions of their own, which it was not trained on.
 
     Args:
@@ -127,27 +127,13 @@ def calibrate(encoder: Encoder, dataset: Dataset, *, on_progress: Callable[[int,
         DatasetError: too few people to part.
         ModelError: a tower that cannot be trusted, or a model that finds nobody.
     """
-    vectors, shown, failures = [], [], []
-    results = encode_images(encoder, [record.path for record in dataset.records])
-    for done, (record, result) in enumerate(zip(dataset.records, results, strict=True), start=1):
-        if isinstance(result, Failure):
-            failures.append(result)
-        else:
-            vectors.append(result.vector)
-            shown.append(record.identity)
-        if on_progress:
-            on_progress(done, len(dataset.records))
-    findable = set(shown)
-    own = [(record.identity, caption.text) for record in dataset.records for caption in record.captions if caption.origin is Origin.OWN]
-    asked = [(identity, text) for identity, text in own if identity in findable]
-    people = len({identity for identity, _ in asked})
-    if people < 4:
+    split = embed_split(encoder, dataset, on_progress=on_progress)
+    if split.people < 4:
         raise DatasetError(
-            expected=f"at least 4 people with pictures and captions in {dataset.name}", found=str(people), do="name a larger dataset"
+            expected=f"at least 4 people with pictures and captions in {dataset.name}", found=str(split.people), do="name a larger dataset"
         )
-    texts = encode_texts(encoder, [text for _, text in asked])
-    calibration, check = fit_and_check(texts, [identity for identity, _ in asked], np.stack(vectors), shown)
-    return Calibrated(calibration, check, tuple(failures), dataset.problems)
+    calibration, check = fit_and_check(split.texts, split.asked, split.images, [record.identity for record in split.gallery])
+    return Calibrated(calibration, check, split.failures, split.problems)
 
 
 def fit_and_check(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from passerby.errors import PasserbyError
 from passerby.model.encoder import Encoder
@@ -41,11 +42,16 @@ class _Decoded:
     pixels: NDArray[np.uint8]
 
 
-def encode_images(encoder: Encoder, paths: Iterable[Path], *, batch_size: int = 16, readers: int = 2) -> Generator[Encoded | Failure]:
+def encode_images(
+    encoder: Encoder, paths: Iterable[Path], *, change: Callable[[Image], Image] | None = None, batch_size: int = 16, readers: int = 2
+) -> Generator[Encoded | Failure]:
     """Encode picture files, one result for each path and in their order.
 
     Files are read and decoded by ``readers`` threads at most two batches ahead of the model, so memory stays bounded
     however many paths there are. The threads end with the iterator, whether it is exhausted, closed or stopped by an error.
+
+    Args:
+        change: done to each upright RGB picture before it is resized, by several threads at once.
 
     Raises:
         ModelError: from the encoder; a bad file never raises, it is a ``Failure``.
@@ -58,7 +64,7 @@ def encode_images(encoder: Encoder, paths: Iterable[Path], *, batch_size: int = 
 
     def look_ahead() -> None:
         while len(ahead) < 2 * batch_size and (path := next(source, None)) is not None:
-            ahead.append(pool.submit(_decode, path, encoder.preprocessing))
+            ahead.append(pool.submit(_decode, path, encoder.preprocessing, change))
 
     try:
         look_ahead()
@@ -76,11 +82,12 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -
     return np.concatenate([np.empty((0, encoder.dim), np.float32), *batches])
 
 
-def _decode(path: Path, p: Preprocessing) -> _Decoded | Failure:
+def _decode(path: Path, p: Preprocessing, change: Callable[[Image], Image] | None) -> _Decoded | Failure:
     try:
         media, data = read_media(path)
         image = read_image(data)
-        return _Decoded(media, image.width, image.height, resize(image, p.height, p.width, p.resample))
+        pixels = resize(change(image) if change else image, p.height, p.width, p.resample)
+        return _Decoded(media, image.width, image.height, pixels)
     except PasserbyError as error:
         return Failure(path.absolute(), str(error))
     except MemoryError:

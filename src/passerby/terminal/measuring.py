@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from passerby.terminal.console import console_on, exit_code, failures_json, printable, show_failures, show_json, show_table
+from passerby.terminal.console import console_on, exit_code, failures_json, note, printable, show_failures, show_json, show_table
 
 if TYPE_CHECKING:
+    from passerby.measure.binding import BindingReport
     from passerby.measure.calibrate import Calibrated
+    from passerby.measure.conditions import ConditionsReport
     from passerby.measure.evaluate import Evaluation
+    from passerby.measure.groups import GroupsReport
+    from passerby.measure.metrics import Estimate, Metrics
     from passerby.measure.reliability import Reliability
+    from passerby.measure.split import EmbeddedSplit
     from passerby.model.bundle import Bundle
     from passerby.types import Failure, Problem
 
@@ -22,13 +27,60 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool) -> int:
     if as_json:
         show_json(document)
     else:
-        title = f"{evaluation.model} on {evaluation.dataset} {evaluation.split}"
-        size = f"{evaluation.queries} queries, {evaluation.gallery} pictures, {evaluation.identities} people"
-        console_on(stderr=False).print(f"{printable(title)}: {size}, {evaluation.seconds:.0f} s", highlight=False)
+        _show_split(evaluation.split, evaluation.seconds)
         rows = [(name, f"{document[name]:.2f}", "{:.2f} to {:.2f}".format(*interval)) for name, interval in document["intervals"].items()]
         show_table(("", "percent", "95 % interval"), rows)
         console_on(stderr=False).print(document["protocol"], highlight=False)
-    return _show_unused(evaluation.queries, evaluation.failures, evaluation.problems)
+    return _show_split_unused(evaluation.split)
+
+
+def show_conditions(report: ConditionsReport, *, as_json: bool) -> int:
+    """Say how well a model does under hard conditions; returns the exit code."""
+    if as_json:
+        show_json(report.to_json())
+    else:
+        _show_split(report.split, report.seconds)
+        plain = ("plain", "nothing changed", *_figures(report.plain), "", "")
+        changed = [(o.name, o.meaning, *_figures(o.metrics), f"{o.fall.mean:.2f}", _interval(o.fall)) for o in report.outcomes]
+        show_table(("condition", "what it is", "Rank-1", "mAP", "fall", "95 % interval"), [plain, *changed])
+        console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
+    return _show_split_unused(report.split)
+
+
+def show_groups(report: GroupsReport, *, as_json: bool) -> int:
+    """Say which groups of people a model finds less well than the rest; returns the exit code."""
+    if as_json:
+        show_json(report.to_json())
+    else:
+        _show_split(report.split, report.seconds)
+        rows = [
+            (g.kind, g.name, g.queries, g.people, *_estimate(g.rank1), *_estimate(g.difference), "behind" if g.behind else "")
+            for g in report.groups
+        ]
+        everybody = ("all", "", len(report.split.queries), report.split.people, *_estimate(report.overall), "", "", "")
+        header = ("", "group", "queries", "people", "Rank-1", "95 % interval", "difference", "95 % interval", "")
+        show_table(header, [everybody, *rows])
+        if report.left_out:
+            small = ", ".join(f"{group.name} ({group.people})" for group in report.left_out)
+            note(f"left out, because they or the rest have too few people: {small}")
+        console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
+    return _show_split_unused(report.split)
+
+
+def show_binding(report: BindingReport, *, as_json: bool) -> int:
+    """Say whether a model binds colours to garments; returns the exit code."""
+    if as_json:
+        show_json(report.to_json())
+    else:
+        _show_split(report.split, report.seconds)
+        rows = [
+            ("own caption over exchanged colours", report.pairs, *_estimate(report.bound)),
+            ("the same without the picture", report.pairs, *_estimate(report.blind)),
+            ("drawn people, both of two captions", report.drawn_pairs, *_estimate(report.drawn)),
+        ]
+        show_table(("", "pairs", "percent", "95 % interval"), rows)
+        console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
+    return _show_split_unused(report.split)
 
 
 def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -> int:
@@ -50,6 +102,28 @@ def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -
         console_on(stderr=False).print(document["protocol"], highlight=False)
         console_on(stderr=False).print(f"written to {printable(bundle.folder)}", highlight=False)
     return _show_unused(check.queries, calibrated.failures, calibrated.problems)
+
+
+def _show_split(split: EmbeddedSplit, seconds: float) -> None:
+    title = printable(f"{split.model} on {split.dataset} {split.split}")
+    size = f"{len(split.queries)} queries, {len(split.gallery)} pictures, {split.people} people"
+    console_on(stderr=False).print(f"{title}: {size}, {seconds:.0f} s", highlight=False)
+
+
+def _show_split_unused(split: EmbeddedSplit) -> int:
+    return _show_unused(len(split.queries), split.failures, split.problems)
+
+
+def _figures(metrics: Metrics) -> tuple[str, str]:
+    return f"{metrics.rank1.mean:.2f}", f"{metrics.mAP.mean:.2f}"
+
+
+def _estimate(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.mean:.2f}", _interval(estimate)
+
+
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.low:.2f} to {estimate.high:.2f}"
 
 
 def _reliability_row(gallery: str, found: Reliability) -> tuple[object, ...]:

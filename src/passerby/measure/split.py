@@ -1,0 +1,153 @@
+"""One split of a dataset as a model sees it: pictures and captions as vectors, the start of every measure of retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import DatasetError
+from passerby.measure.metrics import PerQuery, rank_queries
+from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encoder import Encoder
+from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
+
+Float32 = NDArray[np.float32]
+
+Progress = Callable[[int, int], None]
+"""Called with the pictures read so far and the pictures in all."""
+
+
+class Query(NamedTuple):
+    """A caption to ask with and the record of the very picture it was written for."""
+
+    record: Record
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedSplit:
+    """The pictures of a split that could be read, the own captions that can be answered, and their vectors.
+
+    Args:
+        dataset: its name.
+        model: the model's name.
+        gallery: g pictures, in the dataset's order.
+        images: float32 (g, d), of length 1.
+        queries: q captions, in the dataset's order.
+        texts: float32 (q, d), of length 1.
+        unanswerable: captions left out because no picture of their person could be read.
+        failures: pictures that could not be read.
+        problems: what was wrong with the dataset's records.
+    """
+
+    dataset: str
+    split: Split
+    model: str
+    digest: ModelDigest
+    gallery: tuple[Record, ...]
+    images: Float32
+    queries: tuple[Query, ...]
+    texts: Float32
+    unanswerable: int
+    failures: tuple[Failure, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def people(self) -> int:
+        """How many people are asked for."""
+        return len(set(self.asked))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Who each query describes."""
+        return tuple(query.record.identity for query in self.queries)
+
+    def rank(self, *, images: Float32 | None = None, texts: Float32 | None = None) -> PerQuery:
+        """Every query asked of the whole gallery, with other vectors of its pictures or its captions where given."""
+        shown = [record.identity for record in self.gallery]
+        return rank_queries(self.texts if texts is None else texts, self.images if images is None else images, self.asked, shown)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was measured, without the vectors; ready for ``json.dumps``."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split.value,
+            "queries": len(self.queries),
+            "gallery": len(self.gallery),
+            "identities": self.people,
+            "unanswerable": self.unanswerable,
+            "model": self.model,
+            "digest": self.digest,
+            "failed": [{"path": str(failure.path), "reason": failure.reason} for failure in self.failures],
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+
+def embed_split(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None = None) -> EmbeddedSplit:
+    """Embeds each picture of a split and each own caption of the people in them.
+
+    A picture that cannot be read is reported and left out of the gallery; its captions are still asked while another picture of
+    the person can be found.
+
+    Args:
+        dataset: the records of one split.
+        on_progress: told how far the pictures are.
+
+    Raises:
+        DatasetError: records of several splits, or no caption to ask about a picture that can be read.
+        ModelError: a tower that cannot be loaded or fails its self-test.
+    """
+    split = _only_split(dataset)
+    gallery, vectors, failures = [], [], []
+    results = encode_images(encoder, [record.path for record in dataset.records])
+    for done, (record, result) in enumerate(zip(dataset.records, results, strict=True), start=1):
+        if isinstance(result, Encoded):
+            gallery.append(record)
+            vectors.append(result.vector)
+        else:
+            failures.append(result)
+        if on_progress:
+            on_progress(done, len(dataset.records))
+
+    captions = own_captions(dataset.records)
+    findable = {record.identity for record in gallery}
+    queries = tuple(query for query in captions if query.record.identity in findable)
+    if not queries:
+        raise DatasetError(
+            expected=f"pictures with captions of their own in {dataset.name}",
+            found=f"{len(gallery)} pictures that can be read, {len(captions)} captions, none of the same person",
+            do="check the dataset's split and paths",
+        )
+    return EmbeddedSplit(
+        dataset=dataset.name,
+        split=split,
+        model=encoder.name,
+        digest=encoder.digest,
+        gallery=tuple(gallery),
+        images=np.stack(vectors),
+        queries=queries,
+        texts=encode_texts(encoder, [query.text for query in queries]),
+        unanswerable=len(captions) - len(queries),
+        failures=tuple(failures),
+        problems=dataset.problems,
+    )
+
+
+def own_captions(records: Sequence[Record]) -> list[Query]:
+    """The captions written for the very pictures, in the records' order."""
+    return [Query(record, caption.text) for record in records for caption in record.captions if caption.origin is Origin.OWN]
+
+
+def _only_split(dataset: Dataset) -> Split:
+    splits = {record.split for record in dataset.records}
+    if len(splits) != 1:
+        raise DatasetError(
+            expected=f"records of one split in {dataset.name}",
+            found=", ".join(sorted(splits)) or "no records",
+            do="name the split to evaluate",
+        )
+    return splits.pop()
