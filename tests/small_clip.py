@@ -20,7 +20,7 @@ from passerby.data.datasets import load_dataset
 from passerby.data.drawn import sample_person, write_gallery
 from passerby.deploy.export import export
 from passerby.learn.batches import pad
-from passerby.learn.compact import CompactClip, TextConfig, generalised_mean
+from passerby.learn.compact import CompactClip, TextConfig, generalised_means
 from passerby.learn.trainer import load_tokenizer
 from passerby.model.bundle import Bundle
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
@@ -92,7 +92,7 @@ def teach(model: CompactClip, tokenizer: bytes, records: Sequence[Record]) -> No
     settle(model, pixels)
     model.eval()
     tower = model.image_tower
-    seen = tower.neck(generalised_mean(tower.head(tower.blocks(tower.stem(pixels)))))
+    seen = tower.neck(generalised_means(tower.head(tower.blocks(tower.stem(pixels))), tower.stripes))
     solve(tower.projection, seen, torch.stack([point[r.identity] for r in records]))
 
     text = model.text_tower

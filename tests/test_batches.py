@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tokenizers import Tokenizer
 
 from passerby.errors import DatasetError
 from passerby.learn import batches
-from passerby.learn.batches import SIDED, Batch, TokenisedRecord, draw_batch, pad, store_pictures, tokenise
+from passerby.learn.batches import SIDED, Batch, Sentence, Sentences, draw_batch, pad, store_pictures, tokenise
 from passerby.learn.config import Pixels, Words
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
 from passerby.types import Caption, Origin, Record, Split
@@ -29,7 +30,7 @@ from passerby.types import Caption, Origin, Record, Split
 PREPROCESSING = Preprocessing(64, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 STILL = Pixels(padding=0, flip=0.0, erasing=0.0)
 PLAIN = Words(dropout=0.0, dense=0.0, paraphrase=0.0)
-OWN = {Origin.OWN: (([2, 5, 3], False),)}
+OWN = {Origin.OWN: (Sentence([2, 5, 3]),)}
 
 
 def painted(folder: Path, count: int = 5) -> list[Record]:
@@ -44,12 +45,19 @@ def painted(folder: Path, count: int = 5) -> list[Record]:
 
 
 def drawn(
-    pictures: NDArray[np.uint8], words: list[TokenisedRecord], how_pixels: Pixels = STILL, how_words: Words = PLAIN, seed: int = 0
+    pictures: NDArray[np.uint8],
+    words: Sequence[Sentences],
+    how_pixels: Pixels = STILL,
+    how_words: Words = PLAIN,
+    seed: int = 0,
+    swaps: int = 0,
 ) -> Batch:
     """A batch of all pictures in their order."""
     n = np.arange(len(pictures))
     rng = np.random.default_rng(seed)
-    return draw_batch(pictures, words, n + 100, n, how_pixels=how_pixels, how_words=how_words, preprocessing=PREPROCESSING, rng=rng)
+    return draw_batch(
+        pictures, words, n + 100, n, how_pixels=how_pixels, how_words=how_words, swaps=swaps, preprocessing=PREPROCESSING, rng=rng
+    )
 
 
 def noise(count: int) -> NDArray[np.uint8]:
@@ -144,12 +152,12 @@ def test_tokenise_sorts_captions_by_origin_and_finds_sides() -> None:
     )
     record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, captions)
     tokenizer = Tokenizer.from_buffer(tokenizer_json([c.text for c in captions]))
-    (words,) = tokenise([record], tokenizer)
+    (words,) = tokenise([record], tokenizer, {})
     ids = {c.text: tokenizer.encode(c.text).ids for c in captions}
-    assert words.by_origin == {
-        Origin.OWN: ((ids[captions[0].text], True), (ids[captions[1].text], False)),
-        Origin.DENSE: ((ids[captions[2].text], True),),
-        Origin.PARAPHRASE: ((ids[captions[3].text], False),),
+    assert words == {
+        Origin.OWN: (Sentence(ids[captions[0].text], sided=True), Sentence(ids[captions[1].text])),
+        Origin.DENSE: (Sentence(ids[captions[2].text], sided=True),),
+        Origin.PARAPHRASE: (Sentence(ids[captions[3].text]),),
     }
 
 
@@ -177,7 +185,7 @@ def test_pad_fills_up_with_zeros() -> None:
 )
 def test_words_come_from_their_origins_at_the_configured_shares(has: set[str], expected: dict[str, float]) -> None:
     token = {"own": 10, "paraphrase": 11, "dense": 12}
-    record = TokenisedRecord({Origin(o): (([2, token[o], 3], False),) for o in has})
+    record = {Origin(o): (Sentence([2, token[o], 3]),) for o in has}
     draws = 2000
     batch = drawn(np.broadcast_to(noise(1), (draws, 64, 32, 3)), [record] * draws, how_words=Words(dropout=0.0, dense=0.2, paraphrase=0.3))
     shares = {o: float((batch.ids[:, 1] == token[o]).float().mean()) for o in has}
@@ -185,16 +193,36 @@ def test_words_come_from_their_origins_at_the_configured_shares(has: set[str], e
 
 
 def test_every_caption_of_an_origin_is_drawn() -> None:
-    record = TokenisedRecord({Origin.OWN: tuple(([2, 10 + i, 3], False) for i in range(3))})
+    record = {Origin.OWN: tuple(Sentence([2, 10 + i, 3]) for i in range(3))}
     batch = drawn(np.broadcast_to(noise(1), (300, 64, 32, 3)), [record] * 300)
     assert np.bincount(batch.ids[:, 1].numpy(), minlength=13)[10:].min() > 60
+
+
+def test_exchanged_colours_come_with_their_whole_captions_up_to_the_number_wanted() -> None:
+    plain, coloured = Sentence([2, *range(10, 30), 3]), Sentence([2, 7, 8, 3], swapped=([2, 8, 7, 3], [2, 9, 9, 3]))
+    words: Sequence[Sentences] = [{Origin.OWN: (coloured if n % 2 else plain,)} for n in range(40)]
+    batch = drawn(noise(40), words, how_words=replace(PLAIN, dropout=0.5), swaps=15)
+    assert batch.swapped_from.tolist() == list(range(1, 30, 2))
+    captions, exchanged = batch.ids[:40], batch.ids[40:]
+    assert all(captions[n, :4].tolist() == [2, 7, 8, 3] for n in batch.swapped_from), "not thinned, so that only the colours differ"
+    assert {tuple(row[:4].tolist()) for row in exchanged} == {(2, 8, 7, 3), (2, 9, 9, 3)}
+    assert len(exchanged) == 15
+    assert len(drawn(noise(40), words).ids) == 40
+
+
+def test_tokenise_puts_exchanged_captions_beside_their_own() -> None:
+    captions = (Caption("a red jacket and blue jeans"), Caption("a red jacket"))
+    record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, captions)
+    tokenizer = Tokenizer.from_buffer(tokenizer_json([c.text for c in captions]))
+    (words,) = tokenise([record], tokenizer, {captions[0].text: ["a blue jacket and red jeans"]})
+    assert [s.swapped for s in words[Origin.OWN]] == [(tokenizer.encode("a blue jacket and red jeans").ids,), ()]
 
 
 def test_dropout_leaves_the_ends_and_the_order() -> None:
     sentence = [2, *range(10, 40), 3]
     batch = drawn(
         np.broadcast_to(noise(1), (300, 64, 32, 3)),
-        [TokenisedRecord({Origin.OWN: ((sentence, False),)})] * 300,
+        [{Origin.OWN: (Sentence(sentence),)}] * 300,
         how_words=replace(PLAIN, dropout=0.25),
     )
     kept = [[int(i) for i, m in zip(ids, mask, strict=True) if m] for ids, mask in zip(batch.ids, batch.mask, strict=True)]
@@ -207,14 +235,14 @@ def test_dropout_leaves_the_ends_and_the_order() -> None:
 
 def test_nothing_varied_is_what_the_runtime_sees() -> None:
     pictures = noise(4)
-    batch = drawn(pictures, [TokenisedRecord(OWN)] * 4)
+    batch = drawn(pictures, [OWN] * 4)
     assert np.array_equal(batch.pixels.numpy(), normalise(pictures, PREPROCESSING))
     assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
     assert batch.identities.tolist() == [100, 101, 102, 103]
 
 
 def test_equal_seeds_draw_equal_batches_and_others_do_not() -> None:
-    pictures, words = noise(8), [TokenisedRecord({Origin.OWN: tuple(([2, *range(5, 5 + n), 3], False) for n in (3, 4, 5))})] * 8
+    pictures, words = noise(8), [{Origin.OWN: tuple(Sentence([2, *range(5, 5 + n), 3]) for n in (3, 4, 5))}] * 8
     a, b, c = (drawn(pictures, words, Pixels(), Words(), seed) for seed in (1, 1, 2))
     for name in ("pixels", "ids", "mask", "identities"):
         assert torch.equal(getattr(a, name), getattr(b, name))
@@ -224,7 +252,7 @@ def test_equal_seeds_draw_equal_batches_and_others_do_not() -> None:
 def test_sided_words_are_never_mirrored_and_others_at_their_share() -> None:
     """Pictures are dark on the left and bright on the right; every other one has words that say a side."""
     picture = np.repeat(np.repeat(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], 64, 0), 3, 2)
-    words = [TokenisedRecord({Origin.OWN: (([2, 5, 3], n % 2 == 0),)}) for n in range(600)]
+    words = [{Origin.OWN: (Sentence([2, 5, 3], sided=n % 2 == 0),)} for n in range(600)]
     batch = drawn(np.broadcast_to(picture, (600, 64, 32, 3)), words, replace(STILL, flip=0.5))
     mirrored = (batch.pixels[:, 0, 0, 0] > batch.pixels[:, 0, 0, -1]).numpy()
     assert not mirrored[::2].any()
@@ -262,5 +290,5 @@ def test_erasing_covers_one_rectangle_of_one_colour(seed: int, size: tuple[int, 
 def test_erasing_leaves_the_stored_pictures_alone() -> None:
     pictures = noise(8)
     before = pictures.copy()
-    drawn(pictures, [TokenisedRecord(OWN)] * 8, Pixels(padding=0, flip=1.0, erasing=1.0))
+    drawn(pictures, [OWN] * 8, Pixels(padding=0, flip=1.0, erasing=1.0))
     assert np.array_equal(pictures, before)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from passerby.learn.batches import pad
-from passerby.learn.compact import CompactClip, ConvNorm, ImageTower, TextTower, build_like, fold_batch_norm, generalised_mean
+from passerby.learn.compact import CompactClip, ConvNorm, ImageTower, TextTower, build_like, fold_batch_norm, generalised_means
 from passerby.learn.trainer import embed_by_length
 
 TOKENIZER = tokenizer_json([f"word{n}" for n in range(40)])
@@ -77,13 +77,30 @@ def test_strides_pad_as_tensorflow_does() -> None:
         assert layer.eval()(torch.zeros(1, 1, 12, 8)).shape == (1, 1, 6, 4)
 
 
-def test_generalised_mean_is_the_cube_root_of_the_mean_of_cubes() -> None:
-    features = torch.tensor([[[[1.0, 2.0], [3.0, 0.0]]]])
-    assert generalised_mean(features).item() == pytest.approx(((1 + 8 + 27) / 4) ** (1 / 3), rel=1e-5)
+def test_generalised_means_are_cube_roots_of_means_of_cubes_over_the_whole_and_each_stripe() -> None:
+    features = torch.tensor([[[[1.0, 2.0], [3.0, 0.0], [4.0, 4.0]]]])
+
+    def mean(*values: float) -> float:
+        return float((sum(v**3 for v in values) / len(values)) ** (1 / 3))
+
+    whole = mean(1, 2, 3, 0, 4, 4)
+    assert generalised_means(features, 0).tolist() == [pytest.approx([whole], rel=1e-5)]
+    assert generalised_means(features, 3).tolist() == [pytest.approx([whole, mean(1, 2), mean(3, 0), 4], rel=1e-5)]
+    shared = [whole, mean(1, 2, 3, 0), mean(3, 0, 4, 4)]
+    assert generalised_means(features, 2).tolist() == [pytest.approx(shared, rel=1e-5)]
     blank = torch.zeros(1, 2, 2, 2, requires_grad=True)
-    generalised_mean(blank).sum().backward()  # type: ignore[no-untyped-call]
+    generalised_means(blank, 4).sum().backward()  # type: ignore[no-untyped-call]
     assert blank.grad is not None
     assert bool(blank.grad.isfinite().all())
+
+
+@torch.no_grad()
+def test_stripes_tell_a_person_from_one_upside_down() -> None:
+    """Two halves change places: the whole's mean stays, the stripes' do not."""
+    features = torch.rand(1, 3, 4, 2)
+    turned = torch.cat([features[:, :, 2:], features[:, :, :2]], dim=2)
+    assert torch.allclose(generalised_means(features, 0), generalised_means(turned, 0))
+    assert not torch.allclose(generalised_means(features, 2), generalised_means(turned, 2))
 
 
 # Words
@@ -180,7 +197,9 @@ def test_a_folded_model_folds_to_itself_and_trains_the_function_it_serves(model:
 
 
 @pytest.mark.parametrize("folded", [False, True], ids=["in training", "folded"])
-def test_a_model_is_built_like_its_weights(model: CompactClip, folded: bool) -> None:
+@pytest.mark.parametrize("stripes", [0, 4])
+def test_a_model_is_built_like_its_weights(model: CompactClip, stripes: int, folded: bool) -> None:
+    model = CompactClip(model.text_tower.config, DIM, stripes)
     weights = (fold_batch_norm(model) if folded else model).state_dict()
     built = build_like(weights)
     built.load_state_dict(weights)

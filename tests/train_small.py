@@ -32,6 +32,7 @@ def config(folder: Path, out: str) -> TrainConfig:
         data=str(folder / "drawn"),
         out=str(folder / out),
         stages=(Stage(64, 32, 2, losses=Losses(sdm=0.0)), Stage(72, 40, 1, drawn=2, int8=True)),
+        memory=4,
         checkpoint_minutes=0.0,
         words=Words(max_tokens=24),
         pixels=Pixels(padding=3),

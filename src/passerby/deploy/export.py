@@ -17,6 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from passerby.data.datasets import load_dataset
 from passerby.deploy.gates import require_parity
 from passerby.errors import ModelError
 from passerby.learn.compact import CompactClip, fold_batch_norm
@@ -24,16 +25,18 @@ from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.trainer import load_best, load_tokenizer, tokenizer_json
+from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.model.selftest import TEXTS, golden_images, measure
+from passerby.types import Split
 
 OPSET = 18
 
 
 def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
-    """The best model of a training run as a float32 bundle, through the parity gate.
+    """The best model of a training run as a float32 bundle, through the parity gate, its vocabulary cut down to what it trained on.
 
     Raises:
         ModelError: the run has not kept a model yet.
@@ -41,7 +44,9 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     """
     model, preprocessing = load_best(Path(config.out))
     card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
-    return export(model, tokenizer_json(config), preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
+    texts = {c.text for record in load_dataset(Path(config.data), {Split.TRAIN}).records for c in record.captions}
+    model, tokenizer = prune_vocabulary(model, tokenizer_json(config), texts)
+    return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 
 def export(

@@ -22,7 +22,7 @@ from torch import Tensor
 from passerby.errors import DatasetError, ImageError
 from passerby.learn.config import Pixels, Words
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
-from passerby.types import Origin, Record
+from passerby.types import Caption, Origin, Record
 
 UInt8 = NDArray[np.uint8]
 SIDED = re.compile(r"\b(left|right)\b", re.IGNORECASE)
@@ -42,7 +42,7 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
         pictures = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(records), p.height, p.width, 3))
-        for i, picture in enumerate(_resized(records, p)):
+        for i, picture in enumerate(resized(records, p)):
             pictures[i] = picture
             if (i + 1) % 5000 == 0:
                 say(f"{i + 1} of {len(records)} pictures read")
@@ -52,7 +52,13 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
     return stored
 
 
-def _resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
+def resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
+    """The pictures one after another, read ahead, each ``uint8 (height, width, 3)``.
+
+    Raises:
+        DatasetError: a picture cannot be read.
+    """
+
     def one(record: Record) -> UInt8:
         try:
             return resize(read_image(record.path), p.height, p.width, p.resample)
@@ -70,62 +76,99 @@ def _resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenisedRecord:
-    """The captions of a record as token ids, by origin; ``sided`` says of each of them whether it names left or right."""
+class Sentence:
+    """A caption as token ids.
 
-    by_origin: Mapping[Origin, tuple[tuple[list[int], bool], ...]]
+    Args:
+        sided: it names left or right.
+        swapped: the same caption with the colours of two things exchanged, once for every pair of them: false of the picture.
+    """
+
+    ids: list[int]
+    sided: bool = False
+    swapped: tuple[list[int], ...] = ()
 
 
-def tokenise(records: Sequence[Record], tokenizer: Tokenizer) -> list[TokenisedRecord]:
-    """``tokenizer`` cuts to the longest caption wanted, and does not pad."""
-    texts = [c.text for r in records for c in r.captions]
+Sentences = Mapping[Origin, tuple[Sentence, ...]]
+"""What is said of a picture, by origin; only origins that there are."""
+
+
+def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[str, Sequence[str]]) -> list[Sentences]:
+    """The captions of each record. ``tokenizer`` cuts to the longest caption wanted, and does not pad.
+
+    Args:
+        swapped: texts with exchanged colours, by the caption they are made from.
+    """
+    texts = list({text for r in records for c in r.captions for text in (c.text, *swapped.get(c.text, ()))})
     ids = {text: e.ids for text, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
+
+    def sentence(caption: Caption) -> Sentence:
+        return Sentence(ids[caption.text], bool(SIDED.search(caption.text)), tuple(ids[text] for text in swapped.get(caption.text, ())))
+
     return [
-        TokenisedRecord(
-            {
-                origin: tuple((ids[c.text], bool(SIDED.search(c.text))) for c in record.captions if c.origin is origin)
-                for origin in Origin
-                if any(c.origin is origin for c in record.captions)
-            }
-        )
+        {
+            origin: tuple(sentence(c) for c in record.captions if c.origin is origin)
+            for origin in Origin
+            if any(c.origin is origin for c in record.captions)
+        }
         for record in records
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``pixels`` float32 (n, 3, h, w); ``ids`` and ``mask`` int64 (n, length); ``identities`` int64 (n,)."""
+    """Pictures with a caption each, and some of those captions once more with two colours exchanged.
+
+    Args:
+        pixels: float32 (n, 3, h, w).
+        ids, mask: int64 (n + m, length): the captions, then the exchanged ones.
+        identities: int64 (n,).
+        swapped_from: int64 (m,), which caption each of the exchanged ones was made from.
+    """
 
     pixels: Tensor
     ids: Tensor
     mask: Tensor
     identities: Tensor
+    swapped_from: Tensor
 
 
 def draw_batch(
     pictures: UInt8,
-    words: Sequence[TokenisedRecord],
+    words: Sequence[Sentences],
     identities: NDArray[np.int64],
     chosen: NDArray[np.int64],
     *,
     how_pixels: Pixels,
     how_words: Words,
+    swaps: int,
     preprocessing: Preprocessing,
     rng: np.random.Generator,
 ) -> Batch:
-    """The chosen pictures, each cropped, mirrored and erased by chance, each with one of its captions, thinned by chance."""
+    """The chosen pictures, each cropped, mirrored and erased by chance, each with one of its captions, thinned by chance.
+
+    Args:
+        swaps: how many captions at most come with exchanged colours as well; those are not thinned, so that only the colours differ.
+    """
     pixels = np.empty((len(chosen), *pictures.shape[1:]), np.uint8)
-    sentences = []
+    sentences: list[list[int]] = []
+    swapped: list[list[int]] = []
+    swapped_from: list[int] = []
     for i, n in enumerate(chosen):
-        sentence, sided = _draw_caption(words[n], how_words, rng)
-        pixels[i] = _vary(pictures[n], how_pixels, may_flip=not sided, rng=rng)
-        sentences.append(_thin(sentence, how_words.dropout, rng))
-    ids, mask = pad(sentences)
+        sentence = _draw_caption(words[n], how_words, rng)
+        pixels[i] = _vary(pictures[n], how_pixels, may_flip=not sentence.sided, rng=rng)
+        if sentence.swapped and len(swapped) < swaps:
+            sentences.append(sentence.ids)
+            swapped.append(sentence.swapped[rng.integers(len(sentence.swapped))])
+            swapped_from.append(i)
+        else:
+            sentences.append(_thin(sentence.ids, how_words.dropout, rng))
+    ids, mask = pad([*sentences, *swapped])
     normal = torch.from_numpy(normalise(pixels, preprocessing)).contiguous(memory_format=torch.channels_last)
-    return Batch(normal, ids, mask, torch.from_numpy(identities[chosen]))
+    return Batch(normal, ids, mask, torch.from_numpy(identities[chosen]), torch.tensor(swapped_from, dtype=torch.int64))
 
 
-def _draw_caption(record: TokenisedRecord, how: Words, rng: np.random.Generator) -> tuple[list[int], bool]:
+def _draw_caption(sentences: Sentences, how: Words, rng: np.random.Generator) -> Sentence:
     """Dense and paraphrased words at their configured shares, a picture's own words otherwise; what is missing falls to what is there."""
     luck = rng.random()
     if luck < how.dense:
@@ -134,9 +177,8 @@ def _draw_caption(record: TokenisedRecord, how: Words, rng: np.random.Generator)
         wished = Origin.PARAPHRASE
     else:
         wished = Origin.OWN
-    origin = next(o for o in (wished, Origin.OWN, Origin.PARAPHRASE, Origin.DENSE) if o in record.by_origin)
-    captions = record.by_origin[origin]
-    return captions[rng.integers(len(captions))]
+    drawn = sentences[next(o for o in (wished, Origin.OWN, Origin.PARAPHRASE, Origin.DENSE) if o in sentences)]
+    return drawn[rng.integers(len(drawn))]
 
 
 def _thin(sentence: list[int], share: float, rng: np.random.Generator) -> list[int]:

@@ -2,8 +2,8 @@
 
 The image tower follows Tan and Le, "EfficientNet" (ICML 2019), in its Lite form: ReLU6, no squeeze-and-excitation, TensorFlow's
 "same" padding. The text tower is a BERT encoder (Devlin et al., NAACL 2019) in the size of MiniLM (Wang et al., NeurIPS 2020).
-Pooling over pixels is the generalised mean of Radenovic et al. (TPAMI 2018); the batch norm before the projection is the neck of
-Luo et al., "Bag of Tricks" (CVPRW 2019).
+Pooling over pixels is the generalised mean of Radenovic et al. (TPAMI 2018), of the whole picture and of horizontal stripes as in Sun
+et al., "Beyond Part Models" (ECCV 2018); the batch norm before the projection is the neck of Luo et al., "Bag of Tricks" (CVPRW 2019).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from torch.nn import functional as F
 from passerby.learn.depthwise import depthwise_conv
 
 EMBEDDING_SIZE = 512
+STRIPES = 4
+"""Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
 
 
 class Stage(NamedTuple):
@@ -94,8 +96,9 @@ class InvertedResidual(nn.Module):
 class ImageTower(nn.Module):
     """``float32 (n, 3, h, w)`` pixels, normalised as the bundle's preprocessing says, to ``float32 (n, 512)``, not yet of unit length."""
 
-    def __init__(self, dim: int = EMBEDDING_SIZE) -> None:
+    def __init__(self, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
         super().__init__()
+        self.stripes = stripes
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
         blocks, width = [], STEM_CHANNELS
         for stage in LITE0_STAGES:
@@ -105,19 +108,24 @@ class ImageTower(nn.Module):
                 width = stage.channels
         self.blocks = nn.Sequential(*blocks)
         self.head = ConvNorm(width, HEAD_CHANNELS)
-        self.neck: nn.Module = nn.BatchNorm1d(HEAD_CHANNELS)
-        self.projection = nn.Linear(HEAD_CHANNELS, dim)
+        self.neck: nn.Module = nn.BatchNorm1d((1 + stripes) * HEAD_CHANNELS)
+        self.projection = nn.Linear((1 + stripes) * HEAD_CHANNELS, dim)
 
     def forward(self, pixels: Tensor) -> Tensor:
         features = self.head(self.blocks(self.stem(pixels)))
-        projected: Tensor = self.projection(self.neck(generalised_mean(features)))
+        projected: Tensor = self.projection(self.neck(generalised_means(features, self.stripes)))
         return projected
 
 
-def generalised_mean(features: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """``(n, c, h, w)`` of non-negative features to ``float32 (n, c)``: the cube root of the mean of cubes."""
+def generalised_means(features: Tensor, stripes: int, epsilon: float = 1e-6) -> Tensor:
+    """``(n, c, h, w)`` of non-negative features to ``float32 (n, (1 + stripes) * c)``: the cube root of the mean of cubes over the whole
+    and over each horizontal stripe, from the top. Stripes share a row where ``h`` cannot be divided."""
     x = features.float()
-    return (x * x * x).mean(dim=(2, 3)).add(epsilon).pow(1 / 3)
+    rows = (x * x * x).mean(dim=3)
+    height = rows.shape[2]
+    bounds = [(0, height), *((i * height // stripes, -(-(i + 1) * height // stripes)) for i in range(stripes))]
+    means = torch.cat([rows[:, :, first:end].mean(dim=2) for first, end in bounds], dim=1)
+    return means.add(epsilon).pow(1 / 3)
 
 
 HEAD_WIDTH = 32
@@ -203,9 +211,9 @@ class TextTower(nn.Module):
 class CompactClip(nn.Module):
     """Both towers of ``passerby-s``, into one space of unit vectors."""
 
-    def __init__(self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE) -> None:
+    def __init__(self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
         super().__init__()
-        self.image_tower = ImageTower(dim)
+        self.image_tower = ImageTower(dim, stripes)
         self.text_tower = TextTower(text, dim)
 
     def embed_images(self, pixels: Tensor) -> Tensor:
@@ -231,7 +239,8 @@ def build_like(weights: Mapping[str, Tensor]) -> CompactClip:
         feed_forward=weights["text_tower.layers.0.fc1.weight"].shape[0],
         positions=weights["text_tower.positions.weight"].shape[0],
     )
-    model = CompactClip(text, weights["text_tower.mean_projection.weight"].shape[0])
+    dim, pooled = weights["image_tower.projection.weight"].shape
+    model = CompactClip(text, dim, pooled // HEAD_CHANNELS - 1)
     return fold_batch_norm(model) if "image_tower.stem.conv.bias" in weights else model
 
 

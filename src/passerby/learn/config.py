@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 
 from passerby.errors import ConfigError
 
+PLACES = ("data", "out", "start")
+"""Keys of a config that say where things are, not what is done."""
 SMALLEST_SIDE = 32
 """Pixels; the image tower halves a picture five times."""
 
@@ -26,10 +28,13 @@ class Losses:
     info_nce: float = 1.0
     info_nce_temperature: float = 0.05
     identity: float = 0.5
+    swapped_colours: float = 0.0
+    swapped_colours_temperature: float = 0.05
 
     def __post_init__(self) -> None:
-        _require(min(self.sdm_temperature, self.info_nce_temperature) > 0, "temperatures above 0", self)
-        _require(min(self.sdm, self.info_nce, self.identity) >= 0, "weights of losses from 0", self)
+        temperatures = self.sdm_temperature, self.info_nce_temperature, self.swapped_colours_temperature
+        _require(min(temperatures) > 0, "temperatures above 0", self)
+        _require(min(self.sdm, self.info_nce, self.identity, self.swapped_colours) >= 0, "weights of losses from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,18 @@ class Words:
         dropout: share of a caption's tokens that are left out.
         dense: share of the draws that take a dense description, where there is one.
         paraphrase: the same for a paraphrase, where the picture also has words of its own.
+        swaps: how many captions of a batch at most are also shown with the colours of two things exchanged, where that loss has a weight.
     """
 
     max_tokens: int = 64
     dropout: float = 0.08
     dense: float = 0.1
     paraphrase: float = 0.1
+    swaps: int = 32
 
     def __post_init__(self) -> None:
         _require(self.max_tokens >= 3, "max_tokens from 3: both ends of a sentence and a word", self)
+        _require(self.swaps >= 0, "swaps from 0", self)
         _require(0 <= self.dropout < 1, "dropout from 0, below 1", self)
         _require(min(self.dense, self.paraphrase) >= 0 and self.dense + self.paraphrase <= 1, "shares that sum to at most 1", self)
 
@@ -134,6 +142,7 @@ class TrainConfig:
         start: the folder of a bundle or of another run to continue from; empty for the pretrained towers.
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
+        memory: how many pairs of earlier steps each batch is compared with too; 0 while the towers change fast.
         checkpoint_minutes: how much work a power cut may cost.
     """
 
@@ -144,6 +153,7 @@ class TrainConfig:
     seed: int = 1
     captioned_only: bool = False
     identity_scale: float = 16.0
+    memory: int = 0
     checkpoint_minutes: float = 10.0
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
@@ -151,7 +161,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require(bool(self.stages), "at least one [[stages]] table", self.stages)
-        _require(self.seed >= 0, "a seed from 0", self.seed)
+        _require(self.seed >= 0 and self.memory >= 0, "seed and memory from 0", self)
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -165,8 +175,8 @@ def read_config(path: Path) -> TrainConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
     config: TrainConfig = _build(TrainConfig, table, "")
-    here, places = path.resolve().parent, ("data", "out", "start")
-    absolute: dict[str, Any] = {key: str(here / Path(value).expanduser()) for key in places if (value := getattr(config, key))}
+    here = path.resolve().parent
+    absolute: dict[str, Any] = {key: str(here / Path(value).expanduser()) for key in PLACES if (value := getattr(config, key))}
     return dataclasses.replace(config, **absolute)
 
 

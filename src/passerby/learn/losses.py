@@ -10,42 +10,63 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from passerby.learn.memory import Pairs
+
 EPSILON = 1e-8
 
 
-def matching_distribution(identities: Tensor) -> Tensor:
-    """``float32 (n, n)``: for each row, equal shares for every column of the same identity."""
-    same = (identities[:, None] == identities[None, :]).float()
+def matching_distribution(identities: Tensor, candidates: Tensor) -> Tensor:
+    """``float32 (n, m)`` from ``int64 (n,)`` and ``int64 (m,)``: for each row, equal shares for every column of the same identity."""
+    same = (identities[:, None] == candidates[None, :]).float()
     return same / same.sum(dim=1, keepdim=True)
 
 
-def info_nce(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
-    """Contrastive cross-entropy in both directions, every pair of one identity a positive.
+def info_nce(batch: Pairs, candidates: Pairs, temperature: float) -> Tensor:
+    """Contrastive cross-entropy in both directions, every candidate of one identity a positive.
 
     Oord et al., "Representation Learning with Contrastive Predictive Coding" (2018), with the several positives of Khosla et al.,
     "Supervised Contrastive Learning" (NeurIPS 2020, the sum outside the logarithm).
+
+    Args:
+        candidates: what each picture and each caption of the batch is compared with; holds the batch.
     """
-    target = matching_distribution(identities)
-    logits = images @ texts.T / temperature
-    forward = -(target * logits.log_softmax(dim=1)).sum(dim=1)
-    backward = -(target * logits.T.log_softmax(dim=1)).sum(dim=1)
-    return (forward.mean() + backward.mean()) / 2
+    target = matching_distribution(batch.identities, candidates.identities)
+
+    def cross_entropy(asked: Tensor, offered: Tensor) -> Tensor:
+        return -(target * (asked @ offered.T / temperature).log_softmax(dim=1)).sum(dim=1).mean()
+
+    return (cross_entropy(batch.images, candidates.texts) + cross_entropy(batch.texts, candidates.images)) / 2
 
 
-def similarity_distribution_matching(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
+def similarity_distribution_matching(batch: Pairs, temperature: float) -> Tensor:
     """Kullback-Leibler divergence from the matching distribution to the softmax of the similarities, both directions.
 
     Jiang and Ye, "Cross-Modal Implicit Relation Reasoning and Aligning" (CVPR 2023), equations 5 to 7. Being the divergence of the
     prediction from the labels, it punishes similarity to strangers more than it rewards similarity to oneself.
     """
-    log_target = (matching_distribution(identities) + EPSILON).log()
-    logits = images @ texts.T / temperature
+    log_target = (matching_distribution(batch.identities, batch.identities) + EPSILON).log()
+    logits = batch.images @ batch.texts.T / temperature
 
     def divergence(scores: Tensor) -> Tensor:
         log_prediction = scores.log_softmax(dim=1)
         return (log_prediction.exp() * (log_prediction - log_target)).sum(dim=1).mean()
 
     return divergence(logits) + divergence(logits.T)
+
+
+def swapped_colours(images: Tensor, texts: Tensor, swapped: Tensor, swapped_from: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of choosing, for a picture, its own caption over the same caption with two colours exchanged; 0 where there is none.
+
+    Hard negatives as in Yuksekgonul et al., "When and Why Vision-Language Models Behave like Bags-of-Words" (ICLR 2023), one against one.
+
+    Args:
+        swapped: ``float32 (m, d)``.
+        swapped_from: ``int64 (m,)``, the row of the pair that each was made from.
+    """
+    if not len(swapped_from):
+        return images.new_zeros(())
+    lead = ((texts[swapped_from] - swapped) * images[swapped_from]).sum(dim=1)
+    return F.softplus(-lead / temperature).mean()
 
 
 class IdentityLoss(nn.Module):

@@ -27,19 +27,21 @@ from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.allocator import keep_freed_memory
-from passerby.learn.batches import Batch, UInt8, draw_batch, store_pictures
-from passerby.learn.compact import CompactClip, TextTower, build_like
-from passerby.learn.config import Optimiser, Stage, TrainConfig
+from passerby.learn.batches import Batch, UInt8, draw_batch, resized, store_pictures
+from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like
+from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching
+from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching, swapped_colours
+from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
+from passerby.learn.unfold import unfold_batch_norm
 from passerby.measure.evaluate import evaluate
 from passerby.model.bundle import read_bundle
-from passerby.model.preprocess import Preprocessing
+from passerby.model.preprocess import Preprocessing, normalise
 from passerby.types import Dataset, Origin, Split
 
 NORMALISATION = (0.5, 0.5, 0.5)
@@ -47,6 +49,8 @@ NORMALISATION = (0.5, 0.5, 0.5)
 BEST = "best.pt"
 TEXT_CHUNKS = 4
 LOG_EVERY = 20
+SETTLING = 512
+"""Pictures at most whose statistics a folded model's new batch norms start with."""
 
 
 @dataclass(slots=True)
@@ -74,6 +78,10 @@ class Run:
     def model(self) -> CompactClip:
         model: CompactClip = self.trained["model"]  # type: ignore[assignment]
         return model
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     @property
     def out(self) -> Path:
@@ -107,14 +115,16 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
-    training = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only)
+    swaps = any(stage.losses.swapped_colours for stage in config.stages)
+    training = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps)
     val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
     require_fit(config, training, val, model)
     say(f"{len(training.records)} pictures of {training.people} people; {len(dataset.problems)} problems in the dataset")
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     identity_loss = IdentityLoss(training.people, model.image_tower.projection.out_features, config.identity_scale)
-    trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss}).to(device)
+    memory = Memory(config.memory, model.image_tower.projection.out_features)
+    trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(device)
     model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(model, identity_loss, config.optimiser)
     progress = resume(out / "checkpoint.pt", config, trained, optimiser)
@@ -145,6 +155,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
             chosen,
             how_pixels=config.pixels,
             how_words=config.words,
+            swaps=config.words.swaps if stage.losses.swapped_colours else 0,
             preprocessing=preprocessing,
             rng=np.random.default_rng((config.seed, step)),
         )
@@ -183,28 +194,44 @@ def batches_from(
 
 
 def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, stage: Stage, clip: float) -> dict[str, float]:
-    """Forward in bfloat16, losses in float32, backward, clip, step; returns each loss as weighted."""
+    """Forward in the precision of the device, losses in float32, backward, clip, step; returns each loss as weighted."""
     model: CompactClip = trained["model"]  # type: ignore[assignment]
+    memory: Memory = trained["memory"]  # type: ignore[assignment]
     weights = stage.losses
     trained.train()
     device = next(model.parameters()).device
     optimiser.zero_grad(set_to_none=True)
     with rounded(model, stage.int8):
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32):
             images = model.image_tower(batch.pixels.to(device))
             texts = embed_by_length(model.text_tower, batch.ids.to(device), batch.mask.to(device))
         images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+        texts, swapped = texts[: len(images)], texts[len(images) :]
         identities = batch.identities.to(device)
+        pairs = Pairs(images, texts, identities)
         parts = {
-            "sdm": weights.sdm * similarity_distribution_matching(images, texts, identities, weights.sdm_temperature),
-            "info_nce": weights.info_nce * info_nce(images, texts, identities, weights.info_nce_temperature),
+            "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
+            "info_nce": weights.info_nce * info_nce(pairs, memory.candidates(pairs), weights.info_nce_temperature),
             "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
+            "swapped_colours": weights.swapped_colours
+            * swapped_colours(images, texts, swapped, batch.swapped_from.to(device), weights.swapped_colours_temperature),
         }
         total: Tensor = sum(parts.values(), torch.zeros((), device=device))
         total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(trained.parameters(), clip)
+    if not nn.utils.clip_grad_norm_(trained.parameters(), clip).isfinite():
+        raise ModelError(
+            expected="finite gradients",
+            found=", ".join(f"{name} {float(part.detach()):.3g}" for name, part in parts.items()),
+            do="lower the rates and start from the last checkpoint",
+        )
     optimiser.step()
-    return {name: float(part.detach()) for name, part in parts.items()}
+    memory.remember(pairs)
+    return {name: float(part.detach()) for name, part in parts.items() if getattr(weights, name)}
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """What the towers compute in: bfloat16 where the processor does, else float32; emulated, bfloat16 takes twenty times as long."""
+    return torch.bfloat16 if device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
 
 
 def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
@@ -220,7 +247,7 @@ def judge(run: Run, stage: Stage) -> None:
     preprocessing = preprocessing_of(stage)
     if run.val.records:
         with rounded(run.model, stage.int8):
-            report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, torch.bfloat16), run.val).to_json()
+            report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val).to_json()
         run.log.epoch(run.progress.step, report)
         if report["rank1"] <= run.progress.best_rank1:
             return
@@ -229,16 +256,30 @@ def judge(run: Run, stage: Stage) -> None:
 
 
 def starting_model(config: TrainConfig) -> CompactClip:
-    """The best model of the run that ``start`` names, the model of the bundle, or the pretrained towers with new projections."""
+    """The best model of the run that ``start`` names, the model of the bundle, or the pretrained towers with new projections.
+
+    A bundle's model is folded. It stays so for INT8 stages alone, whose rounding is that of a folded model; else it gets batch norms.
+    """
     start = Path(config.start)
     if config.start and (start / BEST).exists():
         return load_best(start)[0]
     if config.start:
-        return load_compact(read_bundle(start))
+        model = load_compact(read_bundle(start))
+        if not config.stages[0].int8:
+            model.image_tower = unfold_batch_norm(model.image_tower, pictures_to_settle(config), STRIPES)
+        return model
     model = CompactClip()
     load_lite0(model.image_tower)
     load_minilm(model.text_tower)
     return model
+
+
+def pictures_to_settle(config: TrainConfig) -> Tensor:
+    """Some training pictures, evenly spread over the dataset, as the first stage shows them; ``float32 (n, 3, h, w)``."""
+    records = load_dataset(Path(config.data), {Split.TRAIN}).records
+    preprocessing = preprocessing_of(config.stages[0])
+    pictures = np.stack(list(resized(records[:: math.ceil(len(records) / SETTLING)], preprocessing)))
+    return torch.from_numpy(normalise(pictures, preprocessing)).contiguous(memory_format=torch.channels_last)
 
 
 def load_best(run: Path) -> tuple[CompactClip, Preprocessing]:
@@ -346,7 +387,7 @@ def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: t
     if not path.exists():
         return Progress()
     state = torch.load(path, weights_only=True, map_location="cpu")
-    if changed := [key for key, value in asdict(config).items() if state["config"].get(key) != value]:
+    if changed := [key for key, value in asdict(config).items() if key not in PLACES and state["config"].get(key) != value]:
         raise ConfigError(
             expected=f"a checkpoint of this config in {path.parent}",
             found=f"one with another {', '.join(changed)}",

@@ -12,11 +12,13 @@ from tokenizers import Tokenizer
 from passerby.data.datasets import load_dataset
 from passerby.data.drawn import sample_person, write_gallery
 from passerby.errors import DatasetError
-from passerby.learn.batches import TokenisedRecord, tokenise
+from passerby.learn.batches import Sentences, tokenise
 from passerby.learn.config import Stage
 from passerby.types import Dataset, Origin, Record, Split
+from passerby.words.believable import believable_swaps
 
 DRAWN_VIEWS = 2
+SWAPS_SEED = 0
 DRAWN_SEED = 1_000_000
 """Seed of the first drawn person of a training set, far from those of the demo's gallery."""
 
@@ -26,7 +28,7 @@ class TrainingSet:
     """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
 
     records: tuple[Record, ...]
-    words: list[TokenisedRecord]
+    words: list[Sentences]
     identities: NDArray[np.int64]
     drawn: int
 
@@ -39,15 +41,22 @@ class TrainingSet:
         return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
 
 
-def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool) -> TrainingSet:
-    """The training pictures that have words, then the drawn ones, people numbered from 0."""
+def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool, swaps: bool) -> TrainingSet:
+    """The training pictures that have words, then the drawn ones, people numbered from 0.
+
+    Args:
+        captioned_only: leave out pictures that have no words of their own.
+        swaps: have captions with exchanged colours ready too, but for dense descriptions: they repeat themselves, and one exchange makes
+            no sense of them.
+    """
     wanted = {Origin.OWN} if captioned_only else set(Origin)
     own = tuple(r for r in dataset.records if r.split is Split.TRAIN and any(c.origin in wanted for c in r.captions))
     if not own:
         raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
     records = own + drawn
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
-    return TrainingSet(records, tokenise(records, tokenizer), identities.astype(np.int64), len(drawn))
+    swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
+    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
 
 
 def drawn_records(out: Path, people: int, seed: int) -> tuple[Record, ...]:
