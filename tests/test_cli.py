@@ -322,3 +322,28 @@ def test_index_and_search_load_no_torch(indexed: Passerby) -> None:
 
 def test_the_default_model_is_the_loader_s() -> None:
     assert cli.DEFAULT_MODEL == resolve.DEFAULT_MODEL
+
+
+def test_parse_shows_what_was_understood_and_what_was_not(passerby: Passerby) -> None:
+    document = passerby("parse", "a man in a red jkt, blue jeans and a frobnicated hat, no bag", "--json", model=False).document
+    assert document["gender"] == "male"
+    assert [(item["part"], item["thing"], item["colours"], item["negated"]) for item in document["items"]] == [
+        ("upper", "jacket", ["red"], False),
+        ("lower", "jeans", ["blue"], False),
+        ("head", "hat", [], False),
+        ("carried", "bag", [], True),
+    ]
+    assert document["not_understood"] == ["frobnicated"]
+    shown = passerby("parse", "no bag but a striped shirt, xyzzy", model=False)
+    assert shown.code == 0
+    assert re.search(r"carried +bag +absent", shown.out)
+    assert re.search(r"upper +shirt +striped", shown.out)
+    assert "not understood: xyzzy" in shown.err
+
+
+@pytest.mark.parametrize("words", ["", "xyzzy", "<b>", "\udcff"])
+def test_parse_says_when_nothing_was_understood(passerby: Passerby, words: str) -> None:
+    ran = passerby("parse", words, model=False)
+    assert (ran.code, ran.out) == (2, "")
+    assert "expected what a person wears" in ran.err
+    assert "Traceback" not in ran.err

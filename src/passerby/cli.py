@@ -141,6 +141,15 @@ def remove(paths: Paths, *, index: IndexFolder = None, json: Json = False) -> No
     raise typer.Exit(show_removal(report, as_json=json))
 
 
+@app.command(epilog='Example: passerby parse "red jkt, blue jeans, no hat"')
+def parse(words: Annotated[str, typer.Argument(metavar="WORDS", help="A description of a person.")], *, json: Json = False) -> None:
+    """Show what a description says: what is worn and carried, in which colours, what is absent, and what was not understood."""
+    from passerby.terminal.words import show_description
+    from passerby.words.attributes import parse as parse_words
+
+    raise typer.Exit(show_description(words, parse_words(words), as_json=json))
+
+
 @app.command(epilog="Example: passerby embed crops/ --out vectors.npz --texts sentences.txt")
 def embed(
     *,

@@ -1,0 +1,46 @@
+"""What a sentence was understood as."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from passerby.terminal.console import ALL_DONE, NOTHING_DONE, note, printable, show_json, show_table
+
+if TYPE_CHECKING:
+    from passerby.words.description import Item, PersonDescription
+
+
+def show_description(text: str, description: PersonDescription, *, as_json: bool) -> int:
+    """Say what was understood of a sentence, and what was not; returns the exit code."""
+    understood = any(value for name, value in asdict(description).items() if name != "not_understood")
+    if as_json:
+        show_json({"query": text, **_json(description)})
+        return ALL_DONE if understood else NOTHING_DONE
+    person = {"gender": description.gender, "age": description.age}
+    several = {"hair": description.hair, "activity": description.activities}
+    rows = [
+        *(("person", name, value, "") for name, value in person.items() if value),
+        *(("person", name, ", ".join(values), "") for name, values in several.items() if values),
+        *((item.part, item.thing, ", ".join(item.colours), _looks(item)) for item in description.items),
+    ]
+    if rows:
+        show_table(("part", "thing", "colours", "and"), rows)
+    if description.not_understood:
+        note(f"not understood: {' '.join(description.not_understood)}")
+    if not understood:
+        note(f"nothing understood in {printable(text)!r}: expected what a person wears, such as 'red jacket, no hat'")
+    return ALL_DONE if understood else NOTHING_DONE
+
+
+def _looks(item: Item) -> str:
+    said = [item.shade, item.pattern, item.length, item.material, item.side, *item.details]
+    doubts = ["absent"] * item.negated + ["uncertain"] * item.uncertain
+    return ", ".join([*(look for look in said if look), *doubts])
+
+
+def _json(description: PersonDescription) -> dict[str, Any]:
+    document = asdict(description)
+    for item in document["items"]:
+        item["span"] = item.pop("thing_span")
+    return document
