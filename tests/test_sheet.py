@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,14 @@ def test_pictures_keep_their_proportions(tmp_path: Path) -> None:
 def test_a_missing_picture_leaves_a_card(tmp_path: Path) -> None:
     missing, there = hit(tmp_path / "gone.png", 2), hit(write_crop(tmp_path / "a.png", 1), 1)
     assert draw_sheet([("both", [there, missing])]).size == draw_sheet([("both", [there, there])]).size
+
+
+def test_a_card_tells_the_probability_where_there_is_one(tmp_path: Path) -> None:
+    plain_hit = hit(plain(tmp_path / "red.png", "#ff0000"))
+    sheets = [
+        draw_sheet([("red", [replace(plain_hit, score=s, probability=p)])]).tobytes() for s, p in ((0.5, None), (0.5, 0.7), (0.4, 0.7))
+    ]
+    assert sheets[0] != sheets[1] == sheets[2]
 
 
 @pytest.mark.parametrize("title", ["", "word " * 10_000, "x" * 10_000, "two\nlines\n", "красная куртка 😀 红", "\udce9"])

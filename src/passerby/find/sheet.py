@@ -1,4 +1,4 @@
-"""The contact sheet: people who were found, drawn in a grid with rank and score."""
+"""The contact sheet: people who were found, drawn in a grid with rank and probability, or score where there is none."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
         ImageDraw.Draw(picture).text((width // 2, height // 2), "picture\nnot there", _FAINT, _font(18), anchor="mm", align="center")
     sheet.paste(picture, corner, _rounded_top(_PICTURE))
     draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), _INK, _font(22), anchor="lm")
-    draw.text((right - 14, bottom + _FOOT // 2), f"{hit.score:.3f}", _FAINT, _font(18), anchor="rm")
+    worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
+    draw.text((right - 14, bottom + _FOOT // 2), worth, _FAINT, _font(18), anchor="rm")
 
 
 def _picture(person: Person) -> Image.Image | None:
