@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
@@ -183,3 +184,37 @@ def test_a_description_says_what_it_is_made_of(text: str) -> None:
 def test_nothing_is_lost_on_the_way_back(row: dict[str, Any]) -> None:
     found = parse(row["text"])
     assert Counter(parse(describe(found)).items) == Counter(found.items)
+
+
+@pytest.mark.parametrize(
+    ("text", "worn", "absent"),
+    [
+        ("no logo on red shirt", ["shirt"], []),
+        ("person with no visible logo on his red shirt and blue jeans", ["shirt", "jeans"], []),
+        ("without stripes in a white shirt", ["shirt"], []),
+        ("a man who is not very tall in a red shirt", ["shirt"], []),
+        ("not walking in a blue coat", ["coat"], []),
+        ("not wearing a hat, in a red shirt", ["shirt"], ["hat"]),
+        ("without any visible hat", [], ["hat"]),
+        ("cannot see a red hat", [], ["hat"]),
+        ("a bag but no black and white hat", ["bag"], ["hat"]),
+    ],
+)
+def test_what_is_denied_is_what_the_negation_is_about(text: str, worn: list[str], absent: list[str]) -> None:
+    items = parse(text).items
+    assert [item.thing for item in items if not item.negated] == worn
+    assert [item.thing for item in items if item.negated] == absent
+
+
+def test_a_denied_gender_is_not_the_gender() -> None:
+    assert parse("not a man, a woman in a red dress").gender == "female"
+
+
+def test_time_grows_with_the_length_of_a_sentence() -> None:
+    def seconds(words: int) -> float:
+        started = time.perf_counter()
+        parse("hat " + "stripes " * words)
+        return time.perf_counter() - started
+
+    parse("warm up")
+    assert seconds(8000) < 30 * seconds(800) + 0.2

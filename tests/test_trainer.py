@@ -259,6 +259,7 @@ def test_train_continues_from_another_run(folder: Path) -> None:
     kept = torch.load(folder / "undisturbed" / "best.pt", weights_only=True)["model"]
     model = starting_model(begun).state_dict()
     assert all(torch.equal(model[name], kept[name]) for name in kept)
+    assert tokenizer_json(begun) == (folder / "tokenizer.json").read_bytes(), "its own, which may be smaller than the pretrained tower's"
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(folder: Path) -> None:

@@ -31,12 +31,15 @@ from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.model.selftest import TEXTS, golden_images, measure
 from passerby.types import Split
+from passerby.words.lexicon import lexicon
 
 OPSET = 18
 
 
 def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
-    """The best model of a training run as a float32 bundle, through the parity gate, its vocabulary cut down to what it trained on.
+    """The best model of a training run as a float32 bundle, through the parity gate.
+
+    Its vocabulary is cut down to the words of the training pictures and of the lexicon.
 
     Raises:
         ModelError: the run has not kept a model yet.
@@ -45,6 +48,7 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     model, preprocessing = load_best(Path(config.out))
     card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
     texts = {c.text for record in load_dataset(Path(config.data), {Split.TRAIN}).records for c in record.captions}
+    texts |= set(lexicon().phrases)
     model, tokenizer = prune_vocabulary(model, tokenizer_json(config), texts)
     return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 

@@ -47,9 +47,10 @@ from passerby.types import Dataset, Origin, Split
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
 BEST = "best.pt"
+TOKENIZER = "tokenizer.json"
 TEXT_CHUNKS = 4
 LOG_EVERY = 20
-SETTLING = 512
+SETTLING = 128
 """Pictures at most whose statistics a folded model's new batch norms start with."""
 
 
@@ -112,6 +113,8 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / TOKENIZER) as file:
+        file.write(tokenizer)
     cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
@@ -298,10 +301,13 @@ def load_best(run: Path) -> tuple[CompactClip, Preprocessing]:
 
 
 def tokenizer_json(config: TrainConfig) -> bytes:
-    """The tokenizer of the bundle a run starts from, or of the pretrained text tower."""
-    if config.start and not (Path(config.start) / BEST).exists():
-        return read_bundle(Path(config.start)).tokenizer.read()
-    return (minilm_folder() / "tokenizer.json").read_bytes()
+    """The tokenizer of the run or bundle that a run starts from, or of the pretrained text tower."""
+    start = Path(config.start)
+    if config.start and (start / BEST).exists():
+        return (start / TOKENIZER).read_bytes()
+    if config.start:
+        return read_bundle(start).tokenizer.read()
+    return (minilm_folder() / TOKENIZER).read_bytes()
 
 
 def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:

@@ -19,7 +19,7 @@ from PIL.Image import Image
 
 from passerby.data.drawn import captions, draw, sample_person, swap_colours
 from passerby.errors import DatasetError
-from passerby.measure.metrics import Estimate, bootstrap
+from passerby.measure.metrics import TIE_DECIMALS, Estimate, bootstrap
 from passerby.measure.split import EmbeddedSplit, Progress, embed_split
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
@@ -108,7 +108,8 @@ def measure_binding(encoder: Encoder, dataset: Dataset, *, drawn: int = DRAWN_PA
     rows = [n for n, _ in exchanged]
     seen = split.images[[place[split.queries[n].record] for n in rows]]
     lead = split.texts[rows] - encode_texts(encoder, [text for _, text in exchanged])
-    outcomes = np.column_stack([(lead * seen).sum(axis=1) > 0, lead @ split.images.mean(axis=0) > 0])
+    leads = np.column_stack([(lead * seen).sum(axis=1), lead @ split.images.mean(axis=0)])
+    outcomes = np.round(leads, TIE_DECIMALS) > 0
     bound, blind = _percent(outcomes, [split.asked[n] for n in rows])
     told = told_apart(encoder, list(islice(drawn_pairs(), drawn)))
     (both,) = _percent(told[:, None], np.arange(len(told)))
@@ -139,7 +140,7 @@ def told_apart(encoder: Encoder, pairs: list[DrawnPair]) -> NDArray[np.bool_]:
     pixels = np.stack([resize(picture, p.height, p.width, p.resample) for pair in pairs for picture in pair.pictures])
     images = np.concatenate([encoder.embed_images(normalise(pixels[i : i + BATCH], p)) for i in range(0, len(pixels), BATCH)])
     texts = encode_texts(encoder, [text for pair in pairs for text in pair.texts])
-    scores = np.einsum("ntd,nid->nti", *(vectors.reshape(len(pairs), 2, -1) for vectors in (texts, images)))
+    scores = np.round(np.einsum("ntd,nid->nti", *(vectors.reshape(len(pairs), 2, -1) for vectors in (texts, images))), TIE_DECIMALS)
     told: NDArray[np.bool_] = (scores[:, 0, 0] > scores[:, 0, 1]) & (scores[:, 1, 1] > scores[:, 1, 0])
     return told
 

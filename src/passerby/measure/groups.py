@@ -35,8 +35,9 @@ RESAMPLES: Final = 1000
 
 PROTOCOL: Final = (
     "Each own caption of the split is asked once of all its pictures, whatever its groups. A caption is in the group of its picture's "
-    "source, of its gender word, and of each colour and thing it names and does not deny. The difference is Rank-1 of a group minus "
-    "Rank-1 of all other captions, in points; 95 % intervals are bootstrap percentiles over identities, and one in twenty misses by chance."
+    "source, of its gender word, of each thing it names and does not deny, and of each colour of a garment, shade included. The "
+    "difference is Rank-1 of a group minus Rank-1 of all other captions, in points; 95 % intervals are bootstrap percentiles over "
+    "identities, and one in twenty misses by chance."
 )
 
 SOURCES: Final = {

@@ -12,6 +12,8 @@ from passerby.words.drafts import ORDER, QUALIFIERS, SIDE_KINDS, Draft, Looks, q
 from passerby.words.lexicon import Kind, Part, lexicon
 from passerby.words.tokens import Mark, Token, tokens_of
 
+AHEAD: Final = 12
+"""Words that are looked at to find out whether a thing follows."""
 FAR: Final = 3
 """Unknown words at most between a colour and the thing that has it."""
 
@@ -67,6 +69,7 @@ class _Reader:
     subject: Draft | None = None
     on_hair: bool = False
     negated: bool = False
+    denied: bool = False
     was_negated: bool = False
     doubted: bool = False
     colours_follow: bool = False
@@ -106,7 +109,7 @@ class _Reader:
     def _thing_follows(self) -> bool:
         """Whether a thing comes next but for words that describe it and a few that are unknown."""
         unknown = 0
-        for token in self.tokens[self.at :]:
+        for token in self.tokens[self.at : self.at + AHEAD]:
             if Kind.THING in token.meaning:
                 return True
             unknown += not token.meaning
@@ -156,6 +159,7 @@ class _Reader:
 
     def _unknown(self, token: Token) -> None:
         self.lost.append(token)
+        self.denied |= self.negated
         self.subject = None
         if self.pending:
             self.gap += 1
@@ -170,6 +174,7 @@ class _Reader:
                 return
             if self.opener is _Opener.NOTHING and self.subject and not self.subject.looks.coloured:
                 self.opener = _Opener.BOUND
+        self.denied |= self.negated
         self.pending.append(token)
 
     def _thing(self, token: Token) -> None:
@@ -216,7 +221,8 @@ class _Reader:
 
     def _and(self, token: Token) -> None:
         self._separate(token)
-        self.negated = self.was_negated = False
+        if not self.pending:
+            self.negated = self.was_negated = False
 
     def _or(self, token: Token) -> None:
         if self.was_negated:
@@ -231,7 +237,7 @@ class _Reader:
 
     def _negation(self, token: Token) -> None:
         self._stop(token)
-        self.negated = True
+        self.negated, self.denied = True, False
 
     def _doubt(self, token: Token) -> None:
         self._stop(token)
@@ -253,8 +259,11 @@ class _Reader:
             self.opener = _Opener.BOUND
 
     def _attaching(self, token: Token) -> None:
+        """Past *in* and *on* nothing is absent any more that the negation did not come right before: *not tall, in red*."""
         subject = self.subject
         self._stop(token)
+        if self.denied and token.text in ("in", "on"):
+            self.negated = False
         if subject and not subject.looks.coloured:
             self.subject, self.opener = subject, _Opener.BOUND
         elif token.text == "in":
@@ -266,7 +275,8 @@ class _Reader:
 
     def _gender(self, token: Token) -> None:
         self._stop(token)
-        self.gender = self.gender or token.meaning[Kind.GENDER]
+        if not self.negated:
+            self.gender = self.gender or token.meaning[Kind.GENDER]
         self.age = self.age or token.meaning.get(Kind.AGE)
 
     def _age(self, token: Token) -> None:
@@ -275,7 +285,10 @@ class _Reader:
 
     def _activity(self, token: Token) -> None:
         self._stop(token)
-        if token.text not in self.activities:
+        if self.negated:
+            self.negated = False
+            self.lost.append(token)
+        elif token.text not in self.activities:
             self.activities.append(token.text)
 
     def _hair(self, token: Token) -> None:
@@ -291,6 +304,7 @@ class _Reader:
         if self.last is None or self.negated or self.last.negated:
             self._stop(token)
             self.lost.append(token)
+            self.negated = False
             return
         if pattern := token.meaning.get(Kind.PATTERN):
             self.last.looks.named.setdefault(Kind.PATTERN, pattern)
