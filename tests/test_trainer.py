@@ -98,7 +98,7 @@ def test_a_run_killed_twice_ends_as_an_undisturbed_one(folder: Path, undisturbed
 
 def test_the_undisturbed_run_took_every_step(undisturbed: Path) -> None:
     assert state(undisturbed)["progress"]["step"] == STEPS
-    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".jsonl", ""}
+    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".jsonl", ".json", ""}
 
 
 def test_the_log_has_a_val_report_after_each_epoch(undisturbed: Path) -> None:
