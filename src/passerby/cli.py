@@ -192,6 +192,33 @@ def demo(
     raise typer.Exit(show_demo(done, as_json=json))
 
 
+@app.command(epilog="Example: passerby explore CUHK-PEDES --out look")
+def explore(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset's folder, or a CSV or JSONL table.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where report.html and figures.json go.")],
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="OTHER", help="Another dataset to lay beside it.", show_default=False)
+    ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Whether the page shows people.")] = True,
+    model: Model = DEFAULT_MODEL,
+    json: Json = False,
+) -> None:
+    """Look at a dataset: its people, pictures and words, and what they mean for training and measuring. Needs the extra \\[report]."""
+    from passerby.extras import needs_extra
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_model
+    from passerby.terminal.exploring import show_report
+
+    with needs_extra("report"):
+        from passerby.report.explore import explore_datasets
+
+    with progress_bar("looking", quiet=json) as on_progress:
+        paths = [dataset] if compare is None else [dataset, compare]
+        report = explore_datasets(paths, load_model(model), out, pictures=pictures, on_progress=on_progress)
+    raise typer.Exit(show_report(report, as_json=json))
+
+
 @app.command(epilog="Example: passerby evaluate --data CUHK-PEDES --split val --json")
 def evaluate(
     *,

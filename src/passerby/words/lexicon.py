@@ -85,6 +85,7 @@ class Lexicon:
         parts: where each thing is worn.
         plurals: the plural of each thing; its own name for those that are always plural.
         colours, things: by spelling, hyphens as spaces, what Passerby calls it.
+        families: of each colour, the names it may also go by.
         shades, links: words before and after a colour.
         patterns: what Passerby calls them.
     """
@@ -94,6 +95,7 @@ class Lexicon:
     parts: Mapping[str, Part]
     plurals: Mapping[str, str]
     colours: Mapping[str, str]
+    families: Mapping[str, frozenset[str]]
     things: Mapping[str, str]
     shades: tuple[str, ...]
     links: tuple[str, ...]
@@ -118,6 +120,7 @@ def lexicon() -> Lexicon:
         parts={name: Part(part) for part, group in table["things"].items() for name in group},
         plurals={name: _plural(name, others) for name, others in things.items()},
         colours=_by_spelling(table["colours"]),
+        families={colour: _families(colour, table["families"]) for colour in table["colours"]},
         things=_by_spelling(things),
         shades=tuple(table["shades"]),
         links=tuple(table["links"]),
@@ -145,6 +148,17 @@ def known_things() -> Mapping[str, Part]:
     return lexicon().parts
 
 
+def families(colours: Iterable[str]) -> frozenset[str]:
+    """The families that some colours belong to: two sets without a common family look different to anybody."""
+    return frozenset().union(*(lexicon().families[without_shade(colour)] for colour in colours))
+
+
+def without_shade(colour: str) -> str:
+    """A colour without the shade before it: blue of ``dark blue``."""
+    first, _, rest = colour.partition(" ")
+    return rest if rest and first in lexicon().shades else colour
+
+
 def _entries(table: Mapping[str, Any]) -> Iterator[tuple[Kind, str, str]]:
     """What a phrase does, its spelling and its name, for every spelling."""
     named = [(kind, table[key]) for kind, key in _NAMED.items()] + [(Kind.THING, group) for group in table["things"].values()]
@@ -158,6 +172,10 @@ def _entries(table: Mapping[str, Any]) -> Iterator[tuple[Kind, str, str]]:
 
 def _by_spelling(group: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {spelling.replace("-", " "): name for name, others in group.items() for spelling in (name, *others)}
+
+
+def _families(colour: str, families: Mapping[str, list[str]]) -> frozenset[str]:
+    return frozenset({colour, *(family for family, members in families.items() if colour in members)})
 
 
 def _plural(name: str, others: list[str]) -> str:

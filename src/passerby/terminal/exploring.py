@@ -1,0 +1,29 @@
+"""What a look at a dataset found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from passerby.terminal.console import console_on, exit_code, note, printable, show_json, show_table
+
+if TYPE_CHECKING:
+    from passerby.report.page import Report
+
+
+def show_report(report: Report, *, as_json: bool) -> int:
+    """Say what the figures of a dataset mean and where they are; returns the exit code."""
+    looks = report.document["datasets"]
+    if as_json:
+        show_json(report.document | {"page": str(report.page), "figures": str(report.figures)})
+    else:
+        for look in looks:
+            total = look["shape"]["total"]
+            title = printable(look["dataset"])
+            size = f"{total['images']} images of {total['identities']} people with {total['captions']} captions"
+            console_on(stderr=False).print(f"{title}: {size}", highlight=False)
+            show_table(("", "finding"), [(finding["weight"], finding["says"]) for finding in look["findings"]])
+        console_on(stderr=False).print(f"written to {printable(report.page)} and {printable(report.figures)}", highlight=False)
+    unused = sum(len(look["failed"]) + len(look["problems"]) for look in looks)
+    if unused:
+        note(f"{unused} pictures or records could not be used; the report lists them")
+    return exit_code(sum(look["images"]["readable"] for look in looks), unused)
