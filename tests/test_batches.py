@@ -30,7 +30,7 @@ from passerby.types import Caption, Origin, Record, Split
 PREPROCESSING = Preprocessing(64, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 STILL = Pixels(padding=0, flip=0.0, erasing=0.0)
 PLAIN = Words(dropout=0.0, dense=0.0, paraphrase=0.0)
-OWN = {Origin.OWN: (Sentence([2, 5, 3]),)}
+OWN = {Origin.OWN: (Sentence([2, 5, 3], 0),)}
 
 
 def painted(folder: Path, count: int = 5) -> list[Record]:
@@ -155,9 +155,9 @@ def test_tokenise_sorts_captions_by_origin_and_finds_sides() -> None:
     (words,) = tokenise([record], tokenizer, {})
     ids = {c.text: tokenizer.encode(c.text).ids for c in captions}
     assert words == {
-        Origin.OWN: (Sentence(ids[captions[0].text], sided=True), Sentence(ids[captions[1].text])),
-        Origin.DENSE: (Sentence(ids[captions[2].text], sided=True),),
-        Origin.PARAPHRASE: (Sentence(ids[captions[3].text]),),
+        Origin.OWN: (Sentence(ids[captions[0].text], 0, sided=True), Sentence(ids[captions[1].text], 1)),
+        Origin.DENSE: (Sentence(ids[captions[2].text], 3, sided=True),),
+        Origin.PARAPHRASE: (Sentence(ids[captions[3].text], 2),),
     }
 
 
@@ -185,7 +185,7 @@ def test_pad_fills_up_with_zeros() -> None:
 )
 def test_words_come_from_their_origins_at_the_configured_shares(has: set[str], expected: dict[str, float]) -> None:
     token = {"own": 10, "paraphrase": 11, "dense": 12}
-    record = {Origin(o): (Sentence([2, token[o], 3]),) for o in has}
+    record = {Origin(o): (Sentence([2, token[o], 3], 0),) for o in has}
     draws = 2000
     batch = drawn(np.broadcast_to(noise(1), (draws, 64, 32, 3)), [record] * draws, how_words=Words(dropout=0.0, dense=0.2, paraphrase=0.3))
     shares = {o: float((batch.ids[:, 1] == token[o]).float().mean()) for o in has}
@@ -193,13 +193,13 @@ def test_words_come_from_their_origins_at_the_configured_shares(has: set[str], e
 
 
 def test_every_caption_of_an_origin_is_drawn() -> None:
-    record = {Origin.OWN: tuple(Sentence([2, 10 + i, 3]) for i in range(3))}
+    record = {Origin.OWN: tuple(Sentence([2, 10 + i, 3], i) for i in range(3))}
     batch = drawn(np.broadcast_to(noise(1), (300, 64, 32, 3)), [record] * 300)
     assert np.bincount(batch.ids[:, 1].numpy(), minlength=13)[10:].min() > 60
 
 
 def test_exchanged_colours_come_with_their_whole_captions_up_to_the_number_wanted() -> None:
-    plain, coloured = Sentence([2, *range(10, 30), 3]), Sentence([2, 7, 8, 3], swapped=([2, 8, 7, 3], [2, 9, 9, 3]))
+    plain, coloured = Sentence([2, *range(10, 30), 3], 0), Sentence([2, 7, 8, 3], 1, swapped=([2, 8, 7, 3], [2, 9, 9, 3]))
     words: Sequence[Sentences] = [{Origin.OWN: (coloured if n % 2 else plain,)} for n in range(40)]
     batch = drawn(noise(40), words, how_words=replace(PLAIN, dropout=0.5), swaps=15)
     assert batch.swapped_from.tolist() == list(range(1, 30, 2))
@@ -222,7 +222,7 @@ def test_dropout_leaves_the_ends_and_the_order() -> None:
     sentence = [2, *range(10, 40), 3]
     batch = drawn(
         np.broadcast_to(noise(1), (300, 64, 32, 3)),
-        [{Origin.OWN: (Sentence(sentence),)}] * 300,
+        [{Origin.OWN: (Sentence(sentence, 0),)}] * 300,
         how_words=replace(PLAIN, dropout=0.25),
     )
     kept = [[int(i) for i, m in zip(ids, mask, strict=True) if m] for ids, mask in zip(batch.ids, batch.mask, strict=True)]
@@ -242,7 +242,7 @@ def test_nothing_varied_is_what_the_runtime_sees() -> None:
 
 
 def test_equal_seeds_draw_equal_batches_and_others_do_not() -> None:
-    pictures, words = noise(8), [{Origin.OWN: tuple(Sentence([2, *range(5, 5 + n), 3]) for n in (3, 4, 5))}] * 8
+    pictures, words = noise(8), [{Origin.OWN: tuple(Sentence([2, *range(5, 5 + n), 3], 0) for n in (3, 4, 5))}] * 8
     a, b, c = (drawn(pictures, words, Pixels(), Words(), seed) for seed in (1, 1, 2))
     for name in ("pixels", "ids", "mask", "identities"):
         assert torch.equal(getattr(a, name), getattr(b, name))
@@ -252,7 +252,7 @@ def test_equal_seeds_draw_equal_batches_and_others_do_not() -> None:
 def test_sided_words_are_never_mirrored_and_others_at_their_share() -> None:
     """Pictures are dark on the left and bright on the right; every other one has words that say a side."""
     picture = np.repeat(np.repeat(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], 64, 0), 3, 2)
-    words = [{Origin.OWN: (Sentence([2, 5, 3], sided=n % 2 == 0),)} for n in range(600)]
+    words = [{Origin.OWN: (Sentence([2, 5, 3], n, sided=n % 2 == 0),)} for n in range(600)]
     batch = drawn(np.broadcast_to(picture, (600, 64, 32, 3)), words, replace(STILL, flip=0.5))
     mirrored = (batch.pixels[:, 0, 0, 0] > batch.pixels[:, 0, 0, -1]).numpy()
     assert not mirrored[::2].any()

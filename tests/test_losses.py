@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from passerby.learn import losses
 from passerby.learn.losses import EPSILON, IdentityLoss, matching_distribution, swapped_colours
-from passerby.learn.memory import Pairs
+from passerby.learn.memory import Candidates, Pairs
 
 PEOPLE = torch.tensor([0, 1, 0, 2, 1, 0, 3])
 """Pictures of four people: three, two, one and one."""
@@ -22,7 +22,7 @@ Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 def info_nce(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
     """Compared with the batch alone."""
     batch = Pairs(images, texts, identities)
-    return losses.info_nce(batch, batch, temperature)
+    return losses.info_nce(batch, Candidates(images, identities), Candidates(texts, identities), temperature)
 
 
 def similarity_distribution_matching(images: Tensor, texts: Tensor, identities: Tensor, temperature: float) -> Tensor:
@@ -102,7 +102,7 @@ def test_info_nce_over_more_candidates_is_the_rows_of_the_batch_among_them() -> 
         for i, scores in enumerate(slow_scores(asked, offered, 0.1)):
             positives = [j for j in range(len(PEOPLE)) if PEOPLE[j] == PEOPLE[i]]
             expected += sum(-math.log(softmax(scores)[j]) for j in positives) / len(positives) / 6
-    assert float(losses.info_nce(batch, Pairs(images, texts, PEOPLE), 0.1)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.info_nce(batch, Candidates(images, PEOPLE), Candidates(texts, PEOPLE), 0.1)) == pytest.approx(expected, rel=1e-5)
 
 
 @LOSSES

@@ -23,7 +23,7 @@ def test_candidates_are_the_batch_and_the_last_pairs(size: int, steps: int) -> N
     for step in range(steps):
         memory.remember(batch(3 * step, 3))
         told += range(3 * step, 3 * step + 3)
-    images, texts, identities = memory.candidates(batch(90, 2))
+    (images, identities), (texts, _) = memory.candidates(batch(90, 2))
     assert identities[:2].tolist() == [90, 91]
     assert sorted(identities[2:].tolist()) == told[max(0, len(told) - size) :]
     assert torch.equal(images[:, 0], identities.float())
@@ -33,7 +33,9 @@ def test_candidates_are_the_batch_and_the_last_pairs(size: int, steps: int) -> N
 def test_a_batch_longer_than_the_memory_leaves_its_end() -> None:
     memory = Memory(4, 2)
     memory.remember(batch(0, 9))
-    assert sorted(memory.candidates(batch(0, 0)).identities.tolist()) == [5, 6, 7, 8]
+    assert sorted(memory.candidates(batch(0, 0))[0].identities.tolist()) == [5, 6, 7, 8]
+    memory.forget()
+    assert not len(memory.candidates(batch(0, 0))[0].identities)
 
 
 def test_what_is_remembered_takes_no_gradient_and_the_batch_does() -> None:
@@ -41,7 +43,7 @@ def test_what_is_remembered_takes_no_gradient_and_the_batch_does() -> None:
     pairs = batch(0, 3)
     pairs.images.requires_grad_()
     memory.remember(pairs)
-    candidates: Tensor = memory.candidates(pairs).images
+    candidates: Tensor = memory.candidates(pairs)[0].embeddings
     candidates.sum().backward()  # type: ignore[no-untyped-call]
     assert pairs.images.grad is not None
     assert torch.equal(pairs.images.grad, torch.ones_like(pairs.images))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +80,13 @@ class Sentence:
     """A caption as token ids.
 
     Args:
+        row: its place among all captions.
         sided: it names left or right.
         swapped: the same caption with the colours of two things exchanged, once for every pair of them: false of the picture.
     """
 
     ids: list[int]
+    row: int
     sided: bool = False
     swapped: tuple[list[int], ...] = ()
 
@@ -102,8 +104,11 @@ def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[s
     texts = list({text for r in records for c in r.captions for text in (c.text, *swapped.get(c.text, ()))})
     ids = {text: e.ids for text, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
 
+    rows = count()
+
     def sentence(caption: Caption) -> Sentence:
-        return Sentence(ids[caption.text], bool(SIDED.search(caption.text)), tuple(ids[text] for text in swapped.get(caption.text, ())))
+        others = tuple(ids[text] for text in swapped.get(caption.text, ()))
+        return Sentence(ids[caption.text], next(rows), bool(SIDED.search(caption.text)), others)
 
     return [
         {
@@ -123,6 +128,7 @@ class Batch:
         pixels: float32 (n, 3, h, w).
         ids, mask: int64 (n + m, length): the captions, then the exchanged ones.
         identities: int64 (n,).
+        pictures, sentences: int64 (n,), the rows of the pictures and of the captions, as they are without variation.
         swapped_from: int64 (m,), which caption each of the exchanged ones was made from.
     """
 
@@ -130,6 +136,8 @@ class Batch:
     ids: Tensor
     mask: Tensor
     identities: Tensor
+    pictures: Tensor
+    sentences: Tensor
     swapped_from: Tensor
 
 
@@ -154,8 +162,10 @@ def draw_batch(
     sentences: list[list[int]] = []
     swapped: list[list[int]] = []
     swapped_from: list[int] = []
+    rows: list[int] = []
     for i, n in enumerate(chosen):
         sentence = _draw_caption(words[n], how_words, rng)
+        rows.append(sentence.row)
         pixels[i] = _vary(pictures[n], how_pixels, may_flip=not sentence.sided, rng=rng)
         if sentence.swapped and len(swapped) < swaps:
             sentences.append(sentence.ids)
@@ -165,7 +175,15 @@ def draw_batch(
             sentences.append(_thin(sentence.ids, how_words.dropout, rng))
     ids, mask = pad([*sentences, *swapped])
     normal = torch.from_numpy(normalise(pixels, preprocessing)).contiguous(memory_format=torch.channels_last)
-    return Batch(normal, ids, mask, torch.from_numpy(identities[chosen]), torch.tensor(swapped_from, dtype=torch.int64))
+    return Batch(
+        normal,
+        ids,
+        mask,
+        identities=torch.from_numpy(identities[chosen]),
+        pictures=torch.from_numpy(chosen),
+        sentences=torch.tensor(rows),
+        swapped_from=torch.tensor(swapped_from, dtype=torch.int64),
+    )
 
 
 def _draw_caption(sentences: Sentences, how: Words, rng: np.random.Generator) -> Sentence:

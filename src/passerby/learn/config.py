@@ -12,6 +12,7 @@ from passerby.errors import ConfigError
 
 PLACES = ("data", "out", "start")
 """Keys of a config that say where things are, not what is done."""
+LEARNS = ("both", "images", "words")
 SMALLEST_SIDE = 32
 """Pixels; the image tower halves a picture five times."""
 
@@ -42,6 +43,8 @@ class Stage:
     """Some epochs at one input size: small pictures teach first, large ones refine (progressive resolution).
 
     Args:
+        learns: both towers, or the one for ``images`` or ``words`` alone. The other stands still then: it embeds all that there is once,
+            and whatever the learning one sees is held against all of it. A step takes half the time and tells a person from everybody.
         drawn: how many drawn people join the dataset's, with two pictures each.
         int8: whether the towers compute as their INT8 form will, so that they get used to its rounding.
     """
@@ -49,12 +52,14 @@ class Stage:
     height: int
     width: int
     epochs: int
+    learns: str = "both"
     drawn: int = 0
     int8: bool = False
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
         _require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
+        _require(self.learns in LEARNS, f"learns as one of {', '.join(LEARNS)}", self)
         _require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from passerby.learn.memory import Pairs
+from passerby.learn.memory import Candidates, Pairs
 
 EPSILON = 1e-8
 
@@ -21,21 +21,21 @@ def matching_distribution(identities: Tensor, candidates: Tensor) -> Tensor:
     return same / same.sum(dim=1, keepdim=True)
 
 
-def info_nce(batch: Pairs, candidates: Pairs, temperature: float) -> Tensor:
+def info_nce(batch: Pairs, images: Candidates, texts: Candidates, temperature: float) -> Tensor:
     """Contrastive cross-entropy in both directions, every candidate of one identity a positive.
 
     Oord et al., "Representation Learning with Contrastive Predictive Coding" (2018), with the several positives of Khosla et al.,
     "Supervised Contrastive Learning" (NeurIPS 2020, the sum outside the logarithm).
 
     Args:
-        candidates: what each picture and each caption of the batch is compared with; holds the batch.
+        images, texts: what each caption and what each picture of the batch is compared with; among them somebody of each identity.
     """
-    target = matching_distribution(batch.identities, candidates.identities)
 
-    def cross_entropy(asked: Tensor, offered: Tensor) -> Tensor:
-        return -(target * (asked @ offered.T / temperature).log_softmax(dim=1)).sum(dim=1).mean()
+    def cross_entropy(asked: Tensor, offered: Candidates) -> Tensor:
+        target = matching_distribution(batch.identities, offered.identities)
+        return -(target * (asked @ offered.embeddings.T / temperature).log_softmax(dim=1)).sum(dim=1).mean()
 
-    return (cross_entropy(batch.images, candidates.texts) + cross_entropy(batch.texts, candidates.images)) / 2
+    return (cross_entropy(batch.images, texts) + cross_entropy(batch.texts, images)) / 2
 
 
 def similarity_distribution_matching(batch: Pairs, temperature: float) -> Tensor:

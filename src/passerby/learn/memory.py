@@ -16,6 +16,13 @@ class Pairs(NamedTuple):
     identities: Tensor
 
 
+class Candidates(NamedTuple):
+    """What something is compared with: ``embeddings`` float32 (n, d) of unit length, ``identities`` int64 (n,)."""
+
+    embeddings: Tensor
+    identities: Tensor
+
+
 class Memory(nn.Module):
     """The last ``size`` pairs, as they were embedded then; Wang et al., "Cross-Batch Memory for Embedding Learning" (CVPR 2020).
 
@@ -35,14 +42,16 @@ class Memory(nn.Module):
         self.register_buffer("identities", torch.zeros(size, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
-    def candidates(self, batch: Pairs) -> Pairs:
-        """The batch's pairs, then those of earlier steps."""
+    def candidates(self, batch: Pairs) -> tuple[Candidates, Candidates]:
+        """Pictures and words: the batch's, then those of earlier steps."""
         filled = min(int(self.seen), len(self.identities))
-        return Pairs(
-            torch.cat([batch.images, self.images[:filled]]),
-            torch.cat([batch.texts, self.texts[:filled]]),
-            torch.cat([batch.identities, self.identities[:filled]]),
-        )
+        identities = torch.cat([batch.identities, self.identities[:filled]])
+        images = torch.cat([batch.images, self.images[:filled]])
+        texts = torch.cat([batch.texts, self.texts[:filled]])
+        return Candidates(images, identities), Candidates(texts, identities)
+
+    def forget(self) -> None:
+        self.seen.zero_()
 
     @torch.no_grad()
     def remember(self, batch: Pairs) -> None:

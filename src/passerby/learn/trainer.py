@@ -36,6 +36,7 @@ from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
+from passerby.learn.standing import Standing, standing_images, standing_texts
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.unfold import unfold_batch_norm
@@ -79,6 +80,11 @@ class Run:
     def model(self) -> CompactClip:
         model: CompactClip = self.trained["model"]  # type: ignore[assignment]
         return model
+
+    @property
+    def memory(self) -> Memory:
+        memory: Memory = self.trained["memory"]  # type: ignore[assignment]
+        return memory
 
     @property
     def device(self) -> torch.device:
@@ -148,6 +154,9 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
     preprocessing = preprocessing_of(stage)
     per_epoch = training.pictures(stage) // config.optimiser.batch_size
     steps = total_steps(config, training)
+    standing = stand_still(run, stage, pictures)
+    if progress.step == first_step:
+        run.memory.forget()
     saved = time.monotonic()
     for epoch, step, chosen in batches_from(config, training, stage, first_step, progress.step):
         torch.manual_seed(config.seed * 1_000_003 + step)
@@ -163,7 +172,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
             rng=np.random.default_rng((config.seed, step)),
         )
         set_rates(run.optimiser, step, steps, config.optimiser)
-        losses = take_step(run.trained, run.optimiser, batch, stage, config.optimiser.clip)
+        losses = take_step(run.trained, run.optimiser, batch, stage, standing, config.optimiser.clip)
         progress.step = step + 1
         run.log.step(progress.step, steps, len(chosen), losses)
         epoch_ends = progress.step == first_step + (epoch + 1) * per_epoch
@@ -196,7 +205,19 @@ def batches_from(
                 yield epoch, first + i, chosen
 
 
-def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, stage: Stage, clip: float) -> dict[str, float]:
+def stand_still(run: Run, stage: Stage, pictures: UInt8) -> Standing:
+    """What the tower that does not learn in a stage says of everything in it."""
+    with rounded(run.model, stage.int8):
+        if stage.learns == "images":
+            return standing_texts(run.model, run.training.words[: len(pictures)], run.training.identities)
+        if stage.learns == "words":
+            return standing_images(run.model, pictures, run.training.identities, preprocessing_of(stage))
+    return Standing()
+
+
+def take_step(
+    trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, stage: Stage, standing: Standing, clip: float
+) -> dict[str, float]:
     """Forward in the precision of the device, losses in float32, backward, clip, step; returns each loss as weighted."""
     model: CompactClip = trained["model"]  # type: ignore[assignment]
     memory: Memory = trained["memory"]  # type: ignore[assignment]
@@ -205,16 +226,14 @@ def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: B
     device = next(model.parameters()).device
     optimiser.zero_grad(set_to_none=True)
     with rounded(model, stage.int8):
-        with torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32):
-            images = model.image_tower(batch.pixels.to(device))
-            texts = embed_by_length(model.text_tower, batch.ids.to(device), batch.mask.to(device))
-        images, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
-        texts, swapped = texts[: len(images)], texts[len(images) :]
+        images, texts, swapped = embed_batch(model, batch, standing)
         identities = batch.identities.to(device)
         pairs = Pairs(images, texts, identities)
+        recent_images, recent_texts = memory.candidates(pairs)
+        candidates = standing.images or recent_images, standing.texts or recent_texts
         parts = {
             "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
-            "info_nce": weights.info_nce * info_nce(pairs, memory.candidates(pairs), weights.info_nce_temperature),
+            "info_nce": weights.info_nce * info_nce(pairs, *candidates, weights.info_nce_temperature),
             "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
             "swapped_colours": weights.swapped_colours
             * swapped_colours(images, texts, swapped, batch.swapped_from.to(device), weights.swapped_colours_temperature),
@@ -232,6 +251,22 @@ def take_step(trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: B
     return {name: float(part.detach()) for name, part in parts.items() if getattr(weights, name)}
 
 
+def embed_batch(model: CompactClip, batch: Batch, standing: Standing) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, captions and exchanged captions as unit vectors; what the standing tower says of pictures or captions is looked up."""
+    device = next(model.parameters()).device
+    ids, mask, pairs = batch.ids.to(device), batch.mask.to(device), len(batch.identities)
+    with torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32):
+        images = standing.images.embeddings[batch.pictures] if standing.images else model.image_tower(batch.pixels.to(device))
+        if standing.texts:
+            texts = standing.texts.embeddings[batch.sentences]
+            with torch.no_grad():
+                swapped = embed_by_length(model.text_tower, ids[pairs:], mask[pairs:])
+        else:
+            texts, swapped = embed_by_length(model.text_tower, ids, mask).tensor_split([pairs])
+    images, texts, swapped = (F.normalize(embedded.float(), dim=-1) for embedded in (images, texts, swapped))
+    return images, texts, swapped
+
+
 def precision(device: torch.device) -> torch.dtype:
     """What the towers compute in: bfloat16 where the processor does, else float32; emulated, bfloat16 takes twenty times as long."""
     return torch.bfloat16 if device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
@@ -239,6 +274,8 @@ def precision(device: torch.device) -> torch.dtype:
 
 def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
     """The tower over captions of like length together, each chunk padded to its own longest, in the order given."""
+    if not len(ids):
+        return torch.zeros((0, tower.mean_projection.out_features), device=ids.device)
     lengths = mask.sum(dim=1)
     order = lengths.argsort()
     embedded = [tower(ids[rows, : int(lengths[rows].max())], mask[rows, : int(lengths[rows].max())]) for rows in order.chunk(TEXT_CHUNKS)]
