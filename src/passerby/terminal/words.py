@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def show_description(text: str, description: PersonDescription, *, as_json: bool) -> int:
     """Say what was understood of a sentence, and what was not; returns the exit code."""
-    understood = any(value for name, value in asdict(description).items() if name != "not_understood")
+    understood = any(value for name, value in asdict(description).items() if name not in ("slips", "not_understood"))
     if as_json:
         show_json({"query": text, **_json(description)})
         return ALL_DONE if understood else NOTHING_DONE
@@ -26,6 +26,8 @@ def show_description(text: str, description: PersonDescription, *, as_json: bool
     ]
     if rows:
         show_table(("part", "thing", "colours", "and"), rows)
+    if description.slips:
+        note(f"misspelt: {', '.join(f'{written} read as {meant}' for written, meant in description.slips)}")
     if description.not_understood:
         note(f"not understood: {' '.join(description.not_understood)}")
     if not understood:

@@ -61,6 +61,7 @@ class PersonDescription:
         age: as the lexicon calls it.
         hair: each way it is described.
         activities: what the person does, as written.
+        slips: words that were misspelt, each as written and as it was read; not part of what makes two descriptions equal.
         not_understood: words that are in none of the above, in lower case and the sentence's order.
     """
 
@@ -69,4 +70,5 @@ class PersonDescription:
     age: str | None = None
     hair: tuple[str, ...] = ()
     activities: tuple[str, ...] = ()
+    slips: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     not_understood: tuple[str, ...] = ()

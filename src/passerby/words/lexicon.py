@@ -60,6 +60,11 @@ class Kind(StrEnum):
     FILLER = "fillers"
 
 
+TELLING: Final = frozenset({Kind.THING, Kind.ABSENT, Kind.COLOUR, Kind.PATTERN, Kind.MATERIAL, Kind.GENDER, Kind.HAIR})
+"""Kinds of words that tell people apart."""
+SHORTEST_TELLING: Final = 5
+"""Letters; shorter words have too many neighbours."""
+
 Meaning = Mapping[Kind, str]
 """What a phrase may do, and what Passerby calls it then."""
 
@@ -88,6 +93,9 @@ class Lexicon:
         families: of each colour, the names it may also go by.
         shades, links: words before and after a colour.
         patterns: what Passerby calls them.
+        words: all of all phrases.
+        telling: those of at least five letters that tell people apart, by their first letter.
+        no_slips: words that look like a slip of one of them and are none.
     """
 
     phrases: Mapping[str, Meaning]
@@ -100,6 +108,9 @@ class Lexicon:
     shades: tuple[str, ...]
     links: tuple[str, ...]
     patterns: tuple[str, ...]
+    words: frozenset[str]
+    telling: Mapping[str, tuple[str, ...]]
+    no_slips: frozenset[str]
 
 
 @cache
@@ -125,6 +136,9 @@ def lexicon() -> Lexicon:
         shades=tuple(table["shades"]),
         links=tuple(table["links"]),
         patterns=tuple(table["patterns"]),
+        words=frozenset(word for phrase in phrases for word in phrase.split()),
+        telling=_telling(phrases),
+        no_slips=frozenset(table["no_slips"]),
     )
 
 
@@ -176,6 +190,15 @@ def _by_spelling(group: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 def _families(colour: str, families: Mapping[str, list[str]]) -> frozenset[str]:
     return frozenset({colour, *(family for family, members in families.items() if colour in members)})
+
+
+def _telling(phrases: Mapping[str, Meaning]) -> dict[str, tuple[str, ...]]:
+    words = {word for phrase, meaning in phrases.items() if TELLING & meaning.keys() for word in phrase.split()}
+    by_letter: dict[str, list[str]] = defaultdict(list)
+    for word in sorted(words):
+        if len(word) >= SHORTEST_TELLING and word.isalpha():
+            by_letter[word[0]].append(word)
+    return {letter: tuple(group) for letter, group in by_letter.items()}
 
 
 def _plural(name: str, others: list[str]) -> str:

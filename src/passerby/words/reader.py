@@ -26,7 +26,8 @@ _VAGUE_LENGTHS: Final = {"short", "long"}
 
 def parse(text: str) -> PersonDescription:
     """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside."""
-    reader = _Reader(tokens_of(text))
+    tokens = tokens_of(text)
+    reader = _Reader(tokens)
     reader.read()
     return PersonDescription(
         items=tuple(draft.item() for draft in reader.items),
@@ -34,6 +35,7 @@ def parse(text: str) -> PersonDescription:
         age=reader.age,
         hair=tuple(reader.hair),
         activities=tuple(reader.activities),
+        slips=tuple(dict.fromkeys(slip for token in tokens for slip in token.slips)),
         not_understood=tuple(token.text for token in sorted(reader.lost, key=lambda token: token.span)),
     )
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from passerby.words.lexicon import Kind, Lexicon, Meaning, lexicon
+from passerby.words.slips import meant
 
 
 class Mark(Enum):
@@ -31,23 +32,35 @@ class Token:
     """A phrase of the lexicon, one that it lacks (``meaning`` empty), or punctuation.
 
     Args:
-        text: as written, in lower case.
+        text: as written, in lower case, slips mended.
         span: where it stands.
+        slips: its misspelt words, each as written and as meant.
     """
 
     text: str
     span: tuple[int, int]
     meaning: Meaning
     mark: Mark | None = None
+    slips: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word as written and as meant, in lower case, and where it stands."""
+
+    written: str
+    meant: str
+    span: tuple[int, int]
 
 
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a sentence, the longest phrases of the lexicon first."""
     found: list[Token] = []
-    words: list[tuple[str, tuple[int, int]]] = []
+    words: list[_Word] = []
     for match in _PIECES.finditer(text):
         if match["word"]:
-            words.append((match["word"].lower().replace("’", "'"), match.span()))
+            written = match["word"].lower().replace("’", "'")
+            words.append(_Word(written, meant(written), match.span()))
             continue
         found.extend(_phrases(words))
         words.clear()
@@ -57,7 +70,7 @@ def tokens_of(text: str) -> list[Token]:
     return found
 
 
-def _phrases(words: list[tuple[str, tuple[int, int]]]) -> Iterator[Token]:
+def _phrases(words: list[_Word]) -> Iterator[Token]:
     known, at = lexicon(), 0
     while at < len(words):
         token, count = _longest(words, at, known)
@@ -65,14 +78,16 @@ def _phrases(words: list[tuple[str, tuple[int, int]]]) -> Iterator[Token]:
         at += count
 
 
-def _longest(words: list[tuple[str, tuple[int, int]]], at: int, known: Lexicon) -> tuple[Token, int]:
-    for first in _readings(words[at][0], known):
+def _longest(words: list[_Word], at: int, known: Lexicon) -> tuple[Token, int]:
+    for first in _readings(words[at].meant, known):
         for count in range(min(known.longest[first], len(words) - at), 0, -1):
-            phrase = " ".join([first, *(word for word, _ in words[at + 1 : at + count])])
+            used = words[at : at + count]
+            phrase = " ".join([first, *(word.meant for word in used[1:])])
             meaning = known.phrases.get(phrase)
             if meaning:
-                return Token(phrase, (words[at][1][0], words[at + count - 1][1][1]), meaning), count
-    return Token(*words[at], {}), 1
+                slips = tuple((word.written, word.meant) for word in used if word.written != word.meant)
+                return Token(phrase, (used[0].span[0], used[-1].span[1]), meaning, slips=slips), count
+    return Token(words[at].written, words[at].span, {}), 1
 
 
 def _readings(word: str, known: Lexicon) -> Iterable[str]:

@@ -1,0 +1,56 @@
+"""Misspelt words against a slow distance, and what must be left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerby.words.attributes import parse
+from passerby.words.lexicon import lexicon
+from passerby.words.slips import meant
+
+TELLING = [word for group in lexicon().telling.values() for word in group]
+
+
+def slips_of(word: str) -> set[str]:
+    """Every string one slip away: the slow way."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    cuts = [(word[:n], word[n:]) for n in range(len(word) + 1)]
+    less = {a + b[1:] for a, b in cuts if b}
+    more = {a + letter + b for a, b in cuts for letter in letters}
+    other = {a + letter + b[1:] for a, b in cuts if b for letter in letters}
+    exchanged = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return (less | more | other | exchanged) - {word}
+
+
+@given(st.data())
+def test_a_slip_is_read_as_what_it_is_one_slip_away_from(data: st.DataObject) -> None:
+    slip = data.draw(st.sampled_from(sorted(slips_of(data.draw(st.sampled_from(TELLING))))))
+    read = meant(slip)
+    assert read == slip or (read in TELLING and slip in slips_of(read) and slip[0] == read[0])
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("shrit", "shirt"), ("balck", "black"), ("jeens", "jeans"), ("womn", "woman"), ("backpak", "backpack"), ("sneekers", "sneakers")],
+)
+def test_slips(written: str, read: str) -> None:
+    assert meant(written) == read
+
+
+@pytest.mark.parametrize("word", ["shot", "store", "block", "while", "hta", "shirt", "t-shirt", "x", "", "12345", "walking", "überhat"])
+def test_what_is_left_alone(word: str) -> None:
+    assert meant(word) == word
+
+
+def test_no_word_of_the_lexicon_is_a_slip_and_none_that_is_listed_is_known() -> None:
+    assert all(meant(word) == word for word in lexicon().words)
+    assert not lexicon().no_slips & lexicon().words
+
+
+def test_a_misspelt_sentence_says_the_same() -> None:
+    slipped = parse("A womn in a balck sweter and blue jaens, shouting")
+    assert slipped == parse("A woman in a black sweater and blue jeans, shouting")
+    assert slipped.slips == (("womn", "woman"), ("balck", "black"), ("sweter", "sweater"), ("jaens", "jeans"))
+    assert slipped.not_understood == ("shouting",)
