@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from passerby.errors import ImageError, IndexFault, QueryError
 from passerby.find.index import Index
-from passerby.find.query import Query, Term, ask
+from passerby.find.query import Query, Term, ask, directions
 from passerby.find.search import ROUNDING, likely, rough_scores, search
 from passerby.model.bundle import read_bundle, write_calibrated
 from passerby.model.calibration import Calibration, Crowd
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import ModelDigest
+from passerby.words.prompts import prompts
 
 
 @pytest.fixture
@@ -146,9 +147,18 @@ def test_k_is_positive(index: Index, tiny_encoder: OnnxEncoder) -> None:
 
 
 def test_words_are_one_vector(tiny_encoder: OnnxEncoder) -> None:
-    query = ask(tiny_encoder, "  a red jacket ")
-    assert query.text == "a red jacket"
-    np.testing.assert_allclose(query.direction, encode_texts(tiny_encoder, ["a red jacket"])[0], atol=1e-6)
+    query = ask(tiny_encoder, "  a man in a red jacket ")
+    assert query.text == "a man in a red jacket"
+    np.testing.assert_allclose(query.direction, encode_texts(tiny_encoder, ["a man in a red jacket"])[0], atol=1e-6)
+
+
+def test_words_are_asked_as_prompts_say(tiny_encoder: OnnxEncoder) -> None:
+    words = "red jaket, blue jeans, no hat"
+    total = sum(prompt.weight * encode_texts(tiny_encoder, [prompt.text])[0] for prompt in prompts(words))
+    np.testing.assert_allclose(ask(tiny_encoder, words).direction, total / np.linalg.norm(total), atol=1e-5)
+    both = directions(tiny_encoder, [words, "a red jacket"])
+    np.testing.assert_allclose(both[0], ask(tiny_encoder, words).direction, atol=1e-5)
+    assert directions(tiny_encoder, []).shape == (0, tiny_encoder.dim)
 
 
 def test_a_picture_finds_itself(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:

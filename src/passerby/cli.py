@@ -45,6 +45,7 @@ class Measure(StrEnum):
     CONDITIONS = "conditions"
     GROUPS = "groups"
     BINDING = "binding"
+    WORDING = "wording"
 
 
 def main() -> None:
@@ -225,28 +226,32 @@ def evaluate(
     data: Data,
     split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
     model: Model = DEFAULT_MODEL,
-    measure: Annotated[Measure, typer.Option("--measure", help="How well, under which conditions, whom, or colours.")] = Measure.RETRIEVAL,
+    measure: Annotated[
+        Measure, typer.Option("--measure", help="How well, under which conditions, whom, colours, words.")
+    ] = Measure.RETRIEVAL,
     json: Json = False,
 ) -> None:
     """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals.
 
-    Or how much of that is left under hard conditions, which groups of people it finds less well, and whether it knows which garment has
-    which colour.
+    Or how much of that is left under hard conditions, which groups of people it finds less well, whether it knows which garment has which
+    colour, and what becomes of typos and keywords.
     """
     from passerby.data.datasets import load_dataset
     from passerby.measure.binding import measure_binding
     from passerby.measure.conditions import measure_conditions
     from passerby.measure.evaluate import evaluate as measure_retrieval
     from passerby.measure.groups import measure_groups
+    from passerby.measure.wording import measure_wording
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
-    from passerby.terminal.measuring import show_binding, show_conditions, show_evaluation, show_groups
+    from passerby.terminal.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
 
     measures: dict[Measure, tuple[Callable[..., Any], Callable[..., int]]] = {
         Measure.RETRIEVAL: (measure_retrieval, show_evaluation),
         Measure.CONDITIONS: (measure_conditions, show_conditions),
         Measure.GROUPS: (measure_groups, show_groups),
         Measure.BINDING: (measure_binding, show_binding),
+        Measure.WORDING: (measure_wording, show_wording),
     }
     run, show = measures[measure]
     with progress_bar("reading pictures", quiet=json) as on_progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess, read_image
 from passerby.types import ModelDigest
+from passerby.words.prompts import prompts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +72,21 @@ class _CountsTokens(Protocol):
     def tokens_cut(self, text: str) -> int: ...
 
 
+def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """What :func:`ask` makes of many descriptions, none empty: float32 (n, d), each of length 1."""
+    asked = [prompts(text) for text in texts]
+    distinct = list(dict.fromkeys(prompt.text for one in asked for prompt in one))
+    row = {text: n for n, text in enumerate(distinct)}
+    vectors = encode_texts(encoder, distinct)
+    sums = [sum((p.weight * vectors[row[p.text]] for p in one), np.zeros(encoder.dim, np.float32)) for one in asked]
+    return np.array([total / np.linalg.norm(total) for total in sums], np.float32).reshape(len(texts), encoder.dim)
+
+
 def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) -> Query:
     """Make a question of words, of a picture of somebody alike, or of both in equal parts.
+
+    Words become the sentences of :func:`passerby.words.prompts.prompts`: slips mended, keywords asked as a sentence too, what is denied
+    counted against whoever has it.
 
     Raises:
         QueryError: neither says anything.
@@ -82,7 +97,7 @@ def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) ->
         raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
     terms = []
     if words:
-        terms.append(Term(1.0, encode_texts(encoder, [words])[0]))
+        terms.append(Term(1.0, directions(encoder, [words])[0]))
     if like is not None:
         pixels = preprocess(read_image(like), encoder.preprocessing)
         terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))

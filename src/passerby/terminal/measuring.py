@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passerby.measure.metrics import Estimate, Metrics
     from passerby.measure.reliability import Reliability
     from passerby.measure.split import EmbeddedSplit
+    from passerby.measure.wording import WordingReport
     from passerby.model.bundle import Bundle
     from passerby.types import Failure, Problem
 
@@ -43,6 +44,20 @@ def show_conditions(report: ConditionsReport, *, as_json: bool) -> int:
         plain = ("plain", "nothing changed", *_figures(report.plain), "", "")
         changed = [(o.name, o.meaning, *_figures(o.metrics), f"{o.fall.mean:.2f}", _interval(o.fall)) for o in report.outcomes]
         show_table(("condition", "what it is", "Rank-1", "mAP", "fall", "95 % interval"), [plain, *changed])
+        console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
+    return _show_split_unused(report.split)
+
+
+def show_wording(report: WordingReport, *, as_json: bool) -> int:
+    """Say what becomes of clumsy words as they stand and as search asks them; returns the exit code."""
+    if as_json:
+        show_json(report.to_json())
+    else:
+        _show_split(report.split, report.seconds)
+        rows = [
+            (w.name, w.meaning, *_figures(w.plain), *_figures(w.asked), f"{w.gain.mean:+.2f}", _interval(w.gain)) for w in report.wordings
+        ]
+        show_table(("words", "what they are", "Rank-1", "mAP", "asked: Rank-1", "mAP", "gain", "95 % interval"), rows)
         console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
     return _show_split_unused(report.split)
 

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 def show_description(text: str, description: PersonDescription, *, as_json: bool) -> int:
     """Say what was understood of a sentence, and what was not; returns the exit code."""
+    from passerby.words.prompts import prompts
+
     understood = any(value for name, value in asdict(description).items() if name not in ("slips", "not_understood"))
     if as_json:
-        show_json({"query": text, **_json(description)})
+        asked = [asdict(prompt) for prompt in prompts(text)] if text.strip() else []
+        show_json({"query": text, **_json(description), "prompts": asked})
         return ALL_DONE if understood else NOTHING_DONE
     person = {"gender": description.gender, "age": description.age}
     several = {"hair": description.hair, "activity": description.activities}
@@ -26,6 +29,8 @@ def show_description(text: str, description: PersonDescription, *, as_json: bool
     ]
     if rows:
         show_table(("part", "thing", "colours", "and"), rows)
+    if understood:
+        show_table(("weight", "what a model is asked"), [(f"{prompt.weight:+.2g}", prompt.text) for prompt in prompts(text)])
     if description.slips:
         note(f"misspelt: {', '.join(f'{written} read as {meant}' for written, meant in description.slips)}")
     if description.not_understood:

@@ -1,0 +1,60 @@
+"""From what somebody types to what a model is asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerby.words.prompts import ANYBODY, DENIAL, Prompt, prompts
+
+
+def asked(text: str) -> list[tuple[str, float]]:
+    return [(prompt.text, prompt.weight) for prompt in prompts(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A man wearing a red jacket, with short hair.",
+        "The woman is in a black dress; she carries a bag.",
+        "somebody zorbly",
+        "12",
+        "  spaced   out, in blue  ",
+    ],
+)
+def test_a_sentence_stays_as_written(text: str) -> None:
+    assert asked(text) == [(text, 1.0)]
+
+
+def test_slips_are_mended_and_the_rest_is_kept() -> None:
+    assert asked("A womn wearing a zorbly Balck coat.") == [("A woman wearing a zorbly black coat.", 1.0)]
+
+
+def test_keywords_are_asked_as_a_sentence_too() -> None:
+    assert asked("red jkt, blue jeans") == [("red jkt, blue jeans", 0.5), ("A person, wearing a red jacket, blue jeans.", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "denied"),
+    [
+        ("A man in a red jacket and no hat.", "A man in a red jacket.", ["A person, wearing a hat."]),
+        ("a woman, not wearing a scarf, in blue jeans", "a woman, in blue jeans", ["A person, wearing a scarf."]),
+        ("A hatless woman wearing a coat", "A woman wearing a coat", ["A person, wearing a hat."]),
+        ("a man in jeans without a bag or backpack", "a man in jeans", ["A person, carrying a bag.", "A person, carrying a backpack."]),
+        ("no black bag", ANYBODY, ["A person, carrying a black bag."]),
+    ],
+)
+def test_what_is_denied_counts_against_whoever_has_it(text: str, kept: str, denied: list[str]) -> None:
+    assert asked(text) == [(kept, 1.0), *((sentence, -DENIAL) for sentence in denied), (ANYBODY, DENIAL * len(denied))]
+
+
+WORDS = ["no", "hat", "red", "shirt", "and", ",", ".", "without", "a", "bag", "man", "black"]
+
+
+@given(st.one_of(st.text(min_size=1), st.lists(st.sampled_from(WORDS)).map(" ".join)))
+def test_the_weights_make_one_and_no_prompt_is_empty(text: str) -> None:
+    found = prompts(text)
+    assert sum(prompt.weight for prompt in found) == pytest.approx(1)
+    assert isinstance(found[0], Prompt)
+    assert all(prompt.text for prompt in found) or not text.strip()
