@@ -135,6 +135,11 @@ def test_people_have_their_nouns(person: str) -> None:
     assert describe(parse(person)) == f"{person}."
 
 
+def test_cap_sleeves_are_no_cap() -> None:
+    assert said("a white dress with cap sleeves") == [("dress", ("white",), False)]
+    assert only("a white dress with cap sleeves").length == "short sleeved"
+
+
 def test_what_is_not_understood_is_kept() -> None:
     assert parse("A zorbly man wearing a red jacquet and blue jeans").not_understood == ("zorbly", "red", "jacquet")
     assert parse("a man in the red jacket").not_understood == ()

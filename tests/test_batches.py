@@ -218,6 +218,15 @@ def test_tokenise_puts_exchanged_captions_beside_their_own() -> None:
     assert [s.swapped for s in words[Origin.OWN]] == [(tokenizer.encode("a blue jacket and red jeans").ids,), ()]
 
 
+def test_captions_that_differ_only_beyond_the_cut_are_not_exchanged() -> None:
+    text, early, late = "a red jacket and blue jeans", "a blue jacket and red jeans", "a red jacket and green jeans"
+    record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, (Caption(text),))
+    tokenizer = Tokenizer.from_buffer(tokenizer_json([text, early, late]))
+    tokenizer.enable_truncation(5)
+    (words,) = tokenise([record], tokenizer, {text: [early, late]})
+    assert [s.swapped for s in words[Origin.OWN]] == [(tokenizer.encode(early).ids,)]
+
+
 def test_dropout_leaves_the_ends_and_the_order() -> None:
     sentence = [2, *range(10, 40), 3]
     batch = drawn(

@@ -82,7 +82,8 @@ class Sentence:
     Args:
         row: its place among all captions.
         sided: it names left or right.
-        swapped: the same caption with the colours of two things exchanged, once for every pair of them: false of the picture.
+        swapped: the same caption with the colours of two things exchanged, once for every pair of them before it is cut: false of the
+            picture.
     """
 
     ids: list[int]
@@ -107,7 +108,7 @@ def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[s
     rows = count()
 
     def sentence(caption: Caption) -> Sentence:
-        others = tuple(ids[text] for text in swapped.get(caption.text, ()))
+        others = tuple(ids[text] for text in swapped.get(caption.text, ()) if ids[text] != ids[caption.text])
         return Sentence(ids[caption.text], next(rows), bool(SIDED.search(caption.text)), others)
 
     return [
