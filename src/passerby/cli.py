@@ -100,6 +100,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Find people by what they wear, best first."""
+    from passerby.find.explain import explain
     from passerby.find.index import Index, default_folder
     from passerby.find.query import ask
     from passerby.find.search import likely
@@ -112,12 +113,13 @@ def search(
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, " ".join(words or ()), like)
         found = search_index(opened, query, k)
-    hits = found if min_probability is None else likely(found, min_probability)
+        hits = found if min_probability is None else likely(found, min_probability)
+        fits = explain(opened, encoder, " ".join(words or ()), hits)
     if sheet and hits:
         from passerby.find.sheet import write_sheet
 
         write_sheet(sheet, [(query.text, hits)])
-    raise typer.Exit(show_hits(query, hits, sheet, unlikely=found[len(hits) :], as_json=json))
+    raise typer.Exit(show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], as_json=json))
 
 
 @app.command(epilog="Example: passerby info --index my-index --json")

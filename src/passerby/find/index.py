@@ -318,6 +318,26 @@ class Index:
         )
         return [_person(row) for row in rows]
 
+    def vector_of(self, person: Person) -> NDArray[np.float32]:
+        """The vector of somebody in the index, float32 (d,).
+
+        Raises:
+            IndexFault: they are not there any more.
+        """
+        box = person.box
+        place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+        row = self._one(
+            """SELECT vector FROM persons JOIN media ON media.id = persons.media JOIN embeddings ON embeddings.id = embedding
+            WHERE path = ? AND x IS ? AND y IS ? AND width IS ? AND height IS ? AND time IS ? AND track IS ?""",
+            os.fsencode(person.media.path),
+            *place,
+            person.time,
+            person.track,
+        )
+        if row is None:
+            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
+        return np.frombuffer(row[0], "<f4")
+
     def info(self) -> IndexInfo:
         size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
         with self.snapshot():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from passerby.terminal.console import (
 if TYPE_CHECKING:
     from passerby.demo import Demo
     from passerby.find.embed import Embeddings
+    from passerby.find.explain import Fit
     from passerby.find.index import IndexInfo
     from passerby.find.ingest import IndexReport, RemovalReport
     from passerby.find.query import Query
@@ -55,18 +57,22 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     return exit_code(report.removed, len(report.failed)) if report.failed else ALL_DONE
 
 
-def show_hits(query: Query, hits: Sequence[Hit], sheet: Path | None, *, unlikely: Sequence[Hit] = (), as_json: bool) -> int:
+def show_hits(
+    query: Query, hits: Sequence[Hit], fits: Sequence[Sequence[Fit]], sheet: Path | None, *, unlikely: Sequence[Hit] = (), as_json: bool
+) -> int:
     """Say who was found; returns the exit code.
 
     Args:
+        fits: of each hit, how well it fits each part of the question.
         unlikely: who was found but is less likely than was asked for.
     """
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
     if as_json:
-        show_json({"query": query.text, "hits": [_hit_json(hit) for hit in hits]})
+        answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
+        show_json({"query": query.text, "hits": answers})
     elif hits:
-        _show_hits(hits)
+        _show_hits(hits, fits)
     if hits and sheet:
         note(f"drawn: {sheet}")
     if unlikely and not hits:
@@ -117,20 +123,24 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
         console_on(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
         for answer in demo.answers:
             console_on(stderr=False).print(f"\n[bold]{answer.query.text}[/bold]", highlight=False)
-            _show_hits(answer.hits)
+            _show_hits(answer.hits, [()] * len(answer.hits))
     show_failures(demo.report.failed)
     (note if as_json else console_on(stderr=False).print)(f"the answers, drawn: {printable(demo.sheet)}")
     return exit_code(demo.report.indexed, len(demo.report.failed))
 
 
-def _show_hits(hits: Sequence[Hit]) -> None:
-    calibrated = any(hit.probability is not None for hit in hits)
-    show_table(("rank", "score", *(["probability"] if calibrated else []), "path"), [_row(hit) for hit in hits])
-
-
-def _row(hit: Hit) -> tuple[object, ...]:
-    probability = () if hit.probability is None else (f"{hit.probability:.0%}",)
-    return (hit.rank, f"{hit.score:.3f}", *probability, hit.person.media.path)
+def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
+    optional: dict[str, list[str | None]] = {
+        "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
+        "fits": [", ".join(fit.phrase for fit in of_hit if fit.fits) for of_hit in fits],
+        "doubtful": [", ".join(fit.phrase for fit in of_hit if fit.doubtful) for of_hit in fits],
+    }
+    shown = {name: column for name, column in optional.items() if any(column)}
+    rows = [
+        (hit.rank, f"{hit.score:.3f}", *cells, hit.person.media.path)
+        for hit, cells in zip(hits, zip(*shown.values(), strict=True) if shown else [()] * len(hits), strict=True)
+    ]
+    show_table(("rank", "score", *shown, "path"), rows)
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

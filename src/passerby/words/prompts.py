@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from passerby.words.attributes import describe, parse
-from passerby.words.description import PersonDescription
+from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind
 from passerby.words.slips import meant
 from passerby.words.tokens import Token, tokens_of
@@ -47,6 +47,37 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     if affirmed.items and not any(SENTENCE & token.meaning.keys() for token in tokens):
         asked.append(describe(affirmed))
     return (*(Prompt(sentence, 1 / len(asked)) for sentence in asked), *_denied(description))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A part of a description that a picture may fit or not.
+
+    Args:
+        text: short, as ``red jacket`` or ``no hat``.
+        says: a sentence of a person of whom it is said.
+        beside: the same of anybody: what the phrase says is the difference.
+        denied: the person is said not to have it.
+    """
+
+    text: str
+    says: str
+    beside: str
+    denied: bool
+
+
+def phrases(text: str) -> tuple[Phrase, ...]:
+    """The things that a description names, one by one, each once."""
+    return tuple(map(_phrase, dict.fromkeys(parse(text).items)))
+
+
+def _phrase(item: Item) -> Phrase:
+    has = replace(item, negated=False, uncertain=False)
+    bare = Item(item.part, item.thing)
+    looks = (item.shade, *item.colours, item.pattern, item.length, item.material, item.thing)
+    beside = describe(PersonDescription((bare,))) if bare != has else ANYBODY
+    label = " ".join(look for look in looks if look)
+    return Phrase(f"no {label}" if item.negated else label, describe(PersonDescription((has,))), beside, item.negated)
 
 
 def _denied(description: PersonDescription) -> Iterator[Prompt]:
