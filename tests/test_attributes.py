@@ -135,6 +135,11 @@ def test_people_have_their_nouns(person: str) -> None:
     assert describe(parse(person)) == f"{person}."
 
 
+def test_a_size_is_no_gender() -> None:
+    assert parse("jacket, size M").gender is None
+    assert parse("M, 30s, red jacket").gender == "male"
+
+
 def test_cap_sleeves_are_no_cap() -> None:
     assert said("a white dress with cap sleeves") == [("dress", ("white",), False)]
     assert only("a white dress with cap sleeves").length == "short sleeved"
