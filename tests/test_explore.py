@@ -97,8 +97,8 @@ class TestWords:
         assert (words.captions, words.length, words.clip.percent, words.shared.lowest_rank1_bound) == (0, None, 0.0, 100.0)
 
     def test_a_rare_word_beside_a_frequent_one_is_a_slip(self) -> None:
-        typos = typos_in(Counter({"jacket": 500, "jaket": 2, "jackets": 3, "packet": 4, "shirt": 300, "skirt": 200}))
-        assert [(typo.word, typo.meant) for typo in typos.examples] == [("jaket", "jacket")]
+        typos = typos_in(Counter({"jacket": 500, "jacet": 2, "jackets": 3, "packet": 4, "shirt": 300, "skirt": 200}))
+        assert [(typo.word, typo.meant) for typo in typos.examples] == [("jacet", "jacket")]
 
 
 class TestAttributes:
