@@ -289,7 +289,7 @@ def test_what_the_system_refuses_is_one_line(indexed: Passerby) -> None:
 
 
 def test_ctrl_c_ends_quietly(passerby: Passerby) -> None:
-    write_crops(passerby.folder / "many", 400)
+    write_crops(passerby.folder / "many", 2_000)
     process = subprocess.Popen(passerby.command("index", "many", "--index", "index"), cwd=passerby.folder, stderr=subprocess.PIPE)
     while not (passerby.folder / "index" / "index.db").exists():
         time.sleep(0.01)
