@@ -42,6 +42,7 @@ def test_keywords_are_asked_as_a_sentence_too() -> None:
         ("a woman, not wearing a scarf, in blue jeans", "a woman, in blue jeans", ["A person, wearing a scarf."]),
         ("A hatless woman wearing a coat", "A woman wearing a coat", ["A person, wearing a hat."]),
         ("a man in jeans without a bag or backpack", "a man in jeans", ["A person, carrying a bag.", "A person, carrying a backpack."]),
+        ("No hat.", ANYBODY, ["A person, wearing a hat."]),
         ("no black bag", ANYBODY, ["A person, carrying a black bag."]),
     ],
 )
@@ -50,6 +51,20 @@ def test_what_is_denied_counts_against_whoever_has_it(text: str, kept: str, deni
 
 
 WORDS = ["no", "hat", "red", "shirt", "and", ",", ".", "without", "a", "bag", "man", "black"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("without glasses, hat or bag. Blue jeans.", "Blue jeans."),
+        ("red coat, no hat or bag, blue jeans", "red coat, blue jeans"),
+        ("no hat, glasses or bag, green shirt and black trousers", "green shirt and black trousers"),
+        ("a man without a hat or a bag in a red coat with white shoes", "a man in a red coat with white shoes"),
+        ("no hat, black shoes", "black shoes"),
+    ],
+)
+def test_one_word_that_denies_several_things_takes_nothing_else_along(text: str, kept: str) -> None:
+    assert prompts(text)[0].text == kept
 
 
 @given(st.one_of(st.text(min_size=1), st.lists(st.sampled_from(WORDS)).map(" ".join)))

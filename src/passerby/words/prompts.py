@@ -106,9 +106,11 @@ def _is_absent(tokens: Sequence[Token], start: int) -> bool:
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    for start, end in sorted(spans, reverse=True):
-        text = text[:start] + text[end:]
-    return " ".join(_DANGLING.sub("", text).split()).strip(",;") if spans else text
+    """A text without some spans, which may overlap: one word of negation may deny several things."""
+    if not spans:
+        return text
+    kept = "".join(letter for place, letter in enumerate(text) if not any(start <= place < end for start, end in spans))
+    return " ".join(_DANGLING.sub("", kept).split()).lstrip(" .,;").rstrip(" ,;")
 
 
 def _mended(text: str) -> str:
