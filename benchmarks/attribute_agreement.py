@@ -23,7 +23,7 @@ from passerby.words.attributes import Item, Part, PersonDescription, parse
 Says = Callable[[PersonDescription], bool]
 UPPER: Final = (Part.UPPER, Part.BODY)
 LOWER: Final = (Part.LOWER, Part.BODY)
-HATS: Final = ("hat", "cap", "beanie", "hood", "headscarf", "bandana")
+HATS: Final = ("hat", "cap", "beanie", "headscarf", "bandana")
 BAGS: Final = ("bag", "handbag", "shoulder bag", "purse", "tote bag", "satchel", "messenger bag")
 
 
@@ -31,7 +31,9 @@ def wears(parts: tuple[Part, ...], colour: str) -> Says:
     """A garment there in the colour, whatever its shade; navy blue is blue."""
 
     def is_it(item: Item) -> bool:
-        return item.part in parts and not item.negated and item.thing != "belt" and any(c.endswith(colour) for c in item.colours)
+        return (
+            item.part in parts and not item.negated and item.thing != "belt" and any(f" {c}".endswith(f" {colour}") for c in item.colours)
+        )
 
     return lambda said: any(map(is_it, said.items))
 

@@ -88,6 +88,10 @@ class TestWords:
         assert (shared.captions, shared.lowest_rank1_bound) == (3, 75.0)
         assert [(example.people, example.captions) for example in shared.examples] == [(2, 3)]
 
+    def test_captions_that_differ_in_a_number_or_a_vowel_sign_are_not_the_same(self) -> None:
+        texts = {"jersey number 7": "a", "jersey number 23": "b", "लाल": "c", "लील": "d"}
+        assert words_of([record(text, identity=identity) for text, identity in texts.items()]).shared.captions == 0
+
     def test_sides_and_scripts(self) -> None:
         words = words_of([record(["A bag in his left hand", "红色外套", "12345", "a leftover"])])
         assert (words.sides.captions, words.script.not_latin, words.script.without_letters) == (1, 1, 1)

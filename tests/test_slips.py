@@ -39,7 +39,9 @@ def test_slips(written: str, read: str) -> None:
     assert meant(written) == read
 
 
-@pytest.mark.parametrize("word", ["shot", "store", "block", "while", "hta", "shirt", "t-shirt", "x", "", "12345", "walking", "überhat"])
+@pytest.mark.parametrize(
+    "word", ["shot", "plait", "store", "block", "while", "hta", "shirt", "t-shirt", "x", "", "12345", "walking", "überhat"]
+)
 def test_what_is_left_alone(word: str) -> None:
     assert meant(word) == word
 

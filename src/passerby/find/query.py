@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from passerby.errors import QueryError
 from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import CountsTokens, Encoder
 from passerby.model.preprocess import preprocess, read_image
 from passerby.types import ModelDigest
 from passerby.words.prompts import prompts
@@ -67,19 +66,23 @@ class Query:
         return weights @ np.stack([term.vector for term in self.terms]).astype(np.float64)
 
 
-@runtime_checkable
-class _CountsTokens(Protocol):
-    def tokens_cut(self, text: str) -> int: ...
-
-
 def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-    """What :func:`ask` makes of many descriptions, none empty: float32 (n, d), each of length 1."""
+    """What :func:`ask` makes of many descriptions, none empty: float32 (n, d), each of length 1.
+
+    Raises:
+        QueryError: what a description affirms and what it denies cancel out.
+    """
     asked = [prompts(text) for text in texts]
     distinct = list(dict.fromkeys(prompt.text for one in asked for prompt in one))
     row = {text: n for n, text in enumerate(distinct)}
     vectors = encode_texts(encoder, distinct)
     sums = [sum((p.weight * vectors[row[p.text]] for p in one), np.zeros(encoder.dim, np.float32)) for one in asked]
-    return np.array([total / np.linalg.norm(total) for total in sums], np.float32).reshape(len(texts), encoder.dim)
+    total = np.array(sums, np.float32).reshape(len(texts), encoder.dim)
+    lengths = np.linalg.norm(total, axis=1, keepdims=True)
+    if not np.all(lengths > 1e-6):
+        raise QueryError(expected="a description that affirms something", found="what cancels out", do="leave out what it denies")
+    unit: NDArray[np.float32] = total / lengths
+    return unit
 
 
 def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) -> Query:
@@ -102,6 +105,6 @@ def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) ->
         pixels = preprocess(read_image(like), encoder.preprocessing)
         terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))
     text = " + ".join(part for part in (words, f"like {like.name}" if like else "") if part)
-    cut = encoder.tokens_cut(words) if isinstance(encoder, _CountsTokens) else 0
+    cut = encoder.tokens_cut(words) if isinstance(encoder, CountsTokens) else 0
     calibration = encoder.calibration if like is None else None
     return Query(text, tuple(terms), encoder.digest, encoder.name, cut, calibration)

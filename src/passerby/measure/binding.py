@@ -20,10 +20,11 @@ from PIL.Image import Image
 from passerby.data.drawn import captions, draw, sample_person, swap_colours
 from passerby.errors import DatasetError
 from passerby.measure.metrics import TIE_DECIMALS, Estimate, bootstrap
-from passerby.measure.split import EmbeddedSplit, Progress, embed_split
+from passerby.measure.split import EmbeddedSplit, embed_split
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import normalise, resize
+from passerby.progress import Progress
 from passerby.types import Dataset
 from passerby.words.believable import believable_swaps
 from passerby.words.swaps import colour_swaps

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from passerby.errors import DatasetError, ModelError
 from passerby.measure.metrics import Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
-from passerby.measure.split import Progress, embed_split
+from passerby.measure.split import embed_split
 from passerby.model.calibration import Calibration, Crowd, evidence
 from passerby.model.encoder import Encoder
+from passerby.progress import Progress
 from passerby.types import Dataset, Failure, Problem
 
 Float64 = NDArray[np.float64]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from passerby.measure.metrics import PROTOCOL, Metrics, PerQuery, summarise
-from passerby.measure.split import EmbeddedSplit, Progress, embed_split
+from passerby.measure.split import EmbeddedSplit, embed_split
 from passerby.model.encoder import Encoder
+from passerby.progress import Progress
 from passerby.types import Dataset
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.measure.metrics import Estimate, summarise
-from passerby.measure.split import EmbeddedSplit, Progress, Query, embed_split
+from passerby.measure.split import EmbeddedSplit, Query, embed_split
 from passerby.model.encoder import Encoder
+from passerby.progress import Progress
 from passerby.types import Dataset
 from passerby.words.attributes import Part, parse
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -13,12 +13,10 @@ from passerby.errors import DatasetError
 from passerby.measure.metrics import PerQuery, rank_queries
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder
+from passerby.progress import Progress
 from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
 
 Float32 = NDArray[np.float32]
-
-Progress = Callable[[int, int], None]
-"""Called with the pictures read so far and the pictures in all."""
 
 
 class Query(NamedTuple):

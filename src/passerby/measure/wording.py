@@ -10,9 +10,10 @@ from typing import Any, Final
 from passerby.find.query import directions
 from passerby.measure.conditions import keywords, mistype
 from passerby.measure.metrics import Estimate, Metrics, paired_difference, summarise
-from passerby.measure.split import EmbeddedSplit, Progress, embed_split
+from passerby.measure.split import EmbeddedSplit, embed_split
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
+from passerby.progress import Progress
 from passerby.types import Dataset
 from passerby.words.attributes import describe, parse
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,18 @@ class Encoder(Protocol):
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32 (n, d), each of length 1; (0, d) for no texts."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A model that says how much of a text it does not read."""
+
+    @property
+    def name(self) -> str: ...
+
+    def tokens_cut(self, text: str) -> int:
+        """How many tokens at the end of a text are over the model's limit."""
         ...
 
 

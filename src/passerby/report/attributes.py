@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
+from passerby.progress import Progress
 from passerby.report.distribution import percent
 from passerby.types import Record
 from passerby.words.attributes import Item, Part, PersonDescription, parse
 from passerby.words.lexicon import families, known_colours, known_patterns, known_things, without_shade
-
-Progress = Callable[[int, int], None]
 
 ROWS: Final = 14
 COLUMNS: Final = 12

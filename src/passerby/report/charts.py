@@ -76,7 +76,7 @@ def histogram(
     Args:
         unit: what the values count or are measured in.
         series: by the dataset's name, with equal edges; at least one.
-        limits: names of values to mark.
+        limits: names of values to mark, where they are in the range.
     """
     first, *_ = series.values()
     low, high = _range_with_values(list(series.values()))
@@ -87,7 +87,8 @@ def histogram(
             axes.stairs(heights, edges, fill=number == 0, color=_SERIES[number], alpha=0.85, linewidth=1.8, label=name)
         if logarithmic:
             _logarithmic(axes, edges)
-        for label, value in (limits or {}).items():
+        within = {label: value for label, value in (limits or {}).items() if edges[0] <= value <= edges[-1]}
+        for label, value in within.items():
             axes.axvline(value, color=_INK, linewidth=1.2, linestyle=(0, (4, 3)))
             axes.annotate(f" {label}", (value, 1), xycoords=("data", "axes fraction"), va="top", fontsize=8)
         axes.set_xlim(edges[0], edges[-1])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from passerby.data.datasets import load_dataset
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import CountsTokens, Encoder
+from passerby.progress import Progress
 from passerby.report.attributes import attributes_of
 from passerby.report.duplicates import duplicates_of
 from passerby.report.figures import Figures
@@ -14,11 +15,8 @@ from passerby.report.images import images_of, measure_pictures
 from passerby.report.page import Report, write_report
 from passerby.report.shape import shape_of
 from passerby.report.thumbnails import thumbnails
-from passerby.report.words import CountsTokens, words_of
+from passerby.report.words import words_of
 from passerby.types import Dataset
-
-Progress = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
 
 
 def explore_datasets(

@@ -1,8 +1,8 @@
-"""One pass over the pictures: each is read once, and what is kept of it is a row of 84 bytes."""
+"""One pass over the pictures: each is read once, and what is kept of it is a row of 80 bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,9 @@ from PIL import Image
 from passerby.errors import ImageError
 from passerby.model.media import read_media
 from passerby.model.preprocess import read_image
+from passerby.progress import Progress
 from passerby.report.distribution import Distribution, distribution, percent
 from passerby.types import Failure, Record
-
-Progress = Callable[[int, int], None]
 
 SIZE: Final = (192, 96)
 """Height and width, in pixels, at which pictures are compared: the same for all, and about what a person search model sees."""

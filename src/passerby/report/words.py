@@ -7,19 +7,19 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.model.encoder import CountsTokens
+from passerby.progress import Progress
 from passerby.report.distribution import Distribution, distribution, percent
 from passerby.report.typos import Typos, typos_in
 from passerby.types import Origin, Record, Split
 from passerby.words.attributes import parse
-
-Progress = Callable[[int, int], None]
 
 CLIP_TOKENS: Final = 77
 """The longest text a CLIP reads, its start and end token included."""
@@ -36,18 +36,6 @@ _SIDE: Final = re.compile(r"\b(?:left|right)(?:[- ]?hand(?:ed)?)?\b", re.IGNOREC
 
 _WORDS: Final = np.arange(0, 161, 4.0)
 _TOKENS: Final = np.arange(0, 232, 7.0)
-
-
-@runtime_checkable
-class CountsTokens(Protocol):
-    """A model that says how much of a text it does not read."""
-
-    @property
-    def name(self) -> str: ...
-
-    def tokens_cut(self, text: str) -> int:
-        """How many tokens at the end of a text are over the model's limit."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +228,7 @@ def _count(tally: _Tally, text: str, model: CountsTokens | None) -> None:
     words = words_in(text)
     tally.vocabulary.update(words)
     tally.lengths.append(len(words))
-    tally.fingerprints.append(_fingerprint(words, text))
+    tally.fingerprints.append(_fingerprint(text))
     pieces = clip_pieces(text)
     tally.tokens.append(len(pieces) + 2)
     if (over := len(pieces) + 2 - CLIP_TOKENS) > 0:
@@ -283,9 +271,10 @@ def _items_from(text: str, start: int) -> Iterator[str]:
             yield item.part.value
 
 
-def _fingerprint(words: Sequence[str], text: str) -> int:
-    """64 bits, equal for captions that differ only in case and punctuation."""
-    said = " ".join(words) if words else text
+def _fingerprint(text: str) -> int:
+    """64 bits, equal for captions that differ only in case, space and punctuation."""
+    said = "".join(" " if unicodedata.category(letter)[0] in "PZC" else letter for letter in text.casefold())
+    said = " ".join(said.split())
     return int.from_bytes(hashlib.blake2b(said.encode(), digest_size=8).digest())
 
 

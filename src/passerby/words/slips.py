@@ -15,7 +15,7 @@ def meant(word: str) -> str:
     """The word of the lexicon that a word is a slip of, or the word itself.
 
     One letter more, less or other, or two neighbours exchanged (optimal string alignment), never the first letter: *shrit*, *jaket*. Words
-    that are known, short, or English words of their own are left alone; so are those that might be a slip of either of two things.
+    that are known, short, or listed as words of their own are left alone; so are those that might be a slip of either of two things.
 
     Args:
         word: in lower case.
