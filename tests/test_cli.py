@@ -289,8 +289,13 @@ def test_what_the_system_refuses_is_one_line(indexed: Passerby) -> None:
 
 
 def test_ctrl_c_ends_quietly(passerby: Passerby) -> None:
-    write_crops(passerby.folder / "many", 2_000)
-    process = subprocess.Popen(passerby.command("index", "many", "--index", "index"), cwd=passerby.folder, stderr=subprocess.PIPE)
+    """Also where the tests run in the background, whose children a shell makes deaf to Ctrl-C."""
+    write_crops(passerby.folder / "many", 400)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(passerby.command("index", "many", "--index", "index"), cwd=passerby.folder, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
     while not (passerby.folder / "index" / "index.db").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
