@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from small_clip import tokenizer_json
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from passerby.errors import DatasetError
 from passerby.learn import batches
 from passerby.learn.batches import SIDED, Batch, Sentence, Sentences, draw_batch, pad, store_pictures, tokenise
 from passerby.learn.config import Pixels, Words
+from passerby.learn.vary import Pictures, Variation, draw_variation, show, vary
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
 from passerby.types import Caption, Origin, Record, Split
 
@@ -55,9 +57,12 @@ def drawn(
     """A batch of all pictures in their order."""
     n = np.arange(len(pictures))
     rng = np.random.default_rng(seed)
-    return draw_batch(
-        pictures, words, n + 100, n, how_pixels=how_pixels, how_words=how_words, swaps=swaps, preprocessing=PREPROCESSING, rng=rng
-    )
+    return draw_batch(words, n + 100, n, size=(64, 32), how_pixels=how_pixels, how_words=how_words, swaps=swaps, rng=rng)
+
+
+def pixels(pictures: NDArray[np.uint8], batch: Batch) -> Tensor:
+    """What the tower is shown."""
+    return vary(Pictures(torch.from_numpy(pictures), PREPROCESSING), batch.pictures, batch.variation)
 
 
 def noise(count: int) -> NDArray[np.uint8]:
@@ -245,59 +250,75 @@ def test_dropout_leaves_the_ends_and_the_order() -> None:
 def test_nothing_varied_is_what_the_runtime_sees() -> None:
     pictures = noise(4)
     batch = drawn(pictures, [OWN] * 4)
-    assert np.array_equal(batch.pixels.numpy(), normalise(pictures, PREPROCESSING))
-    assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
+    shown = pixels(pictures, batch)
+    assert np.array_equal(shown.numpy(), normalise(pictures, PREPROCESSING))
+    assert shown.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(show(Pictures(torch.from_numpy(pictures), PREPROCESSING), slice(1, 3)), shown[1:3])
     assert batch.identities.tolist() == [100, 101, 102, 103]
 
 
 def test_equal_seeds_draw_equal_batches_and_others_do_not() -> None:
     pictures, words = noise(8), [{Origin.OWN: tuple(Sentence([2, *range(5, 5 + n), 3], 0) for n in (3, 4, 5))}] * 8
     a, b, c = (drawn(pictures, words, Pixels(), Words(), seed) for seed in (1, 1, 2))
-    for name in ("pixels", "ids", "mask", "identities"):
+    for name in ("ids", "mask", "identities"):
         assert torch.equal(getattr(a, name), getattr(b, name))
-    assert not torch.equal(a.pixels, c.pixels)
+    assert torch.equal(pixels(pictures, a), pixels(pictures, b))
+    assert not torch.equal(pixels(pictures, a), pixels(pictures, c))
 
 
 def test_sided_words_are_never_mirrored_and_others_at_their_share() -> None:
     """Pictures are dark on the left and bright on the right; every other one has words that say a side."""
     picture = np.repeat(np.repeat(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], 64, 0), 3, 2)
     words = [{Origin.OWN: (Sentence([2, 5, 3], n, sided=n % 2 == 0),)} for n in range(600)]
-    batch = drawn(np.broadcast_to(picture, (600, 64, 32, 3)), words, replace(STILL, flip=0.5))
-    mirrored = (batch.pixels[:, 0, 0, 0] > batch.pixels[:, 0, 0, -1]).numpy()
+    pictures = np.broadcast_to(picture, (600, 64, 32, 3)).copy()
+    shown = pixels(pictures, drawn(pictures, words, replace(STILL, flip=0.5)))
+    mirrored = (shown[:, 0, 0, 0] > shown[:, 0, 0, -1]).numpy()
     assert not mirrored[::2].any()
     assert mirrored[1::2].mean() == pytest.approx(0.5, abs=0.1)
 
 
-@given(st.integers(0, 2**32), st.integers(1, 12))
-def test_a_shift_moves_every_row_and_column_alike_and_repeats_the_edge(seed: int, padding: int) -> None:
-    y, x = np.mgrid[:64, :32].astype(np.uint8)
-    moved = batches._shift(np.stack([y, x, x], -1), padding, np.random.default_rng(seed))
-    rows, columns = moved[:, 0, 0].astype(int), moved[0, :, 1].astype(int)
-    assert (moved[..., 0] == rows[:, None]).all()
-    assert (moved[..., 1] == columns).all()
-    for line, size in ((rows, 64), (columns, 32)):
-        offsets = line - np.arange(size)
-        offset = offsets[size // 2]
-        assert abs(offset) <= padding
-        assert (line == np.clip(np.arange(size) + offset, 0, size - 1)).all()
+def slowly_varied(picture: NDArray[np.uint8], how: Variation, i: int) -> NDArray[np.float32]:
+    """One picture, pixel by pixel: float32 (h, w, 3) in 0 to 255."""
+    height, width = picture.shape[:2]
+    down, right = how.shift[i].tolist()
+    top, left, bottom, last = how.erased[i].tolist()
+    varied = np.empty((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            across = width - 1 - x if how.mirrored[i] else x
+            seen = picture[min(max(y - down, 0), height - 1), min(max(across - right, 0), width - 1)]
+            lit = np.minimum(seen * how.light[i].numpy(), np.float32(255))
+            varied[y, x] = how.colour[i].numpy() if top <= y < bottom and left <= x < last else lit
+    return varied
 
 
-@given(st.integers(0, 2**32), st.sampled_from([(64, 32), (32, 32), (256, 16), (3, 5)]))
-def test_erasing_covers_one_rectangle_of_one_colour(seed: int, size: tuple[int, int]) -> None:
+@given(st.integers(0, 2**32), st.integers(0, 12), st.sampled_from([(12, 8), (8, 8), (20, 3), (3, 5)]))
+def test_pictures_are_varied_at_once_as_they_would_be_one_by_one(seed: int, padding: int, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
-    before = rng.integers(0, 256, (*size, 3), np.uint8)
-    after = before.copy()
-    batches._erase(after, rng)
-    changed = (before != after).any(-1)
-    rows, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
-    if len(rows):
-        patch = after[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        assert (patch == patch[0, 0]).all()
-        assert patch.shape[0] * patch.shape[1] <= 0.25 * size[0] * size[1] + max(size)
-
-
-def test_erasing_leaves_the_stored_pictures_alone() -> None:
-    pictures = noise(8)
+    pictures = rng.integers(0, 256, (5, *size, 3), np.uint8)
     before = pictures.copy()
-    drawn(pictures, [OWN] * 8, Pixels(padding=0, flip=1.0, erasing=1.0))
-    assert np.array_equal(pictures, before)
+    rows = rng.integers(0, 5, 7)
+    how = draw_variation(Pixels(padding, flip=0.5, erasing=0.5, light=0.4), size, rng.random(7) < 0.7, rng)
+    preprocessing = replace(PREPROCESSING, height=size[0], width=size[1])
+    shown = vary(Pictures(torch.from_numpy(pictures), preprocessing), torch.from_numpy(rows), how)
+    slowly = np.stack([slowly_varied(pictures[row], how, i) for i, row in enumerate(rows)])
+    assert np.allclose(shown.permute(0, 2, 3, 1), (slowly / 255 - 0.5) / 0.5, atol=1e-5)
+    assert np.array_equal(pictures, before), "the stored pictures are left alone"
+
+
+@given(st.integers(0, 2**32), st.integers(0, 12), st.sampled_from([(64, 32), (32, 32), (256, 16), (3, 5)]))
+def test_what_is_drawn_stays_within_its_bounds(seed: int, padding: int, size: tuple[int, int]) -> None:
+    height, width = size
+    how = draw_variation(Pixels(padding, 0.5, 0.5, 0.3), size, np.array([True, False] * 10), np.random.default_rng(seed))
+    top, left, bottom, right = how.erased.T
+    assert how.shift.abs().max() <= padding
+    assert not how.mirrored[1::2].any()
+    assert ((how.light >= 0.7) & (how.light <= 1.3)).all()
+    assert ((top >= 0) & (left >= 0) & (bottom <= height) & (right <= width)).all()
+    assert ((bottom - top) * (right - left) <= 0.2 * height * width + max(size)).all()
+
+
+def test_erasing_happens_at_its_share() -> None:
+    how = draw_variation(Pixels(erasing=0.3), (64, 32), np.ones(1000, bool), np.random.default_rng(0))
+    erased = (how.erased[:, 2] > how.erased[:, 0]) & (how.erased[:, 3] > how.erased[:, 1])
+    assert float(erased.float().mean()) == pytest.approx(0.3, abs=0.05)

@@ -40,6 +40,7 @@ from passerby.learn.trainer import (
     tokenizer_json,
     train,
 )
+from passerby.learn.vary import Pictures, draw_variation
 from passerby.measure.evaluate import evaluate
 from passerby.model.preprocess import Preprocessing
 
@@ -268,12 +269,14 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(folder: 
     before = {
         name: tensor.clone() for name, tensor in run.model.state_dict().items() if "num_batches" not in name and "running" not in name
     }
-    pixels = torch.full((3, 3, 64, 32), torch.nan)
+    pictures = Pictures(torch.zeros((3, 64, 32, 3), dtype=torch.uint8), preprocessing_of(run.config.stages[0]))
+    plain = draw_variation(run.config.pixels, (64, 32), np.ones(3, bool), np.random.default_rng(0))
+    dark = plain._replace(light=torch.full((3,), torch.nan))
     ids = torch.tensor([[2, 5, 3]] * 3)
     rows = torch.arange(3)
-    batch = Batch(pixels, ids, torch.ones_like(ids), rows, rows, rows, torch.zeros(0, dtype=torch.int64))
+    batch = Batch(dark, ids, torch.ones_like(ids), rows, rows, rows, torch.zeros(0, dtype=torch.int64))
     with pytest.raises(ModelError, match="info_nce nan"):
-        take_step(run.trained, run.optimiser, batch, run.config.stages[0], Standing(), 5.0)
+        take_step(run.trained, run.optimiser, pictures, batch, run.config.stages[0], Standing(), 5.0)
     assert all(torch.equal(run.model.state_dict()[name], tensor) for name, tensor in before.items())
 
 

@@ -6,6 +6,7 @@ Every random choice follows from the run's seed and the step's number, so that a
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +22,13 @@ from torch import Tensor
 
 from passerby.errors import DatasetError, ImageError
 from passerby.learn.config import Pixels, Words
-from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
+from passerby.learn.vary import Variation, draw_variation
+from passerby.model.preprocess import Preprocessing, read_image, resize
 from passerby.types import Caption, Origin, Record
 
 UInt8 = NDArray[np.uint8]
 SIDED = re.compile(r"\b(left|right)\b", re.IGNORECASE)
-READ_AHEAD = 64
+READ_AHEAD = 256
 
 
 def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, say: Callable[[str], None]) -> UInt8:
@@ -48,7 +50,7 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
                 say(f"{i + 1} of {len(records)} pictures read")
         pictures.flush()
         unfinished.replace(path)
-    stored: UInt8 = np.load(path, mmap_mode="r")
+    stored: UInt8 = np.load(path, mmap_mode="c")
     return stored
 
 
@@ -67,7 +69,7 @@ def resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
                 expected="pictures that can be read", found=f"{record.name}: {error.found}", do="mend or remove it"
             ) from error
 
-    with ThreadPoolExecutor(max_workers=2) as readers:
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
         waiting = iter(records)
         pending = [readers.submit(one, r) for r in islice(waiting, READ_AHEAD)]
         while pending:
@@ -123,17 +125,17 @@ def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[s
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures with a caption each, and some of those captions once more with two colours exchanged.
+    """Which pictures, with a caption each, and some of those captions once more with two colours exchanged.
 
     Args:
-        pixels: float32 (n, 3, h, w).
+        variation: what is done to each picture.
         ids, mask: int64 (n + m, length): the captions, then the exchanged ones.
         identities: int64 (n,).
-        pictures, sentences: int64 (n,), the rows of the pictures and of the captions, as they are without variation.
+        pictures, sentences: int64 (n,), the rows of the pictures and of the captions.
         swapped_from: int64 (m,), which caption each of the exchanged ones was made from.
     """
 
-    pixels: Tensor
+    variation: Variation
     ids: Tensor
     mask: Tensor
     identities: Tensor
@@ -143,46 +145,35 @@ class Batch:
 
 
 def draw_batch(
-    pictures: UInt8,
     words: Sequence[Sentences],
     identities: NDArray[np.int64],
     chosen: NDArray[np.int64],
     *,
+    size: tuple[int, int],
     how_pixels: Pixels,
     how_words: Words,
     swaps: int,
-    preprocessing: Preprocessing,
     rng: np.random.Generator,
 ) -> Batch:
-    """The chosen pictures, each cropped, mirrored and erased by chance, each with one of its captions, thinned by chance.
+    """The chosen pictures, each to be shifted, mirrored and erased by chance, each with one of its captions, thinned by chance.
 
     Args:
+        size: height and width of the pictures.
         swaps: how many captions at most come with exchanged colours as well; those are not thinned, so that only the colours differ.
     """
-    pixels = np.empty((len(chosen), *pictures.shape[1:]), np.uint8)
-    sentences: list[list[int]] = []
-    swapped: list[list[int]] = []
-    swapped_from: list[int] = []
-    rows: list[int] = []
-    for i, n in enumerate(chosen):
-        sentence = _draw_caption(words[n], how_words, rng)
-        rows.append(sentence.row)
-        pixels[i] = _vary(pictures[n], how_pixels, may_flip=not sentence.sided, rng=rng)
-        if sentence.swapped and len(swapped) < swaps:
-            sentences.append(sentence.ids)
-            swapped.append(sentence.swapped[rng.integers(len(sentence.swapped))])
-            swapped_from.append(i)
-        else:
-            sentences.append(_thin(sentence.ids, how_words.dropout, rng))
+    drawn = [_draw_caption(words[n], how_words, rng) for n in chosen]
+    swapped_from = [i for i, sentence in enumerate(drawn) if sentence.swapped][:swaps]
+    swapped = [drawn[i].swapped[rng.integers(len(drawn[i].swapped))] for i in swapped_from]
+    whole = set(swapped_from)
+    sentences = [s.ids if i in whole else _thin(s.ids, how_words.dropout, rng) for i, s in enumerate(drawn)]
     ids, mask = pad([*sentences, *swapped])
-    normal = torch.from_numpy(normalise(pixels, preprocessing)).contiguous(memory_format=torch.channels_last)
     return Batch(
-        normal,
+        draw_variation(how_pixels, size, np.array([not s.sided for s in drawn]), rng),
         ids,
         mask,
         identities=torch.from_numpy(identities[chosen]),
         pictures=torch.from_numpy(chosen),
-        sentences=torch.tensor(rows),
+        sentences=torch.tensor([s.row for s in drawn]),
         swapped_from=torch.tensor(swapped_from, dtype=torch.int64),
     )
 
@@ -207,41 +198,10 @@ def _thin(sentence: list[int], share: float, rng: np.random.Generator) -> list[i
     return [token for token, kept in zip(sentence, keep, strict=True) if kept]
 
 
-def _vary(picture: UInt8, how: Pixels, *, may_flip: bool, rng: np.random.Generator) -> UInt8:
-    varied = _shift(picture, how.padding, rng)
-    if rng.random() < how.flip and may_flip:
-        varied = varied[:, ::-1]
-    if rng.random() < how.erasing:
-        _erase(varied, rng)
-    return varied
-
-
-def _shift(picture: UInt8, padding: int, rng: np.random.Generator) -> UInt8:
-    """Move the picture by up to ``padding`` pixels each way; its edge is repeated where nothing is left."""
-    height, width = picture.shape[:2]
-    down, right = rng.integers(-padding, padding + 1, 2)
-    rows = np.clip(np.arange(height) - down, 0, height - 1)
-    columns = np.clip(np.arange(width) - right, 0, width - 1)
-    shifted: UInt8 = picture[rows[:, None], columns]
-    return shifted
-
-
-def _erase(crop: UInt8, rng: np.random.Generator) -> None:
-    """Cover a rectangle of 2 to 20 % of the picture with one colour, in place."""
-    height, width = crop.shape[:2]
-    area = rng.uniform(0.02, 0.2) * height * width
-    shape = rng.uniform(0.5, 2.0)
-    rows = min(height, max(1, round((area * shape) ** 0.5)))
-    columns = min(width, max(1, round((area / shape) ** 0.5)))
-    top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-    crop[top : top + rows, left : left + columns] = rng.integers(0, 256, 3)
-
-
 def pad(sentences: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
     """Token ids padded to the longest sentence with 0, and the mask: two ``int64 (n, length)``."""
-    ids = torch.zeros((len(sentences), max(map(len, sentences))), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for row, sentence in enumerate(sentences):
-        ids[row, : len(sentence)] = torch.tensor(sentence)
-        mask[row, : len(sentence)] = 1
-    return ids, mask
+    lengths = np.array([len(sentence) for sentence in sentences])
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.zeros(mask.shape, np.int64)
+    ids[mask] = np.concatenate(sentences)
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))

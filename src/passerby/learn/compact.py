@@ -77,6 +77,23 @@ class ConvNorm(nn.Module):
             self.norm = nn.Identity()
 
 
+class Skip(nn.Module):
+    """Leaves a branch out of some samples of a batch while training, and makes up for it in the others.
+
+    Huang et al., "Deep Networks with Stochastic Depth" (ECCV 2016).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.p = 0.0
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return branch
+        kept = torch.rand((len(branch), 1, 1, 1), device=branch.device) >= self.p
+        return branch * (kept / (1 - self.p)).to(branch.dtype)
+
+
 class InvertedResidual(nn.Module):
     """Expand, filter each channel, project; the input is added back where the shape allows."""
 
@@ -87,10 +104,11 @@ class InvertedResidual(nn.Module):
         self.depthwise = ConvNorm(middle, middle, kernel, stride, groups=middle)
         self.project = ConvNorm(middle, outputs, active=False)
         self.residual = stride == 1 and inputs == outputs
+        self.skip = Skip()
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
+        return x + self.skip(y) if self.residual else y
 
 
 class ImageTower(nn.Module):
@@ -169,10 +187,11 @@ class TextLayer(nn.Module):
         self.fc1 = nn.Linear(config.width, config.feed_forward)
         self.fc2 = nn.Linear(config.feed_forward, config.width)
         self.norm = nn.LayerNorm(config.width, eps=1e-12)
+        self.dropout = nn.Dropout(0.0)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        x = self.attention_norm(x + self.attention(x, bias))
-        y: Tensor = self.norm(x + self.fc2(F.gelu(self.fc1(x))))
+        x = self.attention_norm(x + self.dropout(self.attention(x, bias)))
+        y: Tensor = self.norm(x + self.dropout(self.fc2(F.gelu(self.fc1(x)))))
         return y
 
 
@@ -223,6 +242,20 @@ class CompactClip(nn.Module):
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         """``int64 (n, length)`` twice to ``float32 (n, dim)`` of unit length."""
         return F.normalize(self.text_tower(ids, mask).float(), dim=-1)
+
+
+def drop_out(model: CompactClip, text: float, skip: float) -> None:
+    """Set how much is left out while training, in place.
+
+    Args:
+        text: share of what each half of a text layer adds (Srivastava et al., "Dropout", JMLR 2014).
+        skip: chance that the last residual block of the image tower is skipped; it grows evenly from 0 at the first.
+    """
+    for dropout in (m for m in model.text_tower.modules() if isinstance(m, nn.Dropout)):
+        dropout.p = text
+    skips = [m for m in model.image_tower.modules() if isinstance(m, Skip)]
+    for i, branch in enumerate(skips):
+        branch.p = skip * i / (len(skips) - 1)
 
 
 def build_like(weights: Mapping[str, Tensor]) -> CompactClip:

@@ -96,15 +96,33 @@ class Pixels:
         padding: how many pixels a picture is shifted at most, each way.
         flip: share of pictures mirrored, unless their words say left or right.
         erasing: share of pictures that lose a rectangle (Zhong et al., "Random Erasing", AAAI 2020).
+        light: by what share at most a picture gets brighter or darker.
     """
 
     padding: int = 8
     flip: float = 0.5
     erasing: float = 0.4
+    light: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.padding >= 0, "padding from 0", self)
-        _require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1, "shares from 0 to 1", self)
+        _require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1 and 0 <= self.light < 1, "shares from 0 to 1", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """What the towers do without at each step, so that none of it is leant on.
+
+    Args:
+        text: share of what each half of a text layer adds.
+        skip: chance that the image tower's last residual block is skipped, growing evenly from 0 at the first.
+    """
+
+    text: float = 0.0
+    skip: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.text < 1 and 0 <= self.skip < 1, "shares from 0, below 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class TrainConfig:
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
         memory: how many pairs of earlier steps each batch is compared with too; 0 while the towers change fast.
+        judge_every: epochs of a stage between two judgements on val; the last one is always judged.
         checkpoint_minutes: how much work a power cut may cost.
     """
 
@@ -159,14 +178,16 @@ class TrainConfig:
     captioned_only: bool = False
     identity_scale: float = 16.0
     memory: int = 0
+    judge_every: int = 1
     checkpoint_minutes: float = 10.0
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
+    dropout: Dropout = field(default_factory=Dropout)
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     def __post_init__(self) -> None:
         _require(bool(self.stages), "at least one [[stages]] table", self.stages)
-        _require(self.seed >= 0 and self.memory >= 0, "seed and memory from 0", self)
+        _require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 
 def read_config(path: Path) -> TrainConfig:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from passerby.learn.batches import Sentences, UInt8, pad
+from passerby.learn.batches import Sentences, pad
 from passerby.learn.compact import CompactClip
 from passerby.learn.memory import Candidates
-from passerby.model.preprocess import Preprocessing, normalise
+from passerby.learn.vary import Pictures, show
 
 PICTURES = 128
 CAPTIONS = 256
@@ -30,15 +30,12 @@ class Standing(NamedTuple):
 
 
 @torch.no_grad()
-def standing_images(model: CompactClip, pictures: UInt8, identities: NDArray[np.int64], p: Preprocessing) -> Standing:
-    """Every picture, ``uint8 (n, height, width, 3)``, as it is without variation."""
+def standing_images(model: CompactClip, pictures: Pictures, identities: NDArray[np.int64]) -> Standing:
+    """Every picture as it is without variation."""
     model.eval()
-    device = next(model.parameters()).device
-    embedded = []
-    for first in range(0, len(pictures), PICTURES):
-        pixels = torch.from_numpy(normalise(pictures[first : first + PICTURES], p)).contiguous(memory_format=torch.channels_last)
-        embedded.append(model.embed_images(pixels.to(device)))
-    return Standing(images=Candidates(torch.cat(embedded), torch.from_numpy(identities[: len(pictures)]).to(device)))
+    n, device = len(pictures.pixels), pictures.pixels.device
+    embedded = [model.embed_images(show(pictures, slice(first, first + PICTURES))) for first in range(0, n, PICTURES)]
+    return Standing(images=Candidates(torch.cat(embedded), torch.from_numpy(identities[:n]).to(device)))
 
 
 @torch.no_grad()

@@ -11,8 +11,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,8 @@ from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.allocator import keep_freed_memory
-from passerby.learn.batches import Batch, UInt8, draw_batch, resized, store_pictures
-from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like
+from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
+from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching, swapped_colours
@@ -40,6 +43,7 @@ from passerby.learn.standing import Standing, standing_images, standing_texts
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.unfold import unfold_batch_norm
+from passerby.learn.vary import Pictures, vary
 from passerby.measure.evaluate import evaluate
 from passerby.model.bundle import read_bundle
 from passerby.model.preprocess import Preprocessing, normalise
@@ -49,7 +53,10 @@ NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
 BEST = "best.pt"
 TOKENIZER = "tokenizer.json"
-TEXT_CHUNKS = 4
+TEXT_CHUNKS = {"cpu": 4, "cuda": 1}
+"""How many lengths of captions a batch is sorted into: a processor gains by less padding, a GPU by fewer launches."""
+AHEAD = 2
+"""How many batches are drawn before they are needed."""
 LOG_EVERY = 20
 SETTLING = 128
 """Pictures at most whose statistics a folded model's new batch norms start with."""
@@ -130,6 +137,7 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     require_fit(config, training, val, model)
     say(f"{len(training.records)} pictures of {training.people} people; {len(dataset.problems)} problems in the dataset")
 
+    drop_out(model, config.dropout.text, config.dropout.skip)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     identity_loss = IdentityLoss(training.people, model.image_tower.projection.out_features, config.identity_scale)
     memory = Memory(config.memory, model.image_tower.projection.out_features)
@@ -145,42 +153,56 @@ def finish(run: Run, say: Callable[[str], None]) -> None:
     for stage, first_step, steps in stage_spans(run.config, run.training):
         if run.progress.step < first_step + steps:
             records = run.training.records[: run.training.pictures(stage)]
-            run_stage(run, stage, first_step, store_pictures(records, preprocessing_of(stage), run.out / "pictures", say))
+            preprocessing = preprocessing_of(stage)
+            stored = store_pictures(records, preprocessing, run.out / "pictures", say)
+            run_stage(run, stage, first_step, Pictures(torch.from_numpy(stored).to(run.device), preprocessing))
 
 
-def run_stage(run: Run, stage: Stage, first_step: int, pictures: UInt8) -> None:
+def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> None:
     """The epochs of one stage, from wherever the run stands within it."""
     config, training, progress = run.config, run.training, run.progress
-    preprocessing = preprocessing_of(stage)
     per_epoch = training.pictures(stage) // config.optimiser.batch_size
     steps = total_steps(config, training)
     standing = stand_still(run, stage, pictures)
     if progress.step == first_step:
         run.memory.forget()
     saved = time.monotonic()
-    for epoch, step, chosen in batches_from(config, training, stage, first_step, progress.step):
+    for epoch, step, batch in drawn_ahead(run, stage, batches_from(config, training, stage, first_step, progress.step)):
         torch.manual_seed(config.seed * 1_000_003 + step)
-        batch = draw_batch(
-            pictures,
-            training.words,
-            training.identities,
-            chosen,
-            how_pixels=config.pixels,
-            how_words=config.words,
-            swaps=config.words.swaps if stage.losses.swapped_colours else 0,
-            preprocessing=preprocessing,
-            rng=np.random.default_rng((config.seed, step)),
-        )
         set_rates(run.optimiser, step, steps, config.optimiser)
-        losses = take_step(run.trained, run.optimiser, batch, stage, standing, config.optimiser.clip)
+        losses = take_step(run.trained, run.optimiser, pictures, batch, stage, standing, config.optimiser.clip)
         progress.step = step + 1
-        run.log.step(progress.step, steps, len(chosen), losses)
+        run.log.step(progress.step, steps, len(batch.identities), losses)
         epoch_ends = progress.step == first_step + (epoch + 1) * per_epoch
-        if epoch_ends:
+        if epoch_ends and ((epoch + 1) % config.judge_every == 0 or epoch + 1 == stage.epochs):
             judge(run, stage)
         if epoch_ends or time.monotonic() - saved > config.checkpoint_minutes * 60:
             save(run.out / "checkpoint.pt", checkpoint(run))
             saved = time.monotonic()
+
+
+def drawn_ahead(run: Run, stage: Stage, chosen: Iterable[tuple[int, int, NDArray[np.int64]]]) -> Iterator[tuple[int, int, Batch]]:
+    """Epoch, step and batch, the next one drawn while the last one is learnt from."""
+
+    def draw(step: int, pictures: NDArray[np.int64]) -> Batch:
+        return draw_batch(
+            run.training.words,
+            run.training.identities,
+            pictures,
+            size=(stage.height, stage.width),
+            how_pixels=run.config.pixels,
+            how_words=run.config.words,
+            swaps=run.config.words.swaps if stage.losses.swapped_colours else 0,
+            rng=np.random.default_rng((run.config.seed, step)),
+        )
+
+    with ThreadPoolExecutor(max_workers=1) as drawing:
+        drawn = ((epoch, step, drawing.submit(draw, step, pictures)) for epoch, step, pictures in chosen)
+        ahead = deque(islice(drawn, AHEAD))
+        while ahead:
+            epoch, step, batch = ahead.popleft()
+            ahead.extend(islice(drawn, 1))
+            yield epoch, step, batch.result()
 
 
 def batches_from(
@@ -205,18 +227,24 @@ def batches_from(
                 yield epoch, first + i, chosen
 
 
-def stand_still(run: Run, stage: Stage, pictures: UInt8) -> Standing:
+def stand_still(run: Run, stage: Stage, pictures: Pictures) -> Standing:
     """What the tower that does not learn in a stage says of everything in it."""
     with rounded(run.model, stage.int8):
         if stage.learns == "images":
-            return standing_texts(run.model, run.training.words[: len(pictures)], run.training.identities)
+            return standing_texts(run.model, run.training.words[: len(pictures.pixels)], run.training.identities)
         if stage.learns == "words":
-            return standing_images(run.model, pictures, run.training.identities, preprocessing_of(stage))
+            return standing_images(run.model, pictures, run.training.identities)
     return Standing()
 
 
 def take_step(
-    trained: nn.ModuleDict, optimiser: torch.optim.Optimizer, batch: Batch, stage: Stage, standing: Standing, clip: float
+    trained: nn.ModuleDict,
+    optimiser: torch.optim.Optimizer,
+    pictures: Pictures,
+    batch: Batch,
+    stage: Stage,
+    standing: Standing,
+    clip: float,
 ) -> dict[str, float]:
     """Forward in the precision of the device, losses in float32, backward, clip, step; returns each loss as weighted."""
     model: CompactClip = trained["model"]  # type: ignore[assignment]
@@ -226,7 +254,7 @@ def take_step(
     device = next(model.parameters()).device
     optimiser.zero_grad(set_to_none=True)
     with rounded(model, stage.int8):
-        images, texts, swapped = embed_batch(model, batch, standing)
+        images, texts, swapped = embed_batch(model, pictures, batch, standing)
         identities = batch.identities.to(device)
         pairs = Pairs(images, texts, identities)
         recent_images, recent_texts = memory.candidates(pairs)
@@ -251,12 +279,15 @@ def take_step(
     return {name: float(part.detach()) for name, part in parts.items() if getattr(weights, name)}
 
 
-def embed_batch(model: CompactClip, batch: Batch, standing: Standing) -> tuple[Tensor, Tensor, Tensor]:
+def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, standing: Standing) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures, captions and exchanged captions as unit vectors; what the standing tower says of pictures or captions is looked up."""
-    device = next(model.parameters()).device
-    ids, mask, pairs = batch.ids.to(device), batch.mask.to(device), len(batch.identities)
+    device = pictures.pixels.device
+    ids, mask, pairs = batch.ids, batch.mask, len(batch.identities)
     with torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32):
-        images = standing.images.embeddings[batch.pictures] if standing.images else model.image_tower(batch.pixels.to(device))
+        if standing.images:
+            images = standing.images.embeddings[batch.pictures]
+        else:
+            images = model.image_tower(vary(pictures, batch.pictures, batch.variation))
         if standing.texts:
             texts = standing.texts.embeddings[batch.sentences]
             with torch.no_grad():
@@ -274,12 +305,16 @@ def precision(device: torch.device) -> torch.dtype:
 
 def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
     """The tower over captions of like length together, each chunk padded to its own longest, in the order given."""
+    device = tower.tokens.weight.device
     if not len(ids):
-        return torch.zeros((0, tower.mean_projection.out_features), device=ids.device)
+        return torch.zeros((0, tower.mean_projection.out_features), device=device)
     lengths = mask.sum(dim=1)
     order = lengths.argsort()
-    embedded = [tower(ids[rows, : int(lengths[rows].max())], mask[rows, : int(lengths[rows].max())]) for rows in order.chunk(TEXT_CHUNKS)]
-    return torch.cat(embedded)[order.argsort()]
+    embedded = []
+    for rows in order.chunk(TEXT_CHUNKS[device.type]):
+        longest = int(lengths[rows].max())
+        embedded.append(tower(ids[rows, :longest].to(device), mask[rows, :longest].to(device)))
+    return torch.cat(embedded)[order.argsort().to(device)]
 
 
 def judge(run: Run, stage: Stage) -> None:
