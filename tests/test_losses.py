@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
 from passerby.learn import losses
-from passerby.learn.losses import EPSILON, IdentityLoss, matching_distribution, swapped_colours
+from passerby.learn.losses import EPSILON, IdentityLoss, captions_alike, matching_distribution, swapped_colours
 from passerby.learn.memory import Candidates, Pairs
 
 PEOPLE = torch.tensor([0, 1, 0, 2, 1, 0, 3])
@@ -189,3 +191,29 @@ def test_swapped_colours_is_the_mean_cross_entropy_of_two_choices() -> None:
 def test_swapped_colours_without_any_is_zero() -> None:
     images, texts = pairs()
     assert float(swapped_colours(images, texts, texts[:0], torch.zeros(0, dtype=torch.int64), 0.1)) == 0.0
+
+
+def slow_captions_alike(texts: Tensor, identities: list[int], offered: Tensor, offered_identities: list[int], temperature: float) -> float:
+    per_caption = []
+    for i, text in enumerate(texts):
+        others = [j for j in range(len(offered)) if j != i]
+        right = [j for j in others if offered_identities[j] == identities[i]]
+        if right:
+            scores = {j: float(text @ offered[j]) / temperature for j in others}
+            total = math.log(sum(math.exp(s) for s in scores.values()))
+            per_caption.append(-sum(scores[j] - total for j in right) / len(right))
+    return sum(per_caption) / len(per_caption) if per_caption else 0.0
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 3), min_size=1, max_size=6), st.lists(st.integers(0, 3), max_size=5))
+def test_captions_alike_is_what_its_definition_says(seed: int, batch: list[int], remembered: list[int]) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    offered = F.normalize(torch.randn(len(batch) + len(remembered), 8, generator=generator), dim=-1)
+    texts = offered[: len(batch)].clone().requires_grad_()
+    candidates = Candidates(offered, torch.tensor([*batch, *remembered]))
+    loss = captions_alike(texts, torch.tensor(batch), candidates, 0.2)
+    assert float(loss.detach()) == pytest.approx(slow_captions_alike(texts.detach(), batch, offered, [*batch, *remembered], 0.2), abs=1e-4)
+    if loss.requires_grad:
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert texts.grad is not None
+        assert texts.grad.isfinite().all()

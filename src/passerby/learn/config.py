@@ -28,14 +28,17 @@ class Losses:
     sdm_temperature: float = 0.02
     info_nce: float = 1.0
     info_nce_temperature: float = 0.05
+    captions_alike: float = 0.0
+    captions_alike_temperature: float = 0.05
     identity: float = 0.5
     swapped_colours: float = 0.0
     swapped_colours_temperature: float = 0.05
 
     def __post_init__(self) -> None:
-        temperatures = self.sdm_temperature, self.info_nce_temperature, self.swapped_colours_temperature
+        values = dataclasses.asdict(self)
+        temperatures = [value for name, value in values.items() if name.endswith("temperature")]
         _require(min(temperatures) > 0, "temperatures above 0", self)
-        _require(min(self.sdm, self.info_nce, self.identity, self.swapped_colours) >= 0, "weights of losses from 0", self)
+        _require(min(values.values()) >= 0, "weights of losses from 0", self)
 
 
 @dataclass(frozen=True, slots=True)

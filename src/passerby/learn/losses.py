@@ -38,6 +38,27 @@ def info_nce(batch: Pairs, images: Candidates, texts: Candidates, temperature: f
     return (cross_entropy(batch.images, texts) + cross_entropy(batch.texts, images)) / 2
 
 
+def captions_alike(texts: Tensor, identities: Tensor, offered: Candidates, temperature: float) -> Tensor:
+    """Cross-entropy of finding, by a caption, the other captions of its person among captions; 0 where nobody has another.
+
+    Two people word the same picture differently; here the words alone learn what both meant. Khosla et al., "Supervised Contrastive
+    Learning" (NeurIPS 2020).
+
+    Args:
+        offered: the batch's captions first, in its order, then others; none is compared with itself.
+    """
+    itself = torch.zeros((len(texts), len(offered.identities)), dtype=torch.bool, device=texts.device)
+    itself.fill_diagonal_(True)
+    same = (identities[:, None] == offered.identities[None, :]) & ~itself
+    has_another = same.any(dim=1)
+    if not has_another.any():
+        return texts.new_zeros(())
+    logits = (texts @ offered.embeddings.T / temperature).masked_fill(itself, -torch.inf)[has_another]
+    target = same[has_another].float()
+    likelihood = logits.log_softmax(dim=1).masked_fill(target == 0, 0.0)
+    return -(target / target.sum(dim=1, keepdim=True) * likelihood).sum(dim=1).mean()
+
+
 def similarity_distribution_matching(batch: Pairs, temperature: float) -> Tensor:
     """Kullback-Leibler divergence from the matching distribution to the softmax of the similarities, both directions.
 

@@ -34,7 +34,7 @@ from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
 from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching, swapped_colours
+from passerby.learn.losses import IdentityLoss, captions_alike, info_nce, similarity_distribution_matching, swapped_colours
 from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
@@ -229,7 +229,7 @@ def batches_from(
 
 def stand_still(run: Run, stage: Stage, pictures: Pictures) -> Standing:
     """What the tower that does not learn in a stage says of everything in it."""
-    with rounded(run.model, stage.int8):
+    with rounded(run.model, stage.int8), autocast(run.device):
         if stage.learns == "images":
             return standing_texts(run.model, run.training.words[: len(pictures.pixels)], run.training.identities)
         if stage.learns == "words":
@@ -262,6 +262,7 @@ def take_step(
         parts = {
             "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
             "info_nce": weights.info_nce * info_nce(pairs, *candidates, weights.info_nce_temperature),
+            "captions_alike": weights.captions_alike * captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature),
             "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
             "swapped_colours": weights.swapped_colours
             * swapped_colours(images, texts, swapped, batch.swapped_from.to(device), weights.swapped_colours_temperature),
@@ -283,7 +284,7 @@ def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, standing: 
     """Pictures, captions and exchanged captions as unit vectors; what the standing tower says of pictures or captions is looked up."""
     device = pictures.pixels.device
     ids, mask, pairs = batch.ids, batch.mask, len(batch.identities)
-    with torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32):
+    with autocast(device):
         if standing.images:
             images = standing.images.embeddings[batch.pictures]
         else:
@@ -301,6 +302,10 @@ def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, standing: 
 def precision(device: torch.device) -> torch.dtype:
     """What the towers compute in: bfloat16 where the processor does, else float32; emulated, bfloat16 takes twenty times as long."""
     return torch.bfloat16 if device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32)
 
 
 def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
