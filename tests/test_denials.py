@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,6 @@ WORDS = ["no", "hat", "red", "shirt", "and", ",", ".", "(", ")", "without", "wit
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
-def test_nothing_that_is_left_is_denied_or_new(text: str) -> None:
+def test_nothing_is_added_but_a_joint(text: str) -> None:
     left = left_of(text)
-    assert set(left.replace(",", " ").split()) <= {*text.replace(",", " ").split()}
-    assert not any(item.negated for item in parse(left).items)
+    assert Counter(re.findall(r"\w+", left)) <= Counter(re.findall(r"\w+", text)) + Counter({"and": 1})

@@ -88,6 +88,8 @@ def _is_dangling(tokens: Sequence[Token], place: int, after: int) -> bool:
     if Kind.COPULA in word.meaning:
         begins_thing = following is not None and not following.meaning.keys() & _CLAUSE
         return following is None or not (following.text in _HAVING or (begins_thing and place and tokens[place - 1].text == "there"))
+    if Kind.NEGATION in word.meaning:
+        return True
     if word.text not in _DANGLING and not word.meaning.keys() & {Kind.WEARS, Kind.CARRIES}:
         return False
     clause = _CLAUSE - {Kind.GENDER} if word.text in _ARTICLES else _CLAUSE

@@ -89,6 +89,7 @@ class _Reader:
     denies_several: bool = False
     denial: int = 0
     carries: bool = False
+    after_article: bool = False
     was_negated: bool = False
     doubted: bool = False
     colours_follow: bool = False
@@ -183,18 +184,19 @@ class _Reader:
         self.pending.clear()
         self.gap, self.opener, self.last, self.subject = 0, _Opener.NOTHING, draft, draft
         self.was_negated, self.negated = self.negated, False
-        self.on_hair = self.doubted = self.carries = False
+        self.on_hair = self.doubted = self.carries = self.after_article = False
 
     def _uncertain(self) -> bool:
         return self.doubted or any(Kind.OR in token.meaning for token in self.pending)
 
     def _separate(self, token: Token) -> None:
         """At a comma, an *and* or an *or*: do the colours before belong to what comes next?"""
-        if self.pending and not self.gap and self._colours_go_on():
+        is_one = self.after_article and token.mark is not None
+        if self.pending and not self.gap and (is_one or self._colours_go_on()):
             self.pending.append(token)
             return
         self._flush()
-        self.carries = False
+        self.carries = self.after_article = False
         if token.mark and self.subject and not self.subject.looks.coloured:
             self.opener = _Opener.APPOSED
         else:
@@ -246,6 +248,7 @@ class _Reader:
         if token.text in ARTICLES and self.opener is _Opener.BOUND and not self.pending:
             return
         self._flush()
+        self.after_article = token.text in ("a", "an")
         self.opener, self.was_negated = _Opener.NOTHING, False
         self.carries &= token.text in _HELD or Kind.DOUBT in token.meaning
         if token.text not in _RELATIVE:
@@ -302,7 +305,7 @@ class _Reader:
         phrase = " ".join([*["no"] * self.negated, *said, token.meaning[Kind.HAIR]])
         if phrase not in self.hair:
             self.hair.append(phrase)
-        self.on_hair, self.negated = True, False
+        self.on_hair, self.negated = not self.negated, False
 
     def _detail(self, token: Token) -> None:
         if self.last is None or self.negated or self.last.negated:
