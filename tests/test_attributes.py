@@ -18,8 +18,10 @@ from passerby.words.attributes import Item, Part, PersonDescription, describe, p
 from passerby.words.lexicon import known_colours, known_patterns, known_things, lexicon
 
 CHALLENGE = [json.loads(line) for line in (Path(__file__).parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()]
-HELD_OUT = CHALLENGE[4::5]
-SEEN = [row for number, row in enumerate(CHALLENGE) if number % 5 != 4]
+HELD_OUT = [row for row in CHALLENGE if row.get("held_out")]
+"""Labelled before the reader saw them, and not looked at while it was tuned."""
+SEEN = [row for row in CHALLENGE if not row.get("held_out")]
+MANNERS = {"caption", "police", "keywords", "hurried"}
 
 Fact = tuple[str, str, tuple[str, ...], bool]
 
@@ -46,10 +48,13 @@ def micro_f1(rows: Iterable[dict[str, Any]], counted: Callable[[Fact], Hashable 
 
 class TestChallenge:
     def test_labels_use_the_lexicon(self) -> None:
-        assert len(CHALLENGE) >= 120
+        assert len(CHALLENGE) >= 300
+        assert len(HELD_OUT) == 100
+        assert len({row["text"] for row in CHALLENGE}) == len(CHALLENGE)
         for row in CHALLENGE:
+            assert row["manner"] in MANNERS
             for label in row["items"]:
-                assert known_things()[label["thing"]] == label["part"]
+                assert label["part"] in (known_things()[label["thing"]], Part.CARRIED)
 
     @pytest.mark.parametrize("rows", [SEEN, HELD_OUT], ids=["seen", "held out"])
     def test_f1(self, rows: list[dict[str, Any]], record_property: Callable[[str, object], None]) -> None:
@@ -68,6 +73,9 @@ class TestChallenge:
         ("his shirt is red, black shoes", [("shirt", ("red",), False), ("shoe", ("black",), False)]),
         ("hat, black and white shoes", [("hat", (), False), ("shoe", ("black", "white"), False)]),
         ("jacket red jeans blue", [("jacket", ("red",), False), ("jeans", ("blue",), False)]),
+        ("jacket=red jeans=blue", [("jacket", ("red",), False), ("jeans", ("blue",), False)]),
+        ("a black, ripped t-shirt", [("t-shirt", ("black",), False)]),
+        ("a blue pair of shorts, her purse is also pink", [("shorts", ("blue",), False), ("purse", ("pink",), False)]),
         ("jacket (red), jeans (blue)", [("jacket", ("red",), False), ("jeans", ("blue",), False)]),
         ("he is dressed in black", [("clothes", ("black",), False)]),
         ("a woman in all white with a red bag", [("clothes", ("white",), False), ("bag", ("red",), False)]),
@@ -190,7 +198,7 @@ def test_a_description_says_what_it_is_made_of(text: str) -> None:
     assert once.not_understood == ()
 
 
-@given(st.sampled_from(CHALLENGE))
+@given(st.sampled_from(SEEN))
 def test_nothing_is_lost_on_the_way_back(row: dict[str, Any]) -> None:
     found = parse(row["text"])
     assert Counter(parse(describe(found)).items) == Counter(found.items)
@@ -216,8 +224,81 @@ def test_what_is_denied_is_what_the_negation_is_about(text: str, worn: list[str]
     assert [item.thing for item in items if item.negated] == absent
 
 
+@pytest.mark.parametrize(
+    ("text", "worn", "absent"),
+    [
+        ("sans hat, red coat", ["coat"], ["hat"]),
+        ("red coat w/out a hat", ["coat"], ["hat"]),
+        ("can't see his shoes, red coat", ["shoe", "coat"], []),
+        ("cannot see the bag", ["bag"], []),
+        ("can't see any hat", [], ["hat"]),
+        ("not sure about shoes", ["shoe"], []),
+        ("without a hat and gloves", [], ["hat", "glove"]),
+        ("without a hat, a bag and gloves in a coat", ["coat"], ["hat", "bag", "glove"]),
+        ("without a hat and a red coat", ["coat"], ["hat"]),
+        ("no hat and glasses", ["glasses"], ["hat"]),
+        ("hat: none, coat: red", ["coat"], ["hat"]),
+        ("jeans (black), hat (no)", ["jeans"], ["hat"]),
+        ("man withuot glasses", [], ["glasses"]),
+    ],
+)
+def test_ways_to_deny(text: str, worn: list[str], absent: list[str]) -> None:
+    items = parse(text).items
+    assert [item.thing for item in items if not item.negated] == worn
+    assert [item.thing for item in items if item.negated] == absent
+
+
+def test_what_cannot_be_seen_of_somebody_is_in_doubt() -> None:
+    found = parse("can't see his shoes")
+    assert (found.gender, found.items[0].uncertain) == ("male", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("carrying a grey sweatshirt", Part.CARRIED),
+        ("he holds his black jacket", Part.CARRIED),
+        ("a sweatshirt over his arm", Part.CARRIED),
+        ("with a jacket in her left hand", Part.CARRIED),
+        ("a sweatshirt", Part.UPPER),
+        ("carrying a bag and a sweatshirt", Part.UPPER),
+        ("carrying something with a sweatshirt", Part.UPPER),
+        ("not carrying a sweatshirt", Part.UPPER),
+    ],
+)
+def test_a_garment_that_is_carried_is_not_worn(text: str, part: Part) -> None:
+    item = next(item for item in parse(text).items if item.thing in ("sweatshirt", "jacket"))
+    assert item.part is part
+    assert set(parse(describe(parse(text))).items) == set(parse(text).items)
+
+
+def test_a_trim_is_a_part_of_a_thing() -> None:
+    item = only("a black jacket trimmed in dark red and white")
+    assert (item.colours, item.details) == (("black",), ("dark red and white trim",))
+    assert parse(describe(parse("a coat lined with red fur"))).items[0].details == ("red fur lining",)
+    assert said("a coat trimmed with a red shirt") == [("coat", (), False), ("shirt", ("red",), False)]
+
+
+def test_regular_plurals_are_no_slips() -> None:
+    assert said("two parkas, trench coats") == [("coat", (), False), ("coat", (), False)]
+    assert parse("parkas, ponytails").slips == ()
+
+
+def test_a_mention_of_clothes_is_no_garment() -> None:
+    assert said("clothing: red coat") == [("coat", ("red",), False)]
+    assert said("dark clothing") == [("clothes", (), False)]
+
+
 def test_a_denied_gender_is_not_the_gender() -> None:
     assert parse("not a man, a woman in a red dress").gender == "female"
+
+
+def test_20000_captions_are_read_in_20_seconds() -> None:
+    texts = [row["text"] for row in SEEN]
+    started = time.process_time()
+    for text in texts:
+        parse(text)
+    assert (time.process_time() - started) * 20_000 / len(texts) < 20
 
 
 def test_time_grows_with_the_length_of_a_sentence() -> None:

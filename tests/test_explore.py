@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from passerby.cli import app
 from passerby.data.datasets import load_dataset
+from passerby.model.encoder import CountsTokens
 from passerby.model.onnx import OnnxEncoder
 from passerby.report.attributes import attributes_of
 from passerby.report.distribution import distribution
@@ -30,6 +31,7 @@ from passerby.report.images import ROW
 from passerby.report.shape import camera_of
 from passerby.report.typos import typos_in
 from passerby.report.words import clip_pieces, words_of
+from passerby.resolve import load_model
 from passerby.types import Caption, Record, Split
 
 
@@ -61,6 +63,13 @@ class TestWords:
         assert (words.captions, words.clip.captions) == (2, 1)
         assert words.clip.tokens_lost == 90 + 1 + 2 - 77
         assert words.clip.items_lost == {"feet": 1}
+
+    def test_what_a_model_cuts_is_counted_by_its_own_tokens(self) -> None:
+        small = load_model("passerby-s")
+        assert isinstance(small, CountsTokens)
+        words = words_of([record("a red jacket " + "zorblyqwx " * 40 + "shoes")], small)
+        assert words.model is not None
+        assert words.model.items_lost == {"feet": 1}
 
     def test_the_pieces_of_a_sentence(self) -> None:
         assert [piece[0] for piece in clip_pieces("A man's t-shirt, No. 7!")] == [

@@ -157,6 +157,8 @@ class TestTokenizer:
     def test_says_how_much_was_cut(self, tiny_encoder: OnnxEncoder, words: int) -> None:
         room = tiny.MAX_TOKENS - 2
         assert tiny_encoder.tokens_cut("jeans " * words) == max(0, words - room)
+        read = len("jeans " * min(words, room)) - 1 if words > room else len("jeans " * words)
+        assert tiny_encoder.characters_read("jeans " * words) == read
 
     @pytest.mark.parametrize("text", ["😀 👟", "красная куртка", "赤いジャケット", "\udcff\ud800", "\0", "\u202e", "a\u0301" * 500])
     def test_any_script_has_a_vector(self, tiny_encoder: OnnxEncoder, text: str) -> None:

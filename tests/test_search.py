@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import tiny
 from crops import media, random_vectors, unit, write_crop
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,3 +203,9 @@ def test_opposites_are_no_question(tiny_encoder: OnnxEncoder) -> None:
     vector = random_vectors(1)[0]
     with pytest.raises(QueryError, match="opposites"):
         query_of(tiny_encoder, vector, -vector)
+
+
+def test_what_is_cut_is_of_the_sentences_that_are_asked(tiny_encoder: OnnxEncoder) -> None:
+    room = tiny.MAX_TOKENS - 2
+    assert ask(tiny_encoder, "wearing " + "jeans " * (room - 1) + "no hat").cut == 0
+    assert ask(tiny_encoder, "wearing " + "jeans " * (room + 1) + "no hat").cut == 2

@@ -40,7 +40,25 @@ def test_slips(written: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["shot", "plait", "store", "block", "while", "hta", "shirt", "t-shirt", "x", "", "12345", "walking", "überhat"]
+    "word",
+    [
+        "shot",
+        "plait",
+        "store",
+        "block",
+        "while",
+        "hta",
+        "shirt",
+        "t-shirt",
+        "x",
+        "",
+        "12345",
+        "walking",
+        "überhat",
+        "parkas",
+        "ponytails",
+        "runner",
+    ],
 )
 def test_what_is_left_alone(word: str) -> None:
     assert meant(word) == word

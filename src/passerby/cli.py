@@ -108,7 +108,7 @@ def search(
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_hits
 
-    with Index.open(index or default_folder()) as opened:
+    with Index.open(index or default_folder()) as opened, opened.snapshot():
         encoder = load_model(model)
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, " ".join(words or ()), like)

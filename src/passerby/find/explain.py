@@ -67,8 +67,14 @@ def explain(index: Index, encoder: Encoder, words: str, hits: Sequence[Hit]) -> 
 
 def phrase_directions(encoder: Encoder, named: Sequence[Phrase]) -> NDArray[np.float32]:
     """What each phrase adds to anybody, float32 (p, d); a higher product with a vector means a better fit, denied or not."""
-    says, beside = (encode_texts(encoder, texts) for texts in ([p.says for p in named], [p.beside for p in named]))
-    return (says - beside) * np.array([-1 if p.denied else 1 for p in named], np.float32)[:, None]
+    texts = list(dict.fromkeys(text for phrase in named for text in (*phrase.says, *phrase.beside)))
+    row = {text: n for n, text in enumerate(texts)}
+    vectors = encode_texts(encoder, texts)
+
+    def mean(of: Sequence[str]) -> NDArray[np.float32]:
+        return np.asarray(vectors[[row[text] for text in of]].mean(axis=0))
+
+    return np.stack([(mean(phrase.says) - mean(phrase.beside)) * (-1 if phrase.denied else 1) for phrase in named])
 
 
 def shares_below(scores: NDArray[np.float32], of: NDArray[np.float32]) -> NDArray[np.float64]:

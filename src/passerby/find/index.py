@@ -148,7 +148,10 @@ class Index:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything read inside is of one moment, whatever other processes write."""
+        """Everything read inside is of one moment, whatever other processes write; one inside of another is the same."""
+        if self._db.in_transaction:
+            yield
+            return
         with plain_faults(self.folder):
             self._db.execute("BEGIN")
             try:

@@ -36,7 +36,7 @@ class Query:
 
     Args:
         text: as people read it.
-        cut: how many word pieces at its end were over the model's limit and not read.
+        cut: how many word pieces at the end of one of its sentences were over the model's limit and not read, at most.
         model: which model made the vectors, by digest and name.
         calibration: from a score to a probability; ``None`` where none was measured, as for pictures.
 
@@ -105,6 +105,10 @@ def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) ->
         pixels = preprocess(read_image(like), encoder.preprocessing)
         terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))
     text = " + ".join(part for part in (words, f"like {like.name}" if like else "") if part)
-    cut = encoder.tokens_cut(words) if isinstance(encoder, CountsTokens) else 0
+    cut = _most_cut(encoder, words) if words and isinstance(encoder, CountsTokens) else 0
     calibration = encoder.calibration if like is None else None
     return Query(text, tuple(terms), encoder.digest, encoder.name, cut, calibration)
+
+
+def _most_cut(encoder: CountsTokens, words: str) -> int:
+    return max(encoder.tokens_cut(prompt.text) for prompt in prompts(words))

@@ -56,6 +56,10 @@ class CountsTokens(Protocol):
         """How many tokens at the end of a text are over the model's limit."""
         ...
 
+    def characters_read(self, text: str) -> int:
+        """How many characters of a text are within it."""
+        ...
+
 
 def unit_vectors(features: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """A tower's output scaled to length 1 row by row.

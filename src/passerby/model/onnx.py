@@ -85,6 +85,11 @@ class OnnxEncoder:
         with self._loading:
             return self._tokenizer([text]).cut[0]
 
+    def characters_read(self, text: str) -> int:
+        """How many characters of a text are within the model's limit."""
+        with self._loading:
+            return self._tokenizer([text]).read[0]
+
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self._bundle.tokenizer.read(), self._bundle.max_tokens)

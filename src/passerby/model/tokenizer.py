@@ -19,11 +19,13 @@ class Tokens:
         input_ids: int64 (n, L).
         attention_mask: int64 (n, L), 1 for a token and 0 for padding.
         cut: how many tokens of each text were over the limit and left out.
+        read: how many characters of each text were not.
     """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     cut: tuple[int, ...]
+    read: tuple[int, ...]
 
 
 class Tokenizer:
@@ -57,7 +59,11 @@ class Tokenizer:
             input_ids[row, : len(encoding.ids)] = encoding.ids
             attention_mask[row, : len(encoding.ids)] = 1
         cut = tuple(sum(part.special_tokens_mask.count(0) for part in encoding.overflowing) for encoding in encodings)
-        return Tokens(input_ids, attention_mask, cut)
+        read = tuple(
+            max((end for _, end in encoding.offsets), default=0) if lost else len(text)
+            for text, encoding, lost in zip(texts, encodings, cut, strict=True)
+        )
+        return Tokens(input_ids, attention_mask, cut, read)
 
 
 def _unusable(expected: str, found: str) -> ModelError:

@@ -238,7 +238,7 @@ def _count(tally: _Tally, text: str, model: CountsTokens | None) -> None:
     if model and (over := model.tokens_cut(text)):
         tally.model.captions += 1
         tally.model.tokens += over
-        tally.model.items.update(_items_from(text, pieces[-over].start() if over <= len(pieces) else 0))
+        tally.model.items.update(_items_from(text, model.characters_read(text)))
     if _SIDE.search(text):
         tally.sides += 1
         _keep(tally.side_examples, text)
@@ -265,9 +265,9 @@ def _keep(examples: list[str], text: str) -> None:
 
 
 def _items_from(text: str, start: int) -> Iterator[str]:
-    """The parts of the body of things named from a place in a text on."""
+    """The parts of the body of things whose names are not whole before a place in a text."""
     for item in parse(text).items:
-        if item.thing_span[0] >= start:
+        if item.thing_span[1] > start:
             yield item.part.value
 
 

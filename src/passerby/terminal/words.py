@@ -50,4 +50,5 @@ def _json(description: PersonDescription) -> dict[str, Any]:
     document = asdict(description)
     for item in document["items"]:
         item["span"] = item.pop("thing_span")
+        del item["denied_span"]
     return document

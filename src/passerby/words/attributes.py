@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from passerby.words.description import Item, PersonDescription
-from passerby.words.lexicon import Part, is_plural, lexicon
+from passerby.words.lexicon import Part, is_plural, known_things, lexicon
 from passerby.words.reader import parse
 
-__all__ = ["Item", "Part", "PersonDescription", "describe", "parse"]
+__all__ = ["Item", "Part", "PersonDescription", "describe", "noun_phrase", "parse"]
 
 _NOUNS: Final = {"male": "man", "female": "woman", None: "person"}
 _CHILDREN: Final = {"male": "boy", "female": "little girl", None: "child"}
@@ -23,11 +23,19 @@ def describe(description: PersonDescription) -> str:
     absent = [item for item in description.items if item.negated]
     clauses = [
         " ".join([_person(description), *description.activities]),
-        *(_clause("wearing", worn)),
-        *(_clause("carrying", carried)),
+        *_clause("wearing", worn),
+        *_clause("carrying", [item for item in carried if known_things()[item.thing] is Part.CARRIED]),
+        *(f"carrying {_item(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
         *(f"without {_thing(item)}" for item in absent),
     ]
     return ", ".join(clauses) + "."
+
+
+def noun_phrase(item: Item) -> str:
+    """What a thing is called with its looks, as ``dark blue jacket`` or ``black shoes``."""
+    noun = lexicon().plurals[item.thing] if _is_several(item) else item.thing
+    looks = [item.shade, _colours(item), item.pattern, item.length, item.material]
+    return " ".join([*(look for look in looks if look), noun])
 
 
 def _person(description: PersonDescription) -> str:
@@ -52,11 +60,12 @@ def _item(item: Item) -> str:
 
 
 def _thing(item: Item) -> str:
-    several = is_plural(item.thing) or (item.part is Part.FEET)
-    noun = lexicon().plurals[item.thing] if several else item.thing
-    looks = [item.shade, _colours(item), item.pattern, item.length, item.material]
-    phrase = " ".join([*(look for look in looks if look), noun])
-    return phrase if several else f"{_article(phrase)} {phrase}"
+    phrase = noun_phrase(item)
+    return phrase if _is_several(item) else f"{_article(phrase)} {phrase}"
+
+
+def _is_several(item: Item) -> bool:
+    return is_plural(item.thing) or known_things()[item.thing] is Part.FEET
 
 
 def _colours(item: Item) -> str | None:

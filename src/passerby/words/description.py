@@ -16,6 +16,7 @@ class Item:
     """Something that a person wears or carries, or is said not to.
 
     Args:
+        part: where the thing is worn, or ``CARRIED``, which any thing can be.
         thing: as the lexicon calls it.
         colours: each as the lexicon calls it, a shade before it: ``dark blue``.
         shade: said of no colour in particular: ``dark``.
@@ -24,7 +25,8 @@ class Item:
         details: parts that have looks of their own, as ``white sole``.
         negated: said to be absent.
         uncertain: said with a doubt, or beside an alternative.
-        thing_span: where the thing stands in the sentence; not part of what makes two items equal.
+        thing_span, denied_span: where the sentence names the thing, and where it denies it if it does; not part of what makes two items
+            equal.
     """
 
     part: Part
@@ -39,10 +41,11 @@ class Item:
     negated: bool = False
     uncertain: bool = False
     thing_span: tuple[int, int] = field(default=(0, 0), compare=False)
+    denied_span: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         known = known_things()
-        if known.get(self.thing) is not self.part:
+        if self.thing not in known or self.part not in (known[self.thing], Part.CARRIED):
             where = f"worn as {known[self.thing]}" if self.thing in known else "unknown"
             raise QueryError(
                 expected=f"a thing worn as {self.part}", found=f"{self.thing!r}, {where}", do="use a thing and its part from lexicon.toml"

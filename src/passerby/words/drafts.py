@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from passerby.words.description import Item
-from passerby.words.lexicon import Kind, lexicon
+from passerby.words.lexicon import Kind, Part, lexicon
 from passerby.words.tokens import Token
 
 SIDE_KINDS: Final = (Kind.LEFT, Kind.RIGHT, Kind.BOTH)
@@ -82,11 +82,22 @@ class Draft:
     uncertain: bool = False
     side: str | None = None
     details: list[str] = field(default_factory=list)
+    carried: bool = False
+    denied_span: tuple[int, int] | None = None
+
+    @property
+    def part(self) -> Part:
+        """Where it is: a garment that is carried is not worn."""
+        return Part.CARRIED if self.carried and not self.negated else lexicon().parts[self.thing]
+
+    def says_something(self) -> bool:
+        """Whether it is more than the mention that there are clothes."""
+        return self.negated or self.thing != lexicon().typical[Part.BODY] or self.looks != Looks()
 
     def item(self) -> Item:
         """The item as far as it is known."""
         return Item(
-            part=lexicon().parts[self.thing],
+            part=self.part,
             thing=self.thing,
             colours=tuple(self.looks.colours),
             shade=self.looks.shade,
@@ -98,4 +109,5 @@ class Draft:
             negated=self.negated,
             uncertain=self.uncertain,
             thing_span=self.span,
+            denied_span=self.denied_span,
         )

@@ -52,6 +52,8 @@ class Kind(StrEnum):
     BUT = "buts"
     NEGATION = "negations"
     DOUBT = "doubts"
+    UNSEEN = "unseen"
+    TRIM = "trims"
     LEFT = "left"
     RIGHT = "right"
     BOTH = "both"
@@ -60,8 +62,10 @@ class Kind(StrEnum):
     FILLER = "fillers"
 
 
-TELLING: Final = frozenset({Kind.THING, Kind.ABSENT, Kind.COLOUR, Kind.PATTERN, Kind.MATERIAL, Kind.GENDER, Kind.HAIR})
-"""Kinds of words that tell people apart."""
+TELLING: Final = frozenset(
+    {Kind.THING, Kind.ABSENT, Kind.COLOUR, Kind.PATTERN, Kind.MATERIAL, Kind.GENDER, Kind.HAIR, Kind.NEGATION, Kind.WEARS, Kind.CARRIES}
+)
+"""Kinds of words that tell people apart, or decide what those that do say."""
 SHORTEST_TELLING: Final = 5
 """Letters; shorter words have too many neighbours."""
 
@@ -69,6 +73,7 @@ Meaning = Mapping[Kind, str]
 """What a phrase may do, and what Passerby calls it then."""
 
 _NAMED: Final = {
+    Kind.SHADE: "shades",
     Kind.COLOUR: "colours",
     Kind.PATTERN: "patterns",
     Kind.LENGTH: "lengths",
@@ -77,7 +82,10 @@ _NAMED: Final = {
     Kind.AGE: "ages",
     Kind.HAIR: "hair",
     Kind.ABSENT: "absent",
+    Kind.TRIM: "trims",
 }
+_COUNTED: Final = (Kind.THING, Kind.HAIR)
+"""Kinds of words that have a plural."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +97,15 @@ class Lexicon:
         longest: by the first word of a phrase, how many words the longest has.
         parts: where each thing is worn.
         plurals: the plural of each thing; its own name for those that are always plural.
+        hyponyms: of a thing, the narrower ones: a cap is a hat.
+        typical: the thing that stands for each part of the body.
         colours, things: by spelling, hyphens as spaces, what Passerby calls it.
         families: of each colour, the names it may also go by.
-        shades, links: words before and after a colour.
+        shades: what Passerby calls words before a colour.
+        links: words after a colour.
         patterns: what Passerby calls them.
         words: all of all phrases.
-        telling: those of at least five letters that tell people apart, by their first letter.
+        telling: those of at least five letters that tell people apart by themselves, by their first letter.
         no_slips: words that look like a slip of one of them and are none.
     """
 
@@ -102,6 +113,8 @@ class Lexicon:
     longest: Mapping[str, int]
     parts: Mapping[str, Part]
     plurals: Mapping[str, str]
+    hyponyms: Mapping[str, tuple[str, ...]]
+    typical: Mapping[Part, str]
     colours: Mapping[str, str]
     families: Mapping[str, frozenset[str]]
     things: Mapping[str, str]
@@ -120,6 +133,8 @@ def lexicon() -> Lexicon:
     phrases: dict[str, dict[Kind, str]] = defaultdict(dict)
     for kind, spelling, name in _entries(table):
         phrases[" ".join(words_of(spelling))].setdefault(kind, name)
+        if kind in _COUNTED:
+            phrases[" ".join(words_of(_regular_plural(spelling)))].setdefault(kind, name)
     longest: dict[str, int] = {}
     for phrase in phrases:
         first, *rest = phrase.split()
@@ -130,6 +145,8 @@ def lexicon() -> Lexicon:
         longest=longest,
         parts={name: Part(part) for part, group in table["things"].items() for name in group},
         plurals={name: _plural(name, others) for name, others in things.items()},
+        hyponyms={thing: tuple(narrower) for thing, narrower in table["hyponyms"].items()},
+        typical={Part(part): thing for part, thing in table["typical"].items()},
         colours=_by_spelling(table["colours"]),
         families={colour: _families(colour, table["families"]) for colour in table["colours"]},
         things=_by_spelling(things),
@@ -179,7 +196,7 @@ def _entries(table: Mapping[str, Any]) -> Iterator[tuple[Kind, str, str]]:
     for kind, group in named:
         for name, others in group.items():
             yield from ((kind, spelling, name) for spelling in (name, *others) if kind is not Kind.ABSENT or spelling != name)
-    listed = [(Kind.SHADE, table["shades"]), (Kind.LINK, table["links"]), (Kind.DETAIL, table["details"]["names"])]
+    listed = [(Kind.LINK, table["links"]), (Kind.DETAIL, table["details"]["names"])]
     for kind, spellings in listed + [(Kind(key), spellings) for key, spellings in table["grammar"].items()]:
         yield from ((kind, spelling, spelling) for spelling in spellings)
 
@@ -193,7 +210,7 @@ def _families(colour: str, families: Mapping[str, list[str]]) -> frozenset[str]:
 
 
 def _telling(phrases: Mapping[str, Meaning]) -> dict[str, tuple[str, ...]]:
-    words = {word for phrase, meaning in phrases.items() if TELLING & meaning.keys() for word in phrase.split()}
+    words = {phrase for phrase, meaning in phrases.items() if TELLING & meaning.keys()}
     by_letter: dict[str, list[str]] = defaultdict(list)
     for word in sorted(words):
         if len(word) >= SHORTEST_TELLING and word.isalpha():
@@ -203,6 +220,15 @@ def _telling(phrases: Mapping[str, Meaning]) -> dict[str, tuple[str, ...]]:
 
 def _plural(name: str, others: list[str]) -> str:
     return name if is_plural(name) or not others else others[0]
+
+
+def _regular_plural(spelling: str) -> str:
+    """``parkas`` of ``parka``; what ends in *s* stays, a plural already or too rare to matter."""
+    if spelling.endswith("s"):
+        return spelling
+    if spelling.endswith("y") and spelling[-2] not in "aeiou":
+        return f"{spelling[:-1]}ies"
+    return f"{spelling}es" if spelling.endswith(("x", "ch", "sh")) else f"{spelling}s"
 
 
 def is_plural(name: str) -> bool:

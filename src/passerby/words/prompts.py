@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from passerby.words.attributes import describe, parse
+from passerby.words.attributes import describe, noun_phrase, parse
+from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
-from passerby.words.lexicon import Kind
+from passerby.words.lexicon import Kind, known_things, lexicon
 from passerby.words.slips import meant
-from passerby.words.tokens import Token, tokens_of
+from passerby.words.tokens import tokens_of
 
 SENTENCE: Final = frozenset({Kind.WEARS, Kind.CARRIES, Kind.COPULA, Kind.ATTACHING})
 """Kinds of words of which a sentence has one and keywords have none."""
 DENIAL: Final = 0.5
-"""How much less a person counts who has what is denied; 1 is the weight of the description itself."""
+"""How much less a person counts who has all that is denied; 1 is the weight of the description itself."""
 ANYBODY: Final = "A person."
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
-_DANGLING: Final = re.compile(r"(?:[\s,;]|\b(?:and|but|or|with)\b)*\s*(?=[.,;]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     """
     tokens, description = tokens_of(text), parse(text)
     affirmed = replace(description, items=tuple(item for item in description.items if not item.negated))
-    kept = _mended(_without(text, _denials(tokens, description))) or ANYBODY
+    kept = _mended(without_denials(text, tokens, description.items)) or ANYBODY
     asked = [kept]
     if affirmed.items and not any(SENTENCE & token.meaning.keys() for token in tokens):
         asked.append(describe(affirmed))
@@ -55,62 +55,57 @@ class Phrase:
 
     Args:
         text: short, as ``red jacket`` or ``no hat``.
-        says: a sentence of a person of whom it is said.
+        says: sentences of people of whom it is said.
         beside: the same of anybody: what the phrase says is the difference.
         denied: the person is said not to have it.
     """
 
     text: str
-    says: str
-    beside: str
-    denied: bool
+    says: tuple[str, ...]
+    beside: tuple[str, ...]
+    denied: bool = False
 
 
 def phrases(text: str) -> tuple[Phrase, ...]:
     """The things that a description names, one by one, each once."""
-    return tuple(map(_phrase, dict.fromkeys(parse(text).items)))
+    items = tuple(dict.fromkeys(replace(item, uncertain=False, side=None) for item in parse(text).items))
+    return tuple(phrase_of(item, including(item, but=items) if item.negated else ()) for item in items)
 
 
-def _phrase(item: Item) -> Phrase:
-    has = replace(item, negated=False, uncertain=False)
-    bare = Item(item.part, item.thing)
-    looks = (item.shade, *item.colours, item.pattern, item.length, item.material, item.thing)
-    beside = describe(PersonDescription((bare,))) if bare != has else ANYBODY
-    label = " ".join(look for look in looks if look)
-    return Phrase(f"no {label}" if item.negated else label, describe(PersonDescription((has,))), beside, item.negated)
+def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
+    """What to hold a picture against to see whether somebody has a thing, or does not if it is negated.
+
+    Args:
+        alike: what counts as having it too.
+    """
+    has = replace(item, negated=False)
+    having = (has, *alike)
+    bare = [Item(one.part, one.thing) for one in having]
+    beside = (ANYBODY,) if has == bare[0] else tuple(map(_somebody_with, bare))
+    details = f" with {' and '.join(has.details)}" if has.details else ""
+    label = f"{noun_phrase(has)}{details}"
+    return Phrase(f"no {label}" if item.negated else label, tuple(map(_somebody_with, having)), beside, item.negated)
 
 
 def _denied(description: PersonDescription) -> Iterator[Prompt]:
-    """A thing that is not there: its difference to anybody, taken away."""
-    denied = dict.fromkeys(replace(item, negated=False, uncertain=False) for item in description.items if item.negated)
+    """A thing that is not there, or any narrower one that the person is not said to have: its difference to anybody, taken away."""
+    denied = dict.fromkeys(replace(item, negated=False, uncertain=False, side=None) for item in description.items if item.negated)
     for item in denied:
-        yield Prompt(describe(PersonDescription((item,))), -DENIAL)
+        having = (item, *including(item, but=description.items))
+        yield from (Prompt(_somebody_with(one), -DENIAL / len(denied) / len(having)) for one in having)
     if denied:
-        yield Prompt(ANYBODY, DENIAL * len(denied))
+        yield Prompt(ANYBODY, DENIAL)
 
 
-def _denials(tokens: Sequence[Token], description: PersonDescription) -> list[tuple[int, int]]:
-    """Where a text denies something: from the word of negation to the thing."""
-    spans = []
-    for item in description.items:
-        if item.negated:
-            start, end = item.thing_span
-            before = [token.span[0] for token in tokens if token.span[0] <= start and Kind.NEGATION in token.meaning]
-            spans.append((start if _is_absent(tokens, start) else max(before, default=start), end))
-    return spans
+def including(item: Item, but: Iterable[Item] = ()) -> tuple[Item, ...]:
+    """The narrower things of a thing, with its looks, but for those that somebody is said to have: of a hat, a cap."""
+    known, had = known_things(), {other.thing for other in but if not other.negated}
+    narrower = lexicon().hyponyms.get(item.thing, ())
+    return tuple(replace(item, thing=thing, part=known[thing], negated=False) for thing in narrower if thing not in had)
 
 
-def _is_absent(tokens: Sequence[Token], start: int) -> bool:
-    """Whether a word denies by itself, as *hatless*."""
-    return any(token.span[0] == start and Kind.ABSENT in token.meaning for token in tokens)
-
-
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """A text without some spans, which may overlap: one word of negation may deny several things."""
-    if not spans:
-        return text
-    kept = "".join(letter for place, letter in enumerate(text) if not any(start <= place < end for start, end in spans))
-    return " ".join(_DANGLING.sub("", kept).split()).lstrip(" .,;").rstrip(" ,;")
+def _somebody_with(item: Item) -> str:
+    return describe(PersonDescription((item,)))
 
 
 def _mended(text: str) -> str:

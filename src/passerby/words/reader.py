@@ -7,21 +7,32 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from passerby.words.ahead import (
+    ARTICLES,
+    FAR,
+    MODIFIERS,
+    POSSESSIVES,
+    bare_thing_follows,
+    clause_ends,
+    colours_follow,
+    denial_goes_on,
+    in_hand,
+    looks_after,
+    next_is,
+    thing_follows,
+)
 from passerby.words.description import PersonDescription
 from passerby.words.drafts import ORDER, QUALIFIERS, SIDE_KINDS, Draft, Looks, qualifier
 from passerby.words.lexicon import Kind, Part, lexicon
 from passerby.words.tokens import Mark, Token, tokens_of
 
-AHEAD: Final = 12
-"""Words that are looked at to find out whether a thing follows."""
-FAR: Final = 3
-"""Unknown words at most between a colour and the thing that has it."""
-
-_MODIFIERS: Final = {*QUALIFIERS, Kind.LINK}
-_TRANSPARENT: Final = {*_MODIFIERS, Kind.FILLER}
-_ARTICLES: Final = {"a", "an", "the"}
 _RELATIVE: Final = {"which", "that"}
 _VAGUE_LENGTHS: Final = {"short", "long"}
+_SOMEBODYS: Final = {*POSSESSIVES, "the"}
+_HELD: Final = {*ARTICLES, *POSSESSIVES, "some", "one", "two", "pair", "of", "up"}
+"""Words between *carrying* and what is carried."""
+_DENIES_ONE: Final = {"no", "wearing no"}
+"""Words that deny no more than the next thing: *no hat and glasses*, but *without a hat and glasses*."""
 
 
 def parse(text: str) -> PersonDescription:
@@ -30,7 +41,7 @@ def parse(text: str) -> PersonDescription:
     reader = _Reader(tokens)
     reader.read()
     return PersonDescription(
-        items=tuple(draft.item() for draft in reader.items),
+        items=tuple(draft.item() for draft in reader.items if draft.says_something()),
         gender=reader.gender,
         age=reader.age,
         hair=tuple(reader.hair),
@@ -53,7 +64,10 @@ class _Opener(Enum):
 
 @dataclass(slots=True)
 class _Reader:
-    """Where the reading is. ``last`` is the latest thing of the sentence, ``subject`` the same while a colour may follow it directly."""
+    """Where the reading is. ``last`` is the latest thing of the sentence, ``subject`` the same while a colour may follow it directly.
+
+    Of the latest word of negation, ``denial`` is where it stands, ``denied`` whether it was about something that is no thing.
+    """
 
     tokens: Sequence[Token]
     items: list[Draft] = field(default_factory=list)
@@ -72,6 +86,10 @@ class _Reader:
     on_hair: bool = False
     negated: bool = False
     denied: bool = False
+    denies_several: bool = False
+    denial: int = 0
+    carries: bool = False
+    after_article: bool = False
     was_negated: bool = False
     doubted: bool = False
     colours_follow: bool = False
@@ -92,7 +110,7 @@ class _Reader:
 
     def _known(self, token: Token) -> None:
         kind = self._kind(token)
-        if kind in _MODIFIERS:
+        if kind in MODIFIERS:
             self._modifier(token, kind)
         elif kind is not Kind.FILLER:
             _ACTIONS.get(kind, _Reader._stop)(self, token)
@@ -101,32 +119,18 @@ class _Reader:
         """Which of a phrase's kinds it is here."""
         kinds = token.meaning
         if Kind.PATTERN in kinds and Kind.DETAIL in kinds:
-            return Kind.PATTERN if not self.last or self._thing_follows() else Kind.DETAIL
+            return Kind.PATTERN if not self.last or thing_follows(self.tokens, self.at) else Kind.DETAIL
         if Kind.THING in kinds and Kind.DETAIL in kinds and self.last and lexicon().parts[self.last.thing] is Part.FEET:
             return Kind.DETAIL
         if Kind.THING in kinds and Kind.MATERIAL in kinds and self.at < len(self.tokens) and Kind.THING in self.tokens[self.at].meaning:
             return Kind.MATERIAL
         return next(kind for kind in ORDER if kind in kinds)
 
-    def _thing_follows(self) -> bool:
-        """Whether a thing comes next but for words that describe it and a few that are unknown."""
-        unknown = 0
-        for token in self.tokens[self.at : self.at + AHEAD]:
-            if Kind.THING in token.meaning:
-                return True
-            unknown += not token.meaning
-            if token.mark or unknown > FAR or not (token.meaning.keys() & _TRANSPARENT or not token.meaning):
-                return False
-        return False
-
-    def _next_is(self, *kinds: Kind) -> bool:
-        return self.at < len(self.tokens) and any(kind in self.tokens[self.at].meaning for kind in kinds)
-
     def _mark(self, token: Token) -> None:
         if token.mark is Mark.COMMA:
             self._separate(token)
             if self.negated or self.was_negated:
-                self.negated = self.was_negated = self._list_ends_in_or()
+                self.negated = self.was_negated = denial_goes_on(self.tokens, self.at, past_and=self.denies_several)
         elif token.mark is Mark.COLON:
             self._flush()
             if self.subject:
@@ -137,27 +141,8 @@ class _Reader:
 
     def _begin_sentence(self) -> None:
         self.opener, self.last, self.subject, self.side = _Opener.NOTHING, None, None, None
-        self.on_hair = self.negated = self.was_negated = self.doubted = False
-        self.colours_follow = self._colours_follow()
-
-    def _colours_follow(self) -> bool:
-        """Whether keywords up to the next full stop name things first, then their colours: *jacket red jeans blue*."""
-        said = []
-        for token in self.tokens[self.at :]:
-            if token.mark is Mark.END:
-                break
-            if not token.mark and Kind.FILLER not in token.meaning:
-                said.append(Kind.THING if Kind.THING in token.meaning else qualifier(token))
-        return len(said) > 1 and said[0] is Kind.THING and said[-1] in QUALIFIERS and all(said)
-
-    def _list_ends_in_or(self) -> bool:
-        """Whether *or* comes next, or after bare things with commas between."""
-        for token in self.tokens[self.at :]:
-            if Kind.OR in token.meaning:
-                return True
-            if token.mark is not Mark.COMMA and not token.meaning.keys() & {Kind.THING} and token.text not in ("a", "an"):
-                return False
-        return False
+        self.on_hair = self.negated = self.was_negated = self.doubted = self.carries = False
+        self.colours_follow = colours_follow(self.tokens, self.at)
 
     def _unknown(self, token: Token) -> None:
         self.lost.append(token)
@@ -186,28 +171,32 @@ class _Reader:
 
     def _absent(self, token: Token) -> None:
         self._flush()
-        self.negated = True
+        self.negated, self.denial = True, token.span[0]
         self._add(token.meaning[Kind.ABSENT], token.span, False)
 
     def _add(self, thing: str, span: tuple[int, int], uncertain: bool) -> None:
         draft = Draft(thing, span, Looks.of(self.pending), self.negated, uncertain)
+        draft.denied_span = (self.denial, span[1]) if self.negated else None
+        draft.carried = self.carries or in_hand(self.tokens, self.at)
         if self.side and lexicon().parts[thing] is Part.CARRIED:
             draft.side, self.side = self.side, None
         self.items.append(draft)
         self.pending.clear()
         self.gap, self.opener, self.last, self.subject = 0, _Opener.NOTHING, draft, draft
         self.was_negated, self.negated = self.negated, False
-        self.on_hair = self.doubted = False
+        self.on_hair = self.doubted = self.carries = self.after_article = False
 
     def _uncertain(self) -> bool:
         return self.doubted or any(Kind.OR in token.meaning for token in self.pending)
 
     def _separate(self, token: Token) -> None:
         """At a comma, an *and* or an *or*: do the colours before belong to what comes next?"""
-        if self.pending and not self.gap and self._colours_go_on():
+        is_one = self.after_article and token.mark is not None
+        if self.pending and not self.gap and (is_one or self._colours_go_on()):
             self.pending.append(token)
             return
         self._flush()
+        self.carries = self.after_article = False
         if token.mark and self.subject and not self.subject.looks.coloured:
             self.opener = _Opener.APPOSED
         else:
@@ -218,13 +207,14 @@ class _Reader:
         following = self.tokens[self.at] if self.at < len(self.tokens) else None
         if following and (following.meaning.keys() & {Kind.AND, Kind.OR}):
             return True
-        goes_on = self._next_is(*QUALIFIERS)
-        return goes_on and not (self.opener is _Opener.BOUND and self._thing_follows())
+        goes_on = next_is(self.tokens, self.at, *QUALIFIERS)
+        return goes_on and not (self.opener is _Opener.BOUND and thing_follows(self.tokens, self.at))
 
     def _and(self, token: Token) -> None:
+        goes_on = self.was_negated and self.denies_several and bare_thing_follows(self.tokens, self.at)
         self._separate(token)
         if not self.pending:
-            self.negated = self.was_negated = False
+            self.negated, self.was_negated = goes_on, False
 
     def _or(self, token: Token) -> None:
         if self.was_negated:
@@ -238,18 +228,29 @@ class _Reader:
         self.negated = self.doubted = False
 
     def _negation(self, token: Token) -> None:
+        """Denies what comes next; at the end of a clause what came before: *hat: none*."""
+        if self.subject and self.opener is _Opener.BOUND and clause_ends(self.tokens, self.at):
+            self.subject.negated, self.subject.denied_span = True, (self.subject.span[0], token.span[1])
+            return
         self._stop(token)
-        self.negated, self.denied = True, False
+        self.negated, self.denied, self.denial, self.denies_several = True, False, token.span[0], token.text not in _DENIES_ONE
+
+    def _unseen(self, token: Token) -> None:
+        """What cannot be seen is not there, unless it is somebody's: *his shoes* are."""
+        known = self.at < len(self.tokens) and self.tokens[self.at].text in _SOMEBODYS
+        (self._doubt if known else self._negation)(token)
 
     def _doubt(self, token: Token) -> None:
         self._stop(token)
         self.doubted = True
 
     def _stop(self, token: Token) -> None:
-        if token.text in _ARTICLES and self.opener is _Opener.BOUND and not self.pending:
+        if token.text in ARTICLES and self.opener is _Opener.BOUND and not self.pending:
             return
         self._flush()
+        self.after_article = token.text in ("a", "an")
         self.opener, self.was_negated = _Opener.NOTHING, False
+        self.carries &= token.text in _HELD or Kind.DOUBT in token.meaning
         if token.text not in _RELATIVE:
             self.subject, self.on_hair = None, False
 
@@ -266,7 +267,7 @@ class _Reader:
         self._stop(token)
         if self.denied and token.text in ("in", "on"):
             self.negated = False
-        if subject and not subject.looks.coloured:
+        if subject and not subject.looks.coloured and not subject.negated:
             self.subject, self.opener = subject, _Opener.BOUND
         elif token.text == "in":
             self.opener = _Opener.WEARS
@@ -274,6 +275,10 @@ class _Reader:
     def _wears(self, token: Token) -> None:
         self._stop(token)
         self.opener = _Opener.WEARS
+
+    def _carries(self, token: Token) -> None:
+        self._stop(token)
+        self.carries = True
 
     def _gender(self, token: Token) -> None:
         self._stop(token)
@@ -300,7 +305,7 @@ class _Reader:
         phrase = " ".join([*["no"] * self.negated, *said, token.meaning[Kind.HAIR]])
         if phrase not in self.hair:
             self.hair.append(phrase)
-        self.on_hair, self.negated = True, False
+        self.on_hair, self.negated = not self.negated, False
 
     def _detail(self, token: Token) -> None:
         if self.last is None or self.negated or self.last.negated:
@@ -315,14 +320,28 @@ class _Reader:
         self.pending.clear()
         self._stop(token)
 
+    def _trim(self, token: Token) -> None:
+        """*Trimmed in white*: a white trim of the thing before."""
+        count = looks_after(self.tokens, self.at)
+        if not count or self.last is None or self.last.negated:
+            self._unknown(token)
+            return
+        self._stop(token)
+        said = self.tokens[self.at + 1 : self.at + 1 + count]
+        self.last.details.append(" ".join([*(word.text for word in said), token.meaning[Kind.TRIM]]))
+        self.at += 1 + count
+
     def _one_side(self, token: Token) -> None:
         self._stop(token)
-        if not self._next_is(Kind.PLACE):
+        if not next_is(self.tokens, self.at, Kind.PLACE):
             return
+        end = self.tokens[self.at].span[1]
         self.at += 1
         side = next(kind.value for kind in SIDE_KINDS if kind in token.meaning)
         if self.last and lexicon().parts[self.last.thing] is Part.CARRIED and not self.last.side:
             self.last.side = side
+            if self.last.denied_span:
+                self.last.denied_span = (self.last.denied_span[0], end)
         else:
             self.side = side
 
@@ -369,6 +388,9 @@ _ACTIONS: Final[Mapping[Kind, Callable[[_Reader, Token], None]]] = {
     Kind.HAIR: _Reader._hair,
     Kind.ACTIVITY: _Reader._activity,
     Kind.WEARS: _Reader._wears,
+    Kind.CARRIES: _Reader._carries,
+    Kind.UNSEEN: _Reader._unseen,
+    Kind.TRIM: _Reader._trim,
     Kind.COPULA: _Reader._copula,
     Kind.ATTACHING: _Reader._attaching,
     Kind.AND: _Reader._and,

@@ -23,11 +23,16 @@ def meant(word: str) -> str:
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import extract
 
-    known = lexicon()
-    if len(word) < SHORTEST_TELLING - 1 or not word.isalpha() or word in known.words or word in known.no_slips:
+    if len(word) < SHORTEST_TELLING - 1 or not word.isalpha() or _is_word(word):
         return word
-    near = extract(word, known.telling.get(word[0], ()), scorer=OSA.distance, score_cutoff=1, limit=None)
+    near = extract(word, lexicon().telling.get(word[0], ()), scorer=OSA.distance, score_cutoff=1, limit=None)
     return near[0][0] if len({_meaning(found) for found, _, _ in near}) == 1 else word
+
+
+def _is_word(word: str) -> bool:
+    known = lexicon()
+    is_singular = not word.endswith("s") and f"{word}s" in known.words
+    return word in known.words or is_singular or word in known.no_slips
 
 
 def _meaning(word: str) -> object:

@@ -21,7 +21,7 @@ class Mark(Enum):
 
 
 _PIECES: Final = re.compile(
-    r"(?P<word>[^\W_]+(?:['’][^\W_]+|/[^\W_](?![^\W_]))*)|(?P<dash>(?<=\s)[-–—]+(?=\s)|[:()])|(?P<mark>[.,;!?\n/&+])"
+    r"(?P<word>[^\W_]+(?:['’][^\W_]+|/(?:[^\W_]|out)(?![^\W_]))*)|(?P<dash>(?<=\s)[-–—]+(?=\s)|[:()=])|(?P<mark>[.,;!?\n/&+])"
 )
 _MARKS: Final = {",": Mark.COMMA, **dict.fromkeys(".;!?\n", Mark.END)}
 _AND: Final[Meaning] = {Kind.AND: "and"}

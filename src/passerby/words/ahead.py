@@ -1,0 +1,101 @@
+"""What comes next in a sentence that is being read, ``at`` being the place of its next token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from passerby.words.drafts import QUALIFIERS, qualifier
+from passerby.words.lexicon import Kind
+from passerby.words.tokens import Mark, Token
+
+AHEAD: Final = 12
+"""Words that are looked at to find out whether a thing follows."""
+FAR: Final = 3
+"""Unknown words at most between a colour and the thing that has it."""
+
+MODIFIERS: Final = frozenset({*QUALIFIERS, Kind.LINK})
+ARTICLES: Final = frozenset({"a", "an", "the"})
+POSSESSIVES: Final = frozenset({"his", "her", "their", "its"})
+
+_TRANSPARENT: Final = {*MODIFIERS, Kind.FILLER}
+_HELD_IN: Final = {"hand", "hands", "arm", "arms"}
+_BEFORE_HAND: Final = {*ARTICLES, *POSSESSIVES, "one", "left", "right", "both"}
+
+
+def next_is(tokens: Sequence[Token], at: int, *kinds: Kind) -> bool:
+    """Whether the next token may be one of these."""
+    return at < len(tokens) and any(kind in tokens[at].meaning for kind in kinds)
+
+
+def clause_ends(tokens: Sequence[Token], at: int) -> bool:
+    """Whether punctuation or nothing comes next."""
+    return at >= len(tokens) or tokens[at].mark is not None
+
+
+def thing_follows(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a thing comes next but for words that describe it and a few that are unknown."""
+    unknown = 0
+    for token in tokens[at : at + AHEAD]:
+        if Kind.THING in token.meaning:
+            return True
+        unknown += not token.meaning
+        if token.mark or unknown > FAR or not (token.meaning.keys() & _TRANSPARENT or not token.meaning):
+            return False
+    return False
+
+
+def bare_thing_follows(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a thing comes next of which nothing is said: *a bag*, but not *a red bag* or *a bag is*."""
+    at += at < len(tokens) and (tokens[at].text in ARTICLES or tokens[at].text == "any")
+    return next_is(tokens, at, Kind.THING) and not next_is(tokens, at + 1, Kind.COPULA)
+
+
+def colours_follow(tokens: Sequence[Token], at: int) -> bool:
+    """Whether keywords up to the next full stop name things first, then their colours: *jacket red jeans blue*."""
+    said = []
+    for token in tokens[at:]:
+        if token.mark is Mark.END:
+            break
+        if not token.mark and Kind.FILLER not in token.meaning:
+            said.append(Kind.THING if Kind.THING in token.meaning else qualifier(token))
+    return len(said) > 1 and said[0] is Kind.THING and said[-1] in QUALIFIERS and all(said)
+
+
+def denial_goes_on(tokens: Sequence[Token], at: int, *, past_and: bool) -> bool:
+    """Whether *or* comes next, or after bare things with commas between; or else *and* before another bare thing."""
+    for place, token in enumerate(tokens[at:], at):
+        if Kind.OR in token.meaning:
+            return True
+        if Kind.AND in token.meaning:
+            return past_and and bare_thing_follows(tokens, place + 1)
+        if token.mark is not Mark.COMMA and not token.meaning.keys() & {Kind.THING} and token.text not in ("a", "an"):
+            return False
+    return False
+
+
+def in_hand(tokens: Sequence[Token], at: int) -> bool:
+    """Whether *in his hand*, *over one arm* or the like comes next."""
+    if at >= len(tokens) or tokens[at].text not in ("in", "over"):
+        return False
+    return any(
+        token.text in _HELD_IN and all(between.text in _BEFORE_HAND for between in tokens[at + 1 : place])
+        for place, token in enumerate(tokens[at + 1 : at + 4], at + 1)
+    )
+
+
+def looks_after(tokens: Sequence[Token], at: int) -> int:
+    """How many tokens after *in*, *with* or *by* say how something looks, unless a thing follows that looks so."""
+    if at >= len(tokens) or tokens[at].text not in ("in", "with", "by") or thing_follows(tokens, at + 1):
+        return 0
+    count = 0
+    while qualifier_at(tokens, at + 1 + count):
+        count += 1
+        joined = next_is(tokens, at + 1 + count, Kind.AND) and qualifier_at(tokens, at + 2 + count)
+        count += joined
+    return count
+
+
+def qualifier_at(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the token at a place says how something looks."""
+    return at < len(tokens) and qualifier(tokens[at]) is not None
