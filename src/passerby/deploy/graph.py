@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from passerby.errors import ModelError
 from passerby.model.bundle import BundleFile
@@ -26,7 +26,7 @@ def read_tower(file: BundleFile) -> ModelProto:
     """A bundle's tower as a graph of plain ONNX that holds all of its weights.
 
     Raises:
-        ModelError: not ONNX, weights outside the file, an older opset than ``OPSET``, or a node of another domain.
+        ModelError: not ONNX, weights outside the file, an older opset than ``OPSET``, a node of another domain or one that holds a graph.
     """
     try:
         model = onnx.load_from_string(file.read())
@@ -41,6 +41,9 @@ def read_tower(file: BundleFile) -> ModelProto:
     foreign = next((n for n in model.graph.node if n.domain not in ("", "ai.onnx")), None)
     if foreign is not None:
         raise _unusable(file, "of plain ONNX nodes", f"the node {foreign.name} of type {foreign.domain}.{foreign.op_type}")
+    nested = next((n for n in model.graph.node if any(a.type == AttributeProto.GRAPH for a in n.attribute)), None)
+    if nested is not None:
+        raise _unusable(file, "with no graph within a node", f"the node {nested.name} of type {nested.op_type}")
     return model
 
 

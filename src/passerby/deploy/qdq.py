@@ -8,7 +8,7 @@ al., "SmoothQuant", ICML 2023): a few channels with large values would leave no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,15 @@ class Range:
         return round(-self.low / self.step)
 
 
-def smooth(model: ModelProto, inputs: Iterable[Feed]) -> None:
+def smooth(model: ModelProto, inputs: Iterable[Feed], keep: Collection[str] = ()) -> None:
     """Even out the channels that each linear layer reads, and its weights the other way round, in place; what it computes stays the same.
 
     Args:
         inputs: what the model takes, one mapping for each run; the channels' sizes are measured on them.
+        keep: weights whose layers are left alone.
     """
     weights = {i.name: i for i in model.graph.initializer}
-    linear = [n for n in layers(model) if n.op_type != "Conv"]
+    linear = [n for n in layers(model) if n.op_type != "Conv" and n.input[1] not in keep]
     largest = _channel_maxima(model, {n.input[0] for n in linear}, inputs)
     products = []
     for node in linear:
@@ -81,19 +82,22 @@ def _channel_maxima(model: ModelProto, names: Iterable[str], inputs: Iterable[Fe
     return largest
 
 
-def quantize_weights(model: ModelProto, inputs: Iterable[Feed]) -> None:
-    """Turn the weights of every convolution and linear layer into int8, per output channel, in place.
+def quantize_weights(model: ModelProto, inputs: Iterable[Feed], keep: Collection[str] = ()) -> None:
+    """Turn the weights of convolutions and linear layers into int8, per output channel, in place.
 
     What rounding a convolution's weights adds to its output on average is taken from its bias (Nagel et al., "Data-Free Quantization
     Through Weight Equalization and Bias Correction", ICCV 2019): a depthwise filter has few weights, and their errors do not cancel.
 
     Args:
         inputs: what the model takes, one mapping for each run; the mean inputs of convolutions are measured on them.
+        keep: weights that stay in float.
     """
+    chosen = [n for n in layers(model) if n.input[1] not in keep]
+    _give_biases(model, [n for n in chosen if n.op_type == "Conv"])
     weights = {i.name: i for i in model.graph.initializer}
-    means = _channel_means(model, {n.input[0] for n in layers(model) if n.op_type == "Conv"}, inputs)
+    means = _channel_means(model, {n.input[0] for n in chosen if n.op_type == "Conv"}, inputs)
     dequantize = []
-    for node in layers(model):
+    for node in chosen:
         weight = weights[node.input[1]]
         axis = _channel_axis(node)
         original = numpy_helper.to_array(weight)
@@ -109,6 +113,16 @@ def quantize_weights(model: ModelProto, inputs: Iterable[Feed]) -> None:
         dequantize.append(helper.make_node("DequantizeLinear", [weight.name, weight.name + SCALE], [wide], f"{wide}.node", axis=axis))
         node.input[1] = wide
     insert(model, dequantize)
+
+
+def _give_biases(model: ModelProto, convolutions: Iterable[NodeProto]) -> None:
+    """A bias of zeros to each convolution that has none."""
+    outputs = {i.name: i.dims[0] for i in model.graph.initializer if i.dims}
+    for node in convolutions:
+        if len(node.input) < 3:
+            bias = f"{node.input[1]}.bias"
+            model.graph.initializer.append(numpy_helper.from_array(np.zeros(outputs[node.input[1]], np.float32), bias))
+            node.input.append(bias)
 
 
 def _mean_output(weight: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -127,6 +141,18 @@ def _channel_means(model: ModelProto, names: Iterable[str], inputs: Iterable[Fee
         for name, value in values.items():
             means.setdefault(name, []).append(value.mean(axis=(0, 2, 3)))
     return {name: np.mean(seen, axis=0) for name, seen in means.items()}
+
+
+def token_table(model: ModelProto) -> str | None:
+    """The name of the stored table whose rows the text tower gathers by ``input_ids``; ``None`` for a tower that reads none."""
+    stored = {i.name for i in model.graph.initializer}
+    ids = {"input_ids"}
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Identity", "Reshape") and node.input[0] in ids:
+            ids.add(node.output[0])
+        if node.op_type == "Gather" and node.input[1] in ids and node.input[0] in stored:
+            return str(node.input[0])
+    return None
 
 
 def quantize_embedding(model: ModelProto, name: str) -> None:
@@ -163,11 +189,13 @@ def quantize_activations(model: ModelProto, ranges: Mapping[str, Range]) -> None
     insert(model, pairs)
 
 
-def activations(model: ModelProto) -> list[str]:
+def activations(model: ModelProto, keep: Collection[str] = ()) -> list[str]:
     """The tensors to quantise: what a quantised layer reads, and what a convolution writes, after its ReLU6 where it has one."""
     clips = {n.input[0]: n.output[0] for n in model.graph.node if n.op_type == "Clip"}
     names = []
     for node in layers(model):
+        if node.input[1] in keep:
+            continue
         names.append(node.input[0])
         if node.op_type == "Conv":
             names.append(clips.get(node.output[0], node.output[0]))
