@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -103,7 +104,8 @@ def fitted(dataset: Dataset, text: onnx.ModelProto, words: bytes) -> Float32:
     flat = run(image_tower(np.eye(cells, dtype=np.float32)), {"pixel_values": pixels(val)})[0]
     said = {r.identity: [c.text for other in val if other.identity == r.identity for c in other.captions] for r in val}
     targets = np.stack([text_features(text, words, said[r.identity]).mean(axis=0) for r in val])
-    return np.linalg.lstsq(flat, targets, rcond=1e-3)[0].astype(np.float32)
+    solved: Float32 = np.linalg.lstsq(flat, targets, rcond=1e-3)[0].astype(np.float32)
+    return solved
 
 
 def pixels(records: Sequence[Record]) -> Float32:
@@ -116,7 +118,7 @@ def text_features(text: onnx.ModelProto, words: bytes, texts: Sequence[str]) -> 
 
 
 def model(
-    nodes: list[onnx.NodeProto], inputs: dict[str, tuple[int, list[object]]], output: str, weights: dict[str, NDArray[np.generic]]
+    nodes: list[onnx.NodeProto], inputs: Mapping[str, tuple[int, Sequence[str | int]]], output: str, weights: Mapping[str, NDArray[Any]]
 ) -> onnx.ModelProto:
     given = [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()]
     made = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", None])

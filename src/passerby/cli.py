@@ -326,6 +326,40 @@ def quantize(
     note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
 
 
+@app.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
+def build_engine(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")],
+    *,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DATASET", help="Whose val split shows that Rank-1 stays.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="BUNDLE", help="The model whose Rank-1 must be kept.", show_default="BUNDLE itself"),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check the graphs, which needs no GPU.")] = False,
+) -> None:
+    """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
+
+    Every command uses them from then on. Needs the extras \\[learn] and \\[trt].
+    """
+    from passerby.extras import needs_extra
+    from passerby.resolve import find_bundle
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.deploy.engine import build_engines, typed_towers
+
+    from passerby.data.datasets import load_dataset
+
+    found = find_bundle(bundle)
+    if check:
+        typed_towers(found)
+        note(f"{found.name}: both towers hold what a strongly typed network demands")
+        return
+    val = load_dataset(data, {Split.VAL}) if data else None
+    for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
+        note(f"built {path}")
+
+
 @app.command(epilog="Example: passerby calibrate passerby-s-int8 --data CUHK-PEDES --out passerby-s")
 def calibrate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")],
