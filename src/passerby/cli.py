@@ -339,7 +339,7 @@ def build_engine(
 ) -> None:
     """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
 
-    Every command uses them from then on. Needs the extras \\[learn] and \\[trt].
+    Every command uses them from then on. Needs the extra \\[learn] and, but for --check, TensorRT.
     """
     from passerby.extras import needs_extra
     from passerby.resolve import find_bundle

@@ -159,6 +159,7 @@ def convert_tower(tower: onnx.ModelProto, feeds: Sequence[Feed], precision: Prec
         to_half(converted, feeds, keep)
     else:
         _to_int8(converted, feeds, keep)
+    del converted.graph.value_info[:]
     onnx.checker.check_model(converted)
     return converted
 

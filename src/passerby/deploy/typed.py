@@ -136,7 +136,7 @@ def _widen_tables(model: ModelProto) -> None:
 
 
 def _only_reader(model: ModelProto, node: NodeProto, kind: str) -> NodeProto:
-    readers = [n for n in model.graph.node if node.output[0] in n.input]
+    readers: list[NodeProto] = [n for n in model.graph.node if node.output[0] in n.input]
     if len(readers) != 1 or readers[0].op_type != kind:
         found = ", ".join(n.op_type for n in readers) or "nothing"
         raise ModelError(expected=f"a {kind} after the node {node.name}", found=found, do="quantise the model again with passerby quantize")

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import MissingExtra, ModelError
-from passerby.extras import needs_extra
 from passerby.model import cuda
 from passerby.model.bundle import Bundle
 from passerby.model.engine_file import Stamp, engines_folder, has_engines, read_engine
@@ -45,8 +44,11 @@ def load_engines(bundle: Bundle) -> OnnxEncoder:
 
 def stamp_here(bundle: Bundle, tower: str) -> Stamp:
     """What an engine must be of and for to be used here. Raises ``MissingExtra`` without TensorRT, ``ModelError`` without a GPU."""
-    with needs_extra("trt"):
+    try:
         import tensorrt as trt
+    except ModuleNotFoundError:
+        do = "on a Jetson apt install python3-libnvinfer, elsewhere pip install tensorrt; see docs/jetson.md"
+        raise MissingExtra(expected="TensorRT's Python package", found="none", do=do) from None
     return Stamp(bundle.digest, tower, trt.__version__, cuda.gpu_name())
 
 
