@@ -17,7 +17,8 @@ from tiny import write_tiny_bundle
 
 from passerby.data.drawn import sample_person, write_gallery
 from passerby.deploy import export as export_module
-from passerby.deploy.export import best_report, export, export_run, name_weights
+from passerby.deploy.drift import first_drift
+from passerby.deploy.export import Traced, best_report, export, export_run, image_tower_onnx, name_weights, torch_values
 from passerby.errors import GateRefused, ModelError
 from passerby.learn.compact import fold_batch_norm
 from passerby.learn.config import Stage, TrainConfig
@@ -88,19 +89,63 @@ def test_the_card_tells_the_parity(exported_clip: Exported) -> None:
     assert min(parity["images"], parity["texts"]) >= MIN_COSINE
 
 
-def test_an_export_that_differs_is_refused_and_not_written(
-    exported_clip: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def roll(model: onnx.ModelProto, prefix: str) -> None:
+    """Exchange the outputs of a layer among each other."""
+    weight = next(i for i in model.graph.initializer if i.name.startswith(prefix))
+    weight.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(weight), 1, axis=-1), weight.name))
+
+
+@pytest.mark.parametrize(
+    ("tower", "weight", "node"), [("image_tower_onnx", "blocks.3.depthwise", "Conv"), ("text_tower_onnx", "layers.1.fc1.weight", "Add")]
+)
+def test_an_export_that_differs_is_refused_by_the_node_and_not_written(
+    exported_clip: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tower: str, weight: str, node: str
 ) -> None:
-    """The towers stand in for the real exporter's: stored ones whose weights were changed a little."""
+    """What the exporter gave, with a weight changed; the old bundle at the same place stays."""
+    make = getattr(export_module, tower)
+
+    def damaged(*args: object) -> Traced:
+        traced: Traced = make(*args)
+        roll(traced.graph, weight)
+        return traced
+
+    monkeypatch.setattr(export_module, tower, damaged)
+    old = write_tiny_bundle(tmp_path / "b")
+    with pytest.raises(GateRefused, match=rf"first node whose output drifts is \S+ \({node}, reading .*{weight.removesuffix('.weight')}"):
+        export(exported_clip.model, exported_clip.tokenizer, PREPROCESSING, old.folder, name="b", max_tokens=MAX_TOKENS, card={})
+    assert read_bundle(old.folder).digest == old.digest
+    assert list(tmp_path.iterdir()) == [old.folder]
+
+
+def test_every_weight_is_stored_once_and_nothing_is_resized(exported_clip: Exported) -> None:
     bundle = exported_clip.bundle
-    image, text = (onnx.load_from_string(f.read()) for f in (bundle.image_tower, bundle.text_tower))
-    weight = next(i for i in text.graph.initializer if i.name.startswith("layers.1.fc1.weight"))
-    weight.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(weight), 1, axis=0), weight.name))
-    monkeypatch.setattr(export_module, "image_tower_onnx", lambda *_: image)
-    monkeypatch.setattr(export_module, "text_tower_onnx", lambda *_: text)
-    with pytest.raises((GateRefused, ModelError)):
-        export(exported_clip.model, exported_clip.tokenizer, PREPROCESSING, tmp_path / "b", name="b", max_tokens=MAX_TOKENS, card={})
-    assert not list(tmp_path.iterdir())
+    for file in (bundle.image_tower, bundle.text_tower):
+        model = onnx.load_from_string(file.read())
+        large = [i.raw_data for i in model.graph.initializer if len(i.raw_data) > 100]
+        assert len(large) == len(set(large))
+        assert "Resize" not in {n.op_type for n in model.graph.node}
+        assert file.path.stat().st_size < 1.1 * sum(len(i.raw_data) for i in model.graph.initializer)
+    shape = onnx.load_from_string(bundle.image_tower.read()).graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in shape][1:] == [3, PREPROCESSING.height, PREPROCESSING.width]
+    assert shape[0].dim_param, "the batch is free"
+
+
+def test_a_good_export_drifts_nowhere_and_most_of_its_nodes_are_compared(exported_clip: Exported) -> None:
+    folded = fold_batch_norm(exported_clip.model).eval()
+    traced = image_tower_onnx(folded, PREPROCESSING)
+    feed = {"pixel_values": pictures(exported_clip.dataset.records)}
+    expected = torch_values(traced.program, feed)
+    made = [o for n in traced.graph.graph.node for o in n.output]
+    assert len([o for o in made if o in expected]) > 0.9 * len(made)
+    assert first_drift(traced.graph, expected, feed) is None
+
+
+def test_what_onnx_cannot_say_is_refused_in_one_line(exported_clip: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = fold_batch_norm(exported_clip.model).eval()
+    monkeypatch.setattr(folded.image_tower, "forward", lambda pixels: torch.linalg.eigvals(pixels[:, 0, :32, :32]).real)
+    with pytest.raises(ModelError, match="ONNX can say") as refused:
+        image_tower_onnx(folded, PREPROCESSING)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_bundle_of_another_architecture_is_refused(tmp_path: Path) -> None:

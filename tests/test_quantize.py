@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from fragile import FRAGILE, fragile_bundle
 from graphs import run, without_activation_pairs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from small_clip import MAX_TOKENS, PREPROCESSING, Exported, pictures
+from tiny import write_tiny_bundle
 
+from passerby.deploy.gates import MAX_LOSS
+from passerby.deploy.graph import read_tower
 from passerby.deploy.qdq import (
     Range,
     activations,
@@ -28,12 +36,14 @@ from passerby.deploy.qdq import (
     smooth,
     symmetric_int8,
 )
-from passerby.deploy.quantize import TOKEN_TABLE, quantize
-from passerby.errors import DatasetError, GateRefused
+from passerby.deploy.quantize import Towers, _self_test, quantize
+from passerby.deploy.samples import training_samples
+from passerby.deploy.sensitivity import fewest_to_float
+from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.torch_encoder import TorchEncoder
 from passerby.learn.trainer import load_tokenizer
-from passerby.model.bundle import Bundle
+from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.tokenizer import Tokenizer
@@ -233,21 +243,166 @@ def test_integer_kernels_run_the_towers(int8: Bundle, tmp_path: Path) -> None:
 def test_the_embedding_stays_int8_in_memory(int8: Bundle, tmp_path: Path) -> None:
     """Rows are gathered before they are widened; constant folding must not undo that."""
     graph = optimised(int8.text_tower.path, tmp_path / "text.onnx").graph
-    table = next(i for i in graph.initializer if i.name == TOKEN_TABLE)
+    table = next(i for i in graph.initializer if i.name == "tokens.weight")
     assert table.data_type == TensorProto.INT8
     assert not [i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT and list(i.dims) == list(table.dims)]
 
 
-def test_a_damaged_model_is_refused_and_not_written(exported_clip: Exported, tmp_path: Path) -> None:
-    """Calibrated on black pictures, the image tower cuts what it meets on val: it finds nobody any more."""
-    from PIL import Image
+# The gate, when a model falls
 
-    black = tmp_path / "black.png"
-    Image.new("RGB", (32, 64)).save(black)
-    records = tuple(replace(r, path=black) if r.split is Split.TRAIN else r for r in exported_clip.dataset.records)
-    with pytest.raises(GateRefused, match="Rank-1"):
+
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Dataset]:
+    return fragile_bundle(tmp_path_factory.mktemp("fragile"))
+
+
+def test_the_fewest_layers_stay_in_float_and_the_card_says_which_and_why(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
+    """Whole in INT8 it tells nobody apart; two layers in float save it, and the other four are INT8."""
+    bundle, dataset = fragile
+    said: list[str] = []
+    saved = quantize(bundle, dataset, tmp_path / "out", {}, said.append)
+    report: dict[str, Any] = saved.card["quantization"]  # type: ignore[assignment]
+    assert {row["layer"] for row in report["float_layers"]} == set(FRAGILE)
+    assert all(row["alone_costs_mAP"] > 20 for row in report["float_layers"])
+    assert report["rank1_change"]["low"] >= -MAX_LOSS
+    assert report["cosine"]["images"]["least"] > 0.99
+    assert any("2 of 6 layers stay in float" in line for line in said)
+    stored = {i.name: i.data_type for i in onnx.load_from_string(saved.image_tower.read()).graph.initializer}
+    assert [name for name in ("first", "second", "third", "fourth", "projection") if stored[name] == TensorProto.FLOAT] == [
+        "second",
+        "third",
+    ]
+
+
+def test_what_no_layers_in_float_save_is_refused_and_the_old_bundle_stays(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
+    """Held against a model that is better than its float form, it falls however many layers are in float."""
+    bundle, dataset = fragile
+    worse = write_bundle_like(bundle, tmp_path / "worse", text_tower=shuffled_table(bundle))
+    old = write_tiny_bundle(tmp_path / "out")
+    with pytest.raises(GateRefused, match="until every layer is in float"):
+        quantize(worse, dataset, old.folder, {}, print, against=bundle)
+    assert read_bundle(old.folder).digest == old.digest
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "worse"]
+
+
+def shuffled_table(bundle: Bundle) -> onnx.ModelProto:
+    """A text tower that reads other words than those that are written."""
+    tower = onnx.load_from_string(bundle.text_tower.read())
+    table = next(i for i in tower.graph.initializer if i.name == "table")
+    values = numpy_helper.to_array(table)
+    table.CopyFrom(numpy_helper.from_array(np.random.default_rng(0).permutation(values), "table"))
+    return tower
+
+
+def write_bundle_like(bundle: Bundle, folder: Path, text_tower: onnx.ModelProto) -> Bundle:
+    return write_bundle(
+        folder,
+        name=bundle.name,
+        dim=bundle.dim,
+        preprocessing=bundle.preprocessing,
+        image_tower=bundle.image_tower.path,
+        text_tower=text_tower.SerializeToString(),
+        tokenizer=bundle.tokenizer.path,
+        max_tokens=bundle.max_tokens,
+        self_test=_self_test(bundle, Towers(onnx.load_from_string(bundle.image_tower.read()), text_tower)),
+        card={},
+    )
+
+
+@given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 30))
+def test_no_smaller_set_of_layers_holds_where_damages_add_up(damage: list[float], allowed: float) -> None:
+    """Against every subset there is."""
+    costs = {f"layer {i}": cost for i, cost in enumerate(damage)}
+
+    def holds(kept: frozenset[str]) -> bool:
+        return sum(cost for layer, cost in costs.items() if layer not in kept) <= allowed
+
+    kept = fewest_to_float(costs, holds)
+    assert kept is not None
+    assert holds(frozenset(kept))
+    subsets = (frozenset(c) for n in range(len(costs) + 1) for c in combinations(costs, n))
+    assert len(kept) == next(len(subset) for subset in subsets if holds(subset))
+    assert [costs[layer] for layer in kept] == sorted((costs[layer] for layer in kept), reverse=True)
+
+
+def test_a_search_that_never_holds_says_so() -> None:
+    assert fewest_to_float({"a": 1.0}, lambda _: False) is None
+
+
+@given(st.integers(0, 255))
+def test_none_of_the_layers_found_can_be_given_up(seed: int) -> None:
+    """Where damage alone says little: the gate needs some layers, at random, whatever each costs."""
+    rng = np.random.default_rng(seed)
+    costs = {f"layer {i}": float(rng.random()) for i in range(9)}
+    needed = frozenset(rng.choice(list(costs), rng.integers(0, 9), replace=False).tolist())
+    assert set(fewest_to_float(costs, lambda kept: needed <= kept) or ()) == needed
+
+
+# Bad input
+
+
+def test_training_pictures_that_are_all_alike_are_refused(exported_clip: Exported, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 64)).save(tmp_path / "black.png")
+    records = tuple(replace(r, path=tmp_path / "black.png") if r.split is Split.TRAIN else r for r in exported_clip.dataset.records)
+    with pytest.raises(DatasetError, match="all alike"):
         quantize(exported_clip.bundle, Dataset("black", records), tmp_path / "out", {}, print)
     assert not (tmp_path / "out").exists()
+
+
+def test_training_pictures_that_are_missing_are_named_and_left_out(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
+    bundle, dataset = fragile
+    train = [r for r in dataset.records if r.split is Split.TRAIN]
+    said: list[str] = []
+    samples = training_samples([replace(train[0], path=tmp_path / "gone.jpg"), *train[1:]], bundle, said.append)
+    assert len(samples.images) == len(train) - 1
+    assert said == [f"left out {train[0].name}: no such file or directory"]
+    gone = Dataset("gone", tuple(replace(r, path=tmp_path / "gone.jpg") if r.split is Split.TRAIN else r for r in dataset.records))
+    with pytest.raises(DatasetError, match="none of 16 that can be read"):
+        quantize(bundle, gone, tmp_path / "out", {}, said.append)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_of_lower_precision_is_not_converted_again(exported_clip: Exported, int8: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"float32 bundle, found .* in int8"):
+        quantize(int8, exported_clip.dataset, tmp_path / "out", {}, print)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("opset", "opset 18 or newer, found opset 17"),
+        ("domain", "plain ONNX nodes, found the node odd"),
+        ("outside", "w in a file outside"),
+        ("bytes", "an ONNX model|opset"),
+        ("nested", "no graph within a node"),
+    ],
+)
+def test_a_tower_that_cannot_be_converted_says_why(tmp_path: Path, fault: str, message: str) -> None:
+    model = linear_model()
+    if fault == "opset":
+        model.opset_import[0].version = 17
+    if fault == "domain":
+        model.graph.node.append(helper.make_node("Odd", ["y"], ["z"], "odd", domain="com.example"))
+    if fault == "outside":
+        weight = model.graph.initializer[0]
+        onnx.external_data_helper.set_external_data(weight, "../weights.bin")
+        weight.ClearField("raw_data")
+    if fault == "nested":
+        model.graph.node.append(helper.make_node("If", ["y"], ["z"], "if", then_branch=model.graph, else_branch=model.graph))
+    data = b"\x00\xffnonsense" if fault == "bytes" else model.SerializeToString()
+    (tmp_path / "tower.onnx").write_bytes(data)
+    with pytest.raises(ModelError, match=message) as refused:
+        read_tower(BundleFile(tmp_path / "tower.onnx", hashlib.sha256(data).hexdigest()))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_convolution_without_a_bias_gets_one(fragile: tuple[Bundle, Dataset]) -> None:
+    bundle, dataset = fragile
+    tower = onnx.load_from_string(bundle.image_tower.read())
+    quantize_weights(tower, training_samples([r for r in dataset.records if r.split is Split.TRAIN], bundle, print).images)
+    biases = {i.name: numpy_helper.to_array(i) for i in tower.graph.initializer if i.name.endswith(".bias")}
+    assert len(biases) == 4
+    assert all(np.abs(bias).max() > 0 for bias in biases.values())
 
 
 @pytest.mark.parametrize("split", list(Split)[:2])

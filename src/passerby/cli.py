@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from passerby.types import Split
+from passerby.types import Precision, Split
 
 app = typer.Typer(
     name="passerby",
@@ -290,12 +290,13 @@ def export(
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
 
-@app.command(epilog="Example: passerby quantize passerby-s-float --data CUHK-PEDES --out passerby-s")
+@app.command(epilog="Example: passerby quantize passerby-s-float --data CUHK-PEDES --precision int8 --out passerby-s")
 def quantize(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The float32 bundle's folder.")],
     *,
     data: Data,
     out: OutBundle,
+    precision: Annotated[Precision, typer.Option("--precision", help="FP16 for GPUs, INT8 for everything.")] = Precision.INT8,
     against: Annotated[
         Path | None,
         typer.Option("--against", metavar="BUNDLE", help="The float bundle whose Rank-1 must be kept.", show_default="BUNDLE itself"),
@@ -304,7 +305,11 @@ def quantize(
         list[Path] | None, typer.Option("--add", metavar="FILE", help="A file to put into the bundle, such as its card.")
     ] = None,
 ) -> None:
-    """Turn a float32 bundle into INT8, calibrated on train, or refuse if val does not show that Rank-1 stays. Needs the extra \\[learn]."""
+    """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
+
+    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Needs the
+    extra \\[learn].
+    """
     from passerby.extras import needs_extra
     from passerby.terminal.console import note
 
@@ -317,8 +322,42 @@ def quantize(
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
     files = {path.name: path for path in add or ()}
     kept = read_bundle(against) if against else None
-    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, against=kept)
-    note(f"quantised {small.name} ({small.digest[:12]}) to {small.folder}")
+    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
+    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+
+
+@app.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
+def build_engine(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")],
+    *,
+    data: Annotated[Path | None, typer.Option("--data", metavar="DATASET", help="Whose val split shows that Rank-1 stays.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="BUNDLE", help="The model whose Rank-1 must be kept.", show_default="BUNDLE itself"),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check the graphs, which needs no GPU.")] = False,
+) -> None:
+    """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
+
+    Every command uses them from then on. Needs the extra \\[learn] and, but for --check, TensorRT.
+    """
+    from passerby.extras import needs_extra
+    from passerby.resolve import find_bundle
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.deploy.engine import build_engines, typed_towers
+
+    from passerby.data.datasets import load_dataset
+
+    found = find_bundle(bundle)
+    if check:
+        typed_towers(found)
+        note(f"{found.name}: both towers hold what a strongly typed network demands")
+        return
+    val = load_dataset(data, {Split.VAL}) if data else None
+    for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
+        note(f"built {path}")
 
 
 @app.command(epilog="Example: passerby calibrate passerby-s-int8 --data CUHK-PEDES --out passerby-s")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import ModelError
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.tensorrt import load_engines
 
 DEFAULT_MODEL: Final = "passerby-s"
 
@@ -18,7 +18,7 @@ _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def load_model(name: str = DEFAULT_MODEL) -> Encoder:
-    """The model of a name; its towers are loaded when they are first used.
+    """The model of a name; its towers are loaded when they are first used, as TensorRT engines where those were built here.
 
     Args:
         name: a bundled model's name, or a bundle's folder.
@@ -26,10 +26,15 @@ def load_model(name: str = DEFAULT_MODEL) -> Encoder:
     Raises:
         ModelError: no such model, naming those there are, or a bundle that cannot be used.
     """
+    return load_engines(find_bundle(name))
+
+
+def find_bundle(name: str) -> Bundle:
+    """The bundle of a bundled model's name, or in a folder. Raises ``ModelError`` as :func:`load_model` does."""
     if name in bundled_models():
-        return OnnxEncoder(read_bundle(_BUNDLES / name))
+        return read_bundle(_BUNDLES / name)
     if Path(name).is_dir():
-        return OnnxEncoder(read_bundle(Path(name)))
+        return read_bundle(Path(name))
     raise _unknown(name)
 
 

@@ -18,6 +18,13 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class Precision(StrEnum):
+    """What a model computes in when not in float32."""
+
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
 class Origin(StrEnum):
     """Where a caption comes from, best first."""
 

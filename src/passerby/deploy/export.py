@@ -6,20 +6,23 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
 from passerby.data.datasets import load_dataset
-from passerby.deploy.gates import require_parity
-from passerby.errors import ModelError
+from passerby.deploy.drift import first_drift
+from passerby.deploy.gates import drawn_inputs, require_parity
+from passerby.deploy.graph import OPSET, Feed
+from passerby.errors import GateRefused, ModelError, PasserbyError
 from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
@@ -28,12 +31,20 @@ from passerby.learn.trainer import load_best, load_tokenizer, tokenizer_json
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
-from passerby.model.preprocess import Preprocessing, normalise
-from passerby.model.selftest import TEXTS, golden_images, measure
+from passerby.model.preprocess import Preprocessing
+from passerby.model.selftest import measure
+from passerby.model.tokenizer import Tokenizer
 from passerby.types import Split
 from passerby.words.lexicon import lexicon
 
-OPSET = 18
+Float32 = NDArray[np.float32]
+
+
+class Traced(NamedTuple):
+    """A tower as ONNX, and the program of torch that it was made from."""
+
+    graph: onnx.ModelProto
+    program: torch.export.ExportedProgram
 
 
 def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
@@ -63,32 +74,39 @@ def export(
     max_tokens: int,
     card: Mapping[str, object],
 ) -> Bundle:
-    """Fold, export both towers, prove them against torch on the golden inputs, and only then write the bundle.
+    """Fold, export both towers, prove them against torch on drawn people and their captions, and only then write the bundle.
 
     Args:
         tokenizer: a ``tokenizer.json``.
         card: any JSON object; the parity is added to it.
 
     Raises:
-        GateRefused: the towers in ONNX do not give what they give in torch; nothing is written.
+        GateRefused: the towers in ONNX do not give what they give in torch, naming the first node that differs; nothing is written.
+        ModelError: a tower that ONNX cannot say.
     """
     folded = fold_batch_norm(model)
     original = TorchEncoder(folded, load_tokenizer(tokenizer, max_tokens), preprocessing)
+    image, text = image_tower_onnx(folded, preprocessing), text_tower_onnx(folded)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
             name=name,
             dim=original.dim,
             preprocessing=preprocessing,
-            image_tower=image_tower_onnx(folded, preprocessing).SerializeToString(),
-            text_tower=text_tower_onnx(folded).SerializeToString(),
+            image_tower=image.graph.SerializeToString(),
+            text_tower=text.graph.SerializeToString(),
             tokenizer=tokenizer,
             max_tokens=max_tokens,
             self_test=measure(original.embed_images, original.embed_texts, preprocessing),
             card=card,
         )
-        pixels = normalise(golden_images(preprocessing.height, preprocessing.width), preprocessing)
-        parity = require_parity(original, OnnxEncoder(draft), pixels, TEXTS)
+        pixels, texts = drawn_inputs(preprocessing)
+        try:
+            parity = require_parity(original, OnnxEncoder(draft), pixels, texts)
+        except (GateRefused, ModelError) as error:
+            tokens = Tokenizer(tokenizer, max_tokens)(texts[:8])
+            words = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+            raise _with_node(error, ((image, {"pixel_values": pixels[:8]}), (text, words))) from None
         return write_bundle(
             out,
             name=name,
@@ -104,36 +122,78 @@ def export(
         )
 
 
-def image_tower_onnx(folded: CompactClip, preprocessing: Preprocessing) -> onnx.ModelProto:
+def image_tower_onnx(folded: CompactClip, preprocessing: Preprocessing) -> Traced:
     pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
     return _to_onnx(folded.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
 
 
-def text_tower_onnx(folded: CompactClip) -> onnx.ModelProto:
+def text_tower_onnx(folded: CompactClip) -> Traced:
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     return _to_onnx(folded.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
 
 
-def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> onnx.ModelProto:
+def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> Traced:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            tower,
-            inputs,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=input_names,
-            output_names=[output_name],
-            dynamic_shapes=shapes,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                tower,
+                inputs,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=input_names,
+                output_names=[output_name],
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise _unsayable(tower, error) from None
     assert program is not None
+    assert program.exported_program is not None
     graph = program.model_proto
     forget_sources(graph)
     name_weights(graph, {name: p.detach().numpy() for name, p in tower.named_parameters()})
-    return graph
+    return Traced(graph, program.exported_program)
+
+
+def torch_values(program: torch.export.ExportedProgram, feed: Feed) -> dict[str, Float32]:
+    """Every float32 tensor that a program makes of these inputs, under its name, which is also the exporter's."""
+    recorder = _Recorder(program.module())
+    with torch.inference_mode():
+        recorder.run(*(torch.from_numpy(value) for value in feed.values()))
+    return {name: value.numpy() for name, value in recorder.seen.items()}
+
+
+class _Recorder(torch.fx.Interpreter):
+    """Runs a graph of torch node by node and keeps what each gives."""
+
+    def __init__(self, module: torch.fx.GraphModule) -> None:
+        super().__init__(module)
+        self.seen: dict[str, torch.Tensor] = {}
+
+    def run_node(self, n: torch.fx.Node) -> Any:
+        value = super().run_node(n)
+        if n.op == "call_function" and isinstance(value, torch.Tensor) and value.dtype is torch.float32:
+            self.seen[n.name] = value
+        return value
+
+
+def _with_node(error: PasserbyError, towers: Iterable[tuple[Traced, Feed]]) -> GateRefused:
+    """The same refusal, with the first node of either tower whose output is not torch's."""
+    for traced, feed in towers:
+        node = first_drift(traced.graph, torch_values(traced.program, feed), feed)
+        if node is not None:
+            found = f"{error.found}; the first node whose output drifts is {node.name} ({node.op_type}, reading {', '.join(node.input)})"
+            return GateRefused(expected=error.expected, found=found, do=error.do)
+    return GateRefused(expected=error.expected, found=f"{error.found}; no single node's output drifts", do=error.do)
+
+
+def _unsayable(tower: nn.Module, error: Exception) -> ModelError:
+    cause = error.__cause__ or error
+    found = " ".join(str(cause).split())[:300]
+    return ModelError(expected=f"{type(tower).__name__} to be made of what ONNX can say", found=found, do="replace that operation")
 
 
 def forget_sources(model: onnx.ModelProto) -> None:

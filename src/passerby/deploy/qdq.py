@@ -8,19 +8,17 @@ al., "SmoothQuant", ICML 2023): a few channels with large values would leave no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from passerby.deploy.graph import Feed, insert, layers, watch
 from passerby.learn.from_bundle import SCALE, SMOOTHING
 from passerby.learn.rounding import MIGRATION
-from passerby.model.onnx import available_cores, start_session
 
-LAYERS = ("Conv", "Gemm", "MatMul")
 SAMPLES = 2048
 """Values kept of each tensor and each calibration input."""
 SHRINKS: list[float] = np.linspace(1.0, 0.5, 26).tolist()
@@ -44,14 +42,15 @@ class Range:
         return round(-self.low / self.step)
 
 
-def smooth(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+def smooth(model: ModelProto, inputs: Iterable[Feed], keep: Collection[str] = ()) -> None:
     """Even out the channels that each linear layer reads, and its weights the other way round, in place; what it computes stays the same.
 
     Args:
         inputs: what the model takes, one mapping for each run; the channels' sizes are measured on them.
+        keep: weights whose layers are left alone.
     """
     weights = {i.name: i for i in model.graph.initializer}
-    linear = [n for n in layers(model) if n.op_type != "Conv"]
+    linear = [n for n in layers(model) if n.op_type != "Conv" and n.input[1] not in keep]
     largest = _channel_maxima(model, {n.input[0] for n in linear}, inputs)
     products = []
     for node in linear:
@@ -65,7 +64,7 @@ def smooth(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[Any]]]) -> N
         model.graph.initializer.append(numpy_helper.from_array(reciprocals, name))
         products.append(helper.make_node("Mul", [node.input[0], name], [f"{weight.name}.input"], f"{name}.node"))
         node.input[0] = f"{weight.name}.input"
-    _insert(model, products)
+    insert(model, products)
 
 
 def _reciprocals(inputs: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,31 +72,32 @@ def _reciprocals(inputs: NDArray[np.float32], weights: NDArray[np.float32]) -> N
     return (np.maximum(weights, 1e-5) ** (1 - MIGRATION) / np.maximum(inputs, 1e-5) ** MIGRATION).astype(np.float32)
 
 
-def _channel_maxima(
-    model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]
-) -> dict[str, NDArray[np.float32]]:
+def _channel_maxima(model: ModelProto, names: Iterable[str], inputs: Iterable[Feed]) -> dict[str, NDArray[np.float32]]:
     """The largest magnitude in each channel, the last axis, of each tensor named."""
     largest: dict[str, NDArray[np.float32]] = {}
-    for values in _watch(model, names, inputs):
+    for values in watch(model, names, inputs):
         for name, value in values.items():
             seen = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
             largest[name] = np.maximum(largest.get(name, seen), seen)
     return largest
 
 
-def quantize_weights(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[Any]]]) -> None:
-    """Turn the weights of every convolution and linear layer into int8, per output channel, in place.
+def quantize_weights(model: ModelProto, inputs: Iterable[Feed], keep: Collection[str] = ()) -> None:
+    """Turn the weights of convolutions and linear layers into int8, per output channel, in place.
 
     What rounding a convolution's weights adds to its output on average is taken from its bias (Nagel et al., "Data-Free Quantization
     Through Weight Equalization and Bias Correction", ICCV 2019): a depthwise filter has few weights, and their errors do not cancel.
 
     Args:
         inputs: what the model takes, one mapping for each run; the mean inputs of convolutions are measured on them.
+        keep: weights that stay in float.
     """
+    chosen = [n for n in layers(model) if n.input[1] not in keep]
+    _give_biases(model, [n for n in chosen if n.op_type == "Conv"])
     weights = {i.name: i for i in model.graph.initializer}
-    means = _channel_means(model, {n.input[0] for n in layers(model) if n.op_type == "Conv"}, inputs)
+    means = _channel_means(model, {n.input[0] for n in chosen if n.op_type == "Conv"}, inputs)
     dequantize = []
-    for node in layers(model):
+    for node in chosen:
         weight = weights[node.input[1]]
         axis = _channel_axis(node)
         original = numpy_helper.to_array(weight)
@@ -112,7 +112,17 @@ def quantize_weights(model: ModelProto, inputs: Iterable[Mapping[str, NDArray[An
         wide = weight.name + ".float"
         dequantize.append(helper.make_node("DequantizeLinear", [weight.name, weight.name + SCALE], [wide], f"{wide}.node", axis=axis))
         node.input[1] = wide
-    _insert(model, dequantize)
+    insert(model, dequantize)
+
+
+def _give_biases(model: ModelProto, convolutions: Iterable[NodeProto]) -> None:
+    """A bias of zeros to each convolution that has none."""
+    outputs = {i.name: i.dims[0] for i in model.graph.initializer if i.dims}
+    for node in convolutions:
+        if len(node.input) < 3:
+            bias = f"{node.input[1]}.bias"
+            model.graph.initializer.append(numpy_helper.from_array(np.zeros(outputs[node.input[1]], np.float32), bias))
+            node.input.append(bias)
 
 
 def _mean_output(weight: NDArray[np.float32], means: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,13 +134,25 @@ def _mean_output(weight: NDArray[np.float32], means: NDArray[np.float32]) -> NDA
     return mean
 
 
-def _channel_means(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[np.float32]]:
+def _channel_means(model: ModelProto, names: Iterable[str], inputs: Iterable[Feed]) -> dict[str, NDArray[np.float32]]:
     """The mean of each channel, the second axis, of each tensor ``(n, c, h, w)`` named."""
     means: dict[str, list[NDArray[np.float32]]] = {}
-    for values in _watch(model, names, inputs):
+    for values in watch(model, names, inputs):
         for name, value in values.items():
             means.setdefault(name, []).append(value.mean(axis=(0, 2, 3)))
     return {name: np.mean(seen, axis=0) for name, seen in means.items()}
+
+
+def token_table(model: ModelProto) -> str | None:
+    """The name of the stored table whose rows the text tower gathers by ``input_ids``; ``None`` for a tower that reads none."""
+    stored = {i.name for i in model.graph.initializer}
+    ids = {"input_ids"}
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Identity", "Reshape") and node.input[0] in ids:
+            ids.add(node.output[0])
+        if node.op_type == "Gather" and node.input[1] in ids and node.input[0] in stored:
+            return str(node.input[0])
+    return None
 
 
 def quantize_embedding(model: ModelProto, name: str) -> None:
@@ -148,7 +170,7 @@ def quantize_embedding(model: ModelProto, name: str) -> None:
         helper.make_node("Mul", [f"{name}.wide", f"{name}.scales"], [rows], f"{name}.scale"),
     ]
     model.graph.node.remove(gather)
-    _insert(model, nodes)
+    insert(model, nodes)
 
 
 def quantize_activations(model: ModelProto, ranges: Mapping[str, Range]) -> None:
@@ -164,28 +186,23 @@ def quantize_activations(model: ModelProto, ranges: Mapping[str, Range]) -> None
                     node.input[i] = f"{name}.dq"
         pairs.append(helper.make_node("QuantizeLinear", [name, *constants], [f"{name}.q"], f"{name}.quantize"))
         pairs.append(helper.make_node("DequantizeLinear", [f"{name}.q", *constants], [f"{name}.dq"], f"{name}.dequantize"))
-    _insert(model, pairs)
+    insert(model, pairs)
 
 
-def activations(model: ModelProto) -> list[str]:
+def activations(model: ModelProto, keep: Collection[str] = ()) -> list[str]:
     """The tensors to quantise: what a quantised layer reads, and what a convolution writes, after its ReLU6 where it has one."""
     clips = {n.input[0]: n.output[0] for n in model.graph.node if n.op_type == "Clip"}
     names = []
     for node in layers(model):
+        if node.input[1] in keep:
+            continue
         names.append(node.input[0])
         if node.op_type == "Conv":
             names.append(clips.get(node.output[0], node.output[0]))
     return list(dict.fromkeys(names))
 
 
-def layers(model: ModelProto) -> list[NodeProto]:
-    """Convolutions and linear layers: those whose weight is stored, so not the products of attention."""
-    stored = {i.name for i in model.graph.initializer}
-    widened = {n.output[0] for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in stored}
-    return [n for n in model.graph.node if n.op_type in LAYERS and n.input[1] in stored | widened]
-
-
-def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, Range]:
+def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Feed]) -> dict[str, Range]:
     """Run the model and find for each tensor the range that quantises it with the least squared error.
 
     Args:
@@ -193,28 +210,12 @@ def measure_ranges(model: ModelProto, names: Iterable[str], inputs: Iterable[Map
     """
     rng = np.random.default_rng(0)
     seen: dict[str, list[NDArray[np.float32]]] = {}
-    for values in _watch(model, names, inputs):
+    for values in watch(model, names, inputs):
         for name, value in values.items():
             flat = value.reshape(-1)
             sample = rng.choice(flat, min(SAMPLES, flat.size), replace=False)
             seen.setdefault(name, []).append(np.append(sample, (flat.min(), flat.max())).astype(np.float32))
     return {name: best_range(np.concatenate(samples)) for name, samples in seen.items()}
-
-
-def _watch(
-    model: ModelProto, names: Iterable[str], inputs: Iterable[Mapping[str, NDArray[Any]]]
-) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Run the model on each of the inputs and look at the tensors named, which may be inputs themselves."""
-    names = sorted(names)
-    given = {i.name for i in model.graph.input}
-    made = [n for n in names if n not in given]
-    watched = ModelProto()
-    watched.CopyFrom(model)
-    watched.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in made)
-    session = start_session(watched.SerializeToString(), available_cores())
-    for feed in inputs:
-        found = session.run(made, dict(feed)) if made else []
-        yield dict(zip(made, found, strict=True)) | {n: feed[n] for n in names if n in given}
 
 
 def best_range(values: NDArray[np.float32]) -> Range:
@@ -251,19 +252,3 @@ def _channel_axis(node: NodeProto) -> int:
 
 def _replace(initialiser: TensorProto, values: NDArray[np.int8]) -> None:
     initialiser.CopyFrom(numpy_helper.from_array(values, initialiser.name))
-
-
-def _insert(model: ModelProto, nodes: Iterable[NodeProto]) -> None:
-    """Add nodes and put the graph back in an order in which every tensor is made before it is read."""
-    waiting = [*nodes, *model.graph.node]
-    ready = {i.name for i in model.graph.initializer} | {i.name for i in model.graph.input} | {""}
-    ordered: list[NodeProto] = []
-    while waiting:
-        runnable = [n for n in waiting if all(source in ready for source in n.input)]
-        if not runnable:
-            raise ValueError("the graph has a cycle or reads a tensor that nothing makes")
-        ordered.extend(runnable)
-        ready.update(out for n in runnable for out in n.output)
-        waiting = [n for n in waiting if not all(out in ready for out in n.output)]
-    del model.graph.node[:]
-    model.graph.node.extend(ordered)
