@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import ModelError
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
 from passerby.model.onnx import OnnxEncoder
 
@@ -26,10 +26,15 @@ def load_model(name: str = DEFAULT_MODEL) -> Encoder:
     Raises:
         ModelError: no such model, naming those there are, or a bundle that cannot be used.
     """
+    return OnnxEncoder(find_bundle(name))
+
+
+def find_bundle(name: str) -> Bundle:
+    """The bundle of a name, as for :func:`load_model`, with its files unread. Raises ``ModelError``."""
     if name in bundled_models():
-        return OnnxEncoder(read_bundle(_BUNDLES / name))
+        return read_bundle(_BUNDLES / name)
     if Path(name).is_dir():
-        return OnnxEncoder(read_bundle(Path(name)))
+        return read_bundle(Path(name))
     raise _unknown(name)
 
 
