@@ -85,12 +85,16 @@ def _cached(path: Path, say: Callable[[str], None], make: Callable[[], bytes]) -
 
 
 def _image_tower(patch: int, height: int, width: int) -> bytes:
+    from transformers import CLIPVisionConfig
+
     from passerby.learn.random_clip import image_tower_onnx
 
-    return image_tower_onnx(patch, height, width)
+    return image_tower_onnx(CLIPVisionConfig(patch_size=patch), height, width)
 
 
 def _text_tower() -> bytes:
+    from transformers import CLIPTextConfig
+
     from passerby.learn.random_clip import text_tower_onnx
 
-    return text_tower_onnx()
+    return text_tower_onnx(CLIPTextConfig())

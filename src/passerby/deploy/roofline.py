@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from passerby.deploy.benchmark import usual_text
 from passerby.deploy.costs import Layer, TowerCost, tower_cost
+from passerby.errors import ModelError
 from passerby.model.bundle import Bundle
 
 BATCHES: Final = (1, 8, 32)
@@ -153,7 +154,7 @@ def limits(bundles: Sequence[Bundle], device: Device) -> DeviceLimits:
     """What bundles could do at best on a device.
 
     Raises:
-        ModelError: a tower that cannot be read or run here once.
+        ModelError: a tower that cannot be read or run here once, or that multiplies nothing.
     """
     return DeviceLimits(device, tuple(_model_limits(bundle, device) for bundle in bundles))
 
@@ -174,12 +175,14 @@ def seconds_of_search(people: int, dim: int, mode: Mode, precision: Precision) -
 
 
 def tower_limit(name: str, cost: TowerCost, mode: Mode, precision: Precision, batch: int) -> TowerLimit:
-    """The limit of a tower in a mode."""
+    """The limit of a tower in a mode. Raises ``ModelError`` for one that multiplies nothing."""
     spent = {Bound.COMPUTE: 0.0, Bound.MEMORY: 0.0}
     for layer in cost.layers:
         seconds, bound = seconds_of_layer(layer, mode, precision, batch)
         spent[bound] += seconds
     total = sum(spent.values())
+    if not total:
+        raise ModelError(expected=f"a {name.replace('_', ' ')} with convolutions or matrix products", found="none", do="name another model")
     binds = max(spent, key=spent.__getitem__)
     return TowerLimit(name, precision, batch, mode.watts, batch / total, mode.watts * total / batch, binds, spent[binds] / total)
 

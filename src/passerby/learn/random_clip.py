@@ -15,35 +15,38 @@ from passerby.errors import ModelError
 OPSET = 18
 
 
-def image_tower_onnx(patch: int, height: int, width: int) -> bytes:
-    """The image tower of CLIP ViT-B (Radford et al. 2021) for pictures of one size.
+def image_tower_onnx(config: CLIPVisionConfig, height: int, width: int) -> bytes:
+    """A CLIP image tower (Radford et al. 2021) for pictures of one size, which need not be square.
 
     Args:
-        patch: the side of a patch, in pixels, such as 32 or 16.
-        height, width: multiples of it.
+        config: its defaults are those of ViT-B/32.
+        height, width: multiples of the side of a patch, in pixels.
 
     Returns:
-        ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, 512).
+        ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
     """
-    torch.manual_seed(patch)
+    torch.manual_seed(0)
     pixels = torch.zeros(2, 3, height, width)
-    return _to_onnx(_ImageTower(patch, height, width), (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+    return _to_onnx(_ImageTower(config, height, width), (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
 
 
-def text_tower_onnx() -> bytes:
-    """The text tower of CLIP ViT-B: ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, 512)."""
+def text_tower_onnx(config: CLIPTextConfig) -> bytes:
+    """A CLIP text tower: ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, d).
+
+    Args:
+        config: its defaults are those of ViT-B/32 and ViT-B/16.
+    """
     torch.manual_seed(0)
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(_TextTower(), (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    return _to_onnx(_TextTower(config), (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
 
 
 class _ImageTower(nn.Module):
-    def __init__(self, patch: int, height: int, width: int) -> None:
+    def __init__(self, config: CLIPVisionConfig, height: int, width: int) -> None:
         super().__init__()
-        config = CLIPVisionConfig(patch_size=patch, attn_implementation="eager")
-        self.clip = CLIPVisionModelWithProjection(config)
-        self.clip.vision_model.embeddings = _Embeddings(config.hidden_size, patch, height, width)
+        self.clip = CLIPVisionModelWithProjection._from_config(config, attn_implementation="eager")
+        self.clip.vision_model.embeddings = _Embeddings(config.hidden_size, config.patch_size, height, width)
 
     def forward(self, pixel_values: Tensor) -> Any:
         return self.clip(pixel_values=pixel_values).image_embeds
@@ -65,9 +68,9 @@ class _Embeddings(nn.Module):
 
 
 class _TextTower(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, config: CLIPTextConfig) -> None:
         super().__init__()
-        self.clip = CLIPTextModelWithProjection(CLIPTextConfig(attn_implementation="eager"))
+        self.clip = CLIPTextModelWithProjection._from_config(config, attn_implementation="eager")
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
         return self.clip(input_ids=input_ids, attention_mask=attention_mask).text_embeds

@@ -34,7 +34,8 @@ PROTOCOL: Final = (
 BATCHES: Final = (1, 8, 32)
 LATENCY_CALLS: Final = 100
 """Calls at batch 1 that a 99th percentile needs at least."""
-_ENERGY_SECONDS: Final = 5.0
+ENERGY_SECONDS: Final = 5.0
+"""How long a tower runs while its energy is counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +249,7 @@ def _batch(inputs: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]
 def _joules(meter: EnergyMeter, run: Callable[[], object]) -> float:
     """For one call, on average over some seconds of calls."""
     stop, started, calls = meter.start(), time.perf_counter(), 0
-    while time.perf_counter() - started < _ENERGY_SECONDS:
+    while time.perf_counter() - started < ENERGY_SECONDS:
         run()
         calls += 1
     return stop() / calls

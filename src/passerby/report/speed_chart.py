@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
@@ -18,7 +19,9 @@ from passerby.errors import ConfigError
 FORMATS: Final = ("png", "svg", "pdf")
 
 _KNOWN, _UNKNOWN, _INK, _FAINT = "#2563a8", "#9aa3ae", "#1b1f26", "#7a828e"
-_LARGEST: Final = 2600
+_ROOM, _ROW = 3.2, 0.5
+"""Heights in inches: of the part with accuracies, and of a row of the strip below."""
+_LARGEST: Final = 950
 """Area of the largest model's disc, in square points."""
 _STYLE: Final[Any] = {
     "font.size": 10,
@@ -65,32 +68,40 @@ def draw_run(run: Mapping[str, Any], path: Path) -> None:
     require_format(path)
     points = [_Point(m["name"], m["image_tower"]["latency_ms"]["p50"], m["rank1"], m["bytes"]) for m in run["models"]]
     title = f"{run['machine']['processor']}, {run['threads']} threads"
+    known = [point for point in points if point.rank1 is not None]
+    unknown = sorted((point for point in points if point.rank1 is None), key=lambda point: -point.milliseconds)
     with mpl.rc_context(_STYLE):
-        figure = Figure((8, 5), layout="constrained")
-        known, unknown = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1.4))
+        strip = _ROW * max(1, len(unknown))
+        figure = Figure((8, _ROOM + strip + 0.8), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(_ROOM, strip))
+        _latency_axis(below, points)
         largest = max(point.bytes for point in points)
-        for point in points:
-            _draw(unknown if point.rank1 is None else known, point, largest)
-        known.set_title(title, loc="left", fontsize=10)
-        known.set_ylabel("Rank-1 on val, %")
-        known.set_ylim(0, max([point.rank1 or 0 for point in points] + [10]) * 1.4)
-        known.grid(visible=True)
-        unknown.set_ylabel("speed\nonly")
-        unknown.set_ylim(-1, 1)
-        unknown.set_yticks([])
-        unknown.grid(visible=True, axis="x")
-        _latency_axis(unknown, points)
+        for point in known:
+            _draw(above, point, point.rank1 or 0.0, largest, _KNOWN)
+        for row, point in enumerate(unknown):
+            _draw(below, point, row, largest, _UNKNOWN)
+        above.set_title(title, loc="left", fontsize=10)
+        above.set_ylabel("Rank-1 on val, %")
+        above.set_ylim(0, max([point.rank1 or 0.0 for point in known], default=10) * 1.3)
+        above.grid(visible=True)
+        below.set_ylabel("speed only")
+        below.set_ylim(-0.6, max(1, len(unknown)) - 0.4)
+        below.set_yticks([])
+        below.grid(visible=True, axis="x")
         with replacing(path) as file:
             figure.savefig(file, format=path.suffix.lower().lstrip("."), dpi=150)
 
 
-def _draw(axes: Axes, point: _Point, largest: int) -> None:
-    colour = _UNKNOWN if point.rank1 is None else _KNOWN
-    height = point.rank1 or 0.0
-    axes.scatter([point.milliseconds], [height], s=max(12, _LARGEST * point.bytes / largest), color=colour, alpha=0.45, linewidth=0)
+def _draw(axes: Axes, point: _Point, height: float, largest: int, colour: str) -> None:
+    area = max(12.0, _LARGEST * point.bytes / largest)
+    axes.scatter([point.milliseconds], [height], s=area, color=colour, alpha=0.45, linewidth=0)
     axes.scatter([point.milliseconds], [height], s=9, color=colour, linewidth=0)
-    label = f"{point.name}\n{point.bytes / 1e6:.0f} MB, {point.milliseconds:.3g} ms"
-    axes.annotate(label, (point.milliseconds, height), (0, 9), textcoords="offset points", ha="center", va="bottom", fontsize=8, color=_INK)
+    label = f"{point.name}: {point.milliseconds:.3g} ms, {point.bytes / 1e6:.0f} MB"
+    middle = float(np.sqrt(np.prod(axes.get_xlim())))
+    beside, side = (area**0.5 / 2 + 4, "left") if point.milliseconds < middle else (-(area**0.5) / 2 - 4, "right")
+    axes.annotate(
+        label, (point.milliseconds, height), (beside, 0), textcoords="offset points", ha=side, va="center", fontsize=8, color=_INK
+    )
 
 
 def _latency_axis(axes: Axes, points: Sequence[_Point]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,10 +28,10 @@ def show_speed(run: Mapping[str, Any], other: Mapping[str, Any] | None, *, as_js
     else:
         for tower, what in _TOWERS:
             _show_rates(run, tower, what)
-        _show_sizes(run)
+            _show_sizes(run, tower, what)
         machine = run["machine"]
         where = f"{machine['processor']}, {machine['cores']} cores, {run['threads']} threads, ONNX Runtime {machine['onnxruntime']}"
-        _say(f"{where}; energy: {run['energy']}")
+        _say(f"{where}; energy: {run['energy']}; ratios are to {run['reference'] or 'nothing'}")
         _say(run["protocol"])
         if found is not None:
             _show_changes(found)
@@ -87,7 +87,7 @@ def _show_rates(run: Mapping[str, Any], tower: str, what: str) -> None:
     batches = list(run["models"][0][tower][f"{what}s_per_second"])
     reference = run["reference"]
     header = [f"{what} tower", "input", *(f"{what}s/s at {n}" for n in batches)]
-    header += [f"x {reference} at {n}" for n in batches if reference]
+    header += [f"ratio at {n}" for n in batches if reference]
     header += ["p50 ms", "p90 ms", "p99 ms"]
     rows = []
     for model in run["models"]:
@@ -109,31 +109,21 @@ def _show_rates(run: Mapping[str, Any], tower: str, what: str) -> None:
     show_table(header, rows)
 
 
-def _show_sizes(run: Mapping[str, Any]) -> None:
-    header = ("on disk and in memory", "files MB", *(f"{what}: {figure}" for _, what in _TOWERS for figure in _SIZES))
-    rows = [
-        (_name(m), f"{m['bytes'] / 1e6:.1f}", *(_size(m[t], key) for t, _ in _TOWERS for key in _SIZES.values())) for m in run["models"]
-    ]
-    show_table(header, rows)
+def _show_sizes(run: Mapping[str, Any], tower: str, what: str) -> None:
+    figures = {
+        "load s": ("load_seconds", 1.0),
+        "peak memory MB": ("peak_memory_bytes", 1e6),
+        "M parameters": ("parameters", 1e6),
+        "GMACs": ("macs", 1e9),
+        "file MB": ("bytes", 1e6),
+        f"J an {what}" if what == "image" else f"J a {what}": (f"joules_per_{what}", 1.0),
+    }
+    rows = [(_name(model), *(_over(model[tower][key], unit) for key, unit in figures.values())) for model in run["models"]]
+    show_table((f"{what} tower", *figures), rows)
 
 
-_SIZES: Final[Mapping[str, Callable[[Mapping[str, Any]], float | None]]] = {
-    "load s": lambda tower: tower["load_seconds"],
-    "peak MB": lambda tower: _over(tower["peak_memory_bytes"], 1e6),
-    "M parameters": lambda tower: _over(tower["parameters"], 1e6),
-    "GMACs": lambda tower: _over(tower["macs"], 1e9),
-    "MB": lambda tower: tower["bytes"] / 1e6,
-    "J": lambda tower: tower.get("joules_per_image", tower.get("joules_per_text")),
-}
-
-
-def _size(tower: Mapping[str, Any], figure: Callable[[Mapping[str, Any]], float | None]) -> str:
-    value = figure(tower)
-    return "" if value is None else _short(value)
-
-
-def _over(value: float | None, unit: float) -> float | None:
-    return None if value is None else value / unit
+def _over(value: float | None, unit: float) -> str:
+    return "" if value is None else _short(value / unit)
 
 
 def _show_changes(changes: Sequence[Change]) -> None:
