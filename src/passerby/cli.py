@@ -40,6 +40,10 @@ OutBundle = Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundl
 DEFAULT_MODEL = "passerby-s"
 
 
+class Device(StrEnum):
+    ORIN = "orin"
+
+
 class Measure(StrEnum):
     RETRIEVAL = "retrieval"
     CONDITIONS = "conditions"
@@ -259,6 +263,73 @@ def evaluate(
     with progress_bar("reading pictures", quiet=json) as on_progress:
         report = run(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
     raise typer.Exit(show(report, as_json=json))
+
+
+@app.command(epilog="Example: passerby benchmark --save now.json --compare before.json --picture speed.png")
+def benchmark(
+    *,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="A bundled model's name, or a bundle's folder; again for more.", show_default=DEFAULT_MODEL
+        ),
+    ] = None,
+    clip: Annotated[bool, typer.Option("--clip/--no-clip", help="Whether CLIP B/32 and B/16 are timed beside them.")] = True,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Of every tower.", show_default="one per core")] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How many turns each tower takes at each batch size.")] = 7,
+    batch: Annotated[
+        list[int] | None, typer.Option("--batch", min=1, help="A batch size besides 1; again for more.", show_default="8 and 32")
+    ] = None,
+    save: Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Keep the run's JSON.", show_default=False)] = None,
+    saved: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Show a run that was kept instead of measuring.", show_default=False)
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", metavar="FILE", help="A run that was kept, to compare with.", show_default=False)
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE", help="Draw accuracy against latency to a PNG, SVG or PDF file.", show_default=False),
+    ] = None,
+    predict: Annotated[
+        Device | None,
+        typer.Option("--predict", help="Say what a device could do at best, from the graphs, instead of measuring.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure how fast models are beside CLIP B/32 and B/16, in one run: latency, throughput, load time, memory, energy, size.
+
+    CLIP's towers are made once, with random weights, in your cache folder; that needs the extra \\[learn]. `--picture` needs \\[report].
+    """
+    from passerby.deploy.benchmark import run_benchmark
+    from passerby.extras import needs_extra
+    from passerby.measure.saved_speed import read_run, save_run
+    from passerby.measure.speed import Plan
+    from passerby.progress import progress_bar
+    from passerby.resolve import find_bundle
+    from passerby.terminal.console import note
+    from passerby.terminal.speed import show_limits, show_speed
+
+    bundles = [find_bundle(name) for name in model or [DEFAULT_MODEL]]
+    if predict:
+        with needs_extra("learn"):
+            from passerby.deploy.roofline import DEVICES, limits
+        raise typer.Exit(show_limits(limits(bundles, DEVICES[predict]), as_json=json))
+    if picture:
+        with needs_extra("report"):
+            from passerby.report.speed_chart import draw_run, require_format
+        require_format(picture)
+    other = read_run(compare) if compare else None
+    if saved:
+        run = read_run(saved)
+    else:
+        with progress_bar("measuring", quiet=json) as on_progress:
+            run = run_benchmark(bundles, Plan.of(threads, rounds, batch), note, beside_clip=clip, on_progress=on_progress).to_json()
+    if save:
+        save_run(run, save)
+    if picture:
+        draw_run(run, picture)
+    raise typer.Exit(show_speed(run, other, as_json=json))
 
 
 @app.command(epilog="Example: passerby train configs/passerby-s.toml")
