@@ -76,7 +76,11 @@ def test_a_product_of_activations_has_no_weights(tmp_path: Path) -> None:
 
 def test_quantised_weights_are_weights(tmp_path: Path) -> None:
     nodes = [helper.make_node("DequantizeLinear", ["w", "scale", "zero"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
-    constants = {"w": np.ones((4, 3), np.int8), "scale": np.float32(0.5), "zero": np.int8(0)}
+    constants: dict[str, NDArray[np.generic]] = {
+        "w": np.ones((4, 3), np.int8),
+        "scale": np.array(0.5, np.float32),
+        "zero": np.array(0, np.int8),
+    }
     cost = count(graph(nodes, ["n", 6, 4], constants), tmp_path)
     assert (cost.layers[0].weights, cost.layers[0].activations) == (12, 24 + 18)
     assert cost.parameters == 12

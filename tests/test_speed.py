@@ -129,6 +129,20 @@ class TestReferences:
             (tmp_path / f"{name}.onnx").write_bytes(b"kept")
         assert len(references(224, 224, 31, tmp_path, silent)) == 2
 
+    def test_the_model_stands_beside_them(self, bundle: Bundle, tmp_path: Path) -> None:
+        """Small towers stand in for the made ones; the one of words takes any token of CLIP's."""
+        sizes = {"b32@224": (224, 224), "b16@224": (224, 224), "b32@32": (32, 32), "b16@32x16": (32, 16)}
+        for name, size in sizes.items():
+            (tmp_path / f"clip-vit-{name}.onnx").write_bytes(tiny.image_tower(size=size))
+        (tmp_path / "clip-text.onnx").write_bytes(tiny.text_tower(words=49408))
+        own, *rivals = contenders([bundle], silent, cache=tmp_path)
+        assert [rival.name for rival in rivals] == [f"clip-vit-{name}" for name in sizes]
+        assert [rival.size for rival in rivals] == list(sizes.values())
+        assert not own.speed_only and all(rival.speed_only and rival.rank1 is None for rival in rivals)
+        assert [rival.tokens for rival in rivals] == [77, 77, own.tokens, own.tokens]
+        assert [rivals[n].text_tower is rivals[m].text_tower for n, m in ((0, 1), (2, 3), (1, 2))] == [True, True, False]
+        assert [rival.image_tower.macs for rival in rivals] == [3 * h // 4 * w // 4 * tiny.DIM for h, w in sizes.values()]
+
     def test_towers_are_made_with_random_weights(self, tmp_path: Path) -> None:
         pytest.importorskip("transformers")
         from transformers import CLIPTextConfig, CLIPVisionConfig

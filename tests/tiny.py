@@ -39,9 +39,9 @@ def image_tower(seed: int = 0, dim: int = DIM, size: tuple[int, int] = (32, 16))
     return _model(nodes, inputs, "image_features", dim, {"weight": weight})
 
 
-def text_tower(seed: int = 1, dim: int = DIM) -> bytes:
+def text_tower(seed: int = 1, dim: int = DIM, words: int = len(SPECIAL) + len(WORDS)) -> bytes:
     """The mean of random token embeddings, padding left out."""
-    table = np.random.default_rng(seed).normal(size=(len(SPECIAL) + len(WORDS), dim)).astype(np.float32)
+    table = np.random.default_rng(seed).normal(size=(words, dim)).astype(np.float32)
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["embedded"]),
         helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
