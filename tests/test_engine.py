@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_an_engine_comes_back_and_its_name_says_what_it_is_for(tmp_path: Path) -
     ("field", "value"), [("model", "b2" * 32), ("tower", "text_tower"), ("tensorrt", "10.3.0"), ("gpu", "NVIDIA H100 sm90 132")]
 )
 def test_a_foreign_engine_is_refused_though_it_has_the_right_name(tmp_path: Path, field: str, value: str) -> None:
-    path = write_engine(tmp_path, replace(STAMP, **{field: value}), PLAN)
+    path = write_engine(tmp_path, Stamp(**asdict(STAMP) | {field: value}), PLAN)
     path.rename(STAMP.path(tmp_path))
     with pytest.raises(ModelError, match=rf"for {field} .*, found one for .*build it here"):
         read_engine(STAMP.path(tmp_path), STAMP)

@@ -410,13 +410,13 @@ def build_engine(
 ) -> None:
     """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
 
-    Every command uses them from then on. Needs the extra \\[learn] and, but for --check, TensorRT.
+    Every command uses them from then on. Needs the extra \\[trt] and, but for --check, TensorRT.
     """
     from passerby.extras import needs_extra
     from passerby.resolve import find_bundle
     from passerby.terminal.console import note
 
-    with needs_extra("learn"):
+    with needs_extra("trt"):
         from passerby.deploy.engine import build_engines, typed_towers
 
     from passerby.data.datasets import load_dataset
