@@ -204,6 +204,10 @@ def explore(
         Path | None, typer.Option("--compare", metavar="OTHER", help="Another dataset to lay beside it.", show_default=False)
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Whether the page shows people.")] = True,
+    export_prompts: Annotated[
+        Path | None,
+        typer.Option("--export-prompts", metavar="FILE", help="Write DATASET with its captions as prompts, a table for train.", show_default=False),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     json: Json = False,
 ) -> None:
@@ -218,7 +222,9 @@ def explore(
 
     with progress_bar("looking", quiet=json) as on_progress:
         paths = [dataset] if compare is None else [dataset, compare]
-        report = explore_datasets(paths, load_model(model), out, pictures=pictures, on_progress=on_progress)
+        report = explore_datasets(
+            paths, load_model(model), out, pictures=pictures, prompts=export_prompts, on_progress=on_progress
+        )
     raise typer.Exit(show_report(report, as_json=json))
 
 
