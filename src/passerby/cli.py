@@ -29,6 +29,9 @@ IndexFolder = Annotated[
     typer.Option("--index", metavar="DIR", envvar="PASSERBY_INDEX", help="The index's folder.", show_default="in your data folder"),
 ]
 Model = Annotated[str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, or a bundle's folder.")]
+Worn = Annotated[
+    list[str] | None, typer.Option(metavar="LOOKS", help="Only who has it there: 'red', 'cap', 'red cap'.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
 
 Data = Annotated[
@@ -91,6 +94,18 @@ def search(
     words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="What the person wears.", show_default=False)] = None,
     *,
     like: Annotated[Path | None, typer.Option("--like", metavar="PICTURE", help="Somebody alike; alone, or with words.")] = None,
+    head: Worn = None,
+    upper: Worn = None,
+    lower: Worn = None,
+    feet: Worn = None,
+    carrying: Worn = None,
+    hat: Annotated[bool, typer.Option("--hat", help="Only who has a hat, cap or beanie.", show_default=False)] = False,
+    having: Annotated[
+        list[str] | None, typer.Option("--with", metavar="THING", help="Only who has it: 'red bag'.", show_default=False)
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="THING", help="Only who does not have it.", show_default=False)
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many people to show.")] = 10,
     min_probability: Annotated[
         float | None,
@@ -103,27 +118,39 @@ def search(
     model: Model = DEFAULT_MODEL,
     json: Json = False,
 ) -> None:
-    """Find people by what they wear, best first."""
+    """Find people by what they wear, best first.
+
+    Filters beside the words, or instead of them: a thing must fit somebody better than three quarters of the index, or must not. Each may
+    be given several times.
+    """
     from passerby.find.explain import explain
+    from passerby.find.filter import Sieve
     from passerby.find.index import Index, default_folder
     from passerby.find.query import ask
     from passerby.find.search import likely
     from passerby.find.search import search as search_index
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_hits
+    from passerby.words.filters import described, read_filters
+    from passerby.words.lexicon import Part
 
+    at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
+    said = " ".join(words or ())
+    filters = read_filters({p: v or () for p, v in at.items()}, [*["hat"] * hat, *(having or ())], without or (), said)
+    asked = said or ("" if like else described(filters))
     with Index.open(index or default_folder()) as opened, opened.snapshot():
         encoder = load_model(model)
         opened.require_model(encoder.digest, encoder.name)
-        query = ask(encoder, " ".join(words or ()), like)
-        found = search_index(opened, query, k)
+        query = ask(encoder, asked, like)
+        found = search_index(opened, query, k, Sieve.of(encoder, filters).passes if filters else None)
         hits = found if min_probability is None else likely(found, min_probability)
-        fits = explain(opened, encoder, " ".join(words or ()), hits)
+        fits = explain(opened, encoder, ", ".join(filter(None, [said, described(filters)])), hits)
     if sheet and hits:
         from passerby.find.sheet import write_sheet
 
         write_sheet(sheet, [(query.text, hits)])
-    raise typer.Exit(show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], as_json=json))
+    asked_for = [one.asked for one in filters]
+    raise typer.Exit(show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], filters=asked_for, as_json=json))
 
 
 @app.command(epilog="Example: passerby info --index my-index --json")
@@ -208,6 +235,12 @@ def explore(
         Path | None, typer.Option("--compare", metavar="OTHER", help="Another dataset to lay beside it.", show_default=False)
     ] = None,
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Whether the page shows people.")] = True,
+    export_prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--export-prompts", metavar="FILE", help="Write DATASET with its captions as prompts, a table for train.", show_default=False
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     json: Json = False,
 ) -> None:
@@ -222,7 +255,7 @@ def explore(
 
     with progress_bar("looking", quiet=json) as on_progress:
         paths = [dataset] if compare is None else [dataset, compare]
-        report = explore_datasets(paths, load_model(model), out, pictures=pictures, on_progress=on_progress)
+        report = explore_datasets(paths, load_model(model), out, pictures=pictures, prompts=export_prompts, on_progress=on_progress)
     raise typer.Exit(show_report(report, as_json=json))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -30,10 +30,17 @@ _CHUNK: Final = 1024
 _BLOCK: Final = 64
 
 
-def search(index: Index, query: Query, k: int = 10) -> list[Hit]:
+Passes = Callable[[NDArray[np.float16]], NDArray[np.bool_]]
+"""Of everybody's vectors (n, d), who may be an answer, (n,)."""
+
+
+def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None) -> list[Hit]:
     """The ``k`` people most like the query, best first.
 
     The ranking is that of exact cosine similarity in float64; people of equal score are in the order of their paths.
+
+    Args:
+        passes: who of all may be an answer; everybody by default.
 
     Raises:
         QueryError: ``k`` is not positive.
@@ -46,7 +53,8 @@ def search(index: Index, query: Query, k: int = 10) -> list[Hit]:
         table = load_vectors(index)
         direction = query.direction
         rough = rough_scores(table.vectors, direction)
-        candidates = table.ids[_could_be_best(rough, k)]
+        eligible = np.flatnonzero(passes(table.vectors)) if passes else np.arange(len(rough))
+        candidates = table.ids[eligible[_could_be_best(rough[eligible], k)]]
         best = heapq.nsmallest(k, _people(index, candidates, direction, k), key=lambda found: (-found[0], os.fsencode(found[1].media.path)))
     probabilities = _probabilities(query.calibration, [score for score, _ in best], rough)
     return [Hit(rank, *found, probability) for rank, (found, probability) in enumerate(zip(best, probabilities, strict=True), 1)]

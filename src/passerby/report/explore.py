@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from passerby.data.datasets import load_dataset
@@ -13,6 +14,7 @@ from passerby.report.duplicates import duplicates_of
 from passerby.report.figures import Figures
 from passerby.report.images import images_of, measure_pictures
 from passerby.report.page import Report, write_report
+from passerby.report.prompts import Prompts, export_prompts
 from passerby.report.shape import shape_of
 from passerby.report.thumbnails import thumbnails
 from passerby.report.words import words_of
@@ -20,7 +22,13 @@ from passerby.types import Dataset
 
 
 def explore_datasets(
-    paths: Sequence[Path], encoder: Encoder, out: Path, *, pictures: bool = True, on_progress: Progress | None = None
+    paths: Sequence[Path],
+    encoder: Encoder,
+    out: Path,
+    *,
+    pictures: bool = True,
+    prompts: Path | None = None,
+    on_progress: Progress | None = None,
 ) -> Report:
     """Look at one dataset, or at two side by side, and write the report.
 
@@ -28,21 +36,25 @@ def explore_datasets(
         paths: as ``load_dataset`` takes them.
         out: the folder for the page and its figures.
         pictures: whether the page shows people.
+        prompts: where the first dataset goes with its captions rewritten as prompts, if anywhere.
         on_progress: told how far the look at each dataset is, one after the other.
 
     Raises:
-        DatasetError: nothing of a dataset can be used.
+        DatasetError: nothing of a dataset can be used, or prompts cannot be where they are to go.
         OSError: the folder cannot be written to.
     """
     out.mkdir(parents=True, exist_ok=True)
     datasets: dict[str, Figures] = {}
+    exported: Prompts | None = None
     shown: dict[str, dict[str, str]] = {}
     for path in paths:
         dataset = load_dataset(path)
+        if prompts and not datasets:
+            exported = export_prompts(dataset, prompts)
         label = dataset.name if dataset.name not in datasets else f"{dataset.name} (2)"
         datasets[label] = explore(dataset, encoder, on_progress)
         shown[label] = thumbnails(dataset.records, datasets[label].pictures()) if pictures else {}
-    return write_report(datasets, shown, out)
+    return replace(write_report(datasets, shown, out), prompts=exported)
 
 
 def explore(dataset: Dataset, encoder: Encoder, on_progress: Progress | None = None) -> Figures:

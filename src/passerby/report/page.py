@@ -14,6 +14,7 @@ from markupsafe import Markup
 from passerby.atomic import replacing
 from passerby.report.charts import Chart
 from passerby.report.findings import findings_of
+from passerby.report.prompts import Prompts
 from passerby.report.sections import Datasets, Gallery, Table, sections
 
 PAGE: Final = "report.html"
@@ -29,11 +30,13 @@ class Report:
 
     Args:
         document: what the JSON file holds.
+        prompts: the table of prompts, where one was asked for.
     """
 
     page: Path
     figures: Path
     document: dict[str, Any]
+    prompts: Prompts | None = None
 
 
 def write_report(datasets: Datasets, pictures: Pictures, folder: Path) -> Report:

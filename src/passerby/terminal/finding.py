@@ -58,19 +58,27 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
 
 
 def show_hits(
-    query: Query, hits: Sequence[Hit], fits: Sequence[Sequence[Fit]], sheet: Path | None, *, unlikely: Sequence[Hit] = (), as_json: bool
+    query: Query,
+    hits: Sequence[Hit],
+    fits: Sequence[Sequence[Fit]],
+    sheet: Path | None,
+    *,
+    unlikely: Sequence[Hit] = (),
+    filters: Sequence[str] = (),
+    as_json: bool,
 ) -> int:
     """Say who was found; returns the exit code.
 
     Args:
         fits: of each hit, how well it fits each part of the question.
         unlikely: who was found but is less likely than was asked for.
+        filters: as they were asked for.
     """
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
     if as_json:
         answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
-        show_json({"query": query.text, "hits": answers})
+        show_json({"query": query.text, "filters": list(filters), "hits": answers})
     elif hits:
         _show_hits(hits, fits)
     if hits and sheet:
@@ -78,6 +86,8 @@ def show_hits(
     if unlikely and not hits:
         best = f"{unlikely[0].probability:.1%}"
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
+    elif not hits and filters:
+        note(f"nobody passes all of {', '.join(filters)}: expected filters that leave somebody; leave one of them out")
     elif not hits:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
     return ALL_DONE if hits or unlikely else NOTHING_DONE

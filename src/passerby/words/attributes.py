@@ -9,7 +9,7 @@ from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Part, is_plural, known_things, lexicon
 from passerby.words.reader import parse
 
-__all__ = ["Item", "Part", "PersonDescription", "describe", "noun_phrase", "parse"]
+__all__ = ["Item", "Part", "PersonDescription", "describe", "item_phrase", "noun_phrase", "parse", "person_phrase"]
 
 _NOUNS: Final = {"male": "man", "female": "woman", None: "person"}
 _CHILDREN: Final = {"male": "boy", "female": "little girl", None: "child"}
@@ -22,13 +22,14 @@ def describe(description: PersonDescription) -> str:
     carried = [item for item in description.items if not item.negated and item.part is Part.CARRIED]
     absent = [item for item in description.items if item.negated]
     clauses = [
-        " ".join([_person(description), *description.activities]),
+        " ".join([person_phrase(description), *description.activities]),
         *_clause("wearing", worn),
         *_clause("carrying", [item for item in carried if known_things()[item.thing] is Part.CARRIED]),
-        *(f"carrying {_item(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
+        *(f"carrying {item_phrase(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
         *(f"without {_thing(item)}" for item in absent),
     ]
-    return ", ".join(clauses) + "."
+    sentence = ", ".join(clauses)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def noun_phrase(item: Item) -> str:
@@ -38,21 +39,23 @@ def noun_phrase(item: Item) -> str:
     return " ".join([*(look for look in looks if look), noun])
 
 
-def _person(description: PersonDescription) -> str:
+def person_phrase(description: PersonDescription) -> str:
+    """Who somebody is, as ``a young woman with short hair``."""
     age, noun = description.age, _NOUNS[description.gender]
     if age == "child":
         noun = _CHILDREN[description.gender]
     elif age:
         noun = f"{age} {noun}"
     with_hair = f" with {' and '.join(description.hair)}" if description.hair else ""
-    return f"{_article(noun).capitalize()} {noun}{with_hair}"
+    return f"{_article(noun)} {noun}{with_hair}"
 
 
 def _clause(verb: str, items: Sequence[Item]) -> list[str]:
-    return [f"{verb} {', '.join(map(_item, items))}"] if items else []
+    return [f"{verb} {', '.join(map(item_phrase, items))}"] if items else []
 
 
-def _item(item: Item) -> str:
+def item_phrase(item: Item) -> str:
+    """A thing with all that is said of it, as ``a black bag on the left side``."""
     doubt = "possibly " if item.uncertain else ""
     details = f" with {' and '.join(item.details)}" if item.details else ""
     side = f" {_PLACES[item.side]}" if item.side else ""

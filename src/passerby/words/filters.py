@@ -1,0 +1,108 @@
+"""What somebody must wear or carry, or must not: filters beside the words of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from passerby.errors import QueryError
+from passerby.words.attributes import noun_phrase, parse
+from passerby.words.description import Item
+from passerby.words.lexicon import Part, lexicon
+from passerby.words.prompts import Phrase, including, phrase_of
+
+EXAMPLE = "'red', 'bag' or 'red jacket'"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Something that somebody must have, or must not if it is negated.
+
+    Args:
+        asked: as it was asked for, as ``--upper red``.
+        any_thing: whether the thing only stands for whatever is worn there.
+    """
+
+    asked: str
+    item: Item
+    any_thing: bool = False
+
+    @property
+    def phrase(self) -> Phrase:
+        """What to hold pictures against, narrower things included."""
+        return phrase_of(self.item, including(self.item))
+
+
+def read_filters(
+    at: Mapping[Part, Sequence[str]], having: Sequence[str] = (), without: Sequence[str] = (), words: str = ""
+) -> tuple[Filter, ...]:
+    """Filters as they are typed.
+
+    Args:
+        at: by where it is worn, colours or things.
+        having, without: things, with or without colours.
+        words: the description beside which they stand.
+
+    Raises:
+        QueryError: words that name no such thing, or filters that contradict each other or the description.
+    """
+    wanted = [_at(part, value) for part, values in at.items() for value in values] + [_thing("--with", value) for value in having]
+    unwanted = list(_without(without, wanted))
+    said = [Filter(f"{words!r}", item) for item in parse(words).items]
+    pairs = [*product([*wanted, *(one for one in said if not one.item.negated)], unwanted)]
+    pairs += product(wanted, (one for one in said if one.item.negated))
+    for one, other in pairs:
+        if _contradict(one, other):
+            raise _contradiction(one.asked, other.asked)
+    return (*wanted, *unwanted)
+
+
+def described(filters: Sequence[Filter]) -> str:
+    """The keywords that say what filters say."""
+    return ", ".join(f"{'no ' if one.item.negated else ''}{noun_phrase(one.item)}" for one in filters)
+
+
+def _at(part: Part, value: str) -> Filter:
+    asked = f"--{'carrying' if part is Part.CARRIED else part} {value}"
+    named = parse(value)
+    if not named.items and (looks := parse(f"{value} {lexicon().typical[part]}")).items and not looks.not_understood:
+        item = looks.items[0]
+        if item != Item(item.part, item.thing):
+            return Filter(asked, item, any_thing=True)
+    found = _only(asked, value)
+    if found.item.part is not part:
+        expected = f"something worn as {part}, such as 'red' or {lexicon().typical[part]!r}"
+        raise QueryError(expected=expected, found=f"{asked}, which is worn as {found.item.part}", do="correct the filter")
+    return found
+
+
+def _thing(option: str, value: str) -> Filter:
+    return _only(f"{option} {value}", value)
+
+
+def _only(asked: str, value: str) -> Filter:
+    named = parse(value)
+    if len(named.items) != 1 or named.items[0].negated or named.not_understood:
+        raise QueryError(expected=f"one thing that people wear or carry, such as {EXAMPLE}", found=asked, do="correct the filter")
+    return Filter(asked, replace(named.items[0], uncertain=False, side=None))
+
+
+def _without(values: Sequence[str], wanted: Sequence[Filter]) -> Iterator[Filter]:
+    for value in values:
+        clash = next((one for one in wanted if value in list(Part) and one.item.part == value), None)
+        if clash:
+            raise _contradiction(clash.asked, f"--without {value}")
+        found = _thing("--without", value)
+        yield replace(found, item=replace(found.item, negated=True))
+
+
+def _contradict(wanted: Filter, unwanted: Filter) -> bool:
+    """Whether nobody can have the one and not the other."""
+    denied = (unwanted.item, *including(unwanted.item))
+    same_thing = not wanted.any_thing and wanted.item.thing in {item.thing for item in denied}
+    return same_thing and (not unwanted.item.colours or bool(set(unwanted.item.colours) & set(wanted.item.colours)))
+
+
+def _contradiction(one: str, other: str) -> QueryError:
+    return QueryError(expected="filters that somebody can pass", found=f"{one} beside {other}", do="leave one of them out")
