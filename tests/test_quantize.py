@@ -31,8 +31,7 @@ from passerby.deploy.qdq import (
 from passerby.deploy.quantize import TOKEN_TABLE, quantize
 from passerby.errors import DatasetError, GateRefused
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder

@@ -27,11 +27,10 @@ from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.rounding import rounded
 from passerby.learn.standing import Standing
-from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.trainer import (
     begin,
     finish,
-    load_tokenizer,
     preprocessing_of,
     set_rates,
     stage_spans,

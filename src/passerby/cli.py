@@ -28,7 +28,13 @@ IndexFolder = Annotated[
     Path | None,
     typer.Option("--index", metavar="DIR", envvar="PASSERBY_INDEX", help="The index's folder.", show_default="in your data folder"),
 ]
-Model = Annotated[str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, or a bundle's folder.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.")
+]
+InputSize = Annotated[
+    str | None,
+    typer.Option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
 
 Data = Annotated[
@@ -228,6 +234,13 @@ def evaluate(
     data: Data,
     split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
     model: Model = DEFAULT_MODEL,
+    size: InputSize = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompts", metavar="TEMPLATE", help="What to put captions into, at its {}; several are averaged.", show_default="none"
+        ),
+    ] = None,
     measure: Annotated[
         Measure, typer.Option("--measure", help="How well, under which conditions, whom, colours, words.")
     ] = Measure.RETRIEVAL,
@@ -244,6 +257,7 @@ def evaluate(
     from passerby.measure.evaluate import evaluate as measure_retrieval
     from passerby.measure.groups import measure_groups
     from passerby.measure.wording import measure_wording
+    from passerby.model.prompted import PromptedEncoder
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
@@ -256,8 +270,10 @@ def evaluate(
         Measure.WORDING: (measure_wording, show_wording),
     }
     run, show = measures[measure]
+    encoder = load_model(model, size=size)
+    asked = PromptedEncoder(encoder, prompts) if prompts else encoder
     with progress_bar("reading pictures", quiet=json) as on_progress:
-        report = run(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
+        report = run(asked, load_dataset(data, {split}), on_progress=on_progress)
     raise typer.Exit(show(report, as_json=json))
 
 

@@ -4,33 +4,61 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from passerby.errors import ModelError
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.errors import ConfigError, ModelError
+from passerby.extras import needs_extra
+from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
 from passerby.model.onnx import OnnxEncoder
+
+if TYPE_CHECKING:
+    from passerby.learn.base import Base
 
 DEFAULT_MODEL: Final = "passerby-s"
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+_SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def load_model(name: str = DEFAULT_MODEL) -> Encoder:
-    """The model of a name; its towers are loaded when they are first used.
+def load_model(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Encoder:
+    """The model of a name; a bundle's towers are loaded when they are first used.
 
     Args:
-        name: a bundled model's name, or a bundle's folder.
+        name: a bundled model's name, a folder with a bundle or a CLIP, or the hub id of a CLIP. The last two need the extra [learn].
+        size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 
     Raises:
-        ModelError: no such model, naming those there are, or a bundle that cannot be used.
+        ModelError: no such model, naming those there are, or one that cannot be used.
+        ConfigError: a size that is none.
     """
-    if name in bundled_models():
-        return OnnxEncoder(read_bundle(_BUNDLES / name))
-    if Path(name).is_dir():
-        return OnnxEncoder(read_bundle(Path(name)))
-    raise _unknown(name)
+    bundle = _bundle(name)
+    if bundle is None:
+        return load_base(name, size=size).encoder()
+    if size is not None:
+        raise ModelError(expected=f"no --size for the bundle {name}", found=size, do="export the model again at that size")
+    return OnnxEncoder(bundle)
+
+
+def load_base(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Base:
+    """The model of a name as something to adapt, in torch. Needs the extra [learn]; arguments and errors as for :func:`load_model`."""
+    with needs_extra("learn"):
+        from passerby.learn.base import Size
+        from passerby.learn.clip import load_clip
+        from passerby.learn.from_bundle import load_base as load_bundle
+
+    wanted = None if size is None else Size(*parse_size(size))
+    bundle = _bundle(name)
+    return load_clip(name, wanted) if bundle is None else load_bundle(bundle, wanted)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from ``384x128``. Raises ``ConfigError``."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ConfigError(expected="a size as HEIGHTxWIDTH in pixels, such as 384x128", found=repr(text), do="correct --size")
+    return int(found[1]), int(found[2])
 
 
 def bundled_models() -> list[str]:
@@ -38,10 +66,17 @@ def bundled_models() -> list[str]:
     return sorted(manifest.parent.name for manifest in _BUNDLES.glob(f"*/{MANIFEST}"))
 
 
-def _unknown(name: str) -> ModelError:
-    expected = f"a bundled model ({', '.join(bundled_models()) or 'none is installed'}) or a bundle's folder"
+def _bundle(name: str) -> Bundle | None:
+    """The bundle of a name; ``None`` for what only torch can load."""
+    if name in bundled_models():
+        return read_bundle(_BUNDLES / name)
+    folder = Path(name)
+    if folder.is_dir():
+        return None if (folder / "config.json").exists() and not (folder / MANIFEST).exists() else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
-        return ModelError(
-            expected=expected, found=f"the hub id {name!r}", do="wait for the [learn] extra of a later version to load CLIP from a hub"
-        )
-    return ModelError(expected=expected, found=repr(name), do="correct the name")
+        return None
+    raise ModelError(
+        expected=f"a bundled model ({', '.join(bundled_models()) or 'none is installed'}), a folder with a bundle or a CLIP, or a hub id",
+        found=repr(name),
+        do="correct the name",
+    )

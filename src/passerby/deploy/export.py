@@ -23,8 +23,8 @@ from passerby.errors import ModelError
 from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_best, load_tokenizer, tokenizer_json
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.trainer import load_best, tokenizer_json
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder

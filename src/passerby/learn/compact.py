@@ -235,6 +235,10 @@ class CompactClip(nn.Module):
         self.image_tower = ImageTower(dim, stripes)
         self.text_tower = TextTower(text, dim)
 
+    @property
+    def dim(self) -> int:
+        return self.image_tower.projection.out_features
+
     def embed_images(self, pixels: Tensor) -> Tensor:
         """``float32 (n, 3, h, w)`` to ``float32 (n, dim)`` of unit length."""
         return F.normalize(self.image_tower(pixels).float(), dim=-1)

@@ -40,7 +40,7 @@ from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.standing import Standing, standing_images, standing_texts
-from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.unfold import unfold_batch_norm
 from passerby.learn.vary import Pictures, vary
@@ -380,14 +380,6 @@ def tokenizer_json(config: TrainConfig) -> bytes:
     if config.start:
         return read_bundle(start).tokenizer.read()
     return (minilm_folder() / TOKENIZER).read_bytes()
-
-
-def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:
-    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad."""
-    tokenizer = Tokenizer.from_buffer(data)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens)
-    return tokenizer
 
 
 def preprocessing_of(stage: Stage) -> Preprocessing:
