@@ -11,15 +11,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from clip_folder import DIM, MAX_TOKENS, MEAN, SIDE, STD, clip_model, clip_tokenizer, write_clip
 from small_clip import drawn_dataset
 from transformers import CLIPModel
 
+from passerby.deploy.export import export_base
 from passerby.errors import ConfigError, ModelError
 from passerby.learn.base import CARD, Size
 from passerby.learn.clip import Clip, interpolated, load_clip
+from passerby.model.onnx import OnnxEncoder
 from passerby.model.prompted import PromptedEncoder
 from passerby.resolve import load_model, parse_size
 
@@ -258,6 +261,20 @@ class TestPrompts:
     def test_a_template_without_one_place_for_words(self, folder: Path, templates: list[str]) -> None:
         with pytest.raises(ConfigError, match="--prompts"):
             PromptedEncoder(load_clip(str(folder)).encoder(), templates)
+
+
+def test_an_export_gives_what_torch_gives(folder: Path, tmp_path: Path) -> None:
+    base = load_clip(str(folder), Size(48, 16))
+    encoder = base.encoder()
+    images, texts = encoder.embed_images(pixels(3, 48, 16)), encoder.embed_texts(TEXTS)
+    bundle = export_base(base, "tiny-clip", tmp_path / "bundle")
+    exported = OnnxEncoder(bundle)
+    np.testing.assert_allclose(exported.embed_images(pixels(3, 48, 16)), images, atol=1e-5)
+    np.testing.assert_allclose(exported.embed_texts(TEXTS), texts, atol=1e-5)
+    assert (bundle.preprocessing, bundle.max_tokens) == (base.preprocessing, MAX_TOKENS)
+    assert bundle.card["base"] == {"name": "tiny-clip", "digest": base.digest}
+    graph = onnx.load_from_string(bundle.image_tower.read()).graph
+    assert not {"Resize", "If", "Loop"} & {node.op_type for node in graph.node}
 
 
 def test_evaluate_asks_a_clip_with_a_prompt(folder: Path, tmp_path: Path) -> None:

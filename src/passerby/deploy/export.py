@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -20,6 +20,7 @@ from torch import nn
 from passerby.data.datasets import load_dataset
 from passerby.deploy.gates import require_parity
 from passerby.errors import ModelError
+from passerby.learn.base import Base
 from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
@@ -32,6 +33,9 @@ from passerby.model.preprocess import Preprocessing, normalise
 from passerby.model.selftest import TEXTS, golden_images, measure
 from passerby.types import Split
 from passerby.words.lexicon import lexicon
+
+if TYPE_CHECKING:
+    from passerby.learn.clip import Clip
 
 OPSET = 18
 
@@ -53,8 +57,18 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 
+def export_base(base: Base, name: str, out: Path) -> Bundle:
+    """A model as it was loaded, a CLIP or a merged one, as a float32 bundle, through the parity gate.
+
+    Raises:
+        GateRefused: the towers in ONNX do not give what they give in torch.
+    """
+    card = {"base": {"name": Path(base.name).name, "digest": base.digest}}
+    return export(base.model, base.tokenizer, base.preprocessing, out, name=name, max_tokens=base.max_tokens, card=card)
+
+
 def export(
-    model: CompactClip,
+    model: CompactClip | Clip,
     tokenizer: bytes,
     preprocessing: Preprocessing,
     out: Path,
@@ -63,7 +77,7 @@ def export(
     max_tokens: int,
     card: Mapping[str, object],
 ) -> Bundle:
-    """Fold, export both towers, prove them against torch on the golden inputs, and only then write the bundle.
+    """Export both towers, prove them against torch on the golden inputs, and only then write the bundle.
 
     Args:
         tokenizer: a ``tokenizer.json``.
@@ -72,16 +86,16 @@ def export(
     Raises:
         GateRefused: the towers in ONNX do not give what they give in torch; nothing is written.
     """
-    folded = fold_batch_norm(model)
-    original = TorchEncoder(folded, load_tokenizer(tokenizer, max_tokens), preprocessing)
+    plain = exportable(model)
+    original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
             name=name,
             dim=original.dim,
             preprocessing=preprocessing,
-            image_tower=image_tower_onnx(folded, preprocessing).SerializeToString(),
-            text_tower=text_tower_onnx(folded).SerializeToString(),
+            image_tower=image_tower_onnx(plain, preprocessing).SerializeToString(),
+            text_tower=text_tower_onnx(plain).SerializeToString(),
             tokenizer=tokenizer,
             max_tokens=max_tokens,
             self_test=measure(original.embed_images, original.embed_texts, preprocessing),
@@ -104,15 +118,23 @@ def export(
         )
 
 
-def image_tower_onnx(folded: CompactClip, preprocessing: Preprocessing) -> onnx.ModelProto:
+def exportable(model: CompactClip | Clip) -> CompactClip | Clip:
+    """The same function in the form that ONNX holds: batch norm folded, attention as plain products."""
+    if isinstance(model, CompactClip):
+        return fold_batch_norm(model)
+    model.clip.set_attn_implementation("eager")
+    return model
+
+
+def image_tower_onnx(plain: CompactClip | Clip, preprocessing: Preprocessing) -> onnx.ModelProto:
     pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
-    return _to_onnx(folded.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+    return _to_onnx(plain.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
 
 
-def text_tower_onnx(folded: CompactClip) -> onnx.ModelProto:
+def text_tower_onnx(plain: CompactClip | Clip) -> onnx.ModelProto:
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(folded.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    return _to_onnx(plain.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
 
 
 def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> onnx.ModelProto:
