@@ -13,26 +13,35 @@ from passerby.model.encoder import Encoder
 from passerby.model.onnx import OnnxEncoder
 
 if TYPE_CHECKING:
-    from passerby.learn.base import Base
+    from passerby.learn.base import Base, Size
 
 DEFAULT_MODEL: Final = "passerby-s"
+
+CLIP_CONFIG: Final = "config.json"
+ADAPTER_CONFIG: Final = "adapter_config.json"
+SAVED_CARD: Final = "passerby.json"
+"""What tells a folder's kind, besides a bundle's manifest; named here too, so that looking at a folder needs no torch."""
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def load_model(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Encoder:
+def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: str | None = None) -> Encoder:
     """The model of a name; a bundle's towers are loaded when they are first used.
 
     Args:
-        name: a bundled model's name, a folder with a bundle or a CLIP, or the hub id of a CLIP. The last two need the extra [learn].
+        name: a bundled model's name, a folder with a bundle, a CLIP or a merged model, or the hub id of a CLIP. All but bundles need the
+            extra [learn].
+        adapter: a folder that ``passerby finetune`` made on this model; needs the extra [learn].
         size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 
     Raises:
         ModelError: no such model, naming those there are, or one that cannot be used.
         ConfigError: a size that is none.
     """
+    if adapter is not None:
+        return load_adapted(name, adapter, size=size).encoder()
     bundle = _bundle(name)
     if bundle is None:
         return load_base(name, size=size).encoder()
@@ -45,12 +54,47 @@ def load_base(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Base:
     """The model of a name as something to adapt, in torch. Needs the extra [learn]; arguments and errors as for :func:`load_model`."""
     with needs_extra("learn"):
         from passerby.learn.base import Size
-        from passerby.learn.clip import load_clip
-        from passerby.learn.from_bundle import load_base as load_bundle
 
-    wanted = None if size is None else Size(*parse_size(size))
+    return _load_base(name, None if size is None else Size(*parse_size(size)))
+
+
+def load_adapted(name: str, adapter: Path, *, size: str | None = None) -> Base:
+    """A model with an adapter in place, at the size that the adapter was trained with unless another is named. Needs the extra [learn].
+
+    Raises:
+        ModelError: as :func:`load_model`, or an adapter of another model.
+    """
+    with needs_extra("learn"):
+        from passerby.learn.adapter import attach, read_card
+        from passerby.learn.base import Size
+
+    return attach(_load_base(name, read_card(adapter).size if size is None else Size(*parse_size(size))), adapter)
+
+
+def load_base_of(adapter: Path, name: str | None = None) -> Base:
+    """The model that an adapter was trained on, by the name it had then or by another. Needs the extra [learn]; errors as above."""
+    with needs_extra("learn"):
+        from passerby.learn.adapter import read_card
+
+    card = read_card(adapter)
+    return _load_base(name or card.base_name, card.size)
+
+
+def _load_base(name: str, size: Size | None) -> Base:
+    with needs_extra("learn"):
+        from passerby.learn.from_bundle import load_base as load_bundle
+        from passerby.learn.saved import load_saved
+
     bundle = _bundle(name)
-    return load_clip(name, wanted) if bundle is None else load_bundle(bundle, wanted)
+    if bundle is not None:
+        return load_bundle(bundle, size)
+    folder = Path(name)
+    if (folder / SAVED_CARD).exists() and not (folder / CLIP_CONFIG).exists():
+        return load_saved(folder, size)
+    with needs_extra("learn"):
+        from passerby.learn.clip import load_clip
+
+    return load_clip(name, size)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -71,8 +115,11 @@ def _bundle(name: str) -> Bundle | None:
     if name in bundled_models():
         return read_bundle(_BUNDLES / name)
     folder = Path(name)
+    if (folder / ADAPTER_CONFIG).exists():
+        raise ModelError(expected=f"a model in {folder}", found="an adapter", do=f"name its base with --model, and --adapter {folder}")
     if folder.is_dir():
-        return None if (folder / "config.json").exists() and not (folder / MANIFEST).exists() else read_bundle(folder)
+        torch_alone = any((folder / name).exists() for name in (CLIP_CONFIG, SAVED_CARD)) and not (folder / MANIFEST).exists()
+        return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
         return None
     raise ModelError(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from passerby.errors import ModelError
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
@@ -37,6 +42,7 @@ class Base:
         tokenizer: a ``tokenizer.json``.
         max_tokens: of a text, special tokens included.
         temperature: what the cosines of its contrastive loss were divided by.
+        files: what else belongs into a folder with its weights, by name.
     """
 
     name: str
@@ -46,7 +52,29 @@ class Base:
     max_tokens: int
     preprocessing: Preprocessing
     temperature: float
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def encoder(self, precision: torch.dtype = torch.float32) -> TorchEncoder:
         """The model as everything that measures or searches takes it."""
         return TorchEncoder(self.model, load_tokenizer(self.tokenizer, self.max_tokens), self.preprocessing, precision, name=self.name)
+
+
+def files_digest(paths: Iterable[Path]) -> ModelDigest:
+    """SHA-256 of the names and digests of files, in the order of their names."""
+    sha = hashlib.sha256()
+    for path in sorted(paths):
+        with path.open("rb") as file:
+            sha.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return ModelDigest(sha.hexdigest())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file with a JSON object. Raises ``ModelError`` for anything else."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        found = str(error.strerror).lower() if isinstance(error, OSError) else f"{error}"
+        raise ModelError(expected=f"{path} with a JSON object", found=found, do="get it again") from None
+    if not isinstance(value, dict):
+        raise ModelError(expected=f"{path} with a JSON object", found=type(value).__name__, do="get it again")
+    return value

@@ -9,8 +9,6 @@ stands that would leave the waist.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,9 +22,8 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from passerby.errors import ModelError
-from passerby.learn.base import CARD, Base, Size
+from passerby.learn.base import CARD, Base, Size, files_digest, read_json
 from passerby.model.preprocess import Preprocessing, Resample
-from passerby.types import ModelDigest
 
 disable_progress_bar()
 set_verbosity_error()  # what is wrong with a checkpoint is said by an error of ours
@@ -169,12 +166,13 @@ def load_clip(name: str, size: Size | None = None) -> Base:
     model = Clip(clip, Size(preprocessing.height, preprocessing.width))
     return Base(
         name=name,
-        digest=checkpoint_digest(folder),
+        digest=files_digest([folder / CONFIG, *folder.glob(WEIGHTS)]),
         model=model.eval().requires_grad_(False),
         tokenizer=tokenizer_of(folder),
         max_tokens=int(clip.config.text_config.max_position_embeddings),
         preprocessing=preprocessing,
         temperature=math.exp(-float(clip.logit_scale)),
+        files=further_files(folder),
     )
 
 
@@ -283,22 +281,8 @@ def tokenizer_of(folder: Path) -> bytes:
     return made.encode()
 
 
-def checkpoint_digest(folder: Path) -> ModelDigest:
-    """SHA-256 of the digests of the config and of each file of weights, in the order of their names."""
-    sha = hashlib.sha256()
-    for path in sorted([folder / CONFIG, *folder.glob(WEIGHTS)]):
-        with path.open("rb") as file:
-            sha.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return ModelDigest(sha.hexdigest())
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A file with a JSON object. Raises ``ModelError`` for anything else."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        found = str(error.strerror).lower() if isinstance(error, OSError) else f"{error}"
-        raise ModelError(expected=f"{path} with a JSON object", found=found, do="get the checkpoint again") from None
-    if not isinstance(value, dict):
-        raise ModelError(expected=f"{path} with a JSON object", found=type(value).__name__, do="get the checkpoint again")
-    return value
+def further_files(folder: Path) -> dict[str, bytes]:
+    """The small files of a checkpoint, but for what :meth:`Clip.save` and the tokenizer write anew, by name."""
+    own = {CONFIG, CARD, "tokenizer.json"}
+    small = [*folder.glob("*.json"), *folder.glob("merges.txt")]
+    return {path.name: path.read_bytes() for path in small if path.name not in own and not path.name.endswith(".index.json")}

@@ -34,7 +34,7 @@ from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
 from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.losses import IdentityLoss, info_nce, similarity_distribution_matching, swapped_colours
+from passerby.learn.losses import IdentityLoss, pair_losses
 from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
@@ -167,7 +167,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
     if progress.step == first_step:
         run.memory.forget()
     saved = time.monotonic()
-    for epoch, step, batch in drawn_ahead(run, stage, batches_from(config, training, stage, first_step, progress.step)):
+    for epoch, step, batch in drawn_ahead(config, training, stage, batches_from(config, training, stage, first_step, progress.step)):
         torch.manual_seed(config.seed * 1_000_003 + step)
         set_rates(run.optimiser, step, steps, config.optimiser)
         losses = take_step(run.trained, run.optimiser, pictures, batch, stage, standing, config.optimiser.clip)
@@ -181,19 +181,21 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
             saved = time.monotonic()
 
 
-def drawn_ahead(run: Run, stage: Stage, chosen: Iterable[tuple[int, int, NDArray[np.int64]]]) -> Iterator[tuple[int, int, Batch]]:
+def drawn_ahead(
+    config: TrainConfig, training: TrainingSet, stage: Stage, chosen: Iterable[tuple[int, int, NDArray[np.int64]]]
+) -> Iterator[tuple[int, int, Batch]]:
     """Epoch, step and batch, the next one drawn while the last one is learnt from."""
 
     def draw(step: int, pictures: NDArray[np.int64]) -> Batch:
         return draw_batch(
-            run.training.words,
-            run.training.identities,
+            training.words,
+            training.identities,
             pictures,
             size=(stage.height, stage.width),
-            how_pixels=run.config.pixels,
-            how_words=run.config.words,
-            swaps=run.config.words.swaps if stage.losses.swapped_colours else 0,
-            rng=np.random.default_rng((run.config.seed, step)),
+            how_pixels=config.pixels,
+            how_words=config.words,
+            swaps=config.words.swaps if stage.losses.swapped_colours else 0,
+            rng=np.random.default_rng((config.seed, step)),
         )
 
     with ThreadPoolExecutor(max_workers=1) as drawing:
@@ -259,13 +261,8 @@ def take_step(
         pairs = Pairs(images, texts, identities)
         recent_images, recent_texts = memory.candidates(pairs)
         candidates = standing.images or recent_images, standing.texts or recent_texts
-        parts = {
-            "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
-            "info_nce": weights.info_nce * info_nce(pairs, *candidates, weights.info_nce_temperature),
-            "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
-            "swapped_colours": weights.swapped_colours
-            * swapped_colours(images, texts, swapped, batch.swapped_from.to(device), weights.swapped_colours_temperature),
-        }
+        parts = pair_losses(weights, pairs, *candidates, swapped, batch.swapped_from.to(device))
+        parts["identity"] = weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
         total: Tensor = sum(parts.values(), torch.zeros((), device=device))
         total.backward()  # type: ignore[no-untyped-call]
     if not nn.utils.clip_grad_norm_(trained.parameters(), clip).isfinite():
@@ -393,10 +390,15 @@ def require_fit(config: TrainConfig, training: TrainingSet, val: Dataset, model:
         raise DatasetError(
             expected=f"pictures for a batch of {config.optimiser.batch_size}", found=f"{fewest}", do="lower batch_size or add pictures"
         )
-    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
-        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
+    require_questions(val)
     if config.words.max_tokens > (positions := model.text_tower.config.positions):
         raise ConfigError(expected=f"words.max_tokens up to {positions}", found=f"{config.words.max_tokens}", do="lower it")
+
+
+def require_questions(val: Dataset) -> None:
+    """Raises ``DatasetError`` for a val split with pictures and no captions to ask for them by."""
+    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
+        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
 
 
 def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:
