@@ -77,7 +77,8 @@ def write_adapter(folder: Path, base: Base, config: LoraConfig, weights: Mapping
         "trained": dict(trained),
     }
     with replacing_folder(folder) as draft:
-        config.save_pretrained(str(draft))
+        stated = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
+        (draft / CONFIG).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, draft / WEIGHTS, metadata={"format": "pt"})
         (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
@@ -129,7 +130,7 @@ def _attach(base: Base, folder: Path) -> tuple[Base, PeftModel]:
             found=f"{base.name} ({base.digest[:12]})",
             do="name that base, or train an adapter on this one",
         )
-    peft_model = get_peft_model(adaptable(base.model), _read_config(folder))
+    peft_model = _untrained(base, folder)
     weights = _read_weights(folder)
     expected = adapter_weights(peft_model)
     if differing := [name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)]:
@@ -145,13 +146,14 @@ def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
     return tuple(weights[name].shape) if name in weights else None
 
 
-def _read_config(folder: Path) -> LoraConfig:
+def _untrained(base: Base, folder: Path) -> PeftModel:
+    """The base with matrices in place as an adapter's config says, but not yet the adapter's."""
     try:
         config = LoraConfig.from_pretrained(str(folder))
         config.base_model_name_or_path = None
+        return get_peft_model(adaptable(base.model), config)
     except Exception as error:  # PEFT raises what its parts raise
         raise ModelError(expected=f"{folder / CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again") from None
-    return config
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ the end the product is added to ``W`` for good, and nothing is left to pay at ru
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,8 @@ from passerby.learn.compact import CompactClip
 
 if TYPE_CHECKING:
     from passerby.learn.clip import Clip
+
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # between PEFT and transformers
 
 TARGETS: Final[Mapping[str, re.Pattern[str]]] = {
     "q": re.compile(r".*\.(q_proj|attention\.query)"),
