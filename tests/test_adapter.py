@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -191,6 +192,18 @@ class TestMerge:
         with pytest.raises(ModelError, match="did not write"):
             merge(clip_base(folder / "clip"), folder / "mall", tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+    @pytest.mark.parametrize("kind", ["clip", "compact"])
+    def test_a_full_disk_leaves_nothing_half_done(self, folder: Path, tmp_path: Path, kind: str) -> None:
+        base, adapter = (clip_base(folder / "clip"), "mall") if kind == "clip" else (compact(), "compact")
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        try:
+            with pytest.raises(OSError):
+                merge(base, folder / adapter, tmp_path / "merged")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize("change", ["truncated", "no tokenizer", "no number"])
     def test_a_damaged_compact_model(self, folder: Path, tmp_path: Path, change: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from passerby.atomic import replacing_folder
@@ -79,7 +79,7 @@ def write_adapter(folder: Path, base: Base, config: LoraConfig, weights: Mapping
     with replacing_folder(folder) as draft:
         stated = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         (draft / CONFIG).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, draft / WEIGHTS, metadata={"format": "pt"})
+        (draft / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata={"format": "pt"}))
         (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 

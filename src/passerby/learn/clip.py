@@ -76,11 +76,16 @@ class Clip(nn.Module):
         return F.normalize(self.text_tower(ids, mask).float(), dim=-1)
 
     def save(self, folder: Path) -> None:
-        """Write the weights and ``config.json`` as any ``CLIPModel`` has them, with the table of positions of the checkpoint."""
+        """Write the weights and ``config.json`` as any ``CLIPModel`` has them, with the table of positions of the checkpoint.
+
+        Raises ``OSError``.
+        """
         tower = self.clip.vision_model
         rectangular, tower.embeddings = tower.embeddings, self._square[0]
         try:
             self.clip.save_pretrained(folder)
+        except SafetensorError as error:
+            raise OSError(f"the weights cannot be written to {folder}: {error}") from error
         finally:
             tower.embeddings = rectangular
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
@@ -41,7 +41,7 @@ def save_base(base: Base, folder: Path, made_of: Mapping[str, Any]) -> None:
     }
     with replacing_folder(folder) as draft:
         if isinstance(base.model, CompactClip):
-            save_file({name: tensor.contiguous() for name, tensor in base.model.state_dict().items()}, draft / WEIGHTS)
+            (draft / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in base.model.state_dict().items()}))
         else:
             base.model.save(draft)
         for name, content in {**base.files, TOKENIZER: base.tokenizer}.items():

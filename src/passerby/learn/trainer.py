@@ -471,12 +471,16 @@ def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: t
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all. Raises ``OSError``."""
     unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # torch's own, in which what the disk said is lost
+        unfinished.unlink()
+        raise OSError(f"{path} cannot be written: is the disk full?") from error
     unfinished.replace(path)
 
 
