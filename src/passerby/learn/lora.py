@@ -23,7 +23,8 @@ from passerby.learn.compact import CompactClip
 if TYPE_CHECKING:
     from passerby.learn.clip import Clip
 
-warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # between PEFT and transformers
+# Names that transformers 6 will drop; PEFT still uses one, and older releases of transformers 5 have no others.
+warnings.filterwarnings("ignore", message="`(is_gradient_checkpointing|gradient_checkpointing_enable)` is deprecated")
 
 TARGETS: Final[Mapping[str, re.Pattern[str]]] = {
     "q": re.compile(r".*\.(q_proj|attention\.query)"),
