@@ -21,7 +21,7 @@ from passerby.data.drawn import sample_person, write_gallery
 from passerby.deploy.export import export
 from passerby.learn.batches import pad
 from passerby.learn.compact import CompactClip, TextConfig, generalised_means
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.torch_encoder import load_tokenizer
 from passerby.model.bundle import Bundle
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
 from passerby.model.selftest import TEXTS

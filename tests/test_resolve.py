@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from passerby import resolve
-from passerby.errors import ModelError
+from passerby.errors import MissingExtra, ModelError
 from passerby.model.bundle import MANIFEST, read_bundle
 
 
@@ -45,8 +45,10 @@ class TestLoadModel:
             resolve.load_model(name)
 
     @pytest.mark.usefixtures("shelf")
-    def test_hub_id(self) -> None:
-        with pytest.raises(ModelError, match=r"tiny.*hub id 'openai/clip-vit-base-patch32'.*\[learn\]"):
+    def test_what_only_torch_can_load_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "passerby.learn.clip", raising=False)
+        monkeypatch.setitem(sys.modules, "transformers", None)
+        with pytest.raises(MissingExtra, match=r"no transformers; pip install 'passerby\[learn\]'"):
             resolve.load_model("openai/clip-vit-base-patch32")
 
     def test_broken_bundled_model(self, shelf: Path) -> None:

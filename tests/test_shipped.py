@@ -11,8 +11,7 @@ from graphs import run, without_activation_pairs
 
 from passerby.data.drawn import DEMO_QUESTIONS, demo_people, draw
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_tokenizer
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -27,11 +28,10 @@ from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.rounding import rounded
 from passerby.learn.standing import Standing
-from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.trainer import (
     begin,
     finish,
-    load_tokenizer,
     preprocessing_of,
     set_rates,
     stage_spans,
@@ -341,3 +341,17 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
         for key, value in row.items()
         if key != "pairs_per_second"
     }
+
+
+def test_a_full_disk_is_said_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    kept = tmp_path / "checkpoint.pt"
+    trainer.save(kept, {"step": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"checkpoint\.pt cannot be written"):
+            trainer.save(kept, {"step": 2, "weights": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert torch.load(kept, weights_only=True) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [kept]

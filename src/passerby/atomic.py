@@ -1,8 +1,10 @@
-"""Files that are there as a whole or not at all."""
+"""Files and folders that are there as a whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,4 +23,30 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        draft = work / "new"
+        draft.mkdir()
+        yield draft
+        _swap(draft, path, aside=work / "old")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path, aside: Path) -> None:
+    """Put ``new`` at ``path``; what was there is kept aside until it has succeeded."""
+    if path.exists():
+        path.rename(aside)
+    try:
+        new.rename(path)
+    except OSError:
+        if aside.exists():
+            aside.rename(path)
         raise

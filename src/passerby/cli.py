@@ -28,7 +28,13 @@ IndexFolder = Annotated[
     Path | None,
     typer.Option("--index", metavar="DIR", envvar="PASSERBY_INDEX", help="The index's folder.", show_default="in your data folder"),
 ]
-Model = Annotated[str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, or a bundle's folder.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.")
+]
+InputSize = Annotated[
+    str | None,
+    typer.Option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own"),
+]
 Worn = Annotated[
     list[str] | None, typer.Option(metavar="LOOKS", help="Only who has it there: 'red', 'cap', 'red cap'.", show_default=False)
 ]
@@ -265,6 +271,16 @@ def evaluate(
     data: Data,
     split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
     model: Model = DEFAULT_MODEL,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
+    ] = None,
+    size: InputSize = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompts", metavar="TEMPLATE", help="What to put captions into, at its {}; several are averaged.", show_default="none"
+        ),
+    ] = None,
     measure: Annotated[
         Measure, typer.Option("--measure", help="How well, under which conditions, whom, colours, words.")
     ] = Measure.RETRIEVAL,
@@ -281,6 +297,7 @@ def evaluate(
     from passerby.measure.evaluate import evaluate as measure_retrieval
     from passerby.measure.groups import measure_groups
     from passerby.measure.wording import measure_wording
+    from passerby.model.prompted import PromptedEncoder
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
@@ -293,8 +310,10 @@ def evaluate(
         Measure.WORDING: (measure_wording, show_wording),
     }
     run, show = measures[measure]
+    encoder = load_model(model, adapter=adapter, size=size)
+    asked = PromptedEncoder(encoder, prompts) if prompts else encoder
     with progress_bar("reading pictures", quiet=json) as on_progress:
-        report = run(load_model(model), load_dataset(data, {split}), on_progress=on_progress)
+        report = run(asked, load_dataset(data, {split}), on_progress=on_progress)
     raise typer.Exit(show(report, as_json=json))
 
 
@@ -378,19 +397,85 @@ def train(config: Config) -> None:
     note(f"the best model is {train_model(read_config(config), note)}")
 
 
-@app.command(epilog="Example: passerby export configs/passerby-s.toml --out passerby-s-float")
-def export(
-    config: Config, *, out: OutBundle, name: Annotated[str, typer.Option("--name", help="What the bundle calls itself.")] = DEFAULT_MODEL
+@app.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
+def finetune(
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The adapter's folder; checkpoints go to DIR.run.")],
+    base: Annotated[str, typer.Option("--base", metavar="MODEL", help="What to adapt, as for --model.")] = DEFAULT_MODEL,
+    size: InputSize = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of the optimiser.", show_default="preset")] = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=1, help="Inner dimension of LoRA's matrices.", show_default="preset")] = None,
+    alpha: Annotated[int | None, typer.Option("--alpha", min=1, help="LoRA's scale times its rank.", show_default="twice the rank")] = None,
+    dropout: Annotated[float | None, typer.Option("--dropout", min=0, max=0.99, help="Of LoRA's inputs.", show_default="preset")] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--targets", metavar="NAME", help="q, k, v, out, fc1, fc2, pointwise or projection; repeat it.", show_default="preset"
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random choice.", show_default="preset")] = None,
 ) -> None:
-    """Turn the best model of a training run into a float32 bundle, or refuse if ONNX and torch disagree. Needs the extra \\[learn]."""
+    """Adapt a model to your own pictures by LoRA: a folder of a few MB, kept at its best on val. An interrupted run goes on where it was.
+    Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
+    from passerby.resolve import load_base
     from passerby.terminal.console import note
 
     with needs_extra("learn"):
-        from passerby.deploy.export import export_run
+        from passerby.learn.adaptation import adaptation
+        from passerby.learn.finetune import finetune as finetune_model
+
+    adapted = load_base(base, size=size)
+    how = adaptation(adapted, config, steps=steps, rank=rank, alpha=alpha, dropout=dropout, targets=targets or None, seed=seed)
+    note(f"the adapter is {finetune_model(adapted, data, out, how, note)}")
+
+
+@app.command(epilog="Example: passerby merge adapter --out merged")
+def merge(
+    adapter: Annotated[Path, typer.Argument(metavar="ADAPTER", help="What `passerby finetune` made.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The merged model's folder; a model of ours that is there makes way.")],
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="MODEL", help="The adapter's base, if it has another name now.", show_default="its name then"),
+    ] = None,
+) -> None:
+    """Add an adapter to its base for good: a model as fast as its base, refused unless it says the same. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.resolve import load_base_of
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.learn.adapter import merge as merge_adapter
+
+    difference = merge_adapter(load_base_of(adapter, base), adapter, out)
+    note(f"merged into {out}; no feature differs by more than {difference:.1e}")
+
+
+@app.command(epilog="Example: passerby export configs/passerby-s.toml --out passerby-s-float")
+def export(
+    source: Annotated[str, typer.Argument(metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")],
+    *,
+    out: OutBundle,
+    name: Annotated[str, typer.Option("--name", help="What the bundle calls itself.")] = DEFAULT_MODEL,
+    size: InputSize = None,
+) -> None:
+    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
+    `passerby merge` made. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.resolve import load_base
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.deploy.export import export_base, export_run
         from passerby.learn.config import read_config
 
-    bundle = export_run(read_config(config), name, out)
+    from_run = source.endswith(".toml")
+    bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
 

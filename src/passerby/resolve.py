@@ -4,38 +4,113 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from passerby.errors import ModelError
+from passerby.errors import ConfigError, ModelError
+from passerby.extras import needs_extra
 from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
 from passerby.model.tensorrt import load_engines
 
+if TYPE_CHECKING:
+    from passerby.learn.base import Base, Size
+
 DEFAULT_MODEL: Final = "passerby-s"
+
+CLIP_CONFIG: Final = "config.json"
+ADAPTER_CONFIG: Final = "adapter_config.json"
+SAVED_CARD: Final = "passerby.json"
+"""What tells a folder's kind, besides a bundle's manifest; named here too, so that looking at a folder needs no torch."""
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+_SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def load_model(name: str = DEFAULT_MODEL) -> Encoder:
-    """The model of a name; its towers are loaded when they are first used, as TensorRT engines where those were built here.
+def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: str | None = None) -> Encoder:
+    """The model of a name; a bundle's towers are loaded when they are first used, as TensorRT engines where those were built here.
 
     Args:
-        name: a bundled model's name, or a bundle's folder.
+        name: a bundled model's name, a folder with a bundle, a CLIP or a merged model, or the hub id of a CLIP. All but bundles need the
+            extra [learn].
+        adapter: a folder that ``passerby finetune`` made on this model; needs the extra [learn].
+        size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 
     Raises:
-        ModelError: no such model, naming those there are, or a bundle that cannot be used.
+        ModelError: no such model, naming those there are, or one that cannot be used.
+        ConfigError: a size that is none.
     """
-    return load_engines(find_bundle(name))
+    if adapter is not None:
+        return load_adapted(name, adapter, size=size).encoder()
+    bundle = _bundle(name)
+    if bundle is None:
+        return load_base(name, size=size).encoder()
+    if size is not None:
+        raise ModelError(expected=f"no --size for the bundle {name}", found=size, do="export the model again at that size")
+    return load_engines(bundle)
 
 
 def find_bundle(name: str) -> Bundle:
-    """The bundle of a bundled model's name, or in a folder. Raises ``ModelError`` as :func:`load_model` does."""
-    if name in bundled_models():
-        return read_bundle(_BUNDLES / name)
-    if Path(name).is_dir():
-        return read_bundle(Path(name))
-    raise _unknown(name)
+    """The bundle of a name, its files unread. Raises ``ModelError`` for any other kind of model."""
+    bundle = _bundle(name)
+    if bundle is None:
+        raise ModelError(expected=f"a bundle, to use {name!r} without torch", found="a model for torch", do="run `passerby export` on it")
+    return bundle
+
+
+def load_base(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Base:
+    """The model of a name as something to adapt, in torch. Needs the extra [learn]; arguments and errors as for :func:`load_model`."""
+    with needs_extra("learn"):
+        from passerby.learn.base import Size
+
+    return _load_base(name, None if size is None else Size(*parse_size(size)))
+
+
+def load_adapted(name: str, adapter: Path, *, size: str | None = None) -> Base:
+    """A model with an adapter in place, at the size that the adapter was trained with unless another is named. Needs the extra [learn].
+
+    Raises:
+        ModelError: as :func:`load_model`, or an adapter of another model.
+    """
+    with needs_extra("learn"):
+        from passerby.learn.adapter import attach, read_card
+        from passerby.learn.base import Size
+
+    return attach(_load_base(name, read_card(adapter).size if size is None else Size(*parse_size(size))), adapter)
+
+
+def load_base_of(adapter: Path, name: str | None = None) -> Base:
+    """The model that an adapter was trained on, by the name it had then or by another. Needs the extra [learn]; errors as above."""
+    with needs_extra("learn"):
+        from passerby.learn.adapter import read_card
+
+    card = read_card(adapter)
+    return _load_base(name or card.base_name, card.size)
+
+
+def _load_base(name: str, size: Size | None) -> Base:
+    with needs_extra("learn"):
+        from passerby.learn.from_bundle import load_base as load_bundle
+        from passerby.learn.saved import load_saved
+
+    bundle = _bundle(name)
+    if bundle is not None:
+        return load_bundle(bundle, size)
+    folder = Path(name)
+    if (folder / SAVED_CARD).exists() and not (folder / CLIP_CONFIG).exists():
+        return load_saved(folder, size)
+    with needs_extra("learn"):
+        from passerby.learn.clip import load_clip
+
+    return load_clip(name, size)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from ``384x128``. Raises ``ConfigError``."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ConfigError(expected="a size as HEIGHTxWIDTH in pixels, such as 384x128", found=repr(text), do="correct --size")
+    return int(found[1]), int(found[2])
 
 
 def bundled_models() -> list[str]:
@@ -43,10 +118,20 @@ def bundled_models() -> list[str]:
     return sorted(manifest.parent.name for manifest in _BUNDLES.glob(f"*/{MANIFEST}"))
 
 
-def _unknown(name: str) -> ModelError:
-    expected = f"a bundled model ({', '.join(bundled_models()) or 'none is installed'}) or a bundle's folder"
+def _bundle(name: str) -> Bundle | None:
+    """The bundle of a name; ``None`` for what only torch can load."""
+    if name in bundled_models():
+        return read_bundle(_BUNDLES / name)
+    folder = Path(name)
+    if (folder / ADAPTER_CONFIG).exists():
+        raise ModelError(expected=f"a model in {folder}", found="an adapter", do=f"name its base with --model, and --adapter {folder}")
+    if folder.is_dir():
+        torch_alone = any((folder / name).exists() for name in (CLIP_CONFIG, SAVED_CARD)) and not (folder / MANIFEST).exists()
+        return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
-        return ModelError(
-            expected=expected, found=f"the hub id {name!r}", do="wait for the [learn] extra of a later version to load CLIP from a hub"
-        )
-    return ModelError(expected=expected, found=repr(name), do="correct the name")
+        return None
+    raise ModelError(
+        expected=f"a bundled model ({', '.join(bundled_models()) or 'none is installed'}), a folder with a bundle or a CLIP, or a hub id",
+        found=repr(name),
+        do="correct the name",
+    )

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -23,11 +23,12 @@ from passerby.deploy.drift import first_drift
 from passerby.deploy.gates import drawn_inputs, require_parity
 from passerby.deploy.graph import OPSET, Feed
 from passerby.errors import GateRefused, ModelError, PasserbyError
+from passerby.learn.base import Base
 from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
-from passerby.learn.torch_encoder import TorchEncoder
-from passerby.learn.trainer import load_best, load_tokenizer, tokenizer_json
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.trainer import load_best, tokenizer_json
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
@@ -36,6 +37,9 @@ from passerby.model.selftest import measure
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Split
 from passerby.words.lexicon import lexicon
+
+if TYPE_CHECKING:
+    from passerby.learn.clip import Clip
 
 Float32 = NDArray[np.float32]
 
@@ -64,8 +68,18 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 
+def export_base(base: Base, name: str, out: Path) -> Bundle:
+    """A model as it was loaded, a CLIP or a merged one, as a float32 bundle, through the parity gate.
+
+    Raises:
+        GateRefused: the towers in ONNX do not give what they give in torch.
+    """
+    card = {"base": {"name": Path(base.name).name, "digest": base.digest}}
+    return export(base.model, base.tokenizer, base.preprocessing, out, name=name, max_tokens=base.max_tokens, card=card)
+
+
 def export(
-    model: CompactClip,
+    model: CompactClip | Clip,
     tokenizer: bytes,
     preprocessing: Preprocessing,
     out: Path,
@@ -74,7 +88,7 @@ def export(
     max_tokens: int,
     card: Mapping[str, object],
 ) -> Bundle:
-    """Fold, export both towers, prove them against torch on drawn people and their captions, and only then write the bundle.
+    """Export both towers, prove them against torch on drawn people and their captions, and only then write the bundle.
 
     Args:
         tokenizer: a ``tokenizer.json``.
@@ -84,9 +98,9 @@ def export(
         GateRefused: the towers in ONNX do not give what they give in torch, naming the first node that differs; nothing is written.
         ModelError: a tower that ONNX cannot say.
     """
-    folded = fold_batch_norm(model)
-    original = TorchEncoder(folded, load_tokenizer(tokenizer, max_tokens), preprocessing)
-    image, text = image_tower_onnx(folded, preprocessing), text_tower_onnx(folded)
+    plain = exportable(model)
+    original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
+    image, text = image_tower_onnx(plain, preprocessing), text_tower_onnx(plain)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
@@ -122,15 +136,23 @@ def export(
         )
 
 
-def image_tower_onnx(folded: CompactClip, preprocessing: Preprocessing) -> Traced:
+def exportable(model: CompactClip | Clip) -> CompactClip | Clip:
+    """The same function in the form that ONNX holds: batch norm folded, attention as plain products."""
+    if isinstance(model, CompactClip):
+        return fold_batch_norm(model)
+    model.clip.set_attn_implementation("eager")
+    return model
+
+
+def image_tower_onnx(plain: CompactClip | Clip, preprocessing: Preprocessing) -> Traced:
     pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
-    return _to_onnx(folded.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+    return _to_onnx(plain.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
 
 
-def text_tower_onnx(folded: CompactClip) -> Traced:
+def text_tower_onnx(plain: CompactClip | Clip) -> Traced:
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(folded.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    return _to_onnx(plain.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
 
 
 def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> Traced:

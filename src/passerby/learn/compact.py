@@ -55,16 +55,15 @@ class ConvNorm(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=NORM_EPSILON)
         self.pad = (kernel - stride) // 2, (kernel - stride + 1) // 2
+        self.grouped = groups > 1
         self.active = active
 
     def forward(self, x: Tensor) -> Tensor:
         near, far = self.pad
         if far > 0:
             x = F.pad(x, (near, far, near, far))
-        if self.training and self.conv.groups > 1:
-            x = depthwise_conv(x, self.conv.weight, self.conv.bias, self.conv.stride[0])
-        else:
-            x = self.conv(x)
+        learns_by_channel = self.training and self.grouped
+        x = depthwise_conv(x, self.conv.weight, self.conv.bias, self.conv.stride[0]) if learns_by_channel else self.conv(x)
         x = self.norm(x)
         return F.relu6(x) if self.active else x
 
@@ -234,6 +233,10 @@ class CompactClip(nn.Module):
         super().__init__()
         self.image_tower = ImageTower(dim, stripes)
         self.text_tower = TextTower(text, dim)
+
+    @property
+    def dim(self) -> int:
+        return self.image_tower.projection.out_features
 
     def embed_images(self, pixels: Tensor) -> Tensor:
         """``float32 (n, 3, h, w)`` to ``float32 (n, dim)`` of unit length."""

@@ -37,8 +37,8 @@ class Losses:
     def __post_init__(self) -> None:
         values = dataclasses.asdict(self)
         temperatures = [value for name, value in values.items() if name.endswith("temperature")]
-        _require(min(temperatures) > 0, "temperatures above 0", self)
-        _require(min(values.values()) >= 0, "weights of losses from 0", self)
+        require(min(temperatures) > 0, "temperatures above 0", self)
+        require(min(values.values()) >= 0, "weights of losses from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,9 @@ class Stage:
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:
-        _require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
-        _require(self.learns in LEARNS, f"learns as one of {', '.join(LEARNS)}", self)
-        _require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
+        require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
+        require(self.learns in LEARNS, f"learns as one of {', '.join(LEARNS)}", self)
+        require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ class Words:
     swaps: int = 32
 
     def __post_init__(self) -> None:
-        _require(self.max_tokens >= 3, "max_tokens from 3: both ends of a sentence and a word", self)
-        _require(self.swaps >= 0, "swaps from 0", self)
-        _require(0 <= self.dropout < 1, "dropout from 0, below 1", self)
-        _require(min(self.dense, self.paraphrase) >= 0 and self.dense + self.paraphrase <= 1, "shares that sum to at most 1", self)
+        require(self.max_tokens >= 3, "max_tokens from 3: both ends of a sentence and a word", self)
+        require(self.swaps >= 0, "swaps from 0", self)
+        require(0 <= self.dropout < 1, "dropout from 0, below 1", self)
+        require(min(self.dense, self.paraphrase) >= 0 and self.dense + self.paraphrase <= 1, "shares that sum to at most 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class Pixels:
     light: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.padding >= 0, "padding from 0", self)
-        _require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1 and 0 <= self.light < 1, "shares from 0 to 1", self)
+        require(self.padding >= 0, "padding from 0", self)
+        require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1 and 0 <= self.light < 1, "shares from 0 to 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Dropout:
     skip: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.text < 1 and 0 <= self.skip < 1, "shares from 0, below 1", self)
+        require(0 <= self.text < 1 and 0 <= self.skip < 1, "shares from 0, below 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +151,11 @@ class Optimiser:
     frozen_text_layers: int = 2
 
     def __post_init__(self) -> None:
-        _require(min(self.image_rate, self.text_rate, self.head_rate, self.weight_decay) >= 0, "rates and decay from 0", self)
-        _require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1, "warm_up and decay from 0 to 1", self)
-        _require(self.clip > 0, "clip above 0", self)
-        _require(self.batch_size >= 2 and self.pictures_per_identity >= 1, "batch_size from 2 and pictures_per_identity from 1", self)
-        _require(self.frozen_text_layers >= 0, "frozen_text_layers from 0", self)
+        require(min(self.image_rate, self.text_rate, self.head_rate, self.weight_decay) >= 0, "rates and decay from 0", self)
+        require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1, "warm_up and decay from 0 to 1", self)
+        require(self.clip > 0, "clip above 0", self)
+        require(self.batch_size >= 2 and self.pictures_per_identity >= 1, "batch_size from 2 and pictures_per_identity from 1", self)
+        require(self.frozen_text_layers >= 0, "frozen_text_layers from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +189,8 @@ class TrainConfig:
     optimiser: Optimiser = field(default_factory=Optimiser)
 
     def __post_init__(self) -> None:
-        _require(bool(self.stages), "at least one [[stages]] table", self.stages)
-        _require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
+        require(bool(self.stages), "at least one [[stages]] table", self.stages)
+        require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -199,23 +199,28 @@ def read_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
-    config: TrainConfig = _build(TrainConfig, table, "")
+    config: TrainConfig = build(TrainConfig, read_toml(path), "")
     here = path.resolve().parent
     absolute: dict[str, Any] = {key: str(here / Path(value).expanduser()) for key in PLACES if (value := getattr(config, key))}
     return dataclasses.replace(config, **absolute)
 
 
-def _require(holds: bool, expected: str, found: object) -> None:
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's keys. Raises ``ConfigError``."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
+
+
+def require(holds: bool, expected: str, found: object) -> None:
+    """Raises ``ConfigError`` unless ``holds``."""
     if not holds:
         raise ConfigError(expected=expected, found=repr(found), do="see configs/ for examples")
 
 
-def _build(kind: type[Any], table: object, where: str) -> Any:
-    """A dataclass from a table, by the types of its fields."""
+def build(kind: type[Any], table: object, where: str) -> Any:
+    """A dataclass from a table, by the types of its fields. Raises ``ConfigError``."""
     if not isinstance(table, dict):
         raise ConfigError(expected=f"a table [{where}]", found=repr(table), do="write its keys below that heading")
     hints = get_type_hints(kind)
@@ -233,11 +238,15 @@ def _build(kind: type[Any], table: object, where: str) -> Any:
 
 def _value(hint: Any, value: object, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)  # type: ignore[arg-type]
+        return build(hint, value, where)  # type: ignore[arg-type]
     if hint == tuple[Stage, ...]:
         if not isinstance(value, list):
             raise ConfigError(expected=f"[[{where}]] tables", found=repr(value), do="see configs/ for examples")
-        return tuple(_build(Stage, item, where) for item in value)
+        return tuple(build(Stage, item, where) for item in value)
+    if hint == tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(expected=f"{where} as a list of names", found=repr(value), do="correct the value")
+        return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

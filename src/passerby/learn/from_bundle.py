@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from passerby.errors import ModelError
+from passerby.learn.base import Base, Size
 from passerby.learn.compact import CompactClip, build_like
+from passerby.learn.config import Losses
 from passerby.model.bundle import Bundle, BundleFile
 
 SCALE = ".scale"
@@ -21,6 +24,27 @@ SMOOTHING = ".smoothing"
 """Ends the name of what a linear layer's input channels are multiplied by, after its weight was divided by the same."""
 TRANSPOSED = ".T"
 """Ends the name of a weight that is stored as torch's transposed."""
+
+
+def load_base(bundle: Bundle, size: Size | None = None) -> Base:
+    """A bundle as something to adapt, named by the bundle's digest.
+
+    Args:
+        size: of the input; the bundle's own by default.
+
+    Raises:
+        ModelError: a file that is not the manifest's, or towers of another architecture.
+    """
+    height, width = size or (bundle.preprocessing.height, bundle.preprocessing.width)
+    return Base(
+        name=bundle.name,
+        digest=bundle.digest,
+        model=load_compact(bundle).eval().requires_grad_(False),
+        tokenizer=bundle.tokenizer.read(),
+        max_tokens=bundle.max_tokens,
+        preprocessing=replace(bundle.preprocessing, height=height, width=width),
+        temperature=Losses().info_nce_temperature,
+    )
 
 
 def load_compact(bundle: Bundle) -> CompactClip:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from passerby.learn.config import Losses
 from passerby.learn.memory import Candidates, Pairs
 
 EPSILON = 1e-8
@@ -88,6 +89,23 @@ def swapped_colours(images: Tensor, texts: Tensor, swapped: Tensor, swapped_from
         return images.new_zeros(())
     lead = ((texts[swapped_from] - swapped) * images[swapped_from]).sum(dim=1)
     return F.softplus(-lead / temperature).mean()
+
+
+def pair_losses(
+    weights: Losses, pairs: Pairs, images: Candidates, texts: Candidates, swapped: Tensor, swapped_from: Tensor
+) -> dict[str, Tensor]:
+    """Each loss that pairs alone have, by its name in ``weights`` and times its weight there.
+
+    Args:
+        images, texts: candidates, as :func:`info_nce` takes them.
+        swapped, swapped_from: as :func:`swapped_colours` takes them.
+    """
+    against_swapped = swapped_colours(pairs.images, pairs.texts, swapped, swapped_from, weights.swapped_colours_temperature)
+    return {
+        "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
+        "info_nce": weights.info_nce * info_nce(pairs, images, texts, weights.info_nce_temperature),
+        "swapped_colours": weights.swapped_colours * against_swapped,
+    }
 
 
 class IdentityLoss(nn.Module):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,11 +19,22 @@ from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
 
+if TYPE_CHECKING:
+    from passerby.learn.clip import Clip
+
 Float32 = NDArray[np.float32]
 
 
+def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:
+    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad."""
+    tokenizer = Tokenizer.from_buffer(data)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
 class TorchEncoder:
-    """A ``CompactClip`` in evaluation mode.
+    """A model in evaluation mode; its weights do not change while this is in use.
 
     Args:
         tokenizer: cuts to the longest sentence wanted, does not pad.
@@ -28,21 +42,26 @@ class TorchEncoder:
     """
 
     def __init__(
-        self, model: CompactClip, tokenizer: Tokenizer, preprocessing: Preprocessing, precision: torch.dtype = torch.float32
+        self,
+        model: CompactClip | Clip,
+        tokenizer: Tokenizer,
+        preprocessing: Preprocessing,
+        precision: torch.dtype = torch.float32,
+        name: str = "passerby-s (torch)",
     ) -> None:
-        self.name = "passerby-s (torch)"
+        self.name = name
         self.preprocessing = preprocessing
         self.calibration: Calibration | None = None
-        self.dim: int = model.image_tower.projection.out_features
+        self.dim = model.dim
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._precision = precision
         self._device = next(model.parameters()).device
 
-    @property
+    @cached_property
     def digest(self) -> ModelDigest:
-        """SHA-256 of the weights, by name."""
-        sha = hashlib.sha256()
+        """SHA-256 of the preprocessing and of the weights, by name."""
+        sha = hashlib.sha256(json.dumps(self.preprocessing.to_json()).encode())
         for name, tensor in sorted(self._model.state_dict().items()):
             sha.update(name.encode())
             sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())

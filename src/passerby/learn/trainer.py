@@ -34,13 +34,13 @@ from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
 from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.losses import IdentityLoss, captions_alike, info_nce, similarity_distribution_matching, swapped_colours
+from passerby.learn.losses import IdentityLoss, captions_alike, pair_losses
 from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.standing import Standing, standing_images, standing_texts
-from passerby.learn.torch_encoder import TorchEncoder
+from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.unfold import unfold_batch_norm
 from passerby.learn.vary import Pictures, vary
@@ -167,7 +167,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
     if progress.step == first_step:
         run.memory.forget()
     saved = time.monotonic()
-    for epoch, step, batch in drawn_ahead(run, stage, batches_from(config, training, stage, first_step, progress.step)):
+    for epoch, step, batch in drawn_ahead(config, training, stage, batches_from(config, training, stage, first_step, progress.step)):
         torch.manual_seed(config.seed * 1_000_003 + step)
         set_rates(run.optimiser, step, steps, config.optimiser)
         losses = take_step(run.trained, run.optimiser, pictures, batch, stage, standing, config.optimiser.clip)
@@ -181,19 +181,21 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
             saved = time.monotonic()
 
 
-def drawn_ahead(run: Run, stage: Stage, chosen: Iterable[tuple[int, int, NDArray[np.int64]]]) -> Iterator[tuple[int, int, Batch]]:
+def drawn_ahead(
+    config: TrainConfig, training: TrainingSet, stage: Stage, chosen: Iterable[tuple[int, int, NDArray[np.int64]]]
+) -> Iterator[tuple[int, int, Batch]]:
     """Epoch, step and batch, the next one drawn while the last one is learnt from."""
 
     def draw(step: int, pictures: NDArray[np.int64]) -> Batch:
         return draw_batch(
-            run.training.words,
-            run.training.identities,
+            training.words,
+            training.identities,
             pictures,
             size=(stage.height, stage.width),
-            how_pixels=run.config.pixels,
-            how_words=run.config.words,
-            swaps=run.config.words.swaps if stage.losses.swapped_colours else 0,
-            rng=np.random.default_rng((run.config.seed, step)),
+            how_pixels=config.pixels,
+            how_words=config.words,
+            swaps=config.words.swaps if stage.losses.swapped_colours else 0,
+            rng=np.random.default_rng((config.seed, step)),
         )
 
     with ThreadPoolExecutor(max_workers=1) as drawing:
@@ -259,14 +261,10 @@ def take_step(
         pairs = Pairs(images, texts, identities)
         recent_images, recent_texts = memory.candidates(pairs)
         candidates = standing.images or recent_images, standing.texts or recent_texts
-        parts = {
-            "sdm": weights.sdm * similarity_distribution_matching(pairs, weights.sdm_temperature),
-            "info_nce": weights.info_nce * info_nce(pairs, *candidates, weights.info_nce_temperature),
-            "captions_alike": weights.captions_alike * captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature),
-            "identity": weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities])),
-            "swapped_colours": weights.swapped_colours
-            * swapped_colours(images, texts, swapped, batch.swapped_from.to(device), weights.swapped_colours_temperature),
-        }
+        parts = pair_losses(weights, pairs, *candidates, swapped, batch.swapped_from.to(device))
+        alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
+        parts["captions_alike"] = weights.captions_alike * alike
+        parts["identity"] = weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
         total: Tensor = sum(parts.values(), torch.zeros((), device=device))
         total.backward()  # type: ignore[no-untyped-call]
     if not nn.utils.clip_grad_norm_(trained.parameters(), clip).isfinite():
@@ -387,14 +385,6 @@ def tokenizer_json(config: TrainConfig) -> bytes:
     return (minilm_folder() / TOKENIZER).read_bytes()
 
 
-def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:
-    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad."""
-    tokenizer = Tokenizer.from_buffer(data)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens)
-    return tokenizer
-
-
 def preprocessing_of(stage: Stage) -> Preprocessing:
     return Preprocessing(stage.height, stage.width, NORMALISATION, NORMALISATION)
 
@@ -406,10 +396,15 @@ def require_fit(config: TrainConfig, training: TrainingSet, val: Dataset, model:
         raise DatasetError(
             expected=f"pictures for a batch of {config.optimiser.batch_size}", found=f"{fewest}", do="lower batch_size or add pictures"
         )
-    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
-        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
+    require_questions(val)
     if config.words.max_tokens > (positions := model.text_tower.config.positions):
         raise ConfigError(expected=f"words.max_tokens up to {positions}", found=f"{config.words.max_tokens}", do="lower it")
+
+
+def require_questions(val: Dataset) -> None:
+    """Raises ``DatasetError`` for a val split with pictures and no captions to ask for them by."""
+    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
+        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
 
 
 def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:
@@ -482,12 +477,16 @@ def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: t
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all. Raises ``OSError``."""
     unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with unfinished.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # torch's own, in which what the disk said is lost
+        unfinished.unlink()
+        raise OSError(f"{path} cannot be written: is the disk full?") from error
     unfinished.replace(path)
 
 

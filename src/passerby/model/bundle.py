@@ -11,13 +11,12 @@ import json
 import math
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
@@ -137,11 +136,7 @@ def write_bundle(
         ModelError: ``folder`` exists and may not be replaced, or the manifest would not be valid.
     """
     _require_vacant(folder, replace)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    draft = work / "new"
-    try:
-        draft.mkdir()
+    with replacing_folder(folder) as draft:
         for file_name, content in (extra_files or {}).items():
             _write_file(draft, file_name, content)
         manifest = {
@@ -158,9 +153,6 @@ def write_bundle(
         }
         _write_file(draft, MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
         read_bundle(draft)
-        _swap(draft, folder, aside=work / "old")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return read_bundle(folder)
 
 
@@ -282,15 +274,3 @@ def _write_file(folder: Path, name: str, content: Path | bytes) -> dict[str, obj
     with (folder / name).open("xb") as file:
         file.write(data)
     return {"file": name, "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _swap(new: Path, folder: Path, aside: Path) -> None:
-    """Put ``new`` at ``folder``; what was there is kept aside until it has succeeded."""
-    if folder.exists():
-        folder.rename(aside)
-    try:
-        new.rename(folder)
-    except OSError:
-        if aside.exists():
-            aside.rename(folder)
-        raise

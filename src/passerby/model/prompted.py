@@ -1,0 +1,68 @@
+"""A model that is asked with templates around the words, as CLIP is best asked before it has learned how people describe people.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (ICML 2021), section 3.1.4: a sentence like those
+that the model was trained on finds more than the bare words, and the mean of several sentences more than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import ConfigError
+from passerby.model.calibration import Calibration
+from passerby.model.encoder import Encoder, unit_vectors
+from passerby.model.preprocess import Preprocessing
+from passerby.types import ModelDigest
+
+PLACE: Final = "{}"
+"""Stands for the words in a template."""
+
+
+class PromptedEncoder:
+    """An encoder whose texts are put into templates, such as ``a photo of a person wearing {}``; pictures stay as they are.
+
+    A text's vector is the mean of what the templates give, scaled to length 1.
+
+    Raises:
+        ConfigError: no template, or one without exactly one ``{}``.
+    """
+
+    def __init__(self, encoder: Encoder, templates: Sequence[str]) -> None:
+        for template in templates or ("",):
+            if template.count(PLACE) != 1:
+                raise ConfigError(expected=f"a prompt with one {PLACE} for the words", found=repr(template), do="correct --prompts")
+        self._encoder = encoder
+        self._templates = tuple(templates)
+
+    @property
+    def name(self) -> str:
+        return f"{self._encoder.name}, asked {', '.join(repr(template) for template in self._templates)}"
+
+    @property
+    def digest(self) -> ModelDigest:
+        return self._encoder.digest
+
+    @property
+    def dim(self) -> int:
+        return self._encoder.dim
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self._encoder.preprocessing
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """None: what was measured of the bare words says nothing about these."""
+        return None
+
+    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._encoder.embed_images(pixels)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        asked = [self._encoder.embed_texts([template.replace(PLACE, text) for text in texts]) for template in self._templates]
+        mean: NDArray[np.float32] = np.mean(asked, axis=0, dtype=np.float32)
+        return unit_vectors(mean, (len(texts), self.dim))
