@@ -26,7 +26,6 @@ from passerby.learn import trainer
 from passerby.learn.batches import Batch
 from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
-from passerby.learn.rounding import rounded
 from passerby.learn.standing import Standing
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.trainer import (
@@ -117,8 +116,7 @@ def test_the_best_on_val_is_kept_with_its_preprocessing(folder: Path, undisturbe
     run = started(folder, "unused")
     run.model.load_state_dict(kept["model"])
     encoder = TorchEncoder(run.model, run.tokenizer, Preprocessing.from_json(kept["preprocessing"]), torch.bfloat16)
-    with rounded(run.model, active=size == (72, 40)):
-        found = evaluate(encoder, run.val).metrics.rank1.mean
+    found = evaluate(encoder, run.val).metrics.rank1.mean
     assert found == max(reports) == state(undisturbed)["progress"]["best_rank1"]
 
 
@@ -235,14 +233,13 @@ def test_train_continues_from_a_bundle_with_its_tokenizer(exported_clip: Any, fo
     begun = replace(
         config(folder, "continued"),
         start=str(exported_clip.bundle.folder),
-        stages=(Stage(64, 32, 1, int8=True),),
+        stages=(Stage(64, 32, 1),),
         optimiser=Optimiser(batch_size=16, image_rate=0, text_rate=0, head_rate=0, weight_decay=0),
     )
     best = train(begun, print)
     weights = torch.load(best, weights_only=True)["model"]
-    base = load_compact(exported_clip.bundle).state_dict()
-    assert weights.keys() == base.keys()
-    assert all(torch.equal(weights[name], base[name]) for name in base), "rates of 0 change nothing"
+    base = load_compact(exported_clip.bundle).text_tower.state_dict()
+    assert all(torch.equal(weights[f"text_tower.{name}"], base[name]) for name in base), "rates of 0 change nothing"
     assert tokenizer_json(begun) == exported_clip.tokenizer
 
 

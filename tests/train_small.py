@@ -27,7 +27,7 @@ def prepare(folder: Path) -> Dataset:
 
 
 def config(folder: Path, out: str) -> TrainConfig:
-    """Two epochs of five steps on 16 pictures, one of five for either tower alone, then one of six for both in INT8 on larger pictures
+    """Two epochs of five steps on 16 pictures, one of five for either tower alone, then one of six for both on larger pictures
     and two drawn people more; checkpoints after each step."""
     return TrainConfig(
         data=str(folder / "drawn"),
@@ -36,7 +36,7 @@ def config(folder: Path, out: str) -> TrainConfig:
             Stage(64, 32, 2, losses=Losses(sdm=0.0)),
             Stage(64, 32, 1, learns="images", losses=Losses(identity=0.0)),
             Stage(64, 32, 1, learns="words", losses=Losses(identity=0.0)),
-            Stage(72, 40, 1, drawn=2, int8=True),
+            Stage(72, 40, 1, drawn=2),
         ),
         memory=4,
         checkpoint_minutes=0.0,

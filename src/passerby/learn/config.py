@@ -49,7 +49,6 @@ class Stage:
         learns: both towers, or the one for ``images`` or ``words`` alone. The other stands still then: it embeds all that there is once,
             and whatever the learning one sees is held against all of it. A step takes half the time and tells a person from everybody.
         drawn: how many drawn people join the dataset's, with two pictures each.
-        int8: whether the towers compute as their INT8 form will, so that they get used to its rounding.
     """
 
     height: int
@@ -57,7 +56,6 @@ class Stage:
     epochs: int
     learns: str = "both"
     drawn: int = 0
-    int8: bool = False
     losses: Losses = field(default_factory=Losses)
 
     def __post_init__(self) -> None:

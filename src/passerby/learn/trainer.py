@@ -37,7 +37,6 @@ from passerby.learn.from_bundle import load_compact
 from passerby.learn.losses import IdentityLoss, captions_alike, pair_losses
 from passerby.learn.memory import Memory, Pairs
 from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
-from passerby.learn.rounding import rounded
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.standing import Standing, standing_images, standing_texts
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
@@ -231,7 +230,7 @@ def batches_from(
 
 def stand_still(run: Run, stage: Stage, pictures: Pictures) -> Standing:
     """What the tower that does not learn in a stage says of everything in it."""
-    with rounded(run.model, stage.int8), autocast(run.device):
+    with autocast(run.device):
         if stage.learns == "images":
             return standing_texts(run.model, run.training.words[: len(pictures.pixels)], run.training.identities)
         if stage.learns == "words":
@@ -255,18 +254,17 @@ def take_step(
     trained.train()
     device = next(model.parameters()).device
     optimiser.zero_grad(set_to_none=True)
-    with rounded(model, stage.int8):
-        images, texts, swapped = embed_batch(model, pictures, batch, standing)
-        identities = batch.identities.to(device)
-        pairs = Pairs(images, texts, identities)
-        recent_images, recent_texts = memory.candidates(pairs)
-        candidates = standing.images or recent_images, standing.texts or recent_texts
-        parts = pair_losses(weights, pairs, *candidates, swapped, batch.swapped_from.to(device))
-        alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
-        parts["captions_alike"] = weights.captions_alike * alike
-        parts["identity"] = weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
-        total: Tensor = sum(parts.values(), torch.zeros((), device=device))
-        total.backward()  # type: ignore[no-untyped-call]
+    images, texts, swapped = embed_batch(model, pictures, batch, standing)
+    identities = batch.identities.to(device)
+    pairs = Pairs(images, texts, identities)
+    recent_images, recent_texts = memory.candidates(pairs)
+    candidates = standing.images or recent_images, standing.texts or recent_texts
+    parts = pair_losses(weights, pairs, *candidates, swapped, batch.swapped_from.to(device))
+    alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
+    parts["captions_alike"] = weights.captions_alike * alike
+    parts["identity"] = weights.identity * trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
+    total: Tensor = sum(parts.values(), torch.zeros((), device=device))
+    total.backward()  # type: ignore[no-untyped-call]
     if not nn.utils.clip_grad_norm_(trained.parameters(), clip).isfinite():
         raise ModelError(
             expected="finite gradients",
@@ -324,8 +322,7 @@ def judge(run: Run, stage: Stage) -> None:
     """Evaluate on val; keep the weights where they are the best yet. Without a val split the latest are kept."""
     preprocessing = preprocessing_of(stage)
     if run.val.records:
-        with rounded(run.model, stage.int8):
-            report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val).to_json()
+        report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val).to_json()
         run.log.epoch(run.progress.step, report)
         if report["rank1"] <= run.progress.best_rank1:
             return
@@ -336,15 +333,14 @@ def judge(run: Run, stage: Stage) -> None:
 def starting_model(config: TrainConfig) -> CompactClip:
     """The best model of the run that ``start`` names, the model of the bundle, or the pretrained towers with new projections.
 
-    A bundle's model is folded. It stays so for INT8 stages alone, whose rounding is that of a folded model; else it gets batch norms.
+    A bundle's model is folded; it gets batch norms.
     """
     start = Path(config.start)
     if config.start and (start / BEST).exists():
         return load_best(start)[0]
     if config.start:
         model = load_compact(read_bundle(start))
-        if not config.stages[0].int8:
-            model.image_tower = unfold_batch_norm(model.image_tower, pictures_to_settle(config), STRIPES)
+        model.image_tower = unfold_batch_norm(model.image_tower, pictures_to_settle(config), STRIPES)
         return model
     model = CompactClip()
     load_lite0(model.image_tower)
