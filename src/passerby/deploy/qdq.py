@@ -17,8 +17,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from passerby.deploy.graph import Feed, insert, layers, watch
 from passerby.learn.from_bundle import SCALE, SMOOTHING
-from passerby.learn.rounding import MIGRATION
 
+MIGRATION = 0.75
+"""How much of the unevenness of a linear layer's inputs goes over to its weights before both are rounded: 0 none, 1 all."""
 SAMPLES = 2048
 """Values kept of each tensor and each calibration input."""
 SHRINKS: list[float] = np.linspace(1.0, 0.5, 26).tolist()
