@@ -170,10 +170,12 @@ def test_what_cannot_end_well_is_refused_before_the_first_step(
 
 def test_a_torn_log_line_and_later_steps_are_dropped_on_resuming(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 20}\n{"step": 40, "val": {"rank1": 1}}\n{"step": 60}\n{"step": 8')
+    path.write_text('{"step": 20}\n{"step": 40, "val": {"rank1": 1}, "minutes": 9.5}\n{"step": 60}\n{"step": 8')
     log = trainer.Log(path, print, start=40)
     log.epoch(50, {"rank1": 2.0, "mAP": 1.0})
-    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [20, 40, 50]
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [20, 40, 50]
+    assert 9.5 <= rows[-1]["minutes"] < 10.5, "the minutes go on from those of the last line kept"
 
 
 def test_steps_are_logged_with_their_losses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +338,7 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {
         key: {k: v for k, v in value.items() if k != "seconds"} if key == "val" else value
         for key, value in row.items()
-        if key != "pairs_per_second"
+        if key not in ("pairs_per_second", "minutes")
     }
 
 

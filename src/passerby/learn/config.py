@@ -127,6 +127,19 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a run is to know nothing of, so that it can be asked about it afterwards.
+
+    Args:
+        sources: folders below the dataset's pictures, such as those of one set of cameras; their pictures are left out.
+        words: captions that say one of them, or its plural, are left out, and with them the pictures that have no others.
+    """
+
+    sources: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Optimiser:
     """AdamW with linear warm-up, a plateau where wanted, then a cosine to zero.
 
@@ -181,6 +194,7 @@ class TrainConfig:
     memory: int = 0
     judge_every: int = 1
     checkpoint_minutes: float = 10.0
+    unseen: Unseen = field(default_factory=Unseen)
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
     dropout: Dropout = field(default_factory=Dropout)

@@ -131,7 +131,7 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
     swaps = any(stage.losses.swapped_colours for stage in config.stages)
-    training = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps)
+    training = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen)
     val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
     require_fit(config, training, val, model)
     say(f"{len(training.records)} pictures of {training.people} people; {len(dataset.problems)} problems in the dataset")
@@ -487,20 +487,21 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 class Log:
-    """One JSON line for every few steps and for every epoch, and the same in words.
+    """One JSON line for every few steps and for every epoch, with the minutes that the run took so far, and the same in words.
 
     Args:
         start: the step the run goes on from; lines of later steps, which it will take again, are dropped.
     """
 
     def __init__(self, path: Path, say: Callable[[str], None], start: int) -> None:
-        if path.exists():
-            lines = path.read_bytes().splitlines(keepends=True)
-            with replacing(path) as file:
-                file.writelines(line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= start)
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if line.endswith(b"\n") and json.loads(line)["step"] <= start]
+        with replacing(path) as file:
+            file.writelines(kept)
         self._path = path
         self._say = say
         self._since = time.monotonic()
+        self._began = self._since - 60 * (json.loads(kept[-1]).get("minutes", 0.0) if kept else 0.0)
         self._pairs = 0
 
     def step(self, step: int, steps: int, pairs: int, losses: dict[str, float]) -> None:
@@ -519,5 +520,6 @@ class Log:
         self._since, self._pairs = time.monotonic(), 0
 
     def _write(self, row: dict[str, Any]) -> None:
+        minutes = round((time.monotonic() - self._began) / 60, 2)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps({**row, "minutes": minutes}) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from passerby.data.datasets import load_dataset
 from passerby.data.drawn import sample_person, write_gallery
 from passerby.errors import DatasetError
 from passerby.learn.batches import Sentences, tokenise
-from passerby.learn.config import Stage
+from passerby.learn.config import Stage, Unseen
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.believable import believable_swaps
 
 DRAWN_VIEWS = 2
 SWAPS_SEED = 0
+EVERYTHING_SEEN = Unseen()
 DRAWN_SEED = 1_000_000
 """Seed of the first drawn person of a training set, far from those of the demo's gallery."""
 
@@ -41,7 +44,15 @@ class TrainingSet:
         return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
 
 
-def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokenizer, *, captioned_only: bool, swaps: bool) -> TrainingSet:
+def training_set(
+    dataset: Dataset,
+    drawn: tuple[Record, ...],
+    tokenizer: Tokenizer,
+    *,
+    captioned_only: bool,
+    swaps: bool,
+    unseen: Unseen = EVERYTHING_SEEN,
+) -> TrainingSet:
     """The training pictures that have words, then the drawn ones, people numbered from 0.
 
     Args:
@@ -50,13 +61,22 @@ def training_set(dataset: Dataset, drawn: tuple[Record, ...], tokenizer: Tokeniz
             no sense of them.
     """
     wanted = {Origin.OWN} if captioned_only else set(Origin)
-    own = tuple(r for r in dataset.records if r.split is Split.TRAIN and any(c.origin in wanted for c in r.captions))
+    seen = without((r for r in dataset.records if r.split is Split.TRAIN), unseen)
+    own = tuple(r for r in seen if any(c.origin in wanted for c in r.captions))
     if not own:
         raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
     records = own + drawn
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
     swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
     return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
+
+
+def without(records: Iterable[Record], unseen: Unseen) -> Iterator[Record]:
+    """The records of other sources, with the captions that say none of the words."""
+    said = re.compile(rf"\b(?:{'|'.join(map(re.escape, unseen.words))})s?\b", re.IGNORECASE) if unseen.words else None
+    for record in records:
+        if record.name.split("/")[0] not in unseen.sources:
+            yield replace(record, captions=tuple(c for c in record.captions if not said.search(c.text))) if said else record
 
 
 def drawn_records(out: Path, people: int, seed: int) -> tuple[Record, ...]:
