@@ -8,33 +8,19 @@ is averaged over them, query by query.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from common import Row, options, show
+from judged import Outcome, outcome, told
 from numpy.typing import NDArray
 
-from passerby.data.datasets import load_dataset
-from passerby.learn.config import TrainConfig, read_config
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.trainer import TOKENIZER, load_best
-from passerby.measure.metrics import Estimate, bootstrap
-from passerby.measure.split import embed_split
-from passerby.types import Split
+from passerby.learn.config import read_config
+from passerby.measure.metrics import bootstrap
 
 SEED = re.compile(r"-\d+$")
-
-
-class Outcome(NamedTuple):
-    """Percent for each query, ``float64 (q, 2)``, of Rank-1 and mAP, whom each describes, and the minutes of the run."""
-
-    percent: NDArray[np.float64]
-    asked: Sequence[str]
-    minutes: float
 
 
 def main() -> None:
@@ -46,22 +32,6 @@ def main() -> None:
     for path in arguments.configs:
         seeds.setdefault(SEED.sub("", path.stem), []).append(outcome(read_config(path)))
     show("Val of CUHK-PEDES", rows(seeds, arguments.against), as_json=arguments.json)
-
-
-def outcome(config: TrainConfig) -> Outcome:
-    """The best model of a run, asked all of val; the answers are kept beside it for the next time."""
-    out = Path(config.out)
-    kept = out / "val.npz"
-    minutes = json.loads((out / "log.jsonl").read_text().splitlines()[-1]).get("minutes", np.nan)
-    if not kept.exists() or kept.stat().st_mtime < (out / "best.pt").stat().st_mtime:
-        model, preprocessing = load_best(out)
-        tokenizer = load_tokenizer((out / TOKENIZER).read_bytes(), config.words.max_tokens)
-        split = embed_split(TorchEncoder(model, tokenizer, preprocessing), load_dataset(Path(config.data), {Split.VAL}))
-        found = split.rank()
-        percent = 100 * np.column_stack([found.hits_within(1), found.average_precision])
-        np.savez(kept, percent=percent, asked=np.array(split.asked))
-    with np.load(kept) as arrays:
-        return Outcome(arrays["percent"], arrays["asked"].tolist(), minutes)
 
 
 def rows(seeds: dict[str, list[Outcome]], against: str) -> list[Row]:
@@ -76,7 +46,7 @@ def mean(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
 
 
 def row(name: str, outcomes: Sequence[Outcome], base: NDArray[np.float64]) -> Row:
-    percent, asked = mean(outcomes), outcomes[0].asked
+    percent, asked = mean(outcomes), outcomes[0].asked.tolist()
     rank1, average_precision = bootstrap(percent, asked, seed=0, resamples=1000)
     rank1_change, precision_change = bootstrap(percent - base, asked, seed=0, resamples=1000)
     return {
@@ -88,10 +58,6 @@ def row(name: str, outcomes: Sequence[Outcome], base: NDArray[np.float64]) -> Ro
         "mAP, difference": told(precision_change),
         "minutes": round(float(np.mean([o.minutes for o in outcomes])), 1),
     }
-
-
-def told(estimate: Estimate) -> str:
-    return f"{estimate.mean:.1f} ({estimate.low:.1f} to {estimate.high:.1f})"
 
 
 if __name__ == "__main__":
