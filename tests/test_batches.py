@@ -25,7 +25,7 @@ from passerby.errors import DatasetError
 from passerby.learn import batches
 from passerby.learn.batches import SIDED, Batch, Sentence, Sentences, draw_batch, pad, store_pictures, tokenise
 from passerby.learn.config import Pixels, Words
-from passerby.learn.vary import Pictures, Variation, draw_variation, show, vary
+from passerby.learn.vary import Pictures, Variation, coarsened, draw_variation, show, vary
 from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
 from passerby.types import Caption, Origin, Record, Split
 
@@ -316,6 +316,26 @@ def test_what_is_drawn_stays_within_its_bounds(seed: int, padding: int, size: tu
     assert ((how.light >= 0.7) & (how.light <= 1.3)).all()
     assert ((top >= 0) & (left >= 0) & (bottom <= height) & (right <= width)).all()
     assert ((bottom - top) * (right - left) <= 0.2 * height * width + max(size)).all()
+
+
+def test_coarse_pictures_are_those_that_were_small() -> None:
+    """Beside Pillow, which makes them smaller and larger again one by one."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (6, 32, 16, 3), np.uint8)
+    coarseness = torch.tensor([1, 2, 4, 4, 2, 1])
+    shown = coarsened(torch.from_numpy(pictures).float(), coarseness).numpy()
+    for picture, factor, seen in zip(pictures, coarseness.tolist(), shown, strict=True):
+        image = Image.fromarray(picture)
+        slowly = image.reduce(factor).resize(image.size, Image.Resampling.BILINEAR) if factor > 1 else image
+        assert np.abs(seen - np.asarray(slowly, np.float32)).max() <= 1.5
+
+
+def test_coarse_and_hidden_pictures_are_drawn_at_their_shares() -> None:
+    how = draw_variation(Pixels(erasing=0.0, coarse=0.3, hidden=0.2), (64, 32), np.ones(2000, bool), np.random.default_rng(0))
+    assert [float((how.coarseness == factor).float().mean()) for factor in (1, 2, 4)] == pytest.approx([0.7, 0.15, 0.15], abs=0.03)
+    top, left, bottom, right = how.erased[how.erased[:, 2] > how.erased[:, 0]].T
+    assert len(top) / 2000 == pytest.approx(0.2, abs=0.03)
+    assert ((left == 0) & (right == 32) & (bottom == 64) & (top >= 32)).all()
 
 
 def test_erasing_happens_at_its_share() -> None:

@@ -98,16 +98,21 @@ class Pixels:
         flip: share of pictures mirrored, unless their words say left or right.
         erasing: share of pictures that lose a rectangle (Zhong et al., "Random Erasing", AAAI 2020).
         light: by what share at most a picture gets brighter or darker.
+        coarse: share of pictures seen at a half or a quarter of their resolution, as from afar.
+        hidden: share of pictures whose lowest part is hidden, as by a car or a counter.
     """
 
     padding: int = 8
     flip: float = 0.5
     erasing: float = 0.4
     light: float = 0.0
+    coarse: float = 0.0
+    hidden: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.padding >= 0, "padding from 0", self)
-        require(0 <= self.flip <= 1 and 0 <= self.erasing <= 1 and 0 <= self.light < 1, "shares from 0 to 1", self)
+        shares = self.flip, self.erasing, self.coarse, self.hidden
+        require(all(0 <= share <= 1 for share in shares) and 0 <= self.light < 1, "shares from 0 to 1", self)
 
 
 @dataclass(frozen=True, slots=True)

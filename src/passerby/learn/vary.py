@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from passerby.learn.config import Pixels
 from passerby.model.preprocess import Preprocessing
@@ -16,6 +17,10 @@ AREA = 0.02, 0.2
 """Smallest and largest share of a picture that erasing covers."""
 SHAPE = 0.5, 2.0
 """Height over width of what erasing covers, at least and at most."""
+HIDDEN = 0.5
+"""Largest share of a picture's height that is hidden."""
+COARSENESS = 2, 4
+"""How many pixels of a side may become one."""
 
 
 class Pictures(NamedTuple):
@@ -34,6 +39,7 @@ class Variation(NamedTuple):
         erased: int64 (n, 4), top, left, bottom and right of a rectangle; an empty one where nothing is erased.
         colour: uint8 (n, 3), of the rectangle.
         light: float32 (n,), what brightness is multiplied with.
+        coarseness: int64 (n,), how many pixels of a side become one; 1 where all is seen.
     """
 
     shift: Tensor
@@ -41,6 +47,7 @@ class Variation(NamedTuple):
     erased: Tensor
     colour: Tensor
     light: Tensor
+    coarseness: Tensor
 
 
 def draw_variation(how: Pixels, size: tuple[int, int], may_flip: NDArray[np.bool_], rng: np.random.Generator) -> Variation:
@@ -52,13 +59,21 @@ def draw_variation(how: Pixels, size: tuple[int, int], may_flip: NDArray[np.bool
     """
     n = len(may_flip)
     mirrored = (rng.random(n) < how.flip) & may_flip
-    return Variation(
-        torch.from_numpy(rng.integers(-how.padding, how.padding + 1, (n, 2))),
-        torch.from_numpy(mirrored),
-        torch.from_numpy(_draw_rectangles(size, rng.random(n) < how.erasing, rng)),
-        torch.from_numpy(rng.integers(0, 256, (n, 3), dtype=np.uint8)),
-        torch.from_numpy(rng.uniform(1 - how.light, 1 + how.light, n).astype(np.float32)),
-    )
+    shift = rng.integers(-how.padding, how.padding + 1, (n, 2))
+    rectangles = _draw_rectangles(size, rng.random(n) < how.erasing, rng)
+    colour = rng.integers(0, 256, (n, 3), dtype=np.uint8)
+    light = rng.uniform(1 - how.light, 1 + how.light, n).astype(np.float32)
+    hidden = (rng.random(n) < how.hidden)[:, None]
+    erased = np.where(hidden, _lowest_parts(size, rng.uniform(0, HIDDEN, n)), rectangles)
+    coarseness = np.where(rng.random(n) < how.coarse, rng.choice(COARSENESS, n), 1)
+    return Variation(*(torch.from_numpy(drawn) for drawn in (shift, mirrored, erased, colour, light, coarseness)))
+
+
+def _lowest_parts(size: tuple[int, int], shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """int64 (n, 4), of such shares of the height."""
+    height, width = size
+    top = np.round(height * (1 - shares)).astype(np.int64)
+    return np.stack([top, np.zeros_like(top), np.full_like(top, height), np.full_like(top, width)], axis=1)
 
 
 def _draw_rectangles(size: tuple[int, int], erased: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -78,15 +93,24 @@ def vary(pictures: Pictures, rows: Tensor, how: Variation) -> Tensor:
     """
     _, height, width, _ = pictures.pixels.shape
     device = pictures.pixels.device
-    shift, mirrored, erased, colour, light, rows = (t.to(device) for t in (*how, rows))
+    shift, mirrored, erased, colour, light, coarseness, rows = (t.to(device) for t in (*how, rows))
     y, x = torch.arange(height, device=device), torch.arange(width, device=device)
     from_y = (y - shift[:, :1]).clamp(0, height - 1)
     from_x = (torch.where(mirrored[:, None], width - 1 - x, x) - shift[:, 1:]).clamp(0, width - 1)
     moved = pictures.pixels[rows[:, None, None], from_y[:, :, None], from_x[:, None, :]]
     top, left, bottom, right = (edge[:, None] for edge in erased.T)
     inside = ((y >= top) & (y < bottom))[:, :, None] & ((x >= left) & (x < right))[:, None, :]
-    lit = (moved * light[:, None, None, None]).clamp_(max=255)
+    lit = coarsened((moved * light[:, None, None, None]).clamp_(max=255), coarseness)
     return _normalised(torch.where(inside[..., None], colour[:, None, None].float(), lit), pictures.preprocessing)
+
+
+def coarsened(pixels: Tensor, coarseness: Tensor) -> Tensor:
+    """Pictures, float32 (n, height, width, 3), as if so many of their pixels a side (int64, (n,)) had been one."""
+    for factor in COARSENESS:
+        if (chosen := coarseness == factor).any():
+            small = F.avg_pool2d(pixels[chosen].permute(0, 3, 1, 2), factor, ceil_mode=True)
+            pixels[chosen] = F.interpolate(small, pixels.shape[1:3], mode="bilinear").permute(0, 2, 3, 1)
+    return pixels
 
 
 def show(pictures: Pictures, rows: slice) -> Tensor:
