@@ -31,7 +31,7 @@ def main() -> None:
 
 def rows(seen: Outcome, unseen: Outcome, what: Unseen) -> list[Row]:
     """Who is asked for by nothing unseen, by one of the sources, by one of the words alone."""
-    source = np.isin(seen.sources, what.sources)
+    source = np.array([query.record.name.split("/")[0] in what.sources for query in seen.queries])
     saying = {word: says(seen, word) for word in what.words}
     word = np.any(list(saying.values()), axis=0) if saying else np.zeros(len(source), bool)
     groups = {"nothing unseen": ~source & ~word}
@@ -43,7 +43,7 @@ def rows(seen: Outcome, unseen: Outcome, what: Unseen) -> list[Row]:
 
 def says(of: Outcome, word: str) -> NDArray[np.bool_]:
     pattern = re.compile(rf"\b{re.escape(word)}s?\b", re.IGNORECASE)
-    return np.array([bool(pattern.search(text)) for text in of.texts])
+    return np.array([bool(pattern.search(text)) for _, text in of.queries])
 
 
 def row(name: str, seen: Outcome, unseen: Outcome, chosen: NDArray[np.bool_]) -> Row:

@@ -99,7 +99,7 @@ def test_a_run_killed_twice_ends_as_an_undisturbed_one(folder: Path, undisturbed
 
 def test_the_undisturbed_run_took_every_step(undisturbed: Path) -> None:
     assert state(undisturbed)["progress"]["step"] == STEPS
-    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".jsonl", ".json", ""}
+    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".npz", ".jsonl", ".json", ""}
 
 
 def test_the_log_has_a_val_report_after_each_epoch(undisturbed: Path) -> None:
@@ -116,7 +116,11 @@ def test_the_best_on_val_is_kept_with_its_preprocessing(folder: Path, undisturbe
     run = started(folder, "unused")
     run.model.load_state_dict(kept["model"])
     encoder = TorchEncoder(run.model, run.tokenizer, Preprocessing.from_json(kept["preprocessing"]), torch.bfloat16)
-    found = evaluate(encoder, run.val).metrics.rank1.mean
+    evaluation = evaluate(encoder, run.val)
+    found = evaluation.metrics.rank1.mean
+    with np.load(undisturbed / "answers.npz") as answers:
+        assert answers["rank"].tolist() == evaluation.per_query.first_hit_rank.tolist()
+        assert answers["precision"].tolist() == evaluation.per_query.average_precision.tolist()
     assert found == max(reports) == state(undisturbed)["progress"]["best_rank1"]
 
 

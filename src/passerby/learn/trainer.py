@@ -51,6 +51,8 @@ from passerby.types import Dataset, Origin, Split
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
 BEST = "best.pt"
+ANSWERS = "answers.npz"
+"""How the best model answered each caption of val: ``rank`` of the first right picture, int64 (q,), and ``precision``, float64 (q,)."""
 TOKENIZER = "tokenizer.json"
 TEXT_CHUNKS = {"cpu": 4, "cuda": 1}
 """How many lengths of captions a batch is sorted into: a processor gains by less padding, a GPU by fewer launches."""
@@ -322,11 +324,13 @@ def judge(run: Run, stage: Stage) -> None:
     """Evaluate on val; keep the weights where they are the best yet. Without a val split the latest are kept."""
     preprocessing = preprocessing_of(stage)
     if run.val.records:
-        report = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val).to_json()
-        run.log.epoch(run.progress.step, report)
-        if report["rank1"] <= run.progress.best_rank1:
+        evaluation = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val)
+        run.log.epoch(run.progress.step, evaluation.to_json())
+        if evaluation.metrics.rank1.mean <= run.progress.best_rank1:
             return
-        run.progress.best_rank1 = report["rank1"]
+        run.progress.best_rank1 = evaluation.metrics.rank1.mean
+        with replacing(run.out / ANSWERS) as file:
+            np.savez(file, rank=evaluation.per_query.first_hit_rank, precision=evaluation.per_query.average_precision)
     save(run.out / BEST, {"model": run.model.state_dict(), "preprocessing": preprocessing.to_json()})
 
 
