@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,7 +10,7 @@ from passerby.words.attributes import describe, noun_phrase, parse
 from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind, known_things, lexicon
-from passerby.words.slips import meant
+from passerby.words.slips import mended
 from passerby.words.tokens import tokens_of
 
 SENTENCE: Final = frozenset({Kind.WEARS, Kind.CARRIES, Kind.COPULA, Kind.ATTACHING})
@@ -19,8 +18,6 @@ SENTENCE: Final = frozenset({Kind.WEARS, Kind.CARRIES, Kind.COPULA, Kind.ATTACHI
 DENIAL: Final = 0.5
 """How much less a person counts who has all that is denied; 1 is the weight of the description itself."""
 ANYBODY: Final = "A person."
-
-_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     """
     tokens, description = tokens_of(text), parse(text)
     affirmed = replace(description, items=tuple(item for item in description.items if not item.negated))
-    kept = _mended(without_denials(text, tokens, description.items)) or ANYBODY
+    kept = mended(without_denials(text, tokens, description.items)) or ANYBODY
     asked = [kept]
     if affirmed.items and not any(SENTENCE & token.meaning.keys() for token in tokens):
         asked.append(describe(affirmed))
@@ -106,11 +103,3 @@ def including(item: Item, but: Iterable[Item] = ()) -> tuple[Item, ...]:
 
 def _somebody_with(item: Item) -> str:
     return describe(PersonDescription((item,)))
-
-
-def _mended(text: str) -> str:
-    def mended(word: re.Match[str]) -> str:
-        read = meant(word[0].lower())
-        return word[0] if read == word[0].lower() else read
-
-    return _WORD.sub(mended, text)
