@@ -101,6 +101,7 @@ def test_a_misspelt_sentence_says_the_same() -> None:
         ("a man in a red jacket", "a man in a red jacket"),
         ("eine Frau in roter Jacke und blauer Hose", "eine Frau in roter Jacke und blauer Hose"),
         ("une femme avec une veste rouge", "une femme avec une veste rouge"),
+        ("womn balck sweter blu jeens", "woman black sweater blu jeans"),
         ("", ""),
         ("123 <b>", "123 <b>"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -24,8 +24,8 @@ _LEAST: Final = 2.0
 """What a word's frequency, times ``_ANY_LETTER`` for a wrong letter, must reach for another to be a slip of it."""
 _TELLING: Final = 50
 """The frequency of words that tell people apart, at least, though captions seldom have them."""
-_KNOWN: Final = 0.5
-"""The share of a text's words that must be known: one in another language is not mended into English."""
+_ENGLISH: Final = 0.5
+"""The share of a text's words that captions often have, usual slips of them included, without which it is not mended into English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,15 @@ class _Spelling:
 
 
 def mended(text: str) -> str:
-    """A text with its slips put right; a text of which half of the words are unknown is no English, and stays as it is."""
-    words = [word.lower() for word in WORD.findall(text)]
-    if sum(map(_is_word, words)) < _KNOWN * len(words):
-        return text
-    return WORD.sub(_put_right, text)
+    """A text with its slips put right, as far as it is in English."""
+    read = iter(readings([word.lower() for word in WORD.findall(text)]))
+    return WORD.sub(lambda word: _as_written(word[0], next(read)), text)
+
+
+def readings(words: Sequence[str]) -> list[str]:
+    """What each word of a text, in lower case, is meant to be; in another language than English, itself."""
+    is_english = sum(map(_is_expected, words)) >= _ENGLISH * len(words)
+    return [meant(word) for word in words] if is_english else list(words)
 
 
 @lru_cache(REMEMBERED)
@@ -76,10 +80,15 @@ def meant(word: str) -> str:
     return likeliest[0] if most >= _LEAST and len({_meaning(other) for other in likeliest}) == 1 else word
 
 
-def _put_right(word: re.Match[str]) -> str:
-    written = word[0].lower()
-    read = meant(written)
-    return word[0] if read == written else read
+def _as_written(written: str, read: str) -> str:
+    """A word in the case it was written in, if it was read as it stands."""
+    return written if read == written.lower() else read
+
+
+def _is_expected(word: str) -> bool:
+    """Whether captions have a word, or it is a usual slip of one that they have: English ones seldom have half of other words."""
+    read = meant(word)
+    return read in _spelling().frequencies or read in lexicon().words if read == word else _is_usual(word, read)
 
 
 def _is_usual(written: str, intended: str) -> bool:
