@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -70,11 +70,13 @@ def _read(records: Iterable[RawRecord], images: Path, wanted: Collection[Split],
 
 
 def _shared_identities(records: Iterable[Record], wanted: Collection[Split]) -> Iterator[Problem]:
-    splits_of: dict[str, set[Split]] = defaultdict(set)
+    first: dict[str, Split] = {}
+    several: dict[str, set[Split]] = {}
     for record in records:
-        splits_of[record.identity].add(record.split)
-    for identity, splits in splits_of.items():
-        if len(splits) > 1 and not splits.isdisjoint(wanted):
+        if first.setdefault(record.identity, record.split) is not record.split:
+            several.setdefault(record.identity, {first[record.identity]}).add(record.split)
+    for identity, splits in several.items():
+        if not splits.isdisjoint(wanted):
             yield Problem(f"identity {identity}", f"is in several splits: {_listed(splits)}; kept in each")
 
 
