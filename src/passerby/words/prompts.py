@@ -10,6 +10,7 @@ from passerby.words.attributes import describe, noun_phrase, parse
 from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind, known_things, lexicon
+from passerby.words.reader import description_of
 from passerby.words.slips import mended
 from passerby.words.tokens import Token, tokens_of
 
@@ -37,7 +38,8 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     Args:
         text: not empty.
     """
-    tokens, description = tokens_of(text), parse(text)
+    tokens = tokens_of(text)
+    description = description_of(tokens)
     affirmed = replace(description, items=tuple(item for item in description.items if not item.negated))
     kept = mended(without_denials(text, tokens, description.items)) or ANYBODY
     asked = [kept]

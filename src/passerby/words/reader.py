@@ -40,7 +40,11 @@ _DENIES_ONE: Final = {"no", "wearing no"}
 
 def parse(text: str) -> PersonDescription:
     """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside."""
-    tokens = tokens_of(text)
+    return description_of(tokens_of(text))
+
+
+def description_of(tokens: Sequence[Token]) -> PersonDescription:
+    """What the tokens of a text say."""
     reader = _Reader(tokens)
     reader.read()
     return PersonDescription(
