@@ -55,11 +55,18 @@ def readings(words: Sequence[str]) -> list[str]:
     return [meant(word) for word in words] if is_english else list(words)
 
 
+def is_word(word: str) -> bool:
+    """Whether a word, in lower case, is one: of the lexicon, of captions, or of English where it looks like a slip of them."""
+    known, spelling = lexicon(), _spelling()
+    is_singular = not word.endswith("s") and f"{word}s" in known.words
+    return word in spelling.frequencies or word in known.words or is_singular or word in spelling.right or word in known.no_slips
+
+
 @lru_cache(REMEMBERED)
 def meant(word: str) -> str:
     """The word that a word is most likely a slip of, or the word itself.
 
-    One letter more, less or other, or two neighbours exchanged (optimal string alignment): *shrit*, *jaket*. Of several such words it is
+    One letter more, less or other, or two neighbours exchanged (optimal string alignment): *shrit*, *sweter*. Of several such words it is
     the most likely by how often captions have it and by the kind of slip, as in the noisy channel of Kernighan, Church and Gale, COLING
     1990. Words that are known or very short are left alone; so are those that might as well be a slip of either of two.
 
@@ -69,7 +76,7 @@ def meant(word: str) -> str:
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import extract
 
-    if len(word) < SHORTEST or not word.isalpha() or _is_word(word):
+    if len(word) < SHORTEST or not word.isalpha() or is_word(word):
         return word
     spelling = _spelling()
     alike = [other for longer in (-1, 0, 1) for other in spelling.by_length.get(len(word) + longer, ())]
@@ -96,12 +103,6 @@ def _is_usual(written: str, intended: str) -> bool:
     if len(written) == len(intended):
         return sorted(written) == sorted(intended)
     return len(written) < len(intended) or any(f"{intended[:n]}{intended[n - 1 :]}" == written for n in range(1, len(written)))
-
-
-def _is_word(word: str) -> bool:
-    known, spelling = lexicon(), _spelling()
-    is_singular = not word.endswith("s") and f"{word}s" in known.words
-    return word in spelling.frequencies or word in known.words or is_singular or word in spelling.right or word in known.no_slips
 
 
 def _meaning(word: str) -> object:
