@@ -1,9 +1,10 @@
-"""Whether the marks of search ("fits: red shirt, doubtful: black pants") are right, by what annotators of Market-1501 ticked for val.
+"""Whether marks and filters of search ("fits: red shirt", ``--with backpack``) are right, by what annotators of Market-1501 ticked for val.
 
     python benchmarks/phrase_scores.py --data CUHK-PEDES
 
-For each colour of upper and lower garments with enough people: the AUC of the phrase's scores over val's Market-1501 pictures, and how
-often "fits" and "doubtful" are right there, beside how often they would be by chance. Marks are made beside these pictures.
+For each thing, and each colour of upper and lower garments, with enough people: the AUC of the phrase's scores over val's Market-1501
+pictures, and how often "fits" and "doubtful" are right there, beside how often they would be by chance. Marks are made beside these
+pictures. A filter passes who fits: "of fits" is its precision, "kept" its recall.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from passerby.words.prompts import phrases
 FEWEST: Final = 10
 """People who must have a colour."""
 GARMENTS: Final = {"up": "shirt", "down": "pants"}
+THINGS: Final = {"hat": "hat", "backpack": "backpack", "handbag": "handbag"}
 
 
 def main() -> None:
@@ -45,19 +47,23 @@ def main() -> None:
     attributes = [ticked[r.name.rpartition(".")[0]] for r in records]
     rows = list(marks(encoder, np.stack([encoded.vector for encoded in found]), [r.identity for r in records], attributes))
     figures = [name for name in rows[0] if name not in ("phrase", "people")]
-    mean: Row = {"phrase": "mean", "people": len({r.identity for r in records})}
-    show("marks of phrases", [*rows, mean | {n: float(np.mean([float(row[n]) for row in rows])) for n in figures}], as_json=arguments.json)
+    coloured = [row for row in rows if row["phrase"] not in THINGS.values()]
+    mean: Row = {"phrase": "mean of colours", "people": len({r.identity for r in records})}
+    show(
+        "marks of phrases",
+        [*rows, mean | {n: float(np.mean([float(row[n]) for row in coloured])) for n in figures}],
+        as_json=arguments.json,
+    )
 
 
 def marks(encoder: Encoder, vectors: NDArray[np.float32], people: list[str], attributes: list[dict[str, int]]) -> Iterator[Row]:
-    """A row for each colour that enough people have."""
+    """A row for each thing or colour that enough people have."""
     for key in attributes[0]:
-        part = next((part for part in GARMENTS if key.startswith(part) and key != part), None)
+        phrase = THINGS.get(key) or _coloured(key)
         has = np.array([ticked[key] == 2 for ticked in attributes])
         having = len({person for person, yes in zip(people, has, strict=True) if yes})
-        if part is None or having < FEWEST:
+        if phrase is None or having < FEWEST:
             continue
-        phrase = f"{key.removeprefix(part).replace('gray', 'grey')} {GARMENTS[part]}"
         scores = vectors @ phrase_directions(encoder, phrases(phrase)).T
         above = shares_below(scores, scores)[:, 0]
         yield {
@@ -66,9 +72,15 @@ def marks(encoder: Encoder, vectors: NDArray[np.float32], people: list[str], att
             "AUC": auroc(above, has),
             "has it %": 100 * has.mean(),
             "of fits %": 100 * has[above >= FITS].mean(),
+            "kept %": 100 * (above >= FITS)[has].mean(),
             "has it not %": 100 * (~has).mean(),
             "of doubtful %": 100 * (~has[above < DOUBTFUL]).mean(),
         }
+
+
+def _coloured(key: str) -> str | None:
+    part = next((part for part in GARMENTS if key.startswith(part) and key != part), None)
+    return f"{key.removeprefix(part).replace('gray', 'grey')} {GARMENTS[part]}" if part else None
 
 
 if __name__ == "__main__":

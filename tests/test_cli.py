@@ -112,6 +112,14 @@ def test_search_in_json(indexed: Passerby) -> None:
     assert {hit["path"] for hit in ran.document["hits"]} == {str(path) for path in (indexed.folder / "crops").iterdir()}
 
 
+def test_search_says_when_it_understands_nothing(indexed: Passerby) -> None:
+    ran = indexed("search", "eine Frau in roter Jacke", "--index", "index", "--json")
+    assert ran.code == 0
+    assert ran.document["hits"]
+    assert "nothing understood in 'eine Frau in roter Jacke'" in ran.err
+    assert "understood" not in indexed("search", "a red jacket", "--index", "index", "--json").err
+
+
 def test_search_draws_a_sheet(indexed: Passerby) -> None:
     ran = indexed("search", "red", "--index", "index", "--sheet", "found.png", "--json")
     assert len(ran.document["hits"]) == 4

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passerby.data.datasets import load_dataset
+from passerby.data.tables import SUFFIXES, read_table
 from passerby.errors import DatasetError
 from passerby.types import Caption, Dataset, Origin, Split
 
 Row = dict[str, object]
+MOST_BYTES_A_ROW = 500
+"""Beside the words themselves."""
 
 RED = "a woman in a red jacket"
 BLUE = "a man in a blue coat"
@@ -445,6 +450,61 @@ def test_no_record_resolves_outside_its_folder(tmp_path_factory: pytest.TempPath
         assert record.path.is_file()
         assert record.path.resolve().is_relative_to(folder)
     assert len(dataset.records) + len(dataset.problems) == len(lines)
+
+
+Fields = tuple[object, object, object, object]
+fields = st.tuples(
+    st.sampled_from(["a.jpg", "b.jpg", "", None, 1]), st.sampled_from(["p", 1, True, None]), st.sampled_from(["val", None]), words
+)
+
+
+def obviously_read(rows: list[Fields]) -> list[tuple[object, object, object, list[object]]]:
+    """The records of rows as they may be joined, by comparing every row with every record: the slow way."""
+    records: list[tuple[object, object, object, list[object]]] = []
+    for path, identity, split, caption in rows:
+        alike = [
+            record
+            for record in records
+            if path in ("a.jpg", "b.jpg") and identity is not True and repr(record[:3]) == repr((path, identity, split)) and record[3]
+        ]
+        if alike and caption not in alike[0][3]:
+            alike[0][3].append(caption)
+        else:
+            records.append((path, identity, split, [] if alike else [caption]))
+    return records
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(fields, max_size=12))
+def test_rows_are_joined_as_by_comparing_all_with_all(tmp_path_factory: pytest.TempPathFactory, rows: list[Fields]) -> None:
+    file = tmp_path_factory.mktemp("table") / "t.jsonl"
+    file.write_text("".join(f"{json.dumps(dict(zip(('path', 'id', 'split', 'caption'), row, strict=True)))}\n" for row in rows))
+    found = [(record.path, record.identity, record.split, record.captions) for record in read_table(file).records]
+    assert sorted(map(repr, found)) == sorted(map(repr, obviously_read(rows)))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("pictures", [1, 10_000])
+def test_many_rows_take_little_memory_and_no_more_time_each(tmp_path: Path, suffix: str, pictures: int) -> None:
+    def seconds_and_bytes(rows: int) -> tuple[float, float]:
+        file = tmp_path / f"{rows}{suffix}"
+        with file.open("w") as table:
+            table.write("path,caption\n" if suffix == ".csv" else "")
+            for row in range(rows):
+                path, caption = f"{row % pictures}.jpg", f"person {row:06} {'x' * 100}"
+                table.write(f"{path},{caption}\n" if suffix == ".csv" else f'{{"path": "{path}", "caption": "{caption}"}}\n')
+        started = time.process_time()
+        read_table(file)
+        elapsed = time.process_time() - started
+        tracemalloc.start()
+        read_table(file)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return elapsed, peak
+
+    few, many = seconds_and_bytes(3_000), seconds_and_bytes(12_000)
+    assert many[0] < 10 * few[0] + 0.1
+    assert many[1] / 12_000 < 165 + MOST_BYTES_A_ROW
 
 
 @pytest.mark.realdata

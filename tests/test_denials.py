@@ -51,6 +51,20 @@ def test_no_grammar_is_left_over(text: str, left: str) -> None:
     assert left_of(text) == left
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("without glasses, hat or bag. Blue jeans.", "Blue jeans."),
+        ("red coat, no hat or bag, blue jeans", "red coat, blue jeans"),
+        ("no hat, glasses or bag, green shirt and black trousers", "green shirt and black trousers"),
+        ("a man without a hat or a bag in a red coat with white shoes", "a man in a red coat with white shoes"),
+        ("no hat, black shoes", "black shoes"),
+    ],
+)
+def test_one_word_that_denies_several_things_takes_nothing_else_along(text: str, kept: str) -> None:
+    assert left_of(text) == kept
+
+
 @given(st.sampled_from(SEEN))
 def test_the_rest_still_says_the_same(text: str) -> None:
     assert list(parse(left_of(text)).items) == [item for item in parse(text).items if not item.negated]

@@ -31,8 +31,10 @@ def test_slips_are_mended_and_the_rest_is_kept() -> None:
     assert asked("A womn wearing a zorbly Balck coat.") == [("A woman wearing a zorbly black coat.", 1.0)]
 
 
-def test_keywords_are_asked_as_a_sentence_too() -> None:
-    assert asked("red jkt, blue jeans") == [("red jkt, blue jeans", 0.5), ("A person, wearing a red jacket, blue jeans.", 0.5)]
+def test_keywords_are_asked_as_a_sentence_and_as_they_are_where_some_are_not_understood() -> None:
+    assert asked("red jkt, blue jeans") == [("A person, wearing a red jacket, blue jeans.", 1)]
+    assert asked("red jkt, zebra") == [("red jkt, zebra", 0.5), ("A person, wearing a red jacket.", 0.5)]
+    assert asked("man with a red jacket") == [("man with a red jacket", 1)]
 
 
 @pytest.mark.parametrize(
@@ -67,20 +69,6 @@ def test_denials_never_outweigh_the_description(things: list[str]) -> None:
 
 
 WORDS = ["no", "hat", "red", "shirt", "and", ",", ".", "without", "a", "bag", "man", "black"]
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("without glasses, hat or bag. Blue jeans.", "Blue jeans."),
-        ("red coat, no hat or bag, blue jeans", "red coat, blue jeans"),
-        ("no hat, glasses or bag, green shirt and black trousers", "green shirt and black trousers"),
-        ("a man without a hat or a bag in a red coat with white shoes", "a man in a red coat with white shoes"),
-        ("no hat, black shoes", "black shoes"),
-    ],
-)
-def test_one_word_that_denies_several_things_takes_nothing_else_along(text: str, kept: str) -> None:
-    assert prompts(text)[0].text == kept
 
 
 @given(st.one_of(st.text(min_size=1), st.lists(st.sampled_from(WORDS)).map(" ".join)))

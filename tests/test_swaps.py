@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerby.words.swaps import colour_swaps, coloured_things
+from passerby.words.swaps import MOST, colour_swaps, coloured_things
 
 COLOURS = ["red", "blue", "dark green", "navy", "light gray", "orange"]
 THINGS = ["jacket", "jeans", "running shoes", "leather bag", "cap"]
@@ -38,6 +38,12 @@ def test_a_swap_says_what_was_worn() -> None:
 
 def test_three_things_have_three_swaps() -> None:
     assert len(colour_swaps("a red cap, a blue coat and white shoes")) == 3
+
+
+def test_a_list_of_clothes_has_no_more_swaps_than_its_first_things() -> None:
+    text = ", ".join(f"a {colour} {thing}" for colour in COLOURS[:2] for thing in THINGS * 20)
+    assert len(coloured_things(text)) == 200
+    assert len(colour_swaps(text)) <= MOST * (MOST - 1) / 2
 
 
 @given(st.lists(st.tuples(st.sampled_from(COLOURS), st.sampled_from(THINGS)), min_size=2, max_size=4, unique_by=lambda pair: pair[1]))

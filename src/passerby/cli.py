@@ -137,6 +137,7 @@ def search(
     from passerby.find.search import search as search_index
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_hits
+    from passerby.words.attributes import parse as parse_words
     from passerby.words.filters import described, read_filters
     from passerby.words.lexicon import Part
 
@@ -156,7 +157,10 @@ def search(
 
         write_sheet(sheet, [(query.text, hits)])
     asked_for = [one.asked for one in filters]
-    raise typer.Exit(show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], filters=asked_for, as_json=json))
+    foreign = "" if parse_words(said).says_something else said
+    raise typer.Exit(
+        show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], filters=asked_for, not_understood=foreign, as_json=json)
+    )
 
 
 @app.command(epilog="Example: passerby info --index my-index --json")

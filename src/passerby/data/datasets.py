@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from sys import intern
 
 from passerby.data.layouts import UNDERSTOOD, read_source
 from passerby.data.more_captions import read_more_captions
@@ -39,19 +40,20 @@ def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset
     """
     wanted = frozenset(Split) if splits is None else frozenset(splits)
     source = read_source(path)
-    problems = list(source.problems)
-    records = list(_read(source.records, source.images, wanted, problems))
+    name, images, more_captions, problems = source.name, source.images, source.more_captions, list(source.problems)
+    records = list(_read(source.records, images, wanted, problems))
+    del source  # as large as the records themselves
     problems += _shared_identities(records, wanted)
     records = list(_one_for_each_picture(records, wanted, problems))
     counts = Counter(record.split for record in records)
     records = [record for record in records if record.split in wanted]
-    if source.more_captions and Split.TRAIN in wanted:
-        records = _with_more_captions(records, source.more_captions, problems)
-    records = list(_present(records, source.images, problems))
+    if more_captions and Split.TRAIN in wanted:
+        records = _with_more_captions(records, more_captions, problems)
+    records = list(_present(records, images, problems))
     if not records:
         raise _nothing_usable(path, wanted, counts, problems)
     problems += [Problem(record.name, "has no captions; kept as a picture without words") for record in records if not record.captions]
-    return Dataset(source.name, tuple(records), tuple(Problem(_one_line(problem.record), problem.reason) for problem in problems))
+    return Dataset(name, tuple(records), tuple(map(_printable, problems)))
 
 
 def _read(records: Iterable[RawRecord], images: Path, wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
@@ -70,11 +72,13 @@ def _read(records: Iterable[RawRecord], images: Path, wanted: Collection[Split],
 
 
 def _shared_identities(records: Iterable[Record], wanted: Collection[Split]) -> Iterator[Problem]:
-    splits_of: dict[str, set[Split]] = defaultdict(set)
+    first: dict[str, Split] = {}
+    several: dict[str, set[Split]] = {}
     for record in records:
-        splits_of[record.identity].add(record.split)
-    for identity, splits in splits_of.items():
-        if len(splits) > 1 and not splits.isdisjoint(wanted):
+        if first.setdefault(record.identity, record.split) is not record.split:
+            several.setdefault(record.identity, {first[record.identity]}).add(record.split)
+    for identity, splits in several.items():
+        if not splits.isdisjoint(wanted):
             yield Problem(f"identity {identity}", f"is in several splits: {_listed(splits)}; kept in each")
 
 
@@ -112,7 +116,7 @@ def _present(records: Iterable[Record], images: Path, problems: list[Problem]) -
         fault = None if is_inside(record.path.parent) else "leaves the folder by a link"
         fault = fault or _fault_of_file(record.path, images)
         if fault:
-            problems.append(Problem(record.name, f"{fault}; left out"))
+            problems.append(Problem(record.name, intern(f"{fault}; left out")))
         else:
             yield record
 
@@ -142,6 +146,10 @@ def _nothing_usable(path: Path, wanted: Collection[Split], counts: Counter[Split
 
 def _listed(splits: Collection[Split]) -> str:
     return ", ".join(split for split in Split if split in splits) or "no split"
+
+
+def _printable(problem: Problem) -> Problem:
+    return problem if problem.record.isprintable() else Problem(_one_line(problem.record), problem.reason)
 
 
 def _one_line(label: str) -> str:

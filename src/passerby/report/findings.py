@@ -284,7 +284,7 @@ RULES: Final = (
     Rule(
         Weight.LIMIT,
         "attributes",
-        lambda f: f.attributes.three_colours_percent >= 50,
+        lambda f: len(f.attributes.colours) > 3 and f.attributes.three_colours_percent >= 50,
         "Of all colours said, the three most frequent ({attributes.three_colours}) make {attributes.three_colours_percent:.0f} %.",
         "They tell few people apart, and rare colours are learned from few captions: look at both when metrics differ between questions.",
     ),

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from passerby.report.distribution import percent
-from passerby.words.lexicon import lexicon
+from passerby.words.slips import is_word
 
 SHOWN: Final = 20
 
@@ -33,7 +33,7 @@ class Typo:
 
 @dataclass(frozen=True, slots=True)
 class Typos:
-    """Likely slips: judged by frequency and likeness, for no dictionary knows the trade's words; words of the lexicon are none.
+    """Likely slips: judged by frequency and likeness, for no dictionary knows the trade's words; known words are none.
 
     Args:
         distinct: words.
@@ -62,8 +62,7 @@ def _typos(vocabulary: Mapping[str, int]) -> Iterator[Typo]:
     longest_rare = max(vocabulary.values(), default=0) // _TIMES
     words = [word for word in vocabulary if word.isalpha() and len(word) >= _SHORTEST - 1]
     frequent = [word for word in words if vocabulary[word] >= _FREQUENT]
-    known = lexicon().words
-    rare = [word for word in words if vocabulary[word] <= longest_rare and len(word) >= _SHORTEST and word not in known]
+    rare = [word for word in words if vocabulary[word] <= longest_rare and len(word) >= _SHORTEST and not is_word(word)]
     for start in range(0, len(rare) if frequent else 0, _ROWS):
         some = rare[start : start + _ROWS]
         near = cdist(some, frequent, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8) == 1

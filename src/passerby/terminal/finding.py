@@ -65,6 +65,7 @@ def show_hits(
     *,
     unlikely: Sequence[Hit] = (),
     filters: Sequence[str] = (),
+    not_understood: str = "",
     as_json: bool,
 ) -> int:
     """Say who was found; returns the exit code.
@@ -73,9 +74,12 @@ def show_hits(
         fits: of each hit, how well it fits each part of the question.
         unlikely: who was found but is less likely than was asked for.
         filters: as they were asked for.
+        not_understood: a description of which nothing was understood.
     """
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
+    if not_understood:
+        note(f"nothing understood in {printable(not_understood)!r}: the model is asked it as it stands, and reads English")
     if as_json:
         answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
         show_json({"query": query.text, "filters": list(filters), "hits": answers})

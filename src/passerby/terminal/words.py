@@ -15,7 +15,7 @@ def show_description(text: str, description: PersonDescription, *, as_json: bool
     """Say what was understood of a sentence, and what was not; returns the exit code."""
     from passerby.words.prompts import prompts
 
-    understood = any(value for name, value in asdict(description).items() if name not in ("slips", "not_understood"))
+    understood = description.says_something
     if as_json:
         asked = [asdict(prompt) for prompt in prompts(text)] if text.strip() else []
         show_json({"query": text, **_json(description), "prompts": asked})

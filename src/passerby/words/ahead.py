@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from passerby.words.drafts import QUALIFIERS, qualifier
-from passerby.words.lexicon import Kind
+from passerby.words.drafts import ORDER, QUALIFIERS, Draft, qualifier
+from passerby.words.lexicon import Kind, Part, lexicon
 from passerby.words.tokens import Mark, Token
 
 AHEAD: Final = 12
@@ -21,6 +21,18 @@ POSSESSIVES: Final = frozenset({"his", "her", "their", "its"})
 _TRANSPARENT: Final = {*MODIFIERS, Kind.FILLER}
 _HELD_IN: Final = {"hand", "hands", "arm", "arms"}
 _BEFORE_HAND: Final = {*ARTICLES, *POSSESSIVES, "one", "left", "right", "both"}
+
+
+def kind_here(tokens: Sequence[Token], at: int, last: Draft | None) -> Kind:
+    """Which of its phrase's kinds the token before a place is, after the latest thing."""
+    kinds = tokens[at - 1].meaning
+    if Kind.PATTERN in kinds and Kind.DETAIL in kinds:
+        return Kind.PATTERN if not last or thing_follows(tokens, at) else Kind.DETAIL
+    if Kind.THING in kinds and Kind.DETAIL in kinds and last and lexicon().parts[last.thing] is Part.FEET:
+        return Kind.DETAIL
+    if Kind.THING in kinds and Kind.MATERIAL in kinds and next_is(tokens, at, Kind.THING):
+        return Kind.MATERIAL
+    return next(kind for kind in ORDER if kind in kinds)
 
 
 def next_is(tokens: Sequence[Token], at: int, *kinds: Kind) -> bool:
@@ -45,6 +57,17 @@ def thing_follows(tokens: Sequence[Token], at: int) -> bool:
     return False
 
 
+def named_again(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the thing before a place is named once more past its looks, by another word: *hi-viz yellow bib*."""
+    end = at
+    while qualifier_at(tokens, end):
+        end += 1
+    if not next_is(tokens, end, Kind.THING):
+        return False
+    named, again = tokens[at - 1], tokens[end]
+    return named.text != again.text and named.meaning[Kind.THING] == again.meaning.get(Kind.THING)
+
+
 def bare_thing_follows(tokens: Sequence[Token], at: int) -> bool:
     """Whether a thing comes next of which nothing is said: *a bag*, but not *a red bag* or *a bag is*."""
     at += at < len(tokens) and (tokens[at].text in ARTICLES or tokens[at].text == "any")
@@ -60,6 +83,18 @@ def colours_follow(tokens: Sequence[Token], at: int) -> bool:
         if not token.mark and Kind.FILLER not in token.meaning:
             said.append(Kind.THING if Kind.THING in token.meaning else qualifier(token))
     return len(said) > 1 and said[0] is Kind.THING and said[-1] in QUALIFIERS and all(said)
+
+
+def colours_go_on(tokens: Sequence[Token], at: int, *, are_bound: bool) -> bool:
+    """Whether the colours before an *and*, an *or* or a comma belong to what comes next, unless they are bound to what was before."""
+    if next_is(tokens, at, Kind.AND, Kind.OR):
+        return True
+    return next_is(tokens, at, *QUALIFIERS) and not (are_bound and thing_follows(tokens, at))
+
+
+def half_follows(tokens: Sequence[Token], at: int) -> bool:
+    """Whether another half of the thing comes next: *half blue, half white*."""
+    return at < len(tokens) and tokens[at].text == "half" and qualifier_at(tokens, at + 1)
 
 
 def denial_goes_on(tokens: Sequence[Token], at: int, *, past_and: bool) -> bool:

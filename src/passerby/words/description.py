@@ -75,3 +75,8 @@ class PersonDescription:
     activities: tuple[str, ...] = ()
     slips: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     not_understood: tuple[str, ...] = ()
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was understood."""
+        return bool(self.items or self.gender or self.age or self.hair or self.activities)

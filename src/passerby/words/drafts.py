@@ -51,7 +51,8 @@ class Looks:
                 shade = token.meaning[kind]
             elif kind is Kind.COLOUR:
                 colour = token.meaning[kind]
-                looks.colours.append(f"{shade} {colour}" if shade else colour)
+                is_idle = shade in lexicon().idle_shades.get(colour, ())
+                looks.colours.append(f"{shade} {colour}" if shade and not is_idle else colour)
                 shade = None
             elif kind:
                 looks.named.setdefault(kind, token.meaning[kind])

@@ -102,6 +102,7 @@ class Lexicon:
         colours, things: by spelling, hyphens as spaces, what Passerby calls it.
         families: of each colour, the names it may also go by.
         shades: what Passerby calls words before a colour.
+        idle_shades: of a colour, the shades that say nothing of it.
         links: words after a colour.
         patterns: what Passerby calls them.
         words: all of all phrases.
@@ -119,6 +120,7 @@ class Lexicon:
     families: Mapping[str, frozenset[str]]
     things: Mapping[str, str]
     shades: tuple[str, ...]
+    idle_shades: Mapping[str, tuple[str, ...]]
     links: tuple[str, ...]
     patterns: tuple[str, ...]
     words: frozenset[str]
@@ -151,6 +153,7 @@ def lexicon() -> Lexicon:
         families={colour: _families(colour, table["families"]) for colour in table["colours"]},
         things=_by_spelling(things),
         shades=tuple(table["shades"]),
+        idle_shades={colour: tuple(shades) for colour, shades in table["idle_shades"].items()},
         links=tuple(table["links"]),
         patterns=tuple(table["patterns"]),
         words=frozenset(word for phrase in phrases for word in phrase.split()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,16 +10,15 @@ from passerby.words.attributes import describe, noun_phrase, parse
 from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind, known_things, lexicon
-from passerby.words.slips import meant
-from passerby.words.tokens import tokens_of
+from passerby.words.reader import description_of
+from passerby.words.slips import mended
+from passerby.words.tokens import Token, tokens_of
 
 SENTENCE: Final = frozenset({Kind.WEARS, Kind.CARRIES, Kind.COPULA, Kind.ATTACHING})
-"""Kinds of words of which a sentence has one and keywords have none."""
+"""Kinds of words of which a sentence has one, or else *with*, and keywords have none."""
 DENIAL: Final = 0.5
 """How much less a person counts who has all that is denied; 1 is the weight of the description itself."""
 ANYBODY: Final = "A person."
-
-_WORD: Final = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +32,19 @@ class Prompt:
 def prompts(text: str) -> tuple[Prompt, ...]:
     """What to ask a model for a description, the description's weight being 1 in all.
 
-    Misspelt words are mended. Keywords are asked as they are and once more as a sentence. What is denied is left out of both, for a model
-    looks for whatever is named: instead, who has it counts less. The rest stays as written, words that are not understood too.
+    Misspelt words are mended. Keywords become a sentence, and are asked as they are too where some of them are not understood. What is
+    denied is left out, for a model looks for whatever is named: instead, who has it counts less. The rest stays as written.
 
     Args:
         text: not empty.
     """
-    tokens, description = tokens_of(text), parse(text)
+    tokens = tokens_of(text)
+    description = description_of(tokens)
     affirmed = replace(description, items=tuple(item for item in description.items if not item.negated))
-    kept = _mended(without_denials(text, tokens, description.items)) or ANYBODY
+    kept = mended(without_denials(text, tokens, description.items)) or ANYBODY
     asked = [kept]
-    if affirmed.items and not any(SENTENCE & token.meaning.keys() for token in tokens):
-        asked.append(describe(affirmed))
+    if affirmed.items and not any(map(_makes_a_sentence, tokens)):
+        asked = [kept, describe(affirmed)] if description.not_understood else [describe(affirmed)]
     return (*(Prompt(sentence, 1 / len(asked)) for sentence in asked), *_denied(description))
 
 
@@ -87,6 +86,10 @@ def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
     return Phrase(f"no {label}" if item.negated else label, tuple(map(_somebody_with, having)), beside, item.negated)
 
 
+def _makes_a_sentence(token: Token) -> bool:
+    return token.text == "with" or bool(SENTENCE & token.meaning.keys())
+
+
 def _denied(description: PersonDescription) -> Iterator[Prompt]:
     """A thing that is not there, or any narrower one that the person is not said to have: its difference to anybody, taken away."""
     denied = dict.fromkeys(replace(item, negated=False, uncertain=False, side=None) for item in description.items if item.negated)
@@ -106,11 +109,3 @@ def including(item: Item, but: Iterable[Item] = ()) -> tuple[Item, ...]:
 
 def _somebody_with(item: Item) -> str:
     return describe(PersonDescription((item,)))
-
-
-def _mended(text: str) -> str:
-    def mended(word: re.Match[str]) -> str:
-        read = meant(word[0].lower())
-        return word[0] if read == word[0].lower() else read
-
-    return _WORD.sub(mended, text)

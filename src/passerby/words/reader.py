@@ -15,14 +15,17 @@ from passerby.words.ahead import (
     bare_thing_follows,
     clause_ends,
     colours_follow,
+    colours_go_on,
     denial_goes_on,
+    half_follows,
     in_hand,
+    kind_here,
     looks_after,
+    named_again,
     next_is,
-    thing_follows,
 )
 from passerby.words.description import PersonDescription
-from passerby.words.drafts import ORDER, QUALIFIERS, SIDE_KINDS, Draft, Looks, qualifier
+from passerby.words.drafts import SIDE_KINDS, Draft, Looks, qualifier
 from passerby.words.lexicon import Kind, Part, lexicon
 from passerby.words.tokens import Mark, Token, tokens_of
 
@@ -37,7 +40,11 @@ _DENIES_ONE: Final = {"no", "wearing no"}
 
 def parse(text: str) -> PersonDescription:
     """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside."""
-    tokens = tokens_of(text)
+    return description_of(tokens_of(text))
+
+
+def description_of(tokens: Sequence[Token]) -> PersonDescription:
+    """What the tokens of a text say."""
     reader = _Reader(tokens)
     reader.read()
     return PersonDescription(
@@ -109,22 +116,11 @@ class _Reader:
         self._flush()
 
     def _known(self, token: Token) -> None:
-        kind = self._kind(token)
+        kind = kind_here(self.tokens, self.at, self.last)
         if kind in MODIFIERS:
             self._modifier(token, kind)
         elif kind is not Kind.FILLER:
             _ACTIONS.get(kind, _Reader._stop)(self, token)
-
-    def _kind(self, token: Token) -> Kind:
-        """Which of a phrase's kinds it is here."""
-        kinds = token.meaning
-        if Kind.PATTERN in kinds and Kind.DETAIL in kinds:
-            return Kind.PATTERN if not self.last or thing_follows(self.tokens, self.at) else Kind.DETAIL
-        if Kind.THING in kinds and Kind.DETAIL in kinds and self.last and lexicon().parts[self.last.thing] is Part.FEET:
-            return Kind.DETAIL
-        if Kind.THING in kinds and Kind.MATERIAL in kinds and self.at < len(self.tokens) and Kind.THING in self.tokens[self.at].meaning:
-            return Kind.MATERIAL
-        return next(kind for kind in ORDER if kind in kinds)
 
     def _mark(self, token: Token) -> None:
         if token.mark is Mark.COMMA:
@@ -165,7 +161,10 @@ class _Reader:
         self.pending.append(token)
 
     def _thing(self, token: Token) -> None:
-        if self.colours_follow and self.opener is _Opener.BOUND:
+        if not self.pending and named_again(self.tokens, self.at):
+            return
+        is_label = self.at < len(self.tokens) and self.tokens[self.at].mark is Mark.COLON
+        if (self.colours_follow or is_label) and self.opener is _Opener.BOUND:
             self._flush()
         self._add(token.meaning[Kind.THING], token.span, self._uncertain())
 
@@ -191,8 +190,9 @@ class _Reader:
 
     def _separate(self, token: Token) -> None:
         """At a comma, an *and* or an *or*: do the colours before belong to what comes next?"""
-        is_one = self.after_article and token.mark is not None
-        if self.pending and not self.gap and (is_one or self._colours_go_on()):
+        is_one = token.mark is not None and (self.after_article or half_follows(self.tokens, self.at))
+        goes_on = is_one or colours_go_on(self.tokens, self.at, are_bound=self.opener is _Opener.BOUND)
+        if self.pending and not self.gap and goes_on:
             self.pending.append(token)
             return
         self._flush()
@@ -202,13 +202,6 @@ class _Reader:
         else:
             self.opener = _Opener.NOTHING
             self.subject, self.on_hair = None, False
-
-    def _colours_go_on(self) -> bool:
-        following = self.tokens[self.at] if self.at < len(self.tokens) else None
-        if following and (following.meaning.keys() & {Kind.AND, Kind.OR}):
-            return True
-        goes_on = next_is(self.tokens, self.at, *QUALIFIERS)
-        return goes_on and not (self.opener is _Opener.BOUND and thing_follows(self.tokens, self.at))
 
     def _and(self, token: Token) -> None:
         goes_on = self.was_negated and self.denies_several and bare_thing_follows(self.tokens, self.at)

@@ -13,6 +13,8 @@ from passerby.words.lexicon import lexicon
 
 FAR = 3
 """Words at most between a colour and the thing that has it."""
+MOST = 12
+"""Things whose colours are exchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class Coloured(NamedTuple):
 
 
 def colour_swaps(text: str) -> tuple[Swap, ...]:
-    """Every exchange of the colours of two unlike things that have one colour each, differ in it, and are not said to be missing."""
+    """Every exchange of the colours of two unlike things that have one colour each, differ in it, and are not said to be missing.
+
+    Of a caption that names more than ``MOST`` such things, the first ones take part: there are as many exchanges as pairs.
+    """
     return tuple(
         Swap(_exchanged(text, a.span, b.span), (a.colour, a.thing), (b.colour, b.thing))
-        for a, b in combinations(coloured_things(text), 2)
+        for a, b in combinations(coloured_things(text)[:MOST], 2)
         if a.colour != b.colour and a.thing != b.thing
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from passerby.words.lexicon import Kind, Lexicon, Meaning, lexicon
-from passerby.words.slips import meant
+from passerby.words.slips import readings
 
 
 class Mark(Enum):
@@ -24,6 +24,7 @@ _PIECES: Final = re.compile(
     r"(?P<word>[^\W_]+(?:['’][^\W_]+|/(?:[^\W_]|out)(?![^\W_]))*)|(?P<dash>(?<=\s)[-–—]+(?=\s)|[:()=])|(?P<mark>[.,;!?\n/&+])"
 )
 _MARKS: Final = {",": Mark.COMMA, **dict.fromkeys(".;!?\n", Mark.END)}
+_EQUALS: Final = ":="
 _AND: Final[Meaning] = {Kind.AND: "and"}
 
 
@@ -57,17 +58,31 @@ def tokens_of(text: str) -> list[Token]:
     """The tokens of a sentence, the longest phrases of the lexicon first."""
     found: list[Token] = []
     words: list[_Word] = []
-    for match in _PIECES.finditer(text):
+    pieces = list(_PIECES.finditer(text))
+    read = iter(readings([_plain(match["word"]) for match in pieces if match["word"]]))
+    for match in pieces:
         if match["word"]:
-            written = match["word"].lower().replace("’", "'")
-            words.append(_Word(written, meant(written), match.span()))
+            words.append(_Word(_plain(match["word"]), next(read), match.span()))
             continue
+        mark = Mark.COLON if match["dash"] else _MARKS.get(match["mark"])
+        if words and match[0] in _EQUALS:
+            words[-1] = _label(words[-1])
         found.extend(_phrases(words))
         words.clear()
-        mark = Mark.COLON if match["dash"] else _MARKS.get(match["mark"])
         found.append(Token(match[0], match.span(), {} if mark else _AND, mark))
     found.extend(_phrases(words))
     return found
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("’", "'")
+
+
+def _label(word: _Word) -> _Word:
+    """What stands before *:* or *=* may name in the singular what is always several: *bottom: blue*."""
+    several = f"{word.meant}s"
+    is_several = word.meant not in lexicon().phrases and Kind.THING in lexicon().phrases.get(several, {})
+    return replace(word, meant=several) if is_several else word
 
 
 def _phrases(words: list[_Word]) -> Iterator[Token]:
