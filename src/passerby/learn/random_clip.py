@@ -16,8 +16,7 @@ def image_tower(config: CLIPVisionConfig, height: int, width: int) -> nn.Module:
         config: its defaults are those of ViT-B/32.
         height, width: multiples of the side of a patch, in pixels.
     """
-    torch.manual_seed(0)
-    return _ImageTower(config, height, width).eval()
+    return _random(_ImageTower(config, height, width))
 
 
 def text_tower(config: CLIPTextConfig) -> nn.Module:
@@ -26,8 +25,15 @@ def text_tower(config: CLIPTextConfig) -> nn.Module:
     Args:
         config: its defaults are those of ViT-B/32 and ViT-B/16.
     """
+    return _random(_TextTower(config))
+
+
+def _random(tower: nn.Module) -> nn.Module:
+    """Every parameter drawn anew, biases too: where two are alike, an export holds one of them only."""
     torch.manual_seed(0)
-    return _TextTower(config).eval()
+    for parameter in tower.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    return tower.eval()
 
 
 class _ImageTower(nn.Module):
