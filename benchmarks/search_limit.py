@@ -91,13 +91,14 @@ def best(scores: NDArray[np.float64], count: int) -> NDArray[np.intp]:
 
 def exactly(table: Table, directions: NDArray[np.float64]) -> list[set[int]]:
     """The slow truth for directions (q, d): the rows of each one's ten best by float64 sums over all people."""
-    rows, scores = np.empty((len(directions), 0), np.intp), np.empty((len(directions), 0))
+    rows: NDArray[np.intp] = np.empty((len(directions), 0), np.intp)
+    scores: NDArray[np.float64] = np.empty((len(directions), 0))
     for start in range(0, len(table.exact), _CHUNK):
         found = directions @ table.exact[start : start + _CHUNK].astype(np.float64).T
         rows = np.hstack([rows, np.broadcast_to(np.arange(start, start + found.shape[1]), found.shape)])
         scores = np.hstack([scores, found])
         kept = np.argpartition(scores, -K, axis=1)[:, -K:]
-        rows, scores = (np.take_along_axis(values, kept, axis=1) for values in (rows, scores))
+        rows, scores = np.take_along_axis(rows, kept, axis=1), np.take_along_axis(scores, kept, axis=1)
     return [set(best_rows) for best_rows in rows.tolist()]
 
 

@@ -91,7 +91,7 @@ def _image_tower(patch: int, height: int, width: int) -> bytes:
     from passerby.learn.random_clip import image_tower
 
     tower = image_tower(CLIPVisionConfig(patch_size=patch), height, width)
-    return image_tower_onnx(tower, height, width).graph.SerializeToString()
+    return bytes(image_tower_onnx(tower, height, width).graph.SerializeToString())
 
 
 def _text_tower() -> bytes:
@@ -100,4 +100,4 @@ def _text_tower() -> bytes:
     from passerby.deploy.export import text_tower_onnx
     from passerby.learn.random_clip import text_tower
 
-    return text_tower_onnx(text_tower(CLIPTextConfig())).graph.SerializeToString()
+    return bytes(text_tower_onnx(text_tower(CLIPTextConfig())).graph.SerializeToString())
