@@ -20,7 +20,7 @@ import numpy as np
 from common import Row, options, show
 from numpy.typing import NDArray
 
-from passerby.find.search import THREADS, rough_scores
+from passerby.find.search import THREADS, kth_best, rough_scores
 
 DIM = 512
 K = 10
@@ -86,7 +86,8 @@ def ranked(table: Table, direction: NDArray[np.float64], rows: NDArray[np.intp])
 
 
 def best(scores: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    return np.argpartition(scores, -count)[-count:]
+    """The rows of so many best scores, and of those equal to the last."""
+    return np.flatnonzero(scores >= kth_best(scores, count))
 
 
 def exactly(table: Table, directions: NDArray[np.float64]) -> list[set[int]]:
