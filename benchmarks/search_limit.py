@@ -20,7 +20,7 @@ import numpy as np
 from common import Row, options, show
 from numpy.typing import NDArray
 
-from passerby.find.search import THREADS, rough_scores
+from passerby.find.search import THREADS, kth_best, rough_scores
 
 DIM = 512
 K = 10
@@ -86,15 +86,21 @@ def ranked(table: Table, direction: NDArray[np.float64], rows: NDArray[np.intp])
 
 
 def best(scores: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    return np.argpartition(scores, -count)[-count:]
+    """The rows of so many best scores, and of those equal to the last."""
+    return np.flatnonzero(scores >= kth_best(scores, count))
 
 
-def exactly(table: Table, direction: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The slow truth: float64 sums over all people."""
-    starts = range(0, len(table.exact), _CHUNK)
-    scores = np.concatenate([table.exact[start : start + _CHUNK].astype(np.float64) @ direction for start in starts])
-    rows = best(scores, K)
-    return rows[np.argsort(-scores[rows])]
+def exactly(table: Table, directions: NDArray[np.float64]) -> list[set[int]]:
+    """The slow truth for directions (q, d): the rows of each one's ten best by float64 sums over all people."""
+    rows: NDArray[np.intp] = np.empty((len(directions), 0), np.intp)
+    scores: NDArray[np.float64] = np.empty((len(directions), 0))
+    for start in range(0, len(table.exact), _CHUNK):
+        found = directions @ table.exact[start : start + _CHUNK].astype(np.float64).T
+        rows = np.hstack([rows, np.broadcast_to(np.arange(start, start + found.shape[1]), found.shape)])
+        scores = np.hstack([scores, found])
+        kept = np.argpartition(scores, -K, axis=1)[:, -K:]
+        rows, scores = np.take_along_axis(rows, kept, axis=1), np.take_along_axis(scores, kept, axis=1)
+    return [set(best_rows) for best_rows in rows.tolist()]
 
 
 def measure(people: int, count: int, checked: int) -> list[Row]:
@@ -113,7 +119,8 @@ def measure(people: int, count: int, checked: int) -> list[Row]:
                 if turn:
                     spent.setdefault((name, "search"), []).append(took[0])
                     spent.setdefault((name, "pass"), []).append(took[1])
-    truths = [(direction, set(exactly(table, direction))) for direction in queries(table, checked)]
+    asked = list(queries(table, checked))
+    truths = list(zip(asked, exactly(table, np.stack(asked)), strict=True))
     return [
         {
             "people": people,
@@ -122,7 +129,7 @@ def measure(people: int, count: int, checked: int) -> list[Row]:
             "search p50 ms": float(np.median(spent[name, "search"])),
             "search p99 ms": float(np.percentile(spent[name, "search"], 99)),
             "pass p50 ms": float(np.median(spent[name, "pass"])),
-            "recall at 10": float(np.mean([len(truth & set(search(table, direction))) / K for direction, truth in truths])),
+            "recall at 10": float(np.mean([len(truth & set(search(table, direction).tolist())) / K for direction, truth in truths])),
             "MB": searched.nbytes / 1e6,
         }
         for name, (search, searched) in forms.items()

@@ -15,16 +15,20 @@ from clip_folder import write_clip
 from peft import PeftModel
 from small_clip import Exported, drawn_dataset, tokenizer_json
 from transformers import CLIPModel, CLIPTokenizer
+from typer.testing import CliRunner
 
 from passerby import resolve
+from passerby.cli import app
 from passerby.deploy.export import export_base
 from passerby.errors import ModelError
+from passerby.find.query import ask
 from passerby.learn.adapter import MAX_DIFFERENCE, adapter_weights, attach, merge, write_adapter
 from passerby.learn.base import Base
 from passerby.learn.from_bundle import load_base
 from passerby.learn.lora import adapt
 from passerby.learn.saved import load_saved
 from passerby.measure.evaluate import evaluate
+from passerby.model.encode import Encoded, encode_images
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.selftest import TEXTS
 from passerby.types import Dataset, Split
@@ -68,6 +72,13 @@ def val(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def pixels() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.random.default_rng(0).normal(size=(4, 3, *TALL)).astype(np.float32)
+
+
+def run(*arguments: str | Path) -> str:
+    """What a command prints."""
+    ran = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout
 
 
 class TestAttach:
@@ -162,6 +173,22 @@ class TestMerge:
         assert CLIPTokenizer.from_pretrained(tmp_path / "merged")("a red hat") == CLIPTokenizer.from_pretrained(folder / "clip")(
             "a red hat"
         )
+
+    def test_a_merged_clip_is_exported_and_searches_by_onnx(self, folder: Path, tmp_path: Path, val: Dataset) -> None:
+        """The whole way by commands; the index is searched with the same words that the adapted model in torch is asked."""
+        adapted = attach(clip_base(folder / "clip"), folder / "mall").encoder()
+        bundle, pictures = tmp_path / "bundle", [str(record.path) for record in val.records]
+        words = val.records[0].captions[0].text
+        run("merge", folder / "mall", "--out", tmp_path / "merged")
+        run("export", tmp_path / "merged", "--name", "mine", "--out", bundle)
+        measured = run("evaluate", "--model", bundle, "--data", val.records[0].path.parent, "--json")
+        run("index", *pictures, "--model", bundle, "--index", tmp_path / "index")
+        found = run("search", words, "-k", str(len(pictures)), "--model", bundle, "--index", tmp_path / "index", "--json")
+        assert json.loads(measured)["rank1"] == pytest.approx(evaluate(adapted, val).metrics.rank1.mean)
+        scores = {hit["path"]: hit["score"] for hit in json.loads(found)["hits"]}
+        vectors = [v.vector for v in encode_images(adapted, [r.path for r in val.records]) if isinstance(v, Encoded)]
+        expected = np.stack(vectors) @ ask(adapted, words).direction
+        np.testing.assert_allclose([scores[path] for path in pictures], expected, atol=1e-4)
 
     def test_a_bundle_says_the_same_and_is_exported_again(self, exported_clip: Exported, tmp_path: Path) -> None:
         """A model that knows these people, so that their ranking means something."""

@@ -104,6 +104,12 @@ class TestGalleries:
                 row += 1
         assert row == len(answers.present)
 
+    def test_of_scores_that_float32_cannot_tell_apart_the_wrong_one_comes_first(self) -> None:
+        """As the metrics have it: a model whose vectors have collapsed answers wrongly, not by luck."""
+        texts, images = np.eye(3)[:1], np.array([[0.6 + 1e-8, 0.8, 0.0], [0.6, 0.0, 0.8]])
+        ((_, answers),) = ask_galleries(Half(texts, np.array([0]), images, np.array([0, 1])), np.random.default_rng(0))
+        assert answers.right[0, :2].tolist() == [False, True]
+
     def test_small_galleries_have_short_lists(self) -> None:
         texts, asked, images, shown = world(3)
         half = Half(texts.astype(float), codes(asked), images.astype(float), codes(shown))

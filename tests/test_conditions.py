@@ -258,6 +258,16 @@ class TestMeasureConditions:
             measure_conditions(tiny_encoder, street, on_progress=lambda done, _: gone.unlink() if done == plain_done else None)
         assert str(gone) in str(raised.value)
 
+    def test_a_picture_that_cannot_be_changed_stays_plain_and_is_counted(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+        """A strip too long for JPEG, which PNG holds."""
+        strip = street.records[0].path.with_name("strip.png")
+        noise(1, 65_536).save(strip)
+        long = Record(strip, strip.name, "red", Split.VAL)
+        report = measure_conditions(tiny_encoder, Dataset("street", (*street.records, long)))
+        assert len(report.split.gallery) == 17
+        assert {o.name: o.unchanged for o in report.outcomes if o.unchanged} == {"JPEG 30": 1}
+        assert [row["unchanged"] for row in report.to_json()["conditions"]].count(1) == 1
+
     def test_pictures_are_changed_before_they_are_resized(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
         paths = [record.path for record in street.records]
         found = list(encode_images(tiny_encoder, paths, change=partial(reduce, factor=4), batch_size=5))

@@ -131,7 +131,7 @@ def test_every_weight_is_stored_once_and_nothing_is_resized(exported_clip: Expor
 
 def test_a_good_export_drifts_nowhere_and_most_of_its_nodes_are_compared(exported_clip: Exported) -> None:
     folded = fold_batch_norm(exported_clip.model).eval()
-    traced = image_tower_onnx(folded, PREPROCESSING)
+    traced = image_tower_onnx(folded.image_tower, PREPROCESSING.height, PREPROCESSING.width)
     feed = {"pixel_values": pictures(exported_clip.dataset.records)}
     expected = torch_values(traced.program, feed)
     made = [o for n in traced.graph.graph.node for o in n.output]
@@ -143,7 +143,7 @@ def test_what_onnx_cannot_say_is_refused_in_one_line(exported_clip: Exported, mo
     folded = fold_batch_norm(exported_clip.model).eval()
     monkeypatch.setattr(folded.image_tower, "forward", lambda pixels: torch.linalg.eigvals(pixels[:, 0, :32, :32]).real)
     with pytest.raises(ModelError, match="ONNX can say") as refused:
-        image_tower_onnx(folded, PREPROCESSING)
+        image_tower_onnx(folded.image_tower, PREPROCESSING.height, PREPROCESSING.width)
     assert "\n" not in str(refused.value)
 
 

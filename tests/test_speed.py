@@ -147,20 +147,23 @@ class TestReferences:
         pytest.importorskip("transformers")
         from transformers import CLIPTextConfig, CLIPVisionConfig
 
-        from passerby.learn.random_clip import image_tower_onnx, text_tower_onnx
+        from passerby.deploy.export import image_tower_onnx, text_tower_onnx
+        from passerby.learn.random_clip import image_tower, text_tower
 
         small: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-        image = image_tower_onnx(CLIPVisionConfig(**small, patch_size=16, projection_dim=8), 48, 32)
-        text = text_tower_onnx(CLIPTextConfig(**small, vocab_size=99, eos_token_id=98, projection_dim=8))
-        (tmp_path / "image.onnx").write_bytes(image)
-        (tmp_path / "text.onnx").write_bytes(text)
+        image = image_tower_onnx(image_tower(CLIPVisionConfig(**small, patch_size=16, projection_dim=8), 48, 32), 48, 32).graph
+        text = text_tower_onnx(text_tower(CLIPTextConfig(**small, vocab_size=99, eos_token_id=98, projection_dim=8))).graph
+        (tmp_path / "image.onnx").write_bytes(image.SerializeToString())
+        (tmp_path / "text.onnx").write_bytes(text.SerializeToString())
         ids = np.array([[5, 7, 98]])
-        image_tower = Tower(tmp_path / "image.onnx", {"pixel_values": np.ones((1, 3, 48, 32), np.float32)})
-        text_tower = Tower(tmp_path / "text.onnx", {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        contender = Contender("small", (48, 32), 3, image_tower, text_tower, 1, speed_only=True)
+        towers = (
+            Tower(tmp_path / "image.onnx", {"pixel_values": np.ones((1, 3, 48, 32), np.float32)}),
+            Tower(tmp_path / "text.onnx", {"input_ids": ids, "attention_mask": np.ones_like(ids)}),
+        )
+        contender = Contender("small", (48, 32), 3, *towers, bytes=1, speed_only=True)
         measured = measure_speed([contender], replace(PLAN, rounds=1)).to_json()
         assert measured["models"][0]["image_tower"]["images_per_second"]["2"] > 0
-        assert b"Resize" not in image
+        assert "Resize" not in {node.op_type for node in image.graph.node}
 
 
 class TestSavedRuns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -74,6 +76,12 @@ def test_the_model_that_ships_holds_what_is_demanded_and_stays_near_itself() -> 
         del raw.graph.value_info[:]
         assert any("zero point other than 0" in fault for fault in faults(raw))
     assert any("int8 in the node" in fault for fault in faults(raw))
+
+
+def test_another_models_tower_is_refused() -> None:
+    bundle = find_bundle("passerby-s")
+    with pytest.raises(ModelError, match=r"the image tower of passerby-s to read pixel_values, found attention_mask, input_ids"):
+        typed_towers(replace(bundle, image_tower=bundle.text_tower))
 
 
 def altered(change: str) -> onnx.ModelProto:

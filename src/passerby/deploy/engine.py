@@ -71,13 +71,23 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
 
 
 def typed_towers(bundle: Bundle) -> dict[str, Typed]:
-    """Both towers as a strongly typed network demands them. Raises ``ModelError`` for a graph that is not; needs no GPU."""
+    """Both towers as a strongly typed network demands them; needs no GPU.
+
+    Raises:
+        ModelError: a graph that does not hold that, or that takes what the other tower or another model takes.
+    """
     p = bundle.preprocessing
     words = dict.fromkeys(("input_ids", "attention_mask"), (bundle.max_tokens,))
-    return {
+    towers = {
         "image_tower": Typed(for_tensorrt(read_tower(bundle.image_tower)), {"pixel_values": (3, p.height, p.width)}),
         "text_tower": Typed(for_tensorrt(read_tower(bundle.text_tower)), words),
     }
+    for name, tower in towers.items():
+        found = {value.name for value in tower.graph.graph.input}
+        if found != tower.shapes.keys():
+            expected = f"the {name.replace('_', ' ')} of {bundle.name} to read {', '.join(tower.shapes)}"
+            raise ModelError(expected=expected, found=", ".join(sorted(found)), do="export the model again")
+    return towers
 
 
 def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:

@@ -100,7 +100,7 @@ def export(
     """
     plain = exportable(model)
     original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
-    image, text = image_tower_onnx(plain, preprocessing), text_tower_onnx(plain)
+    image, text = image_tower_onnx(plain.image_tower, preprocessing.height, preprocessing.width), text_tower_onnx(plain.text_tower)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
@@ -144,15 +144,24 @@ def exportable(model: CompactClip | Clip) -> CompactClip | Clip:
     return model
 
 
-def image_tower_onnx(plain: CompactClip | Clip, preprocessing: Preprocessing) -> Traced:
-    pixels = torch.zeros(2, 3, preprocessing.height, preprocessing.width)
-    return _to_onnx(plain.image_tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+def image_tower_onnx(tower: nn.Module, height: int, width: int) -> Traced:
+    """ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
+
+    Args:
+        tower: as `exportable` makes it.
+
+    Raises:
+        ModelError: it does what ONNX cannot say.
+    """
+    pixels = torch.zeros(2, 3, height, width)
+    return _to_onnx(tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
 
 
-def text_tower_onnx(plain: CompactClip | Clip) -> Traced:
+def text_tower_onnx(tower: nn.Module) -> Traced:
+    """ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, d); else as `image_tower_onnx`."""
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(plain.text_tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    return _to_onnx(tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
 
 
 def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> Traced:

@@ -111,9 +111,34 @@ def quantize_weights(model: ModelProto, inputs: Iterable[Feed], keep: Collection
         _replace(weight, values)
         model.graph.initializer.append(numpy_helper.from_array(scales, weight.name + SCALE))
         wide = weight.name + ".float"
-        dequantize.append(helper.make_node("DequantizeLinear", [weight.name, weight.name + SCALE], [wide], f"{wide}.node", axis=axis))
+        stored = [weight.name, weight.name + SCALE]
+        if node.op_type == "Gemm":
+            stored.append(f"{weight.name}.zero")
+            model.graph.initializer.append(numpy_helper.from_array(np.zeros(len(scales), np.int8), stored[-1]))
+        dequantize.append(helper.make_node("DequantizeLinear", stored, [wide], f"{wide}.node", axis=axis))
         node.input[1] = wide
     insert(model, dequantize)
+
+
+def part_biases(model: ModelProto, keep: Collection[str] = ()) -> None:
+    """Add the biases of each Gemm in a node of their own, in place.
+
+    ONNX Runtime multiplies a Gemm in integers only where it has no float bias and its weight's zero points are written out.
+
+    Args:
+        keep: weights whose layers are left alone.
+    """
+    sums = []
+    for node in layers(model):
+        if node.op_type == "Gemm" and node.input[1] not in keep and len(node.input) == 3 and _attribute(node, "beta", 1.0) == 1.0:
+            bias, output, product = node.input.pop(), node.output[0], f"{node.output[0]}.product"
+            node.output[0] = product
+            sums.append(helper.make_node("Add", [product, bias], [output], f"{node.name}.bias"))
+    insert(model, sums)
+
+
+def _attribute(node: NodeProto, name: str, default: float) -> float:
+    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
 
 
 def _give_biases(model: ModelProto, convolutions: Iterable[NodeProto]) -> None:
@@ -247,8 +272,7 @@ def symmetric_int8(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.i
 def _channel_axis(node: NodeProto) -> int:
     if node.op_type == "Conv":
         return 0
-    transposed = any(a.name == "transB" and a.i for a in node.attribute)
-    return 0 if transposed else 1
+    return 0 if _attribute(node, "transB", 0) else 1
 
 
 def _replace(initialiser: TensorProto, values: NDArray[np.int8]) -> None:

@@ -19,6 +19,7 @@ from passerby.deploy.half import to_half
 from passerby.deploy.qdq import (
     activations,
     measure_ranges,
+    part_biases,
     quantize_activations,
     quantize_embedding,
     quantize_weights,
@@ -168,6 +169,7 @@ def _to_int8(tower: onnx.ModelProto, feeds: Sequence[Feed], keep: Collection[str
     """Weights first, then activations, whose ranges are those of the tower with its final weights; in place."""
     if (table := token_table(tower)) is not None:
         quantize_embedding(tower, table)
+    part_biases(tower, keep)
     smooth(tower, feeds, keep)
     quantize_weights(tower, feeds, keep)
     quantize_activations(tower, measure_ranges(tower, activations(tower, keep), feeds))

@@ -87,14 +87,17 @@ def _cached(path: Path, say: Callable[[str], None], make: Callable[[], bytes]) -
 def _image_tower(patch: int, height: int, width: int) -> bytes:
     from transformers import CLIPVisionConfig
 
-    from passerby.learn.random_clip import image_tower_onnx
+    from passerby.deploy.export import image_tower_onnx
+    from passerby.learn.random_clip import image_tower
 
-    return image_tower_onnx(CLIPVisionConfig(patch_size=patch), height, width)
+    tower = image_tower(CLIPVisionConfig(patch_size=patch), height, width)
+    return bytes(image_tower_onnx(tower, height, width).graph.SerializeToString())
 
 
 def _text_tower() -> bytes:
     from transformers import CLIPTextConfig
 
-    from passerby.learn.random_clip import text_tower_onnx
+    from passerby.deploy.export import text_tower_onnx
+    from passerby.learn.random_clip import text_tower
 
-    return text_tower_onnx(CLIPTextConfig())
+    return bytes(text_tower_onnx(text_tower(CLIPTextConfig())).graph.SerializeToString())

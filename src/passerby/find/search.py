@@ -93,11 +93,11 @@ def _probabilities(calibration: Calibration | None, scores: list[float], rough: 
 
 def _could_be_best(rough: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     """Rows that can be among the ``k`` best, whatever rounding did."""
-    return np.flatnonzero(rough >= _kth_best(rough, k) - 2 * ROUNDING)
+    return np.flatnonzero(rough >= kth_best(rough, k) - 2 * ROUNDING)
 
 
-def _kth_best(scores: NDArray[np.float64], k: int) -> float:
-    """The ``k``-th largest of n scores, minus infinity if there are no more than ``k``.
+def kth_best(scores: NDArray[np.float64], k: int) -> float:
+    """The ``k``-th largest of n scores, minus infinity if there are no more than ``k``: a partial sort of few of them.
 
     At least ``k`` scores reach the ``k``-th largest of the maxima of blocks, so only those few that do are partitioned.
     """
@@ -117,7 +117,7 @@ def _people(index: Index, ids: NDArray[np.int64], direction: NDArray[np.float64]
         scores.append(np.sum(vectors.astype(np.float64) * direction, axis=1))
         known.append(found)
     exact = np.concatenate(scores)
-    threshold = _kth_best(exact, k)
+    threshold = kth_best(exact, k)
     for score, embedding in zip(exact.tolist(), np.concatenate(known).tolist(), strict=True):
         if score >= threshold:
             yield from ((score, person) for person in index.persons(embedding))

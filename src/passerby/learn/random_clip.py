@@ -1,45 +1,39 @@
-"""CLIP's towers with random weights, as ONNX: they take as long as trained ones and say nothing."""
+"""CLIP's towers with random weights: they take as long as trained ones and say nothing."""
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from passerby.errors import ModelError
 
-OPSET = 18
-
-
-def image_tower_onnx(config: CLIPVisionConfig, height: int, width: int) -> bytes:
-    """A CLIP image tower (Radford et al. 2021) for pictures of one size, which need not be square.
+def image_tower(config: CLIPVisionConfig, height: int, width: int) -> nn.Module:
+    """A CLIP image tower (Radford et al. 2021) for pictures of one size, which need not be square: float32 (n, 3, height, width) to (n, d).
 
     Args:
         config: its defaults are those of ViT-B/32.
         height, width: multiples of the side of a patch, in pixels.
-
-    Returns:
-        ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
     """
-    torch.manual_seed(0)
-    pixels = torch.zeros(2, 3, height, width)
-    return _to_onnx(_ImageTower(config, height, width), (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+    return _random(_ImageTower(config, height, width))
 
 
-def text_tower_onnx(config: CLIPTextConfig) -> bytes:
-    """A CLIP text tower: ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, d).
+def text_tower(config: CLIPTextConfig) -> nn.Module:
+    """A CLIP text tower: token ids and their mask, int64 (n, L), to float32 (n, d).
 
     Args:
         config: its defaults are those of ViT-B/32 and ViT-B/16.
     """
+    return _random(_TextTower(config))
+
+
+def _random(tower: nn.Module) -> nn.Module:
+    """Every parameter drawn anew, biases too: where two are alike, an export holds one of them only."""
     torch.manual_seed(0)
-    ids = torch.ones(2, 9, dtype=torch.int64)
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(_TextTower(config), (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    for parameter in tower.parameters():
+        nn.init.normal_(parameter, std=0.02)
+    return tower.eval()
 
 
 class _ImageTower(nn.Module):
@@ -74,22 +68,3 @@ class _TextTower(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
         return self.clip(input_ids=input_ids, attention_mask=attention_mask).text_embeds
-
-
-def _to_onnx(tower: nn.Module, inputs: tuple[Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> bytes:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            tower.eval(),
-            inputs,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=input_names,
-            output_names=[output_name],
-            dynamic_shapes=shapes,
-            verbose=False,
-        )
-    if program is None:
-        raise ModelError(expected="torch to export CLIP", found="nothing", do="report it with torch's version")
-    return bytes(program.model_proto.SerializeToString())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import DatasetError, ModelError
-from passerby.measure.metrics import Labels
+from passerby.measure.metrics import TIE_DECIMALS, Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
 from passerby.measure.split import embed_split
 from passerby.model.calibration import Calibration, Crowd, evidence
@@ -274,9 +274,9 @@ def draw_galleries(pictures: Int64, asked: Int64, size: int, order: Float64, pre
 
 
 def _rank(scores: Float64, shows: Bools, members: Bools, present: bool) -> Answers:
-    """The first hits among the members of each gallery; of equal scores, the wrong first."""
+    """The first hits among the members of each gallery; of scores that agree in ``TIE_DECIMALS`` decimals, the wrong first."""
     inside = np.where(members, scores, -np.inf)
-    best = np.lexsort((shows, -inside))[:, :HITS]
+    best = np.lexsort((shows, -np.round(inside, TIE_DECIMALS)))[:, :HITS]
     hits, right = (np.take_along_axis(values, best, axis=1) for values in (inside, shows & members))
     missing = ((0, 0), (0, HITS - best.shape[1]))
     return Answers(

@@ -73,12 +73,14 @@ class Outcome:
     Args:
         metrics: in percent.
         fall: plain Rank-1 minus this one, in points; below 0 where the condition helps.
+        unchanged: pictures that stayed plain because Pillow cannot change them so, such as JPEGs of more than 65,535 pixels a side.
     """
 
     name: str
     meaning: str
     metrics: Metrics
     fall: Estimate
+    unchanged: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +104,13 @@ class ConditionsReport:
         return {
             "plain": _figures(self.plain),
             "conditions": [
-                {"name": outcome.name, "meaning": outcome.meaning, **_figures(outcome.metrics), "fall": asdict(outcome.fall)}
+                {
+                    "name": outcome.name,
+                    "meaning": outcome.meaning,
+                    **_figures(outcome.metrics),
+                    "fall": asdict(outcome.fall),
+                    "unchanged": outcome.unchanged,
+                }
                 for outcome in self.outcomes
             ],
             "protocol": PROTOCOL,
@@ -126,18 +134,20 @@ def measure_conditions(encoder: Encoder, dataset: Dataset, *, on_progress: Progr
     read, rounds = len(dataset.records), len(PICTURE_CONDITIONS)
     split = embed_split(encoder, dataset, on_progress=_counting_on(on_progress, 0, read * (1 + rounds)))
     plain, pictures = split.rank(), len(split.gallery)
-    ranked: list[tuple[Condition[Any], PerQuery]] = []
+
+    def outcome(condition: Condition[Any], found: PerQuery, unchanged: int = 0) -> Outcome:
+        fall = paired_difference(found, plain, split.asked)
+        return Outcome(condition.name, condition.meaning, summarise(found, split.asked), fall, unchanged)
+
+    outcomes = []
     for number, blurred in enumerate(PICTURE_CONDITIONS):
         counting = _counting_on(on_progress, read + number * pictures, read + rounds * pictures)
-        ranked.append((blurred, split.rank(images=_embed_changed(encoder, split, blurred.change, counting))))
+        change = _WherePossible(blurred.change)
+        outcomes.append(outcome(blurred, split.rank(images=_embed_changed(encoder, split, change, counting)), len(change.unchanged)))
     for garbled in CAPTION_CONDITIONS:
         texts = encode_texts(encoder, [garbled.change(query.text) for query in split.queries])
-        ranked.append((garbled, split.rank(texts=texts)))
-    outcomes = tuple(
-        Outcome(condition.name, condition.meaning, summarise(found, split.asked), paired_difference(found, plain, split.asked))
-        for condition, found in ranked
-    )
-    return ConditionsReport(split, summarise(plain, split.asked), outcomes, time.perf_counter() - started)
+        outcomes.append(outcome(garbled, split.rank(texts=texts)))
+    return ConditionsReport(split, summarise(plain, split.asked), tuple(outcomes), time.perf_counter() - started)
 
 
 def reduce(image: Image.Image, factor: int) -> Image.Image:
@@ -242,6 +252,21 @@ CAPTION_CONDITIONS: Final = (
     Condition("typos", "captions with a typo in one word of ten", mistype),
     Condition("keywords", 'captions like "red jacket black cap"', keywords),
 )
+
+
+class _WherePossible:
+    """A change, or the picture as it is where Pillow fails; notes why each time."""
+
+    def __init__(self, change: Callable[[Image.Image], Image.Image]) -> None:
+        self._change = change
+        self.unchanged: list[str] = []
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        try:
+            return self._change(image)
+        except Exception as error:  # Pillow's codecs raise many types, and one picture must never stop a run
+            self.unchanged.append(str(error))
+            return image
 
 
 def _embed_changed(

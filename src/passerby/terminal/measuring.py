@@ -42,7 +42,11 @@ def show_conditions(report: ConditionsReport, *, as_json: bool) -> int:
     else:
         _show_split(report.split, report.seconds)
         plain = ("plain", "nothing changed", *_figures(report.plain), "", "")
-        changed = [(o.name, o.meaning, *_figures(o.metrics), f"{o.fall.mean:.2f}", _interval(o.fall)) for o in report.outcomes]
+        meanings = [f"{o.meaning}; {o.unchanged} cannot be" if o.unchanged else o.meaning for o in report.outcomes]
+        changed = [
+            (o.name, meaning, *_figures(o.metrics), f"{o.fall.mean:.2f}", _interval(o.fall))
+            for o, meaning in zip(report.outcomes, meanings, strict=True)
+        ]
         show_table(("condition", "what it is", "Rank-1", "mAP", "fall", "95 % interval"), [plain, *changed])
         console_on(stderr=False).print(report.to_json()["protocol"], highlight=False)
     return _show_split_unused(report.split)
