@@ -26,6 +26,7 @@ from passerby.learn.adapter import attach, read_card
 from passerby.learn.config import Losses
 from passerby.learn.finetune import BEST, CHECKPOINT, finetune
 from passerby.measure.evaluate import evaluate
+from passerby.resolve import load_base
 from passerby.types import Split
 
 FILES = {"adapter_config.json", "adapter_model.safetensors", "passerby.json"}
@@ -136,6 +137,23 @@ def test_the_text_tower_and_the_pointwise_convolutions_of_a_compact_model(folder
     learnt = {name: weight for name, weight in state(out)["weights"].items() if "lora_B" in name}
     assert len(learnt) == 2 * 6 + 32 + 3
     assert all(weight.abs().max() > 0 for weight in learnt.values())
+
+
+@pytest.mark.parametrize("kind", ["clip", "compact"])
+@pytest.mark.parametrize("learns", ["heads", "all"])
+def test_weights_of_its_own_learn_into_a_model(folder: Path, learns: str, kind: str) -> None:
+    """The model that is loaded by its folder is the best that val saw, and only what was to learn differs from the base."""
+    base = clip_base(folder / "clip") if kind == "clip" else compact_base((folder / "tokenizer.json").read_bytes())
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    out = folder / f"{learns}-{kind}"
+    finetune(base, folder / "drawn", out, how(learns=learns, steps=4), lambda _: None)
+    loaded = load_base(str(out))
+    changed = {name for name, weight in loaded.model.state_dict().items() if not torch.equal(weight, before[name])}
+    projections = {name for name in before if "projection" in name and (kind == "compact" or name.startswith("clip."))}
+    assert changed >= projections if learns == "all" else changed == projections
+    assert any("blocks.0" in name or "layers.0" in name for name in changed) == (learns == "all")
+    best = torch.load(out.with_name(f"{out.name}.run") / BEST, weights_only=True)["val"]["rank1"]
+    assert evaluate(loaded.encoder(), load_dataset(folder / "drawn", {Split.VAL})).metrics.rank1.mean == best
 
 
 def test_val_says_when_to_stop(folder: Path) -> None:

@@ -53,9 +53,9 @@ def test_each_target_means_its_layers_of_both_towers(clip: Base, compact: Base, 
     for base, count in zip((clip, compact), LAYERS[target], strict=True):
         if not count:
             with pytest.raises(ConfigError, match=f"{target!r}, which matches no layer"):
-                target_layers(base.model, Lora(targets=(target,)))
+                target_layers(base.model, (target,))
         else:
-            assert len(target_layers(base.model, Lora(targets=(target, target)))) == count
+            assert len(target_layers(base.model, (target, target))) == count
 
 
 @pytest.mark.parametrize("target", ["banana", "", "q_proj", "depthwise"])
