@@ -19,10 +19,10 @@ import csv
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -158,9 +158,9 @@ def measure(way: Way, data: Path, source: str, work: Path, steps: int | None) ->
     from passerby.measure.footprint import peak_bytes
 
     learned = [] if way.learns == FROZEN else drawn(data, source, way.captions, way.seed)
-    with tempfile.TemporaryDirectory(dir=work) as folder:
+    with emptied(work / "row") as folder:
         started = time.perf_counter()
-        encoder, costs = adapted(way, write_table(Path(folder), learned, every=not way.captions), steps) if learned else frozen(way.base)
+        encoder, costs = adapted(way, write_table(folder, learned, every=not way.captions), steps) if learned else frozen(way.base)
         costs |= {"minutes": (time.perf_counter() - started) / 60, "peak_bytes": peak_bytes()}
         people = {record.identity for record in learned}
         return {
@@ -169,6 +169,15 @@ def measure(way: Way, data: Path, source: str, work: Path, steps: int | None) ->
             "people": len(people),
             **{place: answers(encoder, records) for place, records in asked(way, data, source, people)},
         }
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """A folder without what a row that was cut off has left; gone afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
 
 
 def drawn(data: Path, source: str, captions: int, seed: int) -> list[Record]:

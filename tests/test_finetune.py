@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -172,6 +173,24 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_what_was_good(folde
         finetune(clip_base(folder / "clip"), folder / "drawn", out, how(optimiser={"image_rate": 1e38}), lambda _: None)
     assert not out.exists()
     assert state(out)["progress"]["step"] >= 1
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(folder: Path, undisturbed: Path) -> None:
+    out = folder / "full"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(line: str) -> None:
+        if line.startswith("step 4  val"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+
+    try:
+        with pytest.raises(OSError, match="is the disk full"):
+            finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert state(out)["progress"]["step"] == 3
+    finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), lambda _: None)
+    assert (out / "adapter_model.safetensors").read_bytes() == (undisturbed / "adapter_model.safetensors").read_bytes()
 
 
 class TestData:

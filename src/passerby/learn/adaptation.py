@@ -13,7 +13,7 @@ from passerby.learn.compact import CompactClip
 from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, read_toml, require
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
-RATES: Final[Mapping[str, float]] = {"lora": 1e-3, "heads": 1e-3, "all": 3e-5}
+RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5}
 """What may learn, and how fast where nothing else is said: what starts as nothing goes further a step than what was learnt at length."""
 
 
