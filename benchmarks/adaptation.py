@@ -211,15 +211,16 @@ def write_table(folder: Path, records: Sequence[Record], *, every: bool) -> Path
 
 def adapted(way: Way, table: Path, steps: int | None) -> tuple[Encoder, dict[str, Any]]:
     """What ``passerby finetune`` makes of the table, loaded as ``passerby evaluate`` loads it, and what that took."""
-    from passerby.learn.adaptation import adaptation
+    from passerby.learn.adaptation import adaptation, at_rate
     from passerby.learn.finetune import finetune
     from passerby.resolve import load_base, load_model
 
-    base, out, said = load_base(way.base), table.parent / "adapted", []
+    base, out = load_base(way.base), table.parent / "adapted"
+    said: list[str] = []
     how = adaptation(
         base, learns=way.learns, rank=way.rank or None, steps=steps or STEPS[way.captions], seed=way.seed, chunk=BATCH, patience=0
     )
-    optimiser = replace(how.optimiser, batch_size=BATCH, image_rate=way.rate, text_rate=way.rate, head_rate=way.rate)
+    optimiser = at_rate(replace(how.optimiser, batch_size=BATCH), way.rate)
     finetune(base, table, out, replace(how, optimiser=optimiser, judge_every=how.steps), said.append)
     learning = next(line for line in said if "parameters learn" in line)
     costs = {

@@ -17,9 +17,9 @@ RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5}
 """What may learn, and how fast where nothing else is said: what starts as nothing goes further a step than what was learnt at length."""
 
 
-def rates(learns: str) -> dict[str, float]:
-    """Of both towers and of the projections, as keys of :class:`Optimiser`."""
-    return dict.fromkeys(("image_rate", "text_rate", "head_rate"), RATES.get(learns, 0.0))
+def at_rate(optimiser: Optimiser, rate: float) -> Optimiser:
+    """The same with one rate for everything that learns."""
+    return replace(optimiser, image_rate=rate, text_rate=rate, head_rate=rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ class Adaptation:
     losses: Losses = field(default_factory=lambda: Losses(identity=0.0))
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
-    optimiser: Optimiser = field(default_factory=lambda: Optimiser(weight_decay=0.01, warm_up=0.1, frozen_text_layers=0, **rates("lora")))
+    optimiser: Optimiser = field(
+        default_factory=lambda: at_rate(Optimiser(weight_decay=0.01, warm_up=0.1, frozen_text_layers=0), RATES["lora"])
+    )
 
     def __post_init__(self) -> None:
         require(self.learns in RATES, f"learns as one of {', '.join(RATES)}", self)
@@ -101,7 +103,7 @@ def preset(base: Base, learns: str = "lora") -> Adaptation:
     return replace(
         found,
         learns=learns,
-        optimiser=replace(found.optimiser, **rates(learns)),
+        optimiser=at_rate(found.optimiser, RATES.get(learns, 0.0)),
         losses=replace(found.losses, info_nce_temperature=base.temperature),
         words=replace(found.words, max_tokens=base.max_tokens),
     )
