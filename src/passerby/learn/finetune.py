@@ -205,14 +205,16 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
     stored = store_pictures(run.training.records, p, run.folder / "pictures", say)
     pictures = Pictures(torch.from_numpy(stored).to(run.device), p)
     to_come = islice(batches_from(run.plan, run.training, stage, 0, run.progress.step), max(0, run.how.steps - run.progress.step))
-    saved = time.monotonic()
+    saved, first, spent = time.monotonic(), run.progress.step, 0.0
     for _, step, batch in drawn_ahead(run.plan, run.training, stage, to_come):
         if gave_up(run):
             say(f"stopped at step {step}: val was no better {run.progress.waited} times in a row")
             break
         torch.manual_seed(run.how.seed * 1_000_003 + step)
         set_rates(run.optimiser, step, run.how.steps, run.plan.optimiser)
+        started = time.monotonic()
         losses = take_step(run, pictures, batch)
+        spent += time.monotonic() - started
         run.progress.step = step + 1
         run.log.step(run.progress.step, run.how.steps, len(batch.identities), losses)
         judged = run.progress.step % run.how.judge_every == 0 or run.progress.step == run.how.steps
@@ -221,6 +223,8 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
         if judged or time.monotonic() - saved > run.how.checkpoint_minutes * 60:
             save(run.folder / CHECKPOINT, checkpoint(run))
             saved = time.monotonic()
+    if taken := run.progress.step - first:
+        say(f"{taken} steps, {spent / taken:.1f} s each")
 
 
 def gave_up(run: Run) -> bool:

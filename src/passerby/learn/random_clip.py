@@ -117,7 +117,12 @@ def write_random_clip(folder: Path, patch: int) -> None:
     letters = [letter + end for letter in sorted(ByteLevel.alphabet()) for end in ("", "</w>")]
     vocabulary = {piece: i for i, piece in enumerate(letters)}
     vocabulary |= {"<|startoftext|>": text.bos_token_id, "<|endoftext|>": text.eos_token_id}
-    CLIPModel(config).save_pretrained(folder)
+    model = CLIPModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:  # gains of one and biases of zero are all alike, which no trained model's are
+                parameter.add_(0.02 * torch.randn(parameter.shape))
+    model.save_pretrained(folder)
     CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
     stated = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711], "resample": 3}
     (folder / "preprocessor_config.json").write_text(json.dumps(stated), encoding="utf-8")
