@@ -217,6 +217,12 @@ class TestBadFolders:
             load_clip(str(copied))
         assert not (copied / "ran").exists()
 
+    @pytest.mark.parametrize("text", ["", "{}", "[1", '{"model": {"type": "BPE"}}'])
+    def test_a_damaged_tokenizer(self, copied: Path, text: str) -> None:
+        (copied / "tokenizer.json").write_text(text)
+        with pytest.raises(ModelError, match=r"expected a tokenizer\.json, found"):
+            load_clip(str(copied)).encoder()
+
     def test_no_weights(self, copied: Path) -> None:
         (copied / "model.safetensors").unlink()
         with pytest.raises(ModelError, match="found none; get the checkpoint again"):

@@ -198,16 +198,15 @@ def test_a_name_is_not_taken_from_another_parameter() -> None:
 
 
 def test_a_run_is_exported_with_its_recipe_and_best_figures(exported_clip: Exported, tmp_path: Path) -> None:
-    """A run that continued from a bundle: a folded model, and the bundle's tokenizer."""
+    """A run that continued from a bundle: a folded model, and the tokenizer that the run keeps, whatever became of what it started from."""
     write_gallery(tmp_path / "secret", [sample_person(0)], 0, views=1, height=64, split=Split.TRAIN)
-    config = TrainConfig(
-        data=str(tmp_path / "secret"), out=str(tmp_path / "run"), stages=(Stage(64, 32, 1),), start=str(exported_clip.bundle.folder)
-    )
+    config = TrainConfig(data=str(tmp_path / "secret"), out=str(tmp_path / "run"), stages=(Stage(64, 32, 1),), start=str(tmp_path / "gone"))
     config = replace(config, words=replace(config.words, max_tokens=20))
     with pytest.raises(ModelError, match="train"):
         export_run(config, "again", tmp_path / "again")
 
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tokenizer.json").write_bytes(exported_clip.tokenizer)
     model = fold_batch_norm(exported_clip.model)
     torch.save({"model": model.state_dict(), "preprocessing": PREPROCESSING.to_json()}, tmp_path / "run" / "best.pt")
     rows = [{"step": 1, "of": 2}, {"step": 1, "val": {"rank1": 20.0, "mAP": 2.0, "model": "x"}}, {"step": 2, "val": {"rank1": 10.0}}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from passerby.learn.adapter import attach, read_card
 from passerby.learn.config import Losses
 from passerby.learn.finetune import BEST, CHECKPOINT, finetune
 from passerby.measure.evaluate import evaluate
+from passerby.resolve import load_base
 from passerby.types import Split
 
 FILES = {"adapter_config.json", "adapter_model.safetensors", "passerby.json"}
@@ -62,6 +64,7 @@ def test_an_adapter_is_a_folder_of_three_files_that_names_its_base(folder: Path,
     said = (folder / "said.txt").read_text()
     assert re.search(r"4,096 of [\d,]+ parameters learn \(\d+\.\d\d%\); 16 pictures of 8 people, 6 in a batch", said)
     assert "only 32 captions" in said
+    assert re.search(r"^6 steps, \d+\.\d s each$", said, re.MULTILINE)
 
 
 def test_the_adapter_is_the_best_on_val(folder: Path, undisturbed: Path) -> None:
@@ -138,6 +141,23 @@ def test_the_text_tower_and_the_pointwise_convolutions_of_a_compact_model(folder
     assert all(weight.abs().max() > 0 for weight in learnt.values())
 
 
+@pytest.mark.parametrize("kind", ["clip", "compact"])
+@pytest.mark.parametrize("learns", ["heads", "all"])
+def test_weights_of_its_own_learn_into_a_model(folder: Path, learns: str, kind: str) -> None:
+    """The model that is loaded by its folder is the best that val saw, and only what was to learn differs from the base."""
+    base = clip_base(folder / "clip") if kind == "clip" else compact_base((folder / "tokenizer.json").read_bytes())
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    out = folder / f"{learns}-{kind}"
+    finetune(base, folder / "drawn", out, how(learns=learns, steps=4), lambda _: None)
+    loaded = load_base(str(out))
+    changed = {name for name, weight in loaded.model.state_dict().items() if not torch.equal(weight, before[name])}
+    projections = {name for name in before if "projection" in name and (kind == "compact" or name.startswith("clip."))}
+    assert changed >= projections if learns == "all" else changed == projections
+    assert any("blocks.0" in name or "layers.0" in name for name in changed) == (learns == "all")
+    best = torch.load(out.with_name(f"{out.name}.run") / BEST, weights_only=True)["val"]["rank1"]
+    assert evaluate(loaded.encoder(), load_dataset(folder / "drawn", {Split.VAL})).metrics.rank1.mean == best
+
+
 def test_val_says_when_to_stop(folder: Path) -> None:
     said: list[str] = []
     out = folder / "patient"
@@ -154,6 +174,25 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_what_was_good(folde
         finetune(clip_base(folder / "clip"), folder / "drawn", out, how(optimiser={"image_rate": 1e38}), lambda _: None)
     assert not out.exists()
     assert state(out)["progress"]["step"] >= 1
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(folder: Path, undisturbed: Path) -> None:
+    out = folder / "full"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(line: str) -> None:
+        if line.startswith("step 4  val"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+
+    try:
+        with pytest.raises(OSError, match=r"best\.pt cannot be written"):
+            finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert state(out)["progress"]["step"] == 3
+    assert not list(folder.glob("full.run/*.part"))
+    finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), lambda _: None)
+    assert (out / "adapter_model.safetensors").read_bytes() == (undisturbed / "adapter_model.safetensors").read_bytes()
 
 
 class TestData:

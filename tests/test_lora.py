@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from small_clip import small_clip, tokenizer_json
 from torch import Tensor, nn
 
 from passerby.errors import ConfigError
-from passerby.learn.adaptation import PRESETS, Adaptation, Lora, adaptation, preset
+from passerby.learn.adaptation import PRESETS, RATES, Adaptation, Lora, adaptation, preset
 from passerby.learn.base import Base
 from passerby.learn.gradcache import cached_backward
 from passerby.learn.lora import TARGETS, adapt, share, start_learning, target_layers
 from passerby.model.selftest import TEXTS
+from passerby.resolve import parse_size
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("clip-*/lora.toml"))
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +57,9 @@ def test_each_target_means_its_layers_of_both_towers(clip: Base, compact: Base, 
     for base, count in zip((clip, compact), LAYERS[target], strict=True):
         if not count:
             with pytest.raises(ConfigError, match=f"{target!r}, which matches no layer"):
-                target_layers(base.model, Lora(targets=(target,)))
+                target_layers(base.model, (target,))
         else:
-            assert len(target_layers(base.model, Lora(targets=(target, target)))) == count
+            assert len(target_layers(base.model, (target, target))) == count
 
 
 @pytest.mark.parametrize("target", ["banana", "", "q_proj", "depthwise"])
@@ -150,6 +154,27 @@ class TestPresets:
         assert adaptation(clip) == preset(clip)
         assert adaptation(clip, rank=8, alpha=3).lora.alpha == 3
 
+    @pytest.mark.parametrize("learns", RATES)
+    def test_what_learns_has_a_rate_of_its_own_unless_the_file_says_another(self, clip: Base, tmp_path: Path, learns: str) -> None:
+        file = tmp_path / "how.toml"
+        file.write_text(f'learns = "{learns}"\noptimiser = {{ text_rate = 0.5 }}\n')
+        made = adaptation(clip, file)
+        assert made.learns == learns
+        assert (made.optimiser.image_rate, made.optimiser.head_rate, made.optimiser.text_rate) == (RATES[learns], RATES[learns], 0.5)
+        assert adaptation(clip, learns=learns).optimiser == preset(clip, learns).optimiser
+
+    def test_there_are_committed_recipes(self) -> None:
+        assert len(CONFIGS) == 2
+
+    @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.parent.name)
+    def test_committed_recipes_are_read(self, clip: Base, file: Path) -> None:
+        assert adaptation(clip, file).steps == 2660
+        recipe = tomllib.loads((file.parent / "recipe.toml").read_text())
+        assert recipe.keys() == {"model", "size", "prompt"}
+        side = int(recipe["model"][-2:])
+        assert all(pixels % side == 0 for pixels in parse_size(recipe["size"]))
+        assert "{}" in recipe["prompt"]
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
@@ -159,6 +184,7 @@ class TestPresets:
             ("lora = { targets = [] }", "at least one target"),
             ("lora = { rank = 0 }", "rank and alpha from 1"),
             ("steps = 0", "from 1"),
+            ('learns = "tails"', "learns as one of lora, heads, all"),
             ('precision = "int4"', "precision"),
             ("losses = { identity = 1.0 }", "identity"),
             ("optimiser = { frozen_text_layers = 2 }", "frozen_text_layers"),

@@ -53,6 +53,12 @@ class Device(StrEnum):
     ORIN = "orin"
 
 
+class Learns(StrEnum):
+    LORA = "lora"
+    HEADS = "heads"
+    ALL = "all"
+
+
 class Measure(StrEnum):
     RETRIEVAL = "retrieval"
     CONDITIONS = "conditions"
@@ -405,11 +411,15 @@ def train(config: Config) -> None:
 def finetune(
     *,
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The adapter's folder; checkpoints go to DIR.run.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The adapter's or model's folder; checkpoints go to DIR.run.")],
     base: Annotated[str, typer.Option("--base", metavar="MODEL", help="What to adapt, as for --model.")] = DEFAULT_MODEL,
     size: InputSize = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")
+    ] = None,
+    learns: Annotated[
+        Learns | None,
+        typer.Option("--learns", help="LoRA's matrices; or the base's projections, or all of it, into a model.", show_default="lora"),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of the optimiser.", show_default="preset")] = None,
     rank: Annotated[int | None, typer.Option("--rank", min=1, help="Inner dimension of LoRA's matrices.", show_default="preset")] = None,
@@ -434,8 +444,9 @@ def finetune(
         from passerby.learn.finetune import finetune as finetune_model
 
     adapted = load_base(base, size=size)
-    how = adaptation(adapted, config, steps=steps, rank=rank, alpha=alpha, dropout=dropout, targets=targets or None, seed=seed)
-    note(f"the adapter is {finetune_model(adapted, data, out, how, note)}")
+    changes = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": targets or None}
+    how = adaptation(adapted, config, learns=learns and learns.value, steps=steps, seed=seed, **changes)
+    note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {finetune_model(adapted, data, out, how, note)}")
 
 
 @app.command(epilog="Example: passerby merge adapter --out merged")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class PasserbyError(Exception):
     """What was expected, what was found, and what to do about it.
@@ -14,6 +16,10 @@ class PasserbyError(Exception):
         self.expected = expected
         self.found = found
         self.do = do
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that it survives the way from one process to another."""
+        return partial(type(self), expected=self.expected, found=self.found, do=self.do), ()
 
     def __str__(self) -> str:
         return f"expected {self.expected}, found {self.found}; {self.do}"

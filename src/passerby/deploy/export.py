@@ -28,7 +28,7 @@ from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.trainer import load_best, tokenizer_json
+from passerby.learn.trainer import TOKENIZER, load_best
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
@@ -64,7 +64,7 @@ def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
     card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
     texts = {c.text for record in load_dataset(Path(config.data), {Split.TRAIN}).records for c in record.captions}
     texts |= set(lexicon().phrases)
-    model, tokenizer = prune_vocabulary(model, tokenizer_json(config), texts)
+    model, tokenizer = prune_vocabulary(model, (Path(config.out) / TOKENIZER).read_bytes(), texts)
     return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
 
 

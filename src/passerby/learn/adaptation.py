@@ -1,4 +1,4 @@
-"""How an adapter is trained: a preset for each base, and what a config file or the command line changes of it."""
+"""How a base is adapted: a preset for each base, and what a config file or the command line changes of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from passerby.learn.compact import CompactClip
 from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, read_toml, require
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
+RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5}
+"""What may learn, and how fast where nothing else is said: what starts as nothing goes further a step than what was learnt at length."""
+
+
+def at_rate(optimiser: Optimiser, rate: float) -> Optimiser:
+    """The same with one rate for everything that learns."""
+    return replace(optimiser, image_rate=rate, text_rate=rate, head_rate=rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Adaptation:
     """A run of ``passerby finetune``.
 
     Args:
+        learns: ``lora``, low-rank matrices beside frozen weights, which end as an adapter; or weights of the base itself, and a model of
+            its own is what comes out: ``heads``, the projections into the shared space, or ``all``.
         steps: of the optimiser.
         judge_every: steps between two judgements on val; the last one is always judged.
         patience: so many judgements in a row that are no better than the best end the run; 0 lets it go on.
@@ -50,6 +59,7 @@ class Adaptation:
         precision: what towers compute in: ``bfloat16``, ``float16``, ``float32``, or what the machine is good at. Losses are in float32.
     """
 
+    learns: str = "lora"
     lora: Lora = field(default_factory=Lora)
     steps: int = 200
     judge_every: int = 25
@@ -63,15 +73,16 @@ class Adaptation:
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
     optimiser: Optimiser = field(
-        default_factory=lambda: Optimiser(image_rate=3e-4, text_rate=3e-4, weight_decay=0.01, warm_up=0.1, frozen_text_layers=0)
+        default_factory=lambda: at_rate(Optimiser(weight_decay=0.01, warm_up=0.1, frozen_text_layers=0), RATES["lora"])
     )
 
     def __post_init__(self) -> None:
+        require(self.learns in RATES, f"learns as one of {', '.join(RATES)}", self)
         require(min(self.steps, self.judge_every, self.chunk) >= 1, "steps, judge_every and chunk from 1", self)
         require(self.patience >= 0 and self.seed >= 0, "patience and seed from 0", self)
         require(self.precision in PRECISIONS, f"precision as one of {', '.join(PRECISIONS)}", self)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
-        require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: lora.targets say what learns", self)
+        require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
 
 
 _CLIP: Final = Adaptation()
@@ -85,12 +96,14 @@ PRESETS: Final[Mapping[str, Adaptation]] = {
 """By the last part of a base's name."""
 
 
-def preset(base: Base) -> Adaptation:
-    """The base's own preset, or its kind's; the temperature and the longest caption are the base's."""
+def preset(base: Base, learns: str = "lora") -> Adaptation:
+    """The base's own preset, or its kind's; the temperature and the longest caption are the base's, the rates those of what learns."""
     kind = PRESETS["passerby-s"] if isinstance(base.model, CompactClip) else _CLIP
     found = PRESETS.get(Path(base.name).name, kind)
     return replace(
         found,
+        learns=learns,
+        optimiser=at_rate(found.optimiser, RATES.get(learns, 0.0)),
         losses=replace(found.losses, info_nce_temperature=base.temperature),
         words=replace(found.words, max_tokens=base.max_tokens),
     )
@@ -106,7 +119,9 @@ def adaptation(base: Base, config: Path | None = None, **changes: object) -> Ada
     Raises:
         ConfigError: a file that cannot be read, or a key that is unknown or has a wrong value.
     """
-    table = _merged(dataclasses.asdict(preset(base)), read_toml(config) if config else {})
+    said = read_toml(config) if config else {}
+    learns = str(changes.get("learns") or said.get("learns", "lora"))
+    table = _merged(dataclasses.asdict(preset(base, learns)), said)
     given = {key: value for key, value in changes.items() if value is not None}
     if "rank" in given:
         given.setdefault("alpha", 2 * given["rank"])  # type: ignore[operator]

@@ -91,7 +91,10 @@ class Clip(nn.Module):
 
 
 class RectangularEmbeddings(nn.Module):
-    """Patches and positions for pictures of one size; what they are made of is shared with the square embeddings, but for the positions."""
+    """Patches and positions for pictures of one size; what they are made of is shared with the square embeddings, but for the positions,
+    which follow from the square ones and do not learn."""
+
+    positions: Tensor
 
     def __init__(self, square: nn.Module, size: Size) -> None:
         super().__init__()
@@ -106,7 +109,7 @@ class RectangularEmbeddings(nn.Module):
                 do=f"try {fitting}",
             )
         grid = Size(size.height // side, size.width // side)
-        self.positions = nn.Parameter(interpolated(table.detach(), grid), requires_grad=False)  # type: ignore[operator]
+        self.register_buffer("positions", interpolated(table.detach(), grid), persistent=False)  # type: ignore[operator]
 
     def forward(self, pixel_values: Tensor, **_: object) -> Tensor:
         """``float32 (n, 3, h, w)`` to ``(n, 1 + patches, width)``; whether to interpolate, which CLIP's tower says too, is settled."""

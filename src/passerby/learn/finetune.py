@@ -1,8 +1,8 @@
 """Adapting a base to somebody's own people, from top to bottom.
 
-``finetune`` puts small matrices into a frozen base and repeats: draw a batch, take the gradient of the losses over all of it chunk by
-chunk, step. Now and then val says whether it is the best yet; the best becomes the adapter. A run that was killed goes on along the same
-curve.
+``finetune`` puts small matrices into a frozen base, or lets some of its own weights learn, and repeats: draw a batch, take the gradient of
+the losses over all of it chunk by chunk, step. Now and then val says whether it is the best yet; the best becomes the adapter or the model.
+A run that was killed goes on along the same curve.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from passerby.learn.base import Base
 from passerby.learn.batches import Batch, store_pictures
 from passerby.learn.compact import CompactClip
 from passerby.learn.config import Optimiser, Stage, TrainConfig
-from passerby.learn.gradcache import Chunk, cached_backward
-from passerby.learn.lora import adapt, share, start_learning
+from passerby.learn.gradcache import Chunk, cached_backward, plain_backward
+from passerby.learn.lora import adapt, adaptable, share, start_learning, target_layers
 from passerby.learn.losses import pair_losses
 from passerby.learn.memory import Candidates, Pairs
-from passerby.learn.saved import require_vacant
+from passerby.learn.saved import require_vacant, save_base
 from passerby.learn.torch_encoder import load_tokenizer
 from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, require_questions, save, set_rates
 from passerby.learn.training_set import TrainingSet, training_set
@@ -68,6 +68,7 @@ class Run:
 
     Args:
         plan: the run as those parts of ``passerby.learn.trainer`` know it that both have in common: one stage, two towers.
+        adapted: the base with LoRA's matrices, where these learn.
         folder: for checkpoints, the log and the pictures.
     """
 
@@ -76,7 +77,7 @@ class Run:
     plan: TrainConfig
     training: TrainingSet
     val: Dataset
-    adapted: PeftModel
+    adapted: PeftModel | None
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     progress: Progress
@@ -93,12 +94,12 @@ class Run:
 
 
 def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None]) -> Path:
-    """Train an adapter, from the last checkpoint where there is one; checkpoints and the log are in ``OUT.run`` beside it.
+    """Train an adapter or a model, from the last checkpoint where there is one; checkpoints and the log are in ``OUT.run`` beside it.
 
     Args:
         base: is used up.
         data: a dataset's folder or table, as ``load_dataset`` reads it.
-        out: the adapter's folder; an adapter that is there makes way in the end.
+        out: the adapter's folder, or the model's where weights of its own learn; what is there of ours makes way in the end.
         say: takes one line of text at a time, for people.
 
     Returns:
@@ -125,8 +126,8 @@ def begin(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[
     training, val = read_data(data, how, cutting, say)
     folder.mkdir(parents=True, exist_ok=True)
     plan = plan_of(base, data, folder, how, training)
-    adapted = adapt(base, how.lora)
-    say(f"{share(adapted)}; {len(training.records)} pictures of {training.people} people, {plan.optimiser.batch_size} in a batch")
+    adapted = let_learn(base, how)
+    say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {plan.optimiser.batch_size} in a batch")
     if not isinstance(base.model, CompactClip) and how.checkpointing:
         base.model.clip.gradient_checkpointing_enable({"use_reentrant": False})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -137,6 +138,22 @@ def begin(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[
     scaler = torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16)
     progress = resume(folder / CHECKPOINT, base, how, optimiser, scaler)
     return Run(base, how, plan, training, val, adapted, optimiser, scaler, progress, Log(folder / "log.jsonl", say, progress.step), folder)
+
+
+def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
+    """Choose what takes gradients, in place: LoRA's matrices, put in here, or weights of the base.
+
+    Raises:
+        ConfigError: targets that match no layer of this base.
+    """
+    if how.learns == "lora":
+        return adapt(base, how.lora)
+    if how.learns == "all":
+        base.model.requires_grad_(True)
+    else:
+        for name in target_layers(base.model, ["projection"]):
+            adaptable(base.model).get_submodule(name).requires_grad_(True)
+    return None
 
 
 def read_data(data: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
@@ -188,14 +205,16 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
     stored = store_pictures(run.training.records, p, run.folder / "pictures", say)
     pictures = Pictures(torch.from_numpy(stored).to(run.device), p)
     to_come = islice(batches_from(run.plan, run.training, stage, 0, run.progress.step), max(0, run.how.steps - run.progress.step))
-    saved = time.monotonic()
+    saved, first, spent = time.monotonic(), run.progress.step, 0.0
     for _, step, batch in drawn_ahead(run.plan, run.training, stage, to_come):
         if gave_up(run):
             say(f"stopped at step {step}: val was no better {run.progress.waited} times in a row")
             break
         torch.manual_seed(run.how.seed * 1_000_003 + step)
         set_rates(run.optimiser, step, run.how.steps, run.plan.optimiser)
+        started = time.monotonic()
         losses = take_step(run, pictures, batch)
+        spent += time.monotonic() - started
         run.progress.step = step + 1
         run.log.step(run.progress.step, run.how.steps, len(batch.identities), losses)
         judged = run.progress.step % run.how.judge_every == 0 or run.progress.step == run.how.steps
@@ -204,6 +223,8 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
         if judged or time.monotonic() - saved > run.how.checkpoint_minutes * 60:
             save(run.folder / CHECKPOINT, checkpoint(run))
             saved = time.monotonic()
+    if taken := run.progress.step - first:
+        say(f"{taken} steps, {spent / taken:.1f} s each")
 
 
 def gave_up(run: Run) -> bool:
@@ -237,7 +258,8 @@ def take_step(run: Run, pictures: Pictures, batch: Batch) -> dict[str, float]:
     shown = [partial(embed_pictures, run, pictures, batch, rows) for rows in torch.arange(n).split(run.how.chunk)]  # type: ignore[no-untyped-call]
     said = [partial(embed_captions, run, batch, rows) for rows in by_length.split(run.how.chunk)]  # type: ignore[no-untyped-call]
     chunks: list[Chunk] = [*shown, *said]
-    require_finite(run, batch, cached_backward(chunks, loss, run.device), parts)
+    value = plain_backward(chunks, loss) if n <= run.how.chunk else cached_backward(chunks, loss, run.device)
+    require_finite(run, batch, value, parts)
     run.scaler.unscale_(run.optimiser)
     norm = nn.utils.clip_grad_norm_(learning(run.base.model).values(), run.how.optimiser.clip)
     if not run.scaler.is_enabled():  # in float16 a step that overflows is left out, and the scale is lowered
@@ -276,7 +298,7 @@ def require_finite(run: Run, batch: Batch, value: Tensor, parts: dict[str, Tenso
 
 
 def judge(run: Run) -> None:
-    """Evaluate on val; keep the adapter where it is the best yet. Without a val split the latest is kept."""
+    """Evaluate on val; keep what learns where it is the best yet. Without a val split the latest is kept."""
     report: dict[str, Any] = {}
     if run.val.records:
         report = evaluate(run.base.encoder(run.precision), run.val).to_json()
@@ -286,15 +308,19 @@ def judge(run: Run) -> None:
             return
         run.progress.best_rank1, run.progress.waited = report["rank1"], 0
     kept = {key: report[key] for key in ("rank1", "mAP", "queries", "protocol") if key in report}
-    save(run.folder / BEST, {"weights": adapter_weights(run.adapted), "step": run.progress.step, "val": kept})
+    save(run.folder / BEST, {"weights": weights(run.base.model), "step": run.progress.step, "val": kept})
 
 
 def finish(run: Run, out: Path) -> None:
-    """The best adapter, from the run's folder to its own."""
+    """The best adapter or model, from the run's folder to its own."""
     best = torch.load(run.folder / BEST, weights_only=True, map_location="cpu")
+    run.base.model.load_state_dict(best["weights"], strict=False)
     recipe = {**asdict(run.how), "batch_size": run.plan.optimiser.batch_size}
     trained = {"step": best["step"], "val": best["val"], "recipe": recipe, "captioned_pictures": len(run.training.records)}
-    write_adapter(out, run.base, run.adapted.peft_config["default"], best["weights"], trained)
+    if run.adapted is None:
+        save_base(run.base, out, made_of={"base": {"name": run.base.name, "digest": run.base.digest}, "trained": trained})
+    else:
+        write_adapter(out, run.base, run.adapted.peft_config["default"], adapter_weights(run.adapted), trained)
 
 
 def precision_of(how: Adaptation, device: torch.device) -> torch.dtype:
@@ -307,6 +333,11 @@ def precision_of(how: Adaptation, device: torch.device) -> torch.dtype:
 def learning(model: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that take gradients, by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """The numbers that learn, by name, on the processor."""
+    return {name: parameter.detach().cpu() for name, parameter in learning(model).items()}
 
 
 def build_optimiser(model: nn.Module, how: Optimiser) -> torch.optim.Optimizer:
@@ -325,7 +356,7 @@ def checkpoint(run: Run) -> dict[str, Any]:
     return {
         "base": run.base.digest,
         "how": asdict(run.how),
-        "weights": {name: parameter.detach() for name, parameter in learning(run.base.model).items()},
+        "weights": weights(run.base.model),
         "optimiser": run.optimiser.state_dict(),
         "scaler": run.scaler.state_dict(),
         "progress": asdict(run.progress),

@@ -44,6 +44,14 @@ def cached_backward(chunks: Sequence[Chunk], loss: Callable[[Tensor], Tensor], d
     return value.detach()
 
 
+def plain_backward(chunks: Sequence[Chunk], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The same for what fits into memory at once, without the second look at it."""
+    value = loss(torch.cat([chunk() for chunk in chunks]))
+    if value.isfinite():
+        value.backward()  # type: ignore[no-untyped-call]
+    return value.detach()
+
+
 def _luck(device: torch.device) -> tuple[Tensor, ...]:
     """Where the generators that dropout draws from stand."""
     return (torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else []))

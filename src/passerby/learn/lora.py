@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -59,7 +59,7 @@ def adapt(base: Base, how: Lora) -> PeftModel:
         ConfigError: a target that matches no layer of this base, naming those that do.
     """
     config = LoraConfig(
-        r=how.rank, lora_alpha=how.alpha, lora_dropout=how.dropout, target_modules=target_layers(base.model, how), bias="none"
+        r=how.rank, lora_alpha=how.alpha, lora_dropout=how.dropout, target_modules=target_layers(base.model, how.targets), bias="none"
     )
     return get_peft_model(adaptable(base.model), config)
 
@@ -70,18 +70,18 @@ def adaptable(model: CompactClip | Clip) -> nn.Module:
     return inner
 
 
-def target_layers(model: CompactClip | Clip, how: Lora) -> list[str]:
+def target_layers(model: CompactClip | Clip, targets: Sequence[str]) -> list[str]:
     """The full names of the layers that the targets mean. Raises ``ConfigError`` for a target that means none."""
     layers = [name for name, module in adaptable(model).named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     meant = {target: [name for name in layers if pattern.fullmatch(name)] for target, pattern in TARGETS.items()}
-    for target in how.targets:
+    for target in targets:
         if not meant.get(target):
             raise ConfigError(
                 expected=f"targets out of {', '.join(name for name, found in meant.items() if found)}",
                 found=f"{target!r}, which matches no layer of this model",
                 do="correct lora.targets or --targets",
             )
-    return [name for target in dict.fromkeys(how.targets) for name in meant[target]]
+    return [name for target in dict.fromkeys(targets) for name in meant[target]]
 
 
 def share(model: nn.Module) -> Share:

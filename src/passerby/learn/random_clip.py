@@ -1,12 +1,23 @@
-"""CLIP's towers with random weights: they take as long as trained ones and say nothing."""
+"""CLIP with random weights, as towers or as a checkpoint: it takes as long as a trained one and says nothing."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 
 def image_tower(config: CLIPVisionConfig, height: int, width: int) -> nn.Module:
@@ -68,3 +79,25 @@ class _TextTower(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
         return self.clip(input_ids=input_ids, attention_mask=attention_mask).text_embeds
+
+
+def write_random_clip(folder: Path, patch: int) -> None:
+    """A checkpoint of the hub's shape and size (ViT-B) that knows nothing: to see what a machine can hold.
+
+    Its tokenizer has letters alone, so that captions fill all 77 tokens, which those of a real one seldom do.
+    """
+    torch.manual_seed(0)
+    text = CLIPTextConfig()
+    config = CLIPConfig(text_config=text.to_dict(), vision_config=CLIPVisionConfig(patch_size=patch).to_dict(), projection_dim=512)
+    letters = [letter + end for letter in sorted(ByteLevel.alphabet()) for end in ("", "</w>")]
+    vocabulary = {piece: i for i, piece in enumerate(letters)}
+    vocabulary |= {"<|startoftext|>": text.bos_token_id, "<|endoftext|>": text.eos_token_id}
+    model = CLIPModel(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:  # gains of one and biases of zero are all alike, which no trained model's are
+                parameter.add_(0.02 * torch.randn(parameter.shape))
+    model.save_pretrained(folder)
+    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
+    stated = {"image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711], "resample": 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(stated), encoding="utf-8")

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from passerby.errors import ModelError
 from passerby.learn.batches import pad
 from passerby.learn.compact import CompactClip
 from passerby.model.calibration import Calibration
@@ -26,8 +27,11 @@ Float32 = NDArray[np.float32]
 
 
 def load_tokenizer(data: bytes, max_tokens: int) -> Tokenizer:
-    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad."""
-    tokenizer = Tokenizer.from_buffer(data)
+    """A ``tokenizer.json`` that cuts to ``max_tokens`` and does not pad. Raises ``ModelError`` for one that is damaged."""
+    try:
+        tokenizer = Tokenizer.from_buffer(data)
+    except Exception as error:  # the library raises plain Exception
+        raise ModelError(expected="a tokenizer.json", found=" ".join(str(error).split())[:200], do="get the model's again") from None
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer

@@ -484,9 +484,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except RuntimeError as error:  # torch's own, in which what the disk said is lost
-        unfinished.unlink()
-        raise OSError(f"{path} cannot be written: is the disk full?") from error
+    except (OSError, RuntimeError) as error:  # torch's own, in which what the disk said is lost
+        unfinished.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else "is the disk full?"
+        raise OSError(f"{path} cannot be written: {reason}") from error
     unfinished.replace(path)
 
 

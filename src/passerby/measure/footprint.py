@@ -72,10 +72,11 @@ def _measure(tower: Path, feed: Path, threads: int) -> Footprint:
         inputs = dict(arrays)
     started = time.perf_counter()
     start_session(tower.read_bytes(), threads).run(None, inputs)
-    return Footprint(time.perf_counter() - started, _peak_bytes())
+    return Footprint(time.perf_counter() - started, peak_bytes())
 
 
-def _peak_bytes() -> int | None:
+def peak_bytes() -> int | None:
+    """The most memory that this process ever held; ``None`` where Linux does not tell."""
     try:
         found = re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())
     except OSError:
