@@ -397,6 +397,21 @@ def train(config: Config) -> None:
     note(f"the best model is {train_model(read_config(config), note)}")
 
 
+@app.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
+def distil(config: Config) -> None:
+    """Teach a small CLIP what another model knows, as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.resolve import load_model
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.learn.distil import distil as distil_model
+        from passerby.learn.distillation import read_distillation
+
+    how = read_distillation(config)
+    note(f"the best student is {distil_model(load_model(how.teacher), how, note)}")
+
+
 @app.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
 def finetune(
     *,
