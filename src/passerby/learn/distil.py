@@ -48,7 +48,7 @@ from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.vary import Pictures, vary
 from passerby.measure.evaluate import evaluate
 from passerby.model.encoder import Encoder
-from passerby.types import Dataset, ModelDigest, Origin, Record, Split
+from passerby.types import Dataset, ModelDigest, Record, Split
 
 CHECKPOINT = "checkpoint.pt"
 STUDENT = "student"
@@ -114,7 +114,7 @@ def begin(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> Ru
     out.mkdir(parents=True, exist_ok=True)
     dataset = load_dataset(Path(how.data), {Split.TRAIN, Split.VAL})
     drawn = drawn_records(out, how.drawn, how.seed)
-    tokenizer = train_tokenizer(written_words(dataset, drawn), how.student)
+    tokenizer = train_tokenizer(training_words(dataset, drawn), how.student)
     cutting = load_tokenizer(tokenizer.backend_tokenizer.to_str().encode(), how.words.max_tokens)
     training = training_set(dataset, drawn, cutting, captioned_only=False, swaps=False)
     val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
@@ -131,10 +131,10 @@ def begin(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> Ru
     return Run(how, plan_of(how), taught_by, training, val, answers, tokenizer, student, optimiser, progress, log)
 
 
-def written_words(dataset: Dataset, drawn: tuple[Record, ...]) -> list[str]:
-    """The captions that the tokenizer learns from: those of train, without dense descriptions, which repeat themselves."""
+def training_words(dataset: Dataset, drawn: tuple[Record, ...]) -> list[str]:
+    """The captions that the tokenizer learns from: those of train alone."""
     train = [record for record in dataset.records if record.split is Split.TRAIN]
-    return [caption.text for caption in captions_by_row([*train, *drawn]) if caption.origin is not Origin.DENSE]
+    return [caption.text for caption in captions_by_row([*train, *drawn])]
 
 
 def require_enough(how: Distillation, training: TrainingSet, val: Dataset) -> None:

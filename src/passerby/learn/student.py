@@ -45,7 +45,6 @@ def train_tokenizer(texts: Iterable[str], how: Student) -> CLIPTokenizer:
         vocab_size=how.pieces,
         special_tokens=bytes_alone,  # numbered here, or the trainer numbers those at a word's end as it happens to meet them
         end_of_word_suffix=WORD_END,
-        min_frequency=2,
         show_progress=False,
     )
     learning.train_from_iterator(texts, trainer)
