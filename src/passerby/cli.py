@@ -214,6 +214,36 @@ def embed(
     raise typer.Exit(show_embeddings(embeddings, out, as_json=json))
 
 
+@app.command(epilog='Example: passerby attention somebody.jpg "a red jacket and a black cap" --model passerby-clip-tiny --out attention.png')
+def attention(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A crop of a person.")],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What the person may wear.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG, JPEG or WebP file to draw.")] = Path("attention.png"),
+    model: Model = DEFAULT_MODEL,
+    size: InputSize = None,
+    json: Json = False,
+) -> None:
+    """Draw where a model looks when it compares a picture with words: heat over the crop, and the share of each word.
+
+    passerby-s has no attention in its image tower: what each place adds to the similarity is drawn then, and said so. Needs the extra
+    \\[learn].
+    """
+    from passerby.extras import needs_extra
+    from passerby.find.relevance import draw_to
+    from passerby.model.preprocess import read_image
+    from passerby.resolve import load_base
+    from passerby.terminal.finding import show_relevance
+
+    with needs_extra("learn"):
+        from passerby.learn.attention import look
+
+    image = read_image(picture)
+    relevance = look(load_base(model, size=size), image, words)
+    draw_to(out, image, relevance)
+    raise typer.Exit(show_relevance(relevance, picture, out, as_json=json))
+
+
 @app.command(epilog="Example: passerby demo --out demo")
 def demo(
     *,
