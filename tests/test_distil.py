@@ -132,14 +132,14 @@ class TestInterruption:
             assert torch.equal(state["weights"][name], weight)
         assert (again / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
 
-    def test_the_teacher_is_asked_once(self, dataset: Path, undisturbed: Path, tiny_encoder: OnnxEncoder) -> None:
+    @pytest.mark.usefixtures("undisturbed")
+    def test_the_teacher_is_asked_once(self, dataset: Path, tiny_encoder: OnnxEncoder) -> None:
         said: list[str] = []
         distil(tiny_encoder, how(dataset, "undisturbed"), said.append)
         assert not any("teacher" in line for line in said)
 
-    def test_a_checkpoint_of_another_run_is_refused_by_what_differs(
-        self, dataset: Path, undisturbed: Path, tiny_encoder: OnnxEncoder
-    ) -> None:
+    @pytest.mark.usefixtures("undisturbed")
+    def test_a_checkpoint_of_another_run_is_refused_by_what_differs(self, dataset: Path, tiny_encoder: OnnxEncoder) -> None:
         with pytest.raises(ConfigError, match="another seed, mimicry"):
             distil(tiny_encoder, how(dataset, "undisturbed", seed=2, mimicry=Mimicry(others=3)), lambda _: None)
 
@@ -223,11 +223,11 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("table", "reason"),
         [
-            ('[student]\nside = 100', "a side that whole patches fill"),
-            ('[student]\npieces = 100', "pieces from 514"),
-            ('[student]\nimage = { width = 100 }', "a width that is a multiple of 64"),
-            ('[mimicry]\ntemperature = 0', "a temperature above 0"),
-            ('[words]\nmax_tokens = 78', "words.max_tokens up to 77"),
+            ("[student]\nside = 100", "a side that whole patches fill"),
+            ("[student]\npieces = 100", "pieces from 514"),
+            ("[student]\nimage = { width = 100 }", "a width that is a multiple of 64"),
+            ("[mimicry]\ntemperature = 0", "a temperature above 0"),
+            ("[words]\nmax_tokens = 78", "words.max_tokens up to 77"),
             ("[nonsense]", "keys of"),
         ],
     )

@@ -33,7 +33,7 @@ def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: 
 
     Args:
         name: a bundled model's name, a folder with a bundle, a CLIP or a merged model, or the hub id of a CLIP. All but bundles need the
-            extra [learn].
+            extra [learn], ``passerby-clip-tiny`` too.
         adapter: a folder that ``passerby finetune`` made on this model; needs the extra [learn].
         size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 
@@ -138,8 +138,9 @@ def _bundle(name: str) -> Bundle | None:
         return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
         return None
+    installed = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
     raise ModelError(
-        expected=f"a bundled model ({', '.join([*bundled_models(), *bundled_clips()]) or 'none is installed'}), a folder with a bundle or a CLIP, or a hub id",
+        expected=f"a bundled model ({installed}), a folder with a bundle or a CLIP, or a hub id",
         found=repr(name),
         do="correct the name",
     )

@@ -116,7 +116,7 @@ def parts_of_compact(model: CompactClip, pixels: Tensor, ids: Tensor) -> Parts:
     """What each place of the last feature map and each token of the last layer adds to the cosine, lengths held fixed.
 
     Generalised means, means and maxima grow in proportion to what they pool, so by Euler's theorem activation times gradient adds up to
-    the cosine but for what the projections' biases bring.
+    the cosine but for what the projections' biases and the floor under the means bring.
     """
     kept: list[Tensor] = []
     hooks = [
