@@ -26,7 +26,6 @@ from passerby.learn.losses import affinity, distance
 from passerby.learn.student import train_tokenizer, waves
 from passerby.learn.teacher import ask_teacher
 from passerby.learn.torch_encoder import load_tokenizer
-from passerby.measure.evaluate import evaluate
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import preprocess, read_image
 from passerby.types import Split
@@ -90,14 +89,12 @@ class TestTheStudentsFolder:
         weights = (undisturbed / "model.safetensors").stat().st_size
         assert weights < 2.1 * sum(p.numel() for p in halved.parameters()) + 20_000
 
-    def test_is_the_best_on_val_and_names_its_teacher(self, dataset: Path, undisturbed: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_is_the_best_on_val_and_names_its_teacher(self, undisturbed: Path, tiny_encoder: OnnxEncoder) -> None:
         judged = [row["val"] for row in log(undisturbed) if "val" in row]
         assert len(judged) == 2
         made_of = json.loads((undisturbed / "passerby.json").read_text())["made_of"]
         assert made_of["teacher"] == {"name": tiny_encoder.name, "digest": tiny_encoder.digest}
         assert made_of["val"]["rank1"] == max(report["rank1"] for report in judged)  # type: ignore[index]
-        again = evaluate(load_clip(str(undisturbed)).encoder(), load_dataset(dataset, {Split.VAL}))
-        assert again.metrics.rank1.mean == pytest.approx(made_of["val"]["rank1"], abs=15)  # float32 here, bfloat16 there
 
 
 def test_the_student_comes_to_say_what_the_teacher_says(dataset: Path, tiny_encoder: OnnxEncoder) -> None:

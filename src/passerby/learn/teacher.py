@@ -21,6 +21,7 @@ from passerby.model.preprocess import normalise
 from passerby.types import Record
 
 PICTURES = 32
+SAY_EVERY = 160 * PICTURES
 
 
 class Answers(NamedTuple):
@@ -64,6 +65,9 @@ def _of_texts(teacher: Encoder, texts: Sequence[str], say: Callable[[str], None]
 def _of_pictures(teacher: Encoder, records: Sequence[Record], say: Callable[[str], None]) -> Iterator[NDArray[np.float32]]:
     say(f"the teacher looks at {len(records)} pictures")
     pictures = resized(records, teacher.preprocessing)
-    while batch := list(islice(pictures, PICTURES)):
+    for first in range(0, len(records), PICTURES):
+        if first and first % SAY_EVERY == 0:
+            say(f"{first} of {len(records)} pictures looked at")
+        batch = list(islice(pictures, PICTURES))
         pixels = normalise(np.stack(batch), teacher.preprocessing)
         yield teacher.embed_images(pixels) + teacher.embed_images(np.ascontiguousarray(pixels[..., ::-1]))
