@@ -20,7 +20,6 @@ from PIL import Image
 from small_clip import settle, small_clip, tokenizer_json
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import CLIPModel
 
 from passerby.data.drawn import sample_person
 from passerby.data.drawn.picture import draw
@@ -93,7 +92,7 @@ class TestOfAClip:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> CLIPModel:
+def learnt() -> Clip:
     """One layer each, on noise in which one patch is red or blue: which word names it is all that there is to learn."""
     torch.manual_seed(0)
     clip = clip_model(layers=1)
@@ -105,30 +104,28 @@ def learnt() -> CLIPModel:
         texts = F.normalize(clip.text_projection(clip.text_model(input_ids=ids).pooler_output), dim=-1)
         loss = F.cross_entropy(images @ texts.T / 0.1, colours)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert float(loss.detach()) < 0.05
-    return clip.eval()
+    return Clip(clip.eval(), Size(SIDE, SIDE))
 
 
 class TestTowersThatHaveLearnt:
-    def test_look_at_what_the_word_names(self, learnt: CLIPModel) -> None:
+    def test_look_at_what_the_word_names(self, learnt: Clip) -> None:
         pixels, patches, colours = marked(24, 1_000_000)
-        model = Clip(learnt, Size(SIDE, SIDE)).requires_grad_(True)
         found = [
-            parts_of_clip(model, pixels[i : i + 1], word_ids(int(colours[i]))[None]).places.flatten().argmax() for i in range(len(pixels))
+            parts_of_clip(learnt, pixels[i : i + 1], word_ids(int(colours[i]))[None]).places.flatten().argmax() for i in range(len(pixels))
         ]
         assert np.mean(np.array(found) == patches.numpy()) > 0.9
 
-    def test_what_counts_most_is_missed_most(self, learnt: CLIPModel) -> None:
+    def test_what_counts_most_is_missed_most(self, learnt: Clip) -> None:
         pixels, _, colours = marked(24, 2_000_000)
-        model = Clip(learnt, Size(SIDE, SIDE)).requires_grad_(True)
         losses = []
         for i in range(len(pixels)):
             one, ids = pixels[i : i + 1], word_ids(int(colours[i]))[None]
-            whole = parts_of_clip(model, one, ids)
+            whole = parts_of_clip(learnt, one, ids)
             order = whole.places.flatten().argsort()
-            losses.append([whole.similarity - parts_of_clip(model, without(one, int(patch)), ids).similarity for patch in order[[0, -1]]])
+            losses.append([whole.similarity - parts_of_clip(learnt, without(one, int(patch)), ids).similarity for patch in order[[0, -1]]])
         least, most = np.mean(losses, axis=0)
         assert most > 0.2
         assert abs(least) < most / 4

@@ -77,7 +77,8 @@ class Run:
 
     @property
     def device(self) -> torch.device:
-        return next(self.student.parameters()).device
+        device: torch.device = self.student.device
+        return device
 
     @property
     def out(self) -> Path:
