@@ -121,6 +121,7 @@ def begin(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> Ru
     val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
     require_enough(how, training, val)
     student = build_student(how.student, tokenizer, teacher.dim, how.mimicry.temperature)
+    student.set_attn_implementation("eager")  # on a processor, the fused attention's backward pass takes more than twice as long
     size = sum(p.numel() for p in student.parameters())
     say(f"{len(training.records)} pictures; a student of {size / 1e6:.1f} million parameters, {len(tokenizer)} of them pieces of words")
     student.to("cuda" if torch.cuda.is_available() else "cpu")
