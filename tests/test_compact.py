@@ -127,7 +127,7 @@ def test_order_of_words_and_every_word_count(model: CompactClip) -> None:
 @torch.no_grad()
 def test_embedding_by_length_equals_the_plain_order(model: CompactClip, lengths: list[int]) -> None:
     ids, mask = pad(sentences(lengths))
-    assert torch.allclose(embed_by_length(model.text_tower, ids, mask), model.text_tower(ids, mask), atol=1e-4)
+    assert torch.allclose(embed_by_length(model.text_tower, ids, mask, model.dim), model.text_tower(ids, mask), atol=1e-4)
 
 
 def test_text_tower_equals_transformers_bert() -> None:

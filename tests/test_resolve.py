@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from clip_folder import write_clip
 
 from passerby import resolve
 from passerby.errors import MissingExtra, ModelError
@@ -50,6 +51,14 @@ class TestLoadModel:
         monkeypatch.setitem(sys.modules, "transformers", None)
         with pytest.raises(MissingExtra, match=r"no transformers; pip install 'passerby\[learn\]'"):
             resolve.load_model("openai/clip-vit-base-patch32")
+
+    def test_a_bundled_clip_goes_by_its_name(self, shelf: Path) -> None:
+        write_clip(shelf / "a-clip")
+        assert (resolve.bundled_models(), resolve.bundled_clips()) == (["tiny"], ["a-clip"])
+        assert resolve.load_base("a-clip").name == resolve.load_model("a-clip").name == "a-clip"
+        assert resolve.load_base("a-clip", size="64x32").preprocessing.height == 64
+        with pytest.raises(ModelError, match=r"bundled model \(tiny, a-clip\)"):
+            resolve.load_model("another")
 
     def test_broken_bundled_model(self, shelf: Path) -> None:
         (shelf / "tiny" / "image_tower.onnx").unlink()

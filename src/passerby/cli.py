@@ -224,6 +224,38 @@ def embed(
     raise typer.Exit(show_embeddings(embeddings, out, as_json=json))
 
 
+@app.command(
+    epilog='Example: passerby attention somebody.jpg "a red jacket and a black cap" --model passerby-s --out attention.png'
+)
+def attention(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A crop of a person.")],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What the person may wear.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG, JPEG or WebP file to draw.")] = Path("attention.png"),
+    model: Model = DEFAULT_MODEL,
+    size: InputSize = None,
+    json: Json = False,
+) -> None:
+    """Draw where a model looks when it compares a picture with words: heat over the crop, and the share of each word.
+
+    passerby-s has no attention in its image tower: what each place adds to the similarity is drawn then, and said so. Needs the extra
+    \\[learn].
+    """
+    from passerby.extras import needs_extra
+    from passerby.find.relevance import draw_to
+    from passerby.model.preprocess import read_image
+    from passerby.resolve import load_base
+    from passerby.terminal.finding import show_relevance
+
+    with needs_extra("learn"):
+        from passerby.learn.attention import look
+
+    image = read_image(picture)
+    relevance = look(load_base(model, size=size), image, words)
+    draw_to(out, image, relevance)
+    raise typer.Exit(show_relevance(relevance, picture, out, as_json=json))
+
+
 @app.command(epilog="Example: passerby demo --out demo")
 def demo(
     *,
@@ -405,6 +437,21 @@ def train(config: Config) -> None:
         from passerby.learn.trainer import train as train_model
 
     note(f"the best model is {train_model(read_config(config), note)}")
+
+
+@app.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
+def distil(config: Config) -> None:
+    """Teach a small CLIP what another model knows, as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
+    from passerby.extras import needs_extra
+    from passerby.resolve import load_model
+    from passerby.terminal.console import note
+
+    with needs_extra("learn"):
+        from passerby.learn.distil import distil as distil_model
+        from passerby.learn.distillation import read_distillation
+
+    how = read_distillation(config)
+    note(f"the best student is {distil_model(load_model(how.teacher), how, note)}")
 
 
 @app.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -102,7 +103,7 @@ def _load_base(name: str, size: Size | None) -> Base:
     with needs_extra("learn"):
         from passerby.learn.clip import load_clip
 
-    return load_clip(name, size)
+    return replace(load_clip(str(_BUNDLES / name), size), name=name) if name in bundled_clips() else load_clip(name, size)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -114,12 +115,19 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def bundled_models() -> list[str]:
-    """Names of the models that are installed with Passerby, sorted."""
+    """Names of the bundles that are installed with Passerby, sorted."""
     return sorted(manifest.parent.name for manifest in _BUNDLES.glob(f"*/{MANIFEST}"))
+
+
+def bundled_clips() -> list[str]:
+    """Names of the CLIPs that are installed with Passerby as transformers reads them, sorted; they need the extra [learn]."""
+    return sorted(config.parent.name for config in _BUNDLES.glob(f"*/{CLIP_CONFIG}"))
 
 
 def _bundle(name: str) -> Bundle | None:
     """The bundle of a name; ``None`` for what only torch can load."""
+    if name in bundled_clips():
+        return None
     if name in bundled_models():
         return read_bundle(_BUNDLES / name)
     folder = Path(name)
@@ -130,8 +138,9 @@ def _bundle(name: str) -> Bundle | None:
         return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
         return None
+    installed = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
     raise ModelError(
-        expected=f"a bundled model ({', '.join(bundled_models()) or 'none is installed'}), a folder with a bundle or a CLIP, or a hub id",
+        expected=f"a bundled model ({installed}), a folder with a bundle or a CLIP, or a hub id",
         found=repr(name),
         do="correct the name",
     )

@@ -21,16 +21,16 @@ MOST: Final = 150
 
 _COLUMNS: Final = 5
 _PICTURE: Final = (192, 384)
-_MARGIN: Final = 32
-_GAP: Final = 20
+MARGIN: Final = 32
+GAP: Final = 20
 _FOOT: Final = 52
-_RADIUS: Final = 14
-_PAPER: Final = "#f4f5f7"
-_CARD: Final = "#ffffff"
-_EDGE: Final = "#e1e4e9"
-_EMPTY: Final = "#e9ecf0"
-_INK: Final = "#1b1f26"
-_FAINT: Final = "#7a828e"
+RADIUS: Final = 14
+PAPER: Final = "#f4f5f7"
+CARD: Final = "#ffffff"
+EDGE: Final = "#e1e4e9"
+EMPTY: Final = "#e9ecf0"
+INK: Final = "#1b1f26"
+FAINT: Final = "#7a828e"
 _TITLE_SIZE: Final = 26
 _TITLE_LINES: Final = 3
 _LINE: Final = 34
@@ -47,14 +47,20 @@ def write_sheet(path: Path, sections: Sequence[Section]) -> None:
         QueryError: the name ends in none of these, or there are more than ``MOST`` hits.
         OSError: the file cannot be written.
     """
-    image_format = FORMATS.get(path.suffix.lower())
-    if image_format is None:
-        raise QueryError(expected=f"a sheet that ends in {', '.join(FORMATS)}", found=repr(path.name), do="correct --sheet")
+    image_format = format_of(path, "--sheet")
     people = sum(len(hits) for _, hits in sections)
     if people > MOST:
         raise QueryError(expected=f"at most {MOST} people on a sheet", found=str(people), do="lower -k")
     with replacing(path) as file:
         draw_sheet(sections).save(file, image_format)
+
+
+def format_of(path: Path, option: str) -> str:
+    """Pillow's name of a file's format. Raises ``QueryError`` for a name that ends in none of ``FORMATS``."""
+    image_format = FORMATS.get(path.suffix.lower())
+    if image_format is None:
+        raise QueryError(expected=f"a picture that ends in {', '.join(FORMATS)}", found=repr(path.name), do=f"correct {option}")
+    return image_format
 
 
 def draw_sheet(sections: Sequence[Section]) -> Image.Image:
@@ -64,8 +70,8 @@ def draw_sheet(sections: Sequence[Section]) -> Image.Image:
     """
     columns = max(3, min(_COLUMNS, max((len(hits) for _, hits in sections), default=0)))
     drawn = [_draw_section(title, hits, columns) for title, hits in sections]
-    sheet = Image.new("RGB", (_width(columns), 2 * _MARGIN - _GAP + sum(section.height for section in drawn)), _PAPER)
-    top = _MARGIN
+    sheet = Image.new("RGB", (_width(columns), 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
+    top = MARGIN
     for section in drawn:
         sheet.paste(section, (0, top))
         top += section.height
@@ -73,36 +79,36 @@ def draw_sheet(sections: Sequence[Section]) -> Image.Image:
 
 
 def _draw_section(title: str, hits: Sequence[Hit], columns: int) -> Image.Image:
-    lines = _wrapped(" ".join(title.split()), _width(columns) - 2 * _MARGIN)
-    head = len(lines) * _LINE + _GAP
-    card_height = _PICTURE[1] + _FOOT + _GAP
-    section = Image.new("RGB", (_width(columns), head + math.ceil(len(hits) / columns) * card_height), _PAPER)
+    lines = wrapped(" ".join(title.split()), _width(columns) - 2 * MARGIN)
+    head = len(lines) * _LINE + GAP
+    card_height = _PICTURE[1] + _FOOT + GAP
+    section = Image.new("RGB", (_width(columns), head + math.ceil(len(hits) / columns) * card_height), PAPER)
     draw = ImageDraw.Draw(section)
     for number, line in enumerate(lines):
-        draw.text((_MARGIN, number * _LINE), line, _INK, _font(_TITLE_SIZE))
+        draw.text((MARGIN, number * _LINE), line, INK, font(_TITLE_SIZE))
     for place, hit in enumerate(hits):
         row, column = divmod(place, columns)
-        _draw_card(section, draw, (_MARGIN + column * (_PICTURE[0] + _GAP), head + row * card_height), hit)
+        _draw_card(section, draw, (MARGIN + column * (_PICTURE[0] + GAP), head + row * card_height), hit)
     return section
 
 
 def _width(columns: int) -> int:
-    return 2 * _MARGIN + columns * (_PICTURE[0] + _GAP) - _GAP
+    return 2 * MARGIN + columns * (_PICTURE[0] + GAP) - GAP
 
 
 def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], hit: Hit) -> None:
     left, top = corner
     width, height = _PICTURE
     right, bottom = left + width, top + height
-    draw.rounded_rectangle((left - 1, top - 1, right, bottom + _FOOT), _RADIUS, _CARD, _EDGE)
+    draw.rounded_rectangle((left - 1, top - 1, right, bottom + _FOOT), RADIUS, CARD, EDGE)
     picture = _picture(hit.person)
     if picture is None:
-        picture = Image.new("RGB", _PICTURE, _EMPTY)
-        ImageDraw.Draw(picture).text((width // 2, height // 2), "picture\nnot there", _FAINT, _font(18), anchor="mm", align="center")
+        picture = Image.new("RGB", _PICTURE, EMPTY)
+        ImageDraw.Draw(picture).text((width // 2, height // 2), "picture\nnot there", FAINT, font(18), anchor="mm", align="center")
     sheet.paste(picture, corner, _rounded_top(_PICTURE))
-    draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), _INK, _font(22), anchor="lm")
+    draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
-    draw.text((right - 14, bottom + _FOOT // 2), worth, _FAINT, _font(18), anchor="rm")
+    draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
 
 
 def _picture(person: Person) -> Image.Image | None:
@@ -114,41 +120,41 @@ def _picture(person: Person) -> Image.Image | None:
     if person.box is not None:
         box = person.box
         image = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
-    return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=_EMPTY)
+    return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
 
 
 def _rounded_top(size: tuple[int, int]) -> Image.Image:
     """A mask with two round corners, drawn four times too large for smooth edges."""
     width, height = size
     large = Image.new("L", (width * 4, height * 4), 0)
-    ImageDraw.Draw(large).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), _RADIUS * 4, 255, corners=(True, True, False, False))
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), RADIUS * 4, 255, corners=(True, True, False, False))
     return large.resize(size, Image.Resampling.BOX)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def _wrapped(text: str, width: int) -> tuple[str, ...]:
+def wrapped(text: str, width: int, size: int = _TITLE_SIZE) -> tuple[str, ...]:
     """Lines no wider than ``width`` pixels, at most ``_TITLE_LINES``; what does not fit ends in an ellipsis."""
-    font = _font(_TITLE_SIZE)
+    used = font(size)
     lines = [""]
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
+        if used.getlength(longer) <= width:
             lines[-1] = longer
         elif len(lines) < _TITLE_LINES:
-            lines.append(_shortened(word, font, width))
+            lines.append(shortened(word, used, width))
         else:
-            lines[-1] = _shortened(f"{longer}…", font, width)
+            lines[-1] = shortened(f"{longer}…", used, width)
             break
     return tuple(line for line in lines if line)
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    if font.getlength(text) <= width:
+def shortened(text: str, used: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if used.getlength(text) <= width:
         return text
     text = text.removesuffix("…")[:500]
-    while text and font.getlength(f"{text}…") > width:
+    while text and used.getlength(f"{text}…") > width:
         text = text[:-1]
     return f"{text.rstrip()}…"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
@@ -96,6 +96,11 @@ class Sentence:
 
 Sentences = Mapping[Origin, tuple[Sentence, ...]]
 """What is said of a picture, by origin; only origins that there are."""
+
+
+def captions_by_row(records: Iterable[Record]) -> list[Caption]:
+    """All captions, picture by picture and by origin within each, the best first: the order in which rows count them."""
+    return [caption for record in records for origin in Origin for caption in record.captions if caption.origin is origin]
 
 
 def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[str, Sequence[str]]) -> list[Sentences]:

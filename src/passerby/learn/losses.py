@@ -108,6 +108,24 @@ def pair_losses(
     }
 
 
+def distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """One minus the cosine, row by row, to what the teacher says of the same thing; Yang et al., "CLIP-KD" (CVPR 2024), found that
+    this one loss, the plainest, teaches most."""
+    return 1 - (student * teacher).sum(dim=1).mean()
+
+
+def affinity(student: Tensor, offered: Tensor, teacher: Tensor, offered_by_teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence from whom the teacher finds to whom the student finds; Wu et al., "TinyCLIP" (ICCV 2023), equation 2.
+
+    Args:
+        student, teacher: ``(n, d)``, what both say of the same pictures, or of the same captions.
+        offered, offered_by_teacher: ``(m, d)``, what both say of the same candidates of the other kind.
+    """
+    wanted = (teacher @ offered_by_teacher.T / temperature).log_softmax(dim=1)
+    found = (student @ offered.T / temperature).log_softmax(dim=1)
+    return F.kl_div(found, wanted, reduction="batchmean", log_target=True)
+
+
 class IdentityLoss(nn.Module):
     """Cross-entropy over identities by cosine to one learned prototype each, shared by pictures and words.
 

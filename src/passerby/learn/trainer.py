@@ -31,7 +31,7 @@ from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.allocator import keep_freed_memory
 from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
-from passerby.learn.compact import STRIPES, CompactClip, TextTower, build_like, drop_out
+from passerby.learn.compact import STRIPES, CompactClip, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.losses import IdentityLoss, captions_alike, pair_losses
@@ -290,9 +290,9 @@ def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, standing: 
         if standing.texts:
             texts = standing.texts.embeddings[batch.sentences]
             with torch.no_grad():
-                swapped = embed_by_length(model.text_tower, ids[pairs:], mask[pairs:])
+                swapped = embed_by_length(model.text_tower, ids[pairs:], mask[pairs:], model.dim)
         else:
-            texts, swapped = embed_by_length(model.text_tower, ids, mask).tensor_split([pairs])
+            texts, swapped = embed_by_length(model.text_tower, ids, mask, model.dim).tensor_split([pairs])
     images, texts, swapped = (F.normalize(embedded.float(), dim=-1) for embedded in (images, texts, swapped))
     return images, texts, swapped
 
@@ -306,11 +306,11 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, precision(device), enabled=precision(device) is not torch.float32)
 
 
-def embed_by_length(tower: TextTower, ids: Tensor, mask: Tensor) -> Tensor:
-    """The tower over captions of like length together, each chunk padded to its own longest, in the order given."""
-    device = tower.tokens.weight.device
+def embed_by_length(tower: nn.Module, ids: Tensor, mask: Tensor, dim: int) -> Tensor:
+    """A text tower over captions of like length together, each chunk padded to its own longest, in the order given: ``(n, dim)``."""
+    device = next(tower.parameters()).device
     if not len(ids):
-        return torch.zeros((0, tower.mean_projection.out_features), device=device)
+        return torch.zeros((0, dim), device=device)
     lengths = mask.sum(dim=1)
     order = lengths.argsort()
     embedded = []

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from passerby.find.index import IndexInfo
     from passerby.find.ingest import IndexReport, RemovalReport
     from passerby.find.query import Query
+    from passerby.find.relevance import Relevance
     from passerby.types import Failure, Hit
 
 
@@ -126,6 +127,27 @@ def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int
     note(f"{count} vectors written to {path}" if count else "nothing written: expected pictures or texts, found none; name some")
     show_failures(embeddings.failed)
     return exit_code(count, len(embeddings.failed))
+
+
+def show_relevance(relevance: Relevance, picture: Path, out: Path, *, as_json: bool) -> int:
+    """Say which words and places count, and where they are drawn; returns the exit code."""
+    if as_json:
+        show_json(
+            {
+                "picture": str(picture),
+                "model": relevance.model,
+                "method": relevance.method,
+                "similarity": relevance.similarity,
+                "words": [{"word": word.text, "share": word.share} for word in relevance.words],
+                "places": relevance.places.tolist(),
+                "out": str(out),
+            }
+        )
+    else:
+        show_table(("word", "share"), [(word.text, f"{word.share:.0%}") for word in relevance.words])
+        console_on(stderr=False).print(f"similarity {relevance.similarity:.3f}; {relevance.method}", highlight=False)
+    (note if as_json else console_on(stderr=False).print)(f"drawn: {printable(out)}")
+    return ALL_DONE
 
 
 def show_demo(demo: Demo, *, as_json: bool) -> int:
