@@ -224,9 +224,7 @@ def embed(
     raise typer.Exit(show_embeddings(embeddings, out, as_json=json))
 
 
-@app.command(
-    epilog='Example: passerby attention somebody.jpg "a red jacket and a black cap" --model passerby-s --out attention.png'
-)
+@app.command(epilog='Example: passerby attention somebody.jpg "a red jacket and a black cap" --model passerby-s --out attention.png')
 def attention(
     picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A crop of a person.")],
     words: Annotated[str, typer.Argument(metavar="WORDS", help="What the person may wear.")],
