@@ -9,7 +9,8 @@ import pytest
 from passerby.errors import ConfigError
 from passerby.learn.config import Losses, Optimiser, Stage, TrainConfig, read_config
 
-CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("passerby-*/*.toml"))
+FOLDER = Path(__file__).parent.parent / "configs"
+CONFIGS = sorted([*FOLDER.glob("passerby-s/*.toml"), *FOLDER.glob("ablation/*.toml")])
 MINIMAL = 'data = "people"\nout = "run"\n[[stages]]\nheight = 64\nwidth = 32\nepochs = 2\n'
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from passerby.words.attributes import parse
 from passerby.words.lexicon import lexicon
-from passerby.words.slips import meant, mended
+from passerby.words.slips import is_english, meant, mended
 
 TELLING = [word for group in lexicon().telling.values() for word in group]
 
@@ -113,3 +113,13 @@ def test_a_text_is_mended_and_one_in_another_language_is_not(written: str, right
 @given(st.text())
 def test_mending_twice_is_mending_once(text: str) -> None:
     assert mended(mended(text)) == mended(text)
+
+
+@pytest.mark.parametrize("text", ["red", "a man in a redd jaket", "jacket, blue", ""])
+def test_english_is_told(text: str) -> None:
+    assert is_english(text)
+
+
+@pytest.mark.parametrize("text", ["eine Frau in roter Jacke", "un manteau rouge", "frobnicated zorbly"])
+def test_other_languages_are_told_from_english(text: str) -> None:
+    assert not is_english(text)

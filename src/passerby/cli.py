@@ -146,6 +146,7 @@ def search(
     from passerby.words.attributes import parse as parse_words
     from passerby.words.filters import described, read_filters
     from passerby.words.lexicon import Part
+    from passerby.words.slips import is_english
 
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
     said = " ".join(words or ())
@@ -163,7 +164,7 @@ def search(
 
         write_sheet(sheet, [(query.text, hits)])
     asked_for = [one.asked for one in filters]
-    foreign = "" if parse_words(said).says_something else said
+    foreign = "" if is_english(said) or parse_words(said).says_something else said
     raise typer.Exit(
         show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], filters=asked_for, not_understood=foreign, as_json=json)
     )

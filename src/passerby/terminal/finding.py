@@ -75,7 +75,7 @@ def show_hits(
         fits: of each hit, how well it fits each part of the question.
         unlikely: who was found but is less likely than was asked for.
         filters: as they were asked for.
-        not_understood: a description of which nothing was understood.
+        not_understood: a description of which nothing was understood, not even that it is English.
     """
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")

@@ -51,8 +51,12 @@ def mended(text: str) -> str:
 
 def readings(words: Sequence[str]) -> list[str]:
     """What each word of a text, in lower case, is meant to be; in another language than English, itself."""
-    is_english = sum(map(_is_expected, words)) >= _ENGLISH * len(words)
-    return [meant(word) for word in words] if is_english else list(words)
+    return [meant(word) for word in words] if _are_english(words) else list(words)
+
+
+def is_english(text: str) -> bool:
+    """Whether a description's words are those of English ones, usual slips included; true of a text without words."""
+    return _are_english([word.lower() for word in WORD.findall(text)])
 
 
 def is_word(word: str) -> bool:
@@ -85,6 +89,10 @@ def meant(word: str) -> str:
     most = max(odds.values(), default=0)
     likeliest = [other for other in near if odds[other] == most]
     return likeliest[0] if most >= _LEAST and len({_meaning(other) for other in likeliest}) == 1 else word
+
+
+def _are_english(words: Sequence[str]) -> bool:
+    return sum(map(_is_expected, words)) >= _ENGLISH * len(words)
 
 
 def _as_written(written: str, read: str) -> str:
