@@ -23,6 +23,8 @@ _ROOM, _ROW = 3.2, 0.5
 """Heights in inches: of the part with accuracies, and of a row of the strip below."""
 _LARGEST: Final = 950
 """Area of the largest model's disc, in square points."""
+_LIFT: Final = 8.0
+"""How much higher or lower than its disc a label stands by turns, in points."""
 _STYLE: Final[Any] = {
     "font.size": 10,
     "text.color": _INK,
@@ -68,7 +70,7 @@ def draw_run(run: Mapping[str, Any], path: Path) -> None:
     require_format(path)
     points = [_Point(m["name"], m["image_tower"]["latency_ms"]["p50"], m["rank1"], m["bytes"]) for m in run["models"]]
     title = f"{run['machine']['processor']}, {run['threads']} threads"
-    known = [point for point in points if point.rank1 is not None]
+    known = sorted((point for point in points if point.rank1 is not None), key=lambda point: point.milliseconds)
     unknown = sorted((point for point in points if point.rank1 is None), key=lambda point: -point.milliseconds)
     with mpl.rc_context(_STYLE):
         strip = _ROW * max(1, len(unknown))
@@ -76,8 +78,8 @@ def draw_run(run: Mapping[str, Any], path: Path) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(_ROOM, strip))
         _latency_axis(below, points)
         largest = max(point.bytes for point in points)
-        for point in known:
-            _draw(above, point, point.rank1 or 0.0, largest, _KNOWN)
+        for place, point in enumerate(known):
+            _draw(above, point, point.rank1 or 0.0, largest, _KNOWN, lift=-_LIFT if place % 2 else _LIFT)
         for row, point in enumerate(unknown):
             _draw(below, point, row, largest, _UNKNOWN)
         above.set_title(title, loc="left", fontsize=10)
@@ -92,7 +94,8 @@ def draw_run(run: Mapping[str, Any], path: Path) -> None:
             figure.savefig(file, format=path.suffix.lower().lstrip("."), dpi=150)
 
 
-def _draw(axes: Axes, point: _Point, height: float, largest: int, colour: str) -> None:
+def _draw(axes: Axes, point: _Point, height: float, largest: int, colour: str, lift: float = 0.0) -> None:
+    """A disc and its label beside it, so many typographic points higher: labels of models that are about as good do not meet then."""
     area = max(12.0, _LARGEST * point.bytes / largest)
     axes.scatter([point.milliseconds], [height], s=area, color=colour, alpha=0.45, linewidth=0)
     axes.scatter([point.milliseconds], [height], s=9, color=colour, linewidth=0)
@@ -100,7 +103,7 @@ def _draw(axes: Axes, point: _Point, height: float, largest: int, colour: str) -
     middle = float(np.sqrt(np.prod(axes.get_xlim())))
     beside, side = (area**0.5 / 2 + 4, "left") if point.milliseconds < middle else (-(area**0.5) / 2 - 4, "right")
     axes.annotate(
-        label, (point.milliseconds, height), (beside, 0), textcoords="offset points", ha=side, va="center", fontsize=8, color=_INK
+        label, (point.milliseconds, height), (beside, lift), textcoords="offset points", ha=side, va="center", fontsize=8, color=_INK
     )
 
 
