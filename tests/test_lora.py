@@ -163,6 +163,12 @@ class TestPresets:
         assert (made.optimiser.image_rate, made.optimiser.head_rate, made.optimiser.text_rate) == (RATES[learns], RATES[learns], 0.5)
         assert adaptation(clip, learns=learns).optimiser == preset(clip, learns).optimiser
 
+    @pytest.mark.parametrize("learns", ["heads", "all"])
+    def test_what_is_of_lora_is_refused_where_lora_does_not_learn(self, clip: Base, learns: str) -> None:
+        with pytest.raises(ConfigError, match=f"nothing of LoRA with learns = {learns}, found rank, targets;"):
+            adaptation(clip, learns=learns, rank=8, targets=["q"])
+        assert adaptation(clip, learns=learns, rank=None).learns == learns
+
     def test_there_are_committed_recipes(self) -> None:
         assert len(CONFIGS) == 2
 

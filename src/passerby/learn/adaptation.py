@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from passerby.errors import ConfigError
 from passerby.learn.base import Base
 from passerby.learn.compact import CompactClip
 from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, read_toml, require
@@ -117,15 +118,18 @@ def adaptation(base: Base, config: Path | None = None, **changes: object) -> Ada
         changes: keys of :class:`Lora` or of :class:`Adaptation`; ``None`` changes nothing. A rank alone takes twice itself as alpha.
 
     Raises:
-        ConfigError: a file that cannot be read, or a key that is unknown or has a wrong value.
+        ConfigError: a file that cannot be read, a key that is unknown or has a wrong value, or one of LoRA's where LoRA does not learn.
     """
     said = read_toml(config) if config else {}
     learns = str(changes.get("learns") or said.get("learns", "lora"))
     table = _merged(dataclasses.asdict(preset(base, learns)), said)
     given = {key: value for key, value in changes.items() if value is not None}
+    own = [f.name for f in dataclasses.fields(Lora) if f.name in given]
+    if own and learns != "lora":
+        raise ConfigError(expected=f"nothing of LoRA with learns = {learns}", found=", ".join(own), do="leave it out, or let LoRA learn")
     if "rank" in given:
         given.setdefault("alpha", 2 * given["rank"])  # type: ignore[operator]
-    of_lora = {key: given.pop(key) for key in [f.name for f in dataclasses.fields(Lora)] if key in given}
+    of_lora = {f.name: given.pop(f.name) for f in dataclasses.fields(Lora) if f.name in given}
     built: Adaptation = build(Adaptation, _merged(table, {**given, "lora": of_lora} if of_lora else given), "")
     return built
 
