@@ -18,9 +18,10 @@ from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.batches import captions_by_row, tokenise
+from passerby.learn.checkpoint import CHECKPOINT
 from passerby.learn.clip import load_clip
 from passerby.learn.config import Optimiser, Pixels, Words
-from passerby.learn.distil import CHECKPOINT, STUDENT, distil
+from passerby.learn.distil import STUDENT, distil
 from passerby.learn.distillation import Distillation, Mimicry, Student, Tower, read_distillation
 from passerby.learn.losses import affinity, distance
 from passerby.learn.student import train_tokenizer, waves

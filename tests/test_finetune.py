@@ -24,8 +24,9 @@ from train_small import prepare
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.adapter import attach, read_card
+from passerby.learn.checkpoint import CHECKPOINT
 from passerby.learn.config import Losses
-from passerby.learn.finetune import BEST, CHECKPOINT, finetune
+from passerby.learn.finetune import BEST, finetune
 from passerby.measure.evaluate import evaluate
 from passerby.resolve import load_base
 from passerby.types import Split

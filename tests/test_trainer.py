@@ -22,7 +22,7 @@ from torch import nn
 from train_small import config, prepare, started
 
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn import trainer
+from passerby.learn import checkpoint, trainer
 from passerby.learn.batches import Batch
 from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
@@ -348,12 +348,12 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_full_disk_is_said_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
     kept = tmp_path / "checkpoint.pt"
-    trainer.save(kept, {"step": 1})
+    checkpoint.save(kept, {"step": 1})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
     try:
         with pytest.raises(OSError, match=r"checkpoint\.pt cannot be written"):
-            trainer.save(kept, {"step": 2, "weights": torch.zeros(10_000)})
+            checkpoint.save(kept, {"step": 2, "weights": torch.zeros(10_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert torch.load(kept, weights_only=True) == {"step": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
     unfinished = path.with_name(f"{path.name}-{os.getpid()}.unfinished")
     try:
-        with unfinished.open("w+b") as file:
+        with _naming(path), unfinished.open("w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,10 +35,22 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         draft = work / "new"
         draft.mkdir()
-        yield draft
+        with _naming(path):
+            yield draft
         _swap(draft, path, aside=work / "old")
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let a full disk be said with the name of what was being written, which the system leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = str(path)
+        raise
 
 
 def _swap(new: Path, path: Path, aside: Path) -> None:

@@ -21,9 +21,10 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
 from passerby.data.datasets import load_dataset
-from passerby.errors import ConfigError, DatasetError, ModelError
+from passerby.errors import DatasetError, ModelError
 from passerby.learn.allocator import keep_freed_memory
 from passerby.learn.batches import Batch, captions_by_row, store_pictures
+from passerby.learn.checkpoint import Checkpoint, Progress
 from passerby.learn.clip import ClipImageTower, ClipTextTower
 from passerby.learn.config import PLACES, Stage, TrainConfig
 from passerby.learn.distillation import Distillation
@@ -34,14 +35,12 @@ from passerby.learn.teacher import Answers, ask_teacher
 from passerby.learn.torch_encoder import load_tokenizer
 from passerby.learn.trainer import (
     Log,
-    Progress,
     autocast,
     batches_from,
     drawn_ahead,
     embed_by_length,
     precision,
     require_questions,
-    save,
     set_rates,
 )
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
@@ -50,7 +49,6 @@ from passerby.measure.evaluate import evaluate
 from passerby.model.encoder import Encoder
 from passerby.types import Dataset, ModelDigest, Record, Split
 
-CHECKPOINT = "checkpoint.pt"
 STUDENT = "student"
 """The folder in ``out`` with the best student so far, as plain transformers reads a CLIP."""
 
@@ -72,6 +70,7 @@ class Run:
     tokenizer: CLIPTokenizer
     student: CLIPModel
     optimiser: torch.optim.Optimizer
+    checkpoint: Checkpoint
     progress: Progress
     log: Log
 
@@ -128,9 +127,10 @@ def begin(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> Ru
     answers = Answers(*(part.to(student.device) for part in ask_teacher(teacher, training.records, out, say)))
     optimiser = build_optimiser(student, how)
     taught_by = (teacher.name, teacher.digest)
-    progress = resume(out / CHECKPOINT, how, taught_by, student, optimiser)
+    checkpoint = Checkpoint(out, {**recipe(how), "teacher": taught_by}, {"weights": student, "optimiser": optimiser})
+    progress = checkpoint.resume()
     log = Log(out / "log.jsonl", say, progress.step)
-    return Run(how, plan_of(how), taught_by, training, val, answers, tokenizer, student, optimiser, progress, log)
+    return Run(how, plan_of(how), taught_by, training, val, answers, tokenizer, student, optimiser, checkpoint, progress, log)
 
 
 def training_words(dataset: Dataset, drawn: tuple[Record, ...]) -> list[str]:
@@ -192,7 +192,7 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
         if epoch_ends and ((epoch + 1) % run.how.judge_every == 0 or epoch + 1 == stage.epochs):
             judge(run)
         if epoch_ends or time.monotonic() - saved > run.how.checkpoint_minutes * 60:
-            save(run.out / CHECKPOINT, checkpoint(run))
+            run.checkpoint.write(run.progress)
             saved = time.monotonic()
 
 
@@ -255,32 +255,3 @@ def judge(run: Run) -> None:
 def recipe(how: Distillation) -> dict[str, Any]:
     """What is done, not where."""
     return {key: value for key, value in asdict(how).items() if key not in PLACES}
-
-
-def checkpoint(run: Run) -> dict[str, Any]:
-    return {
-        "recipe": recipe(run.how),
-        "taught_by": run.taught_by,
-        "weights": run.student.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "progress": asdict(run.progress),
-    }
-
-
-def resume(
-    path: Path, how: Distillation, taught_by: tuple[str, ModelDigest], student: CLIPModel, optimiser: torch.optim.Optimizer
-) -> Progress:
-    """Load the checkpoint, where there is one, into the student and the optimiser."""
-    if not path.exists():
-        return Progress()
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    changed = [key for key, value in recipe(how).items() if state["recipe"].get(key) != value]
-    if changed or state["taught_by"] != taught_by:
-        raise ConfigError(
-            expected=f"a checkpoint of this config in {path.parent}",
-            found=f"one with another {', '.join(changed) or 'teacher'}",
-            do="choose another `out` or remove the folder",
-        )
-    student.load_state_dict(state["weights"])
-    optimiser.load_state_dict(state["optimiser"])
-    return Progress(**state["progress"])

@@ -28,6 +28,7 @@ from passerby.learn.adapter import adapter_weights, write_adapter
 from passerby.learn.allocator import keep_freed_memory
 from passerby.learn.base import Base
 from passerby.learn.batches import Batch, store_pictures
+from passerby.learn.checkpoint import Checkpoint, Progress, Stateful, save
 from passerby.learn.compact import CompactClip
 from passerby.learn.config import Optimiser, Stage, TrainConfig
 from passerby.learn.gradcache import Chunk, cached_backward, plain_backward
@@ -36,30 +37,16 @@ from passerby.learn.losses import pair_losses
 from passerby.learn.memory import Candidates, Pairs
 from passerby.learn.saved import require_vacant, save_base
 from passerby.learn.torch_encoder import load_tokenizer
-from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, require_questions, save, set_rates
+from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, require_questions, set_rates
 from passerby.learn.training_set import TrainingSet, training_set
 from passerby.learn.vary import Pictures, Variation, vary
 from passerby.measure.evaluate import evaluate
 from passerby.types import Dataset, Split
 
-CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
 FEW = 50
 """With fewer captions than this, what an adapter learns is mostly these very pictures."""
 SPLIT_ADVICE = "add a column `split`: train for most people, val for the others"
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands; part of every checkpoint.
-
-    Args:
-        waited: judgements in a row that were no better than the best.
-    """
-
-    step: int = 0
-    best_rank1: float = -1.0
-    waited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +67,7 @@ class Run:
     adapted: PeftModel | None
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    checkpoint: Checkpoint
     progress: Progress
     log: Log
     folder: Path
@@ -136,8 +124,11 @@ def begin(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[
         base.model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(base.model, how.optimiser)
     scaler = torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16)
-    progress = resume(folder / CHECKPOINT, base, how, optimiser, scaler)
-    return Run(base, how, plan, training, val, adapted, optimiser, scaler, progress, Log(folder / "log.jsonl", say, progress.step), folder)
+    parts: dict[str, Stateful] = {"weights": Learning(base.model), "optimiser": optimiser, "scaler": scaler}
+    checkpoint = Checkpoint(folder, {**asdict(how), "base": base.digest}, parts)
+    progress = checkpoint.resume()
+    log = Log(folder / "log.jsonl", say, progress.step)
+    return Run(base, how, plan, training, val, adapted, optimiser, scaler, checkpoint, progress, log, folder)
 
 
 def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
@@ -221,7 +212,7 @@ def learn(run: Run, say: Callable[[str], None]) -> None:
         if judged:
             judge(run)
         if judged or time.monotonic() - saved > run.how.checkpoint_minutes * 60:
-            save(run.folder / CHECKPOINT, checkpoint(run))
+            run.checkpoint.write(run.progress)
             saved = time.monotonic()
     if taken := run.progress.step - first:
         say(f"{taken} steps, {spent / taken:.1f} s each")
@@ -286,14 +277,14 @@ def require_finite(run: Run, batch: Batch, value: Tensor, parts: dict[str, Tenso
     """Raises ``ModelError`` for a value that is not; what was good until then becomes the checkpoint."""
     if value.isfinite():
         return
-    save(run.folder / CHECKPOINT, checkpoint(run))
+    run.checkpoint.write(run.progress)
     names = [run.training.records[row].name for row in batch.pictures.tolist()]
     told = ", ".join(f"{name} {float(part.detach()):.3g}" for name, part in parts.items())
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     raise ModelError(
         expected=f"a finite loss and gradient at step {run.progress.step + 1}",
         found=f"{told} on {', '.join(names[:3])}{more}",
-        do=f"lower the rates and name another --out; {run.folder / CHECKPOINT} keeps what was learnt before this step",
+        do=f"lower the rates and name another --out; {run.checkpoint.path} keeps what was learnt before this step",
     )
 
 
@@ -308,13 +299,13 @@ def judge(run: Run) -> None:
             return
         run.progress.best_rank1, run.progress.waited = report["rank1"], 0
     kept = {key: report[key] for key in ("rank1", "mAP", "queries", "protocol") if key in report}
-    save(run.folder / BEST, {"weights": weights(run.base.model), "step": run.progress.step, "val": kept})
+    save(run.folder / BEST, {"weights": Learning(run.base.model).state_dict(), "step": run.progress.step, "val": kept})
 
 
 def finish(run: Run, out: Path) -> None:
     """The best adapter or model, from the run's folder to its own."""
     best = torch.load(run.folder / BEST, weights_only=True, map_location="cpu")
-    run.base.model.load_state_dict(best["weights"], strict=False)
+    Learning(run.base.model).load_state_dict(best["weights"])
     recipe = {**asdict(run.how), "batch_size": run.plan.optimiser.batch_size}
     trained = {"step": best["step"], "val": best["val"], "recipe": recipe, "captioned_pictures": len(run.training.records)}
     if run.adapted is None:
@@ -335,9 +326,17 @@ def learning(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    """The numbers that learn, by name, on the processor."""
-    return {name: parameter.detach().cpu() for name, parameter in learning(model).items()}
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """The numbers of a model that learn, by name, on the processor."""
+
+    model: nn.Module
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().cpu() for name, parameter in learning(self.model).items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(state, strict=False)
 
 
 def build_optimiser(model: nn.Module, how: Optimiser) -> torch.optim.Optimizer:
@@ -350,32 +349,3 @@ def build_optimiser(model: nn.Module, how: Optimiser) -> torch.optim.Optimizer:
         [{"params": parameters, "lr": rate, "peak": rate, "weight_decay": how.weight_decay} for rate, parameters in groups.items()],
         fused=True,
     )
-
-
-def checkpoint(run: Run) -> dict[str, Any]:
-    return {
-        "base": run.base.digest,
-        "how": asdict(run.how),
-        "weights": weights(run.base.model),
-        "optimiser": run.optimiser.state_dict(),
-        "scaler": run.scaler.state_dict(),
-        "progress": asdict(run.progress),
-    }
-
-
-def resume(path: Path, base: Base, how: Adaptation, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Progress:
-    """Load the checkpoint, where there is one, into the adapter, the optimiser and the scaler."""
-    if not path.exists():
-        return Progress()
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    changed = [key for key, value in asdict(how).items() if state["how"].get(key) != value]
-    if state["base"] != base.digest or changed:
-        raise ConfigError(
-            expected=f"a checkpoint of this run in {path.parent}",
-            found=f"one with another {', '.join(changed) or 'base'}",
-            do="choose another --out or remove that folder",
-        )
-    base.model.load_state_dict(state["weights"], strict=False)
-    optimiser.load_state_dict(state["optimiser"])
-    scaler.load_state_dict(state["scaler"])
-    return Progress(**state["progress"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +30,7 @@ from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.allocator import keep_freed_memory
 from passerby.learn.batches import Batch, draw_batch, resized, store_pictures
+from passerby.learn.checkpoint import Checkpoint, Progress, save
 from passerby.learn.compact import STRIPES, CompactClip, build_like, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.from_bundle import load_compact
@@ -63,14 +63,6 @@ SETTLING = 128
 """Pictures at most whose statistics a folded model's new batch norms start with."""
 
 
-@dataclass(slots=True)
-class Progress:
-    """Where a run stands; part of every checkpoint."""
-
-    step: int = 0
-    best_rank1: float = -1.0
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
     """All that the steps of a run share."""
@@ -81,6 +73,7 @@ class Run:
     tokenizer: Tokenizer
     trained: nn.ModuleDict
     optimiser: torch.optim.Optimizer
+    checkpoint: Checkpoint
     progress: Progress
     log: Log
 
@@ -145,8 +138,15 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(device)
     model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(model, identity_loss, config.optimiser)
-    progress = resume(out / "checkpoint.pt", config, trained, optimiser)
-    return Run(config, training, val, cutting, trained, optimiser, progress, Log(out / "log.jsonl", say, progress.step))
+    checkpoint = Checkpoint(out, recipe(config), {"weights": trained, "optimiser": optimiser})
+    progress = checkpoint.resume()
+    log = Log(out / "log.jsonl", say, progress.step)
+    return Run(config, training, val, cutting, trained, optimiser, checkpoint, progress, log)
+
+
+def recipe(config: TrainConfig) -> dict[str, Any]:
+    """What is done, not where."""
+    return {key: value for key, value in asdict(config).items() if key not in PLACES}
 
 
 def finish(run: Run, say: Callable[[str], None]) -> None:
@@ -178,7 +178,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
         if epoch_ends and ((epoch + 1) % config.judge_every == 0 or epoch + 1 == stage.epochs):
             judge(run, stage)
         if epoch_ends or time.monotonic() - saved > config.checkpoint_minutes * 60:
-            save(run.out / "checkpoint.pt", checkpoint(run))
+            run.checkpoint.write(progress)
             saved = time.monotonic()
 
 
@@ -449,46 +449,6 @@ def stage_spans(config: TrainConfig, training: TrainingSet) -> Iterator[tuple[St
 
 def total_steps(config: TrainConfig, training: TrainingSet) -> int:
     return sum(steps for _, _, steps in stage_spans(config, training))
-
-
-def checkpoint(run: Run) -> dict[str, Any]:
-    return {
-        "config": asdict(run.config),
-        "weights": run.trained.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "progress": asdict(run.progress),
-    }
-
-
-def resume(path: Path, config: TrainConfig, trained: nn.ModuleDict, optimiser: torch.optim.Optimizer) -> Progress:
-    """Load the checkpoint, where there is one, into the weights and the optimiser."""
-    if not path.exists():
-        return Progress()
-    state = torch.load(path, weights_only=True, map_location="cpu")
-    if changed := [key for key, value in asdict(config).items() if key not in PLACES and state["config"].get(key) != value]:
-        raise ConfigError(
-            expected=f"a checkpoint of this config in {path.parent}",
-            found=f"one with another {', '.join(changed)}",
-            do="choose another `out` or remove the folder",
-        )
-    trained.load_state_dict(state["weights"])
-    optimiser.load_state_dict(state["optimiser"])
-    return Progress(**state["progress"])
-
-
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a file whole or not at all. Raises ``OSError``."""
-    unfinished = path.with_suffix(".part")
-    try:
-        with unfinished.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch's own, in which what the disk said is lost
-        unfinished.unlink(missing_ok=True)
-        reason = error.strerror if isinstance(error, OSError) else "is the disk full?"
-        raise OSError(f"{path} cannot be written: {reason}") from error
-    unfinished.replace(path)
 
 
 class Log:

@@ -1,0 +1,38 @@
+"""Files and folders that are there as a whole or not at all."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from passerby.atomic import replacing, replacing_folder
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_said_with_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="kept"), replacing(path) as file:
+        file.write(b"new")
+        full()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_said_with_the_folder_and_leaves_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"old")
+    with pytest.raises(OSError, match="kept"), replacing_folder(folder) as draft:
+        (draft / "file").write_bytes(b"new")
+        full()
+    assert (folder / "file").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_another_fault_keeps_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), replacing(tmp_path / "kept"):
+        (tmp_path / "elsewhere").read_bytes()
