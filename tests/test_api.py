@@ -1,11 +1,16 @@
 """The public API is these names; whoever changes it changes this test on purpose."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from crops import write_crops
 
 import passerby
+
+README = Path(__file__).parents[1] / "README.md"
 
 PUBLIC = ["Index", "PasserbyError", "ask", "evaluate", "index_paths", "load_dataset", "load_model", "search"]
 
@@ -26,3 +31,14 @@ def test_core_never_loads_torch(module: str) -> None:
     program = f"import sys, {module}; print(sorted({{'torch', 'onnx', 'transformers'}} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_readme_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    write_crops(tmp_path / "my-crops", 6)
+    model = passerby.load_model("passerby-s")
+    with passerby.Index.create(Path("my-index"), model) as index:
+        passerby.index_paths(index, model, [Path("my-crops")])
+    exec(example, {})
+    assert len(capsys.readouterr().out.splitlines()) == 5

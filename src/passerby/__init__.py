@@ -1,4 +1,4 @@
-"""Find people in photos and video by what they wear.
+"""Find people in photos by what they wear.
 
 The names below are the public API. They are loaded when they are first used, so that ``import passerby`` is quick.
 """

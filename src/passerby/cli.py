@@ -14,7 +14,7 @@ from passerby.types import Precision, Split
 
 app = typer.Typer(
     name="passerby",
-    help="Find people in photos and video by what they wear.",
+    help="Find people in photos by what they wear.",
     epilog='Start with: passerby index FOLDER, then: passerby search "a person wearing a red jacket"',
     no_args_is_help=True,
     add_completion=False,
@@ -505,7 +505,7 @@ def merge(
         typer.Option("--base", metavar="MODEL", help="The adapter's base, if it has another name now.", show_default="its name then"),
     ] = None,
 ) -> None:
-    """Add an adapter to its base for good: a model as fast as its base, refused unless it says the same. Needs the extra \\[learn]."""
+    """Add an adapter to its base for good, refused unless it says the same; a run then costs what the base costs. Needs \\[learn]."""
     from passerby.extras import needs_extra
     from passerby.resolve import load_base_of
     from passerby.terminal.console import note
@@ -522,7 +522,7 @@ def export(
     source: Annotated[str, typer.Argument(metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")],
     *,
     out: OutBundle,
-    name: Annotated[str, typer.Option("--name", help="What the bundle calls itself.")] = DEFAULT_MODEL,
+    name: Annotated[str | None, typer.Option("--name", help="What the bundle calls itself.", show_default="the name of --out")] = None,
     size: InputSize = None,
 ) -> None:
     """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
@@ -535,6 +535,7 @@ def export(
         from passerby.deploy.export import export_base, export_run
         from passerby.learn.config import read_config
 
+    name = name or out.resolve().name
     from_run = source.endswith(".toml")
     bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
