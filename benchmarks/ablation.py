@@ -1,8 +1,8 @@
 """What each row of the ablation was worth on val: Rank-1 and mAP, and the paired difference to the row it is compared with.
 
-    python benchmarks/ablation.py configs/ablation/*.toml --against pictures
+    python benchmarks/ablation.py configs/ablation/*.toml --against base
 
-Every config has been run by ``passerby train``. A row that was run with other seeds too (``pictures-2.toml`` beside ``pictures.toml``)
+Every config has been run by ``passerby train``. A row that was run with other seeds too (``base-seed2.toml`` beside ``base.toml``)
 is averaged over them, query by query.
 """
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from passerby.learn.config import read_config
 from passerby.measure.metrics import bootstrap
 
-SEED = re.compile(r"-\d+$")
+SEED = re.compile(r"-seed\d+$")
 
 
 def main() -> None:
