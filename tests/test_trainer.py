@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_clip import small_clip
 from torch import nn
 from train_small import config, prepare, started
 
@@ -122,6 +123,24 @@ def test_the_best_on_val_is_kept_with_its_preprocessing(folder: Path, undisturbe
         assert answers["rank"].tolist() == evaluation.per_query.first_hit_rank.tolist()
         assert answers["precision"].tolist() == evaluation.per_query.average_precision.tolist()
     assert found == max(reports) == state(undisturbed)["progress"]["best_rank1"]
+
+
+@pytest.mark.parametrize("average", [0.0, 0.5, 0.9])
+def test_what_is_judged_is_the_average_over_the_steps(folder: Path, tmp_path: Path, average: float) -> None:
+    small = config(folder, "unused")
+    one_stage = replace(small, out=str(tmp_path), stages=small.stages[:1], optimiser=replace(small.optimiser, average=average))
+    tokenizer = (folder / "tokenizer.json").read_bytes()
+    run = begin(one_stage, small_clip(tokenizer), tokenizer, print)
+    seen: list[dict[str, torch.Tensor]] = []
+    run.optimiser.register_step_post_hook(lambda *_: seen.append({n: t.clone() for n, t in run.model.state_dict().items()}))
+    finish(run, print)
+    assert len(seen) == 10
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = {name: average * expected[name] + (1 - average) * weight for name, weight in weights.items()}
+    for name, weight in run.judged.state_dict().items():
+        if weight.is_floating_point():
+            torch.testing.assert_close(weight, expected[name])
 
 
 def test_a_finished_run_has_nothing_left_to_do(folder: Path, undisturbed: Path) -> None:
@@ -313,7 +332,7 @@ def mute(folder: Path, out: Path) -> None:
 def state(out: Path) -> dict[str, Any]:
     """A checkpoint, but for the config, which names its folder."""
     loaded: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True, mmap=True)
-    return {key: loaded[key] for key in ("weights", "optimiser", "progress")}
+    return {key: loaded[key] for key in ("weights", "averaged", "optimiser", "progress")}
 
 
 def leaves(value: Any) -> Iterator[Any]:

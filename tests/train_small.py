@@ -42,7 +42,7 @@ def config(folder: Path, out: str) -> TrainConfig:
         checkpoint_minutes=0.0,
         words=Words(max_tokens=24),
         pixels=Pixels(padding=3),
-        optimiser=Optimiser(batch_size=3, pictures_per_identity=2, frozen_text_layers=1),
+        optimiser=Optimiser(batch_size=3, pictures_per_identity=2, frozen_text_layers=1, average=0.5),
     )
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
@@ -72,6 +73,7 @@ class Run:
     val: Dataset
     tokenizer: Tokenizer
     trained: nn.ModuleDict
+    averaged: AveragedModel
     optimiser: torch.optim.Optimizer
     checkpoint: Checkpoint
     progress: Progress
@@ -80,6 +82,12 @@ class Run:
     @property
     def model(self) -> CompactClip:
         model: CompactClip = self.trained["model"]  # type: ignore[assignment]
+        return model
+
+    @property
+    def judged(self) -> CompactClip:
+        """The average of the weights over the steps."""
+        model: CompactClip = self.averaged.module  # type: ignore[assignment]
         return model
 
     @property
@@ -138,10 +146,11 @@ def begin(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callab
     trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(device)
     model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(model, identity_loss, config.optimiser)
-    checkpoint = Checkpoint(out, recipe(config), {"weights": trained, "optimiser": optimiser})
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.average), use_buffers=True)  # type: ignore[no-untyped-call]
+    checkpoint = Checkpoint(out, recipe(config), {"weights": trained, "averaged": averaged, "optimiser": optimiser})
     progress = checkpoint.resume()
     log = Log(out / "log.jsonl", say, progress.step)
-    return Run(config, training, val, cutting, trained, optimiser, checkpoint, progress, log)
+    return Run(config, training, val, cutting, trained, averaged, optimiser, checkpoint, progress, log)
 
 
 def recipe(config: TrainConfig) -> dict[str, Any]:
@@ -172,6 +181,7 @@ def run_stage(run: Run, stage: Stage, first_step: int, pictures: Pictures) -> No
         torch.manual_seed(config.seed * 1_000_003 + step)
         set_rates(run.optimiser, step, steps, config.optimiser)
         losses = take_step(run.trained, run.optimiser, pictures, batch, stage, standing, config.optimiser.clip)
+        run.averaged.update_parameters(run.model)
         progress.step = step + 1
         run.log.step(progress.step, steps, len(batch.identities), losses)
         epoch_ends = progress.step == first_step + (epoch + 1) * per_epoch
@@ -324,14 +334,14 @@ def judge(run: Run, stage: Stage) -> None:
     """Evaluate on val; keep the weights where they are the best yet. Without a val split the latest are kept."""
     preprocessing = preprocessing_of(stage)
     if run.val.records:
-        evaluation = evaluate(TorchEncoder(run.model, run.tokenizer, preprocessing, precision(run.device)), run.val)
+        evaluation = evaluate(TorchEncoder(run.judged, run.tokenizer, preprocessing, precision(run.device)), run.val)
         run.log.epoch(run.progress.step, evaluation.to_json())
         if evaluation.metrics.rank1.mean <= run.progress.best_rank1:
             return
         run.progress.best_rank1 = evaluation.metrics.rank1.mean
         with replacing(run.out / ANSWERS) as file:
             np.savez(file, rank=evaluation.per_query.first_hit_rank, precision=evaluation.per_query.average_precision)
-    save(run.out / BEST, {"model": run.model.state_dict(), "preprocessing": preprocessing.to_json()})
+    save(run.out / BEST, {"model": run.judged.state_dict(), "preprocessing": preprocessing.to_json()})
 
 
 def starting_model(config: TrainConfig) -> CompactClip:
