@@ -10,7 +10,8 @@ import torch
 from train_small import prepare, started
 
 from passerby.learn.batches import draw_batch, resized
-from passerby.learn.trainer import Run, embed_batch, precision, preprocessing_of, stand_still, take_step
+from passerby.learn.start import preprocessing_of
+from passerby.learn.trainer import Run, embed_batch, precision, stand_still, take_step
 from passerby.learn.vary import Pictures, vary
 
 

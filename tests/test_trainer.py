@@ -28,18 +28,9 @@ from passerby.learn.batches import Batch
 from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.standing import Standing
+from passerby.learn.start import preprocessing_of, starting_model, tokenizer_json
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.trainer import (
-    begin,
-    finish,
-    preprocessing_of,
-    set_rates,
-    stage_spans,
-    starting_model,
-    take_step,
-    tokenizer_json,
-    train,
-)
+from passerby.learn.trainer import begin, finish, set_rates, stage_spans, take_step, train
 from passerby.learn.vary import Pictures, draw_variation
 from passerby.measure.evaluate import evaluate
 from passerby.model.preprocess import Preprocessing

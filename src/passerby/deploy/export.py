@@ -27,8 +27,8 @@ from passerby.learn.base import Base
 from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED
+from passerby.learn.start import TOKENIZER, load_best
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.trainer import TOKENIZER, load_best
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.onnx import OnnxEncoder
