@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numkong
 import numpy as np
@@ -27,6 +28,7 @@ K = 10
 KEPT = 20 * K
 """Candidates that float vectors rank."""
 _CHUNK = 1 << 15
+POOL = ThreadPoolExecutor(THREADS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,10 +76,10 @@ def search_float16(table: Table, direction: NDArray[np.float64]) -> NDArray[np.i
 def search_int8(table: Table, direction: NDArray[np.float64]) -> NDArray[np.intp]:
     """The same from a scan of half the bytes."""
     query, _ = quantised(direction[None].astype(np.float32))
-    parts = [slice(part[0], part[-1] + 1) for part in np.array_split(np.arange(len(table.small)), THREADS)]
-    with ThreadPoolExecutor(THREADS) as pool:
-        scores = pool.map(lambda part: np.asarray(numkong.cdist(table.small[part], query, "dot")).ravel() * table.scales[part], parts)
-        return ranked(table, direction, best(np.concatenate(list(scores)), KEPT))
+    edges = np.linspace(0, len(table.small), THREADS + 1, dtype=int).tolist()
+    parts = [slice(first, end) for first, end in pairwise(edges)]
+    scores = POOL.map(lambda part: np.asarray(numkong.cdist(table.small[part], query, "dot")).ravel() * table.scales[part], parts)
+    return ranked(table, direction, best(np.concatenate(list(scores)), KEPT))
 
 
 def ranked(table: Table, direction: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -112,13 +114,12 @@ def measure(people: int, count: int, checked: int) -> list[Row]:
     }
     words = {name: np.array_split(searched.reshape(-1).view(np.uint64), THREADS) for name, (_, searched) in forms.items()}
     spent: dict[tuple[str, str], list[float]] = {}
-    with ThreadPoolExecutor(THREADS) as pool:
-        for turn, direction in enumerate(queries(table, count + 1)):
-            for name, (search, _) in forms.items():
-                took = (milliseconds(search, table, direction), milliseconds(lambda halves: list(pool.map(np.sum, halves)), words[name]))
-                if turn:
-                    spent.setdefault((name, "search"), []).append(took[0])
-                    spent.setdefault((name, "pass"), []).append(took[1])
+    for turn, direction in enumerate(queries(table, count + 1)):
+        for name, (search, _) in forms.items():
+            took = (milliseconds(search, table, direction), milliseconds(lambda halves: list(POOL.map(np.sum, halves)), words[name]))
+            if turn:
+                spent.setdefault((name, "search"), []).append(took[0])
+                spent.setdefault((name, "pass"), []).append(took[1])
     asked = list(queries(table, checked))
     truths = list(zip(asked, exactly(table, np.stack(asked)), strict=True))
     return [
