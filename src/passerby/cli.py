@@ -425,7 +425,7 @@ def benchmark(
     raise typer.Exit(show_speed(run, other, as_json=json))
 
 
-@app.command(epilog="Example: passerby train configs/passerby-s/3-pictures.toml")
+@app.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml")
 def train(config: Config) -> None:
     """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
@@ -517,7 +517,7 @@ def merge(
     note(f"merged into {out}; no feature differs by more than {difference:.1e}")
 
 
-@app.command(epilog="Example: passerby export configs/passerby-s/3-pictures.toml --out passerby-s-float")
+@app.command(epilog="Example: passerby export configs/passerby-s/2-pictures.toml --out passerby-s-float")
 def export(
     source: Annotated[str, typer.Argument(metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")],
     *,
