@@ -12,23 +12,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 
 import numkong
 import numpy as np
 from common import Row, options, show
 from numpy.typing import NDArray
 
-from passerby.find.search import THREADS, kth_best, rough_scores
+from passerby.find.search import in_parts, kth_best, rough_scores
 
 DIM = 512
 K = 10
 KEPT = 20 * K
 """Candidates that float vectors rank."""
 _CHUNK = 1 << 15
-POOL = ThreadPoolExecutor(THREADS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +74,13 @@ def search_float16(table: Table, direction: NDArray[np.float64]) -> NDArray[np.i
 def search_int8(table: Table, direction: NDArray[np.float64]) -> NDArray[np.intp]:
     """The same from a scan of half the bytes."""
     query, _ = quantised(direction[None].astype(np.float32))
-    edges = np.linspace(0, len(table.small), THREADS + 1, dtype=int).tolist()
-    parts = [slice(first, end) for first, end in pairwise(edges)]
-    scores = POOL.map(lambda part: np.asarray(numkong.cdist(table.small[part], query, "dot")).ravel() * table.scales[part], parts)
-    return ranked(table, direction, best(np.concatenate(list(scores)), KEPT))
+    scores = np.empty(len(table.small))
+
+    def score(rows: slice) -> None:
+        np.multiply(np.asarray(numkong.cdist(table.small[rows], query, "dot")).ravel(), table.scales[rows], out=scores[rows])
+
+    in_parts(score, len(scores))
+    return ranked(table, direction, best(scores, KEPT))
 
 
 def ranked(table: Table, direction: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -106,20 +107,25 @@ def exactly(table: Table, directions: NDArray[np.float64]) -> list[set[int]]:
 
 
 def measure(people: int, count: int, checked: int) -> list[Row]:
-    """A row for each form; they and the passes over their bytes take turns, so that they share what else the machine does."""
+    """A row for each form; they and the passes over their bytes take turns, so that they share what else the machine does, and which
+    of the two comes first takes turns as well: the second finds bytes in the processor's cache."""
     table = random_table(people)
     forms: dict[str, tuple[Callable[[Table, NDArray[np.float64]], NDArray[np.intp]], NDArray[np.generic]]] = {
         "float16": (search_float16, table.exact),
         "int8": (search_int8, table.small),
     }
-    words = {name: np.array_split(searched.reshape(-1).view(np.uint64), THREADS) for name, (_, searched) in forms.items()}
+    words = {name: searched.reshape(-1).view(np.uint64) for name, (_, searched) in forms.items()}
     spent: dict[tuple[str, str], list[float]] = {}
-    for turn, direction in enumerate(queries(table, count + 1)):
+    for turn, direction in enumerate(queries(table, count + 2)):
         for name, (search, _) in forms.items():
-            took = (milliseconds(search, table, direction), milliseconds(lambda halves: list(POOL.map(np.sum, halves)), words[name]))
-            if turn:
-                spent.setdefault((name, "search"), []).append(took[0])
-                spent.setdefault((name, "pass"), []).append(took[1])
+            timed: dict[str, Callable[[], object]] = {
+                "search": partial(search, table, direction),
+                "pass": partial(one_pass, words[name]),
+            }
+            for what in sorted(timed, reverse=turn % 2 == 1):
+                took = milliseconds(timed[what])
+                if turn > 1:
+                    spent.setdefault((name, what), []).append(took)
     asked = list(queries(table, checked))
     truths = list(zip(asked, exactly(table, np.stack(asked)), strict=True))
     return [
@@ -137,9 +143,14 @@ def measure(people: int, count: int, checked: int) -> list[Row]:
     ]
 
 
-def milliseconds(work: Callable[..., object], *arguments: object) -> float:
+def one_pass(words: NDArray[np.uint64]) -> None:
+    """Read them all, by the threads that search."""
+    in_parts(lambda part: np.sum(words[part]), len(words))
+
+
+def milliseconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    work(*arguments)
+    work()
     return 1000 * (time.perf_counter() - started)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,6 +82,22 @@ def test_rough_scores_keep_their_promise(dim: int) -> None:
     vectors, query = random_vectors(2001, dim), random_vectors(1, dim, seed=1)[0].astype(np.float64)
     rough = rough_scores(vectors.astype(np.float16), query)
     assert np.abs(rough - vectors.astype(np.float64) @ query).max() <= ROUNDING
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_process_searches_too() -> None:
+    vectors, direction = unit(np.random.default_rng(3).normal(size=(100, 16))).astype(np.float16), np.eye(16)[0]
+    before = rough_scores(vectors, direction)
+    child = os.fork()
+    if not child:
+        os._exit(0 if np.array_equal(rough_scores(vectors, direction), before) else 1)
+    deadline = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0), "it waits for threads that its parent has"
 
 
 CALIBRATION = Calibration(0.0, 0.25, -3.0, 5.0, 1.0, -0.5, {})

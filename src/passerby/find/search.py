@@ -7,6 +7,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
 from typing import Final
 
 import numkong
@@ -78,10 +80,26 @@ def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:
 def rough_scores(vectors: NDArray[np.float16], direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Cosine similarities within ``ROUNDING``, float64 (n,), of vectors float16 (n, d) and a direction float64 (d,)."""
     query = direction.astype(np.float16)[None]
-    parts = [part for part in np.array_split(vectors, THREADS) if len(part)]
-    with ThreadPoolExecutor(THREADS) as pool:
-        scores = pool.map(lambda part: np.asarray(numkong.cdist(part, query, "dot")).ravel(), parts)
-        return np.concatenate([np.empty(0), *scores])
+    scores = np.empty(len(vectors))
+
+    def score(rows: slice) -> None:
+        scores[rows] = np.asarray(numkong.cdist(vectors[rows], query, "dot")).ravel()
+
+    in_parts(score, len(vectors))
+    return scores
+
+
+def in_parts(work: Callable[[slice], object], count: int) -> None:
+    """Do ``count`` rows of work by ``THREADS`` threads, a part each."""
+    edges = np.linspace(0, count, THREADS + 1, dtype=int).tolist()
+    parts = (slice(first, end) for first, end in pairwise(edges) if first < end)
+    list(_threads(os.getpid()).map(work, parts))
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a process that was forked has none of its parent's threads
+    """They are kept: to start them takes as long as to scan 10,000 people."""
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="scan")
 
 
 def _probabilities(calibration: Calibration | None, scores: list[float], rough: NDArray[np.float64]) -> Sequence[float | None]:
