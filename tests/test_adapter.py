@@ -13,6 +13,7 @@ import torch
 from adapting import CLIP_LORA, COMPACT_LORA, TALL, clip_base, compact_base
 from clip_folder import write_clip
 from peft import PeftModel
+from PIL import Image
 from small_clip import Exported, drawn_dataset, tokenizer_json
 from transformers import CLIPModel, CLIPTokenizer
 from typer.testing import CliRunner
@@ -23,6 +24,7 @@ from passerby.deploy.export import export_base
 from passerby.errors import ModelError
 from passerby.find.query import ask
 from passerby.learn.adapter import MAX_DIFFERENCE, adapter_weights, attach, merge, write_adapter
+from passerby.learn.attention import look
 from passerby.learn.base import Base
 from passerby.learn.from_bundle import load_base
 from passerby.learn.lora import adapt
@@ -203,6 +205,19 @@ class TestMerge:
         np.testing.assert_array_equal(evaluate(base.encoder(), val).per_query.first_hit_rank, before[2].per_query.first_hit_rank)
         exported = OnnxEncoder(export_base(base, "merged", tmp_path / "bundle"))
         np.testing.assert_allclose(exported.embed_texts(TEXTS), before[1], atol=1e-4)
+
+    @pytest.mark.parametrize("name", ["mall", "compact"])
+    def test_attention_through_an_adapter_is_that_of_the_merged_model(self, folder: Path, tmp_path: Path, name: str) -> None:
+        def base() -> Base:
+            return compact() if name == "compact" else clip_base(folder / "clip")
+
+        merge(base(), folder / name, tmp_path / "merged")
+        somebody = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 32, 3), np.uint8))
+        through, merged = (
+            look(m, somebody, TEXTS[0]) for m in (attach(base(), folder / name), resolve.load_base(str(tmp_path / "merged")))
+        )
+        assert through.similarity == pytest.approx(merged.similarity, abs=1e-5)
+        np.testing.assert_allclose(through.places, merged.places, atol=1e-4)
 
     def test_a_merged_model_can_be_adapted_again_and_is_another_base(self, folder: Path, tmp_path: Path) -> None:
         merge(clip_base(folder / "clip"), folder / "mall", tmp_path / "merged")

@@ -31,6 +31,9 @@ IndexFolder = Annotated[
 Model = Annotated[
     str, typer.Option("--model", metavar="MODEL", help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.")
 ]
+Adapter = Annotated[
+    Path | None, typer.Option("--adapter", metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
+]
 InputSize = Annotated[
     str | None,
     typer.Option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own"),
@@ -232,6 +235,7 @@ def attention(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG, JPEG or WebP file to draw.")] = Path("attention.png"),
     model: Model = DEFAULT_MODEL,
+    adapter: Adapter = None,
     size: InputSize = None,
     json: Json = False,
 ) -> None:
@@ -250,7 +254,7 @@ def attention(
         from passerby.learn.attention import look
 
     image = read_image(picture)
-    relevance = look(load_base(model, size=size), image, words)
+    relevance = look(load_base(model, adapter=adapter, size=size), image, words)
     draw_to(out, image, relevance)
     raise typer.Exit(show_relevance(relevance, picture, out, as_json=json))
 
@@ -312,9 +316,7 @@ def evaluate(
     data: Data,
     split: Annotated[Split, typer.Option("--split", help="The part of the dataset to ask about.")] = Split.VAL,
     model: Model = DEFAULT_MODEL,
-    adapter: Annotated[
-        Path | None, typer.Option("--adapter", metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
-    ] = None,
+    adapter: Adapter = None,
     size: InputSize = None,
     prompts: Annotated[
         list[str] | None,

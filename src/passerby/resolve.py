@@ -42,7 +42,7 @@ def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: 
         ConfigError: a size that is none.
     """
     if adapter is not None:
-        return load_adapted(name, adapter, size=size).encoder()
+        return load_base(name, adapter=adapter, size=size).encoder()
     bundle = _bundle(name)
     if bundle is None:
         return load_base(name, size=size).encoder()
@@ -59,25 +59,21 @@ def find_bundle(name: str) -> Bundle:
     return bundle
 
 
-def load_base(name: str = DEFAULT_MODEL, *, size: str | None = None) -> Base:
-    """The model of a name as something to adapt, in torch. Needs the extra [learn]; arguments and errors as for :func:`load_model`."""
-    with needs_extra("learn"):
-        from passerby.learn.base import Size
+def load_base(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: str | None = None) -> Base:
+    """The model of a name in torch, to be adapted, or with an adapter in place. Needs the extra [learn].
 
-    return _load_base(name, None if size is None else Size(*parse_size(size)))
+    With an adapter its input has the size that the adapter was trained with, unless another is named.
 
-
-def load_adapted(name: str, adapter: Path, *, size: str | None = None) -> Base:
-    """A model with an adapter in place, at the size that the adapter was trained with unless another is named. Needs the extra [learn].
-
-    Raises:
-        ModelError: as :func:`load_model`, or an adapter of another model.
+    Arguments and errors as for :func:`load_model`; ``ModelError`` for an adapter of another model, too.
     """
     with needs_extra("learn"):
         from passerby.learn.adapter import attach, read_card
         from passerby.learn.base import Size
 
-    return attach(_load_base(name, read_card(adapter).size if size is None else Size(*parse_size(size))), adapter)
+    named = None if size is None else Size(*parse_size(size))
+    if adapter is None:
+        return _load_base(name, named)
+    return attach(_load_base(name, named or read_card(adapter).size), adapter)
 
 
 def load_base_of(adapter: Path, name: str | None = None) -> Base:
