@@ -159,6 +159,24 @@ def test_weights_of_its_own_learn_into_a_model(folder: Path, learns: str, kind: 
     assert evaluate(loaded.encoder(), load_dataset(folder / "drawn", {Split.VAL})).metrics.rank1.mean == best
 
 
+@pytest.mark.parametrize("learns", ["lora", "heads", "all"])
+def test_half_of_what_was_learnt_may_be_kept(folder: Path, learns: str) -> None:
+    """Of LoRA's matrices the second is halved, of everything else the way from the base; what learns is led the same way."""
+    halfway, whole = (weights_kept(folder, learns, keep) for keep in (0.5, 1.0))
+    before = clip_base(folder / "clip").model.state_dict()
+    for name, learnt in whole.items():
+        start = learnt if "lora_A" in name else before.get(name, torch.zeros_like(learnt))
+        torch.testing.assert_close(halfway[name], (start + learnt) / 2)
+    assert any(not torch.equal(halfway[name], learnt) for name, learnt in whole.items())
+
+
+def weights_kept(folder: Path, learns: str, keep: float) -> dict[str, torch.Tensor]:
+    out = folder / f"kept-{learns}-{keep}"
+    finetune(clip_base(folder / "clip"), folder / "drawn", out, how(learns=learns, keep=keep, judge_every=6), lambda _: None)
+    kept: dict[str, torch.Tensor] = torch.load(out.with_name(f"{out.name}.run") / BEST, weights_only=True)["weights"]
+    return kept
+
+
 def test_val_says_when_to_stop(folder: Path) -> None:
     said: list[str] = []
     out = folder / "patient"

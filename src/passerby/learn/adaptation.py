@@ -56,6 +56,8 @@ class Adaptation:
         judge_every: steps between two judgements on val; the last one is always judged.
         patience: so many judgements in a row that are no better than the best end the run; 0 lets it go on.
         chunk: pictures or captions that are in a tower at once while gradients are taken; the batch may be as large as one likes.
+        keep: how much of what was learnt is kept. With 1 it is all of it; with 0.5 weights end halfway between the base and where steps led
+            them, which forgets less.
         checkpointing: whether a CLIP computes what lies within a layer once more instead of keeping it; less memory, more time.
         precision: what towers compute in: ``bfloat16``, ``float16``, ``float32``, or what the machine is good at. Losses are in float32.
     """
@@ -66,6 +68,7 @@ class Adaptation:
     judge_every: int = 25
     patience: int = 4
     chunk: int = 16
+    keep: float = 1.0
     checkpointing: bool = False
     precision: str = "auto"
     seed: int = 1
@@ -81,15 +84,26 @@ class Adaptation:
         require(self.learns in RATES, f"learns as one of {', '.join(RATES)}", self)
         require(min(self.steps, self.judge_every, self.chunk) >= 1, "steps, judge_every and chunk from 1", self)
         require(self.patience >= 0 and self.seed >= 0, "patience and seed from 0", self)
+        require(0 < self.keep <= 1, "keep above 0, up to 1", self)
         require(self.precision in PRECISIONS, f"precision as one of {', '.join(PRECISIONS)}", self)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
 
 
 _CLIP: Final = Adaptation()
+_OURS: Final = replace(
+    _CLIP,
+    lora=Lora(dropout=0.0),
+    steps=100,
+    chunk=32,
+    keep=0.5,
+    losses=replace(_CLIP.losses, sdm=0.0),
+    optimiser=replace(_CLIP.optimiser, batch_size=32),
+)
+"""For some hundred captions, chosen with passerby-s (docs/adapting.md)."""
 PRESETS: Final[Mapping[str, Adaptation]] = {
-    "passerby-s": Adaptation(lora=Lora(targets=("q", "k", "v", "out", "pointwise", "projection")), chunk=32),
-    "passerby-clip-tiny": replace(_CLIP, chunk=32),
+    "passerby-s": replace(_OURS, lora=replace(_OURS.lora, targets=("q", "k", "v", "out", "pointwise", "projection"))),
+    "passerby-clip-tiny": _OURS,
     "clip-vit-base-patch32": _CLIP,
     "clip-vit-base-patch16": replace(_CLIP, checkpointing=True),
     "clip-vit-large-patch14": replace(_CLIP, lora=Lora(rank=8, alpha=16), chunk=8, checkpointing=True),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -55,6 +56,7 @@ class Run:
 
     Args:
         plan: the run as those parts of ``passerby.learn.trainer`` know it that both have in common: one stage, two towers.
+        start: what learns, as it was before the first step.
         adapted: the base with LoRA's matrices, where these learn.
         folder: for checkpoints, the log and the pictures.
     """
@@ -64,6 +66,7 @@ class Run:
     plan: TrainConfig
     training: TrainingSet
     val: Dataset
+    start: dict[str, Tensor]
     adapted: PeftModel | None
     optimiser: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -122,13 +125,14 @@ def begin(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[
     base.model.to(device)
     if isinstance(base.model, CompactClip):
         base.model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    start = {name: weight.clone() for name, weight in Learning(base.model).state_dict().items()}
     optimiser = build_optimiser(base.model, how.optimiser)
     scaler = torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16)
     parts: dict[str, Stateful] = {"weights": Learning(base.model), "optimiser": optimiser, "scaler": scaler}
     checkpoint = Checkpoint(folder, {**asdict(how), "base": base.digest}, parts)
     progress = checkpoint.resume()
     log = Log(folder / "log.jsonl", say, progress.step)
-    return Run(base, how, plan, training, val, adapted, optimiser, scaler, checkpoint, progress, log, folder)
+    return Run(base, how, plan, training, val, start, adapted, optimiser, scaler, checkpoint, progress, log, folder)
 
 
 def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
@@ -289,17 +293,41 @@ def require_finite(run: Run, batch: Batch, value: Tensor, parts: dict[str, Tenso
 
 
 def judge(run: Run) -> None:
-    """Evaluate on val; keep what learns where it is the best yet. Without a val split the latest is kept."""
+    """Evaluate what would be kept on val; keep it where it is the best yet. Without a val split the latest is kept."""
     report: dict[str, Any] = {}
+    weights = kept_weights(run)
     if run.val.records:
-        report = evaluate(run.base.encoder(run.precision), run.val).to_json()
+        with holding(run.base.model, weights):
+            report = evaluate(run.base.encoder(run.precision), run.val).to_json()
         run.log.epoch(run.progress.step, report)
         if report["rank1"] <= run.progress.best_rank1:
             run.progress.waited += 1
             return
         run.progress.best_rank1, run.progress.waited = report["rank1"], 0
-    kept = {key: report[key] for key in ("rank1", "mAP", "queries", "protocol") if key in report}
-    save(run.folder / BEST, {"weights": Learning(run.base.model).state_dict(), "step": run.progress.step, "val": kept})
+    told = {key: report[key] for key in ("rank1", "mAP", "queries", "protocol") if key in report}
+    save(run.folder / BEST, {"weights": weights, "step": run.progress.step, "val": told})
+
+
+def kept_weights(run: Run) -> dict[str, Tensor]:
+    """What has been learnt, a share of the way from the base: Wortsman et al., "Robust fine-tuning of zero-shot models" (CVPR 2022).
+
+    Of LoRA's two matrices the second alone, which starts as zeros, is taken back; so their product has gone that share of the way.
+    """
+    learnt = Learning(run.base.model).state_dict()
+    return {
+        name: weight.clone() if "lora_A" in name else torch.lerp(run.start[name], weight, run.how.keep) for name, weight in learnt.items()
+    }
+
+
+@contextmanager
+def holding(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
+    """The model with these weights in place of its own, for a while."""
+    own = {name: weight.clone() for name, weight in Learning(model).state_dict().items()}
+    Learning(model).load_state_dict(weights)
+    try:
+        yield
+    finally:
+        Learning(model).load_state_dict(own)
 
 
 def finish(run: Run, out: Path) -> None:

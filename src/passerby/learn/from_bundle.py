@@ -15,7 +15,6 @@ from torch import Tensor
 from passerby.errors import ModelError
 from passerby.learn.base import Base, Size
 from passerby.learn.compact import CompactClip, build_like
-from passerby.learn.config import Losses
 from passerby.model.bundle import Bundle, BundleFile
 
 SCALE = ".scale"
@@ -24,6 +23,8 @@ SMOOTHING = ".smoothing"
 """Ends the name of what a linear layer's input channels are multiplied by, after its weight was divided by the same."""
 TRANSPOSED = ".T"
 """Ends the name of a weight that is stored as torch's transposed."""
+TEMPERATURE = 0.2
+"""What cosines are divided by in the run that passerby-s learns most in, ``configs/passerby-s/2-pictures.toml``."""
 
 
 def load_base(bundle: Bundle, size: Size | None = None) -> Base:
@@ -43,7 +44,7 @@ def load_base(bundle: Bundle, size: Size | None = None) -> Base:
         tokenizer=bundle.tokenizer.read(),
         max_tokens=bundle.max_tokens,
         preprocessing=replace(bundle.preprocessing, height=height, width=width),
-        temperature=Losses().info_nce_temperature,
+        temperature=TEMPERATURE,
     )
 
 
