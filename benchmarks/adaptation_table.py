@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import mode
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,6 +16,7 @@ from passerby.measure.metrics import Estimate, bootstrap
 
 Rows = Sequence[dict[str, Any]]
 NAMES: Final = {"frozen": "frozen", "heads": "heads", "lora": "LoRA", "all": "full"}
+COLOURS: Final = {"heads": "#d98c1f", "lora": "#2563a8", "all": "#b3352e"}
 PLACES: Final = {"there": "held-out source", "elsewhere": "other sources"}
 FIGURES: Final = {"hit": "Rank-1", "ap": "mAP"}
 
@@ -25,18 +28,20 @@ class Kind(NamedTuple):
     learns: str
     captions: int
     rank: int
-
-    @property
-    def name(self) -> str:
-        return f"{NAMES[self.learns]}, rank {self.rank}" if self.rank else NAMES[self.learns]
+    rate: float
+    keep: float
 
 
-def kinds(rows: Rows) -> dict[Kind, list[dict[str, Any]]]:
+def kinds(rows: Rows) -> Mapping[Kind, Rows]:
     """In the order in which they were measured."""
     grouped: dict[Kind, list[dict[str, Any]]] = {}
     for row in rows:
-        grouped.setdefault(Kind(row["base"], row["learns"], row["captions"], row["rank"]), []).append(row)
+        grouped.setdefault(Kind(*(row[field] for field in Kind._fields)), []).append(row)
     return grouped
+
+
+def frozen_rows(grouped: Mapping[Kind, Rows], base: str) -> Rows:
+    return next(rows for kind, rows in grouped.items() if (kind.base, kind.learns) == (base, "frozen"))
 
 
 def per_query(rows: Rows, place: str, figure: str) -> NDArray[np.float64]:
@@ -57,14 +62,11 @@ def difference(rows: Rows, other: Rows, place: str, figure: str) -> Estimate:
 def tables(rows: Rows, base: str) -> str:
     """Every kind beside its frozen base, then LoRA beside full fine-tuning, as Markdown."""
     grouped = kinds(rows)
-    header = ["base", "learns", "captions", "seeds", *(f"{f}, {p}" for p in PLACES.values() for f in FIGURES.values())]
-    header += ["parameters that learn", "MB", "peak GB", "minutes"]
-    lines = [cells(kind, of_kind, grouped[Kind(kind.base, "frozen", 0, 0)]) for kind, of_kind in grouped.items()]
-    first = markdown(header, lines)
-    compared = [versus_full(grouped, base, captions) for captions in sorted({k.captions for k in grouped}, key=lambda n: n or 1e9)]
-    second = markdown(
-        ["captions", *(f"{f}, {p}" for p in PLACES.values() for f in FIGURES.values())], [line for line in compared if line is not None]
-    )
+    figures = [f"{figure}, {place}" for place in PLACES.values() for figure in FIGURES.values()]
+    how, costs = ["rank", "rate", "keep", "captions", "seeds"], ["parameters that learn", "MB", "peak GB", "minutes"]
+    lines = [cells(kind, of_kind, frozen_rows(grouped, kind.base)) for kind, of_kind in grouped.items()]
+    first = markdown(["base", "learns", *how, *figures, *costs], lines)
+    second = markdown(["captions", "keep", *figures], versus_full(grouped, base))
     return f"{first}\n\nLoRA minus full, points:\n\n{second}"
 
 
@@ -74,24 +76,29 @@ def cells(kind: Kind, rows: Rows, frozen: Rows) -> list[str]:
         for figure in FIGURES:
             value = f"{per_query(rows, place, figure).mean():.1f}"
             figures.append(value if kind.learns == "frozen" else f"{value} ({signed(difference(rows, frozen, place, figure))})")
-    captions = "" if kind.learns == "frozen" else said(kind.captions)
+    if kind.learns == "frozen":
+        return [Path(kind.base).name, NAMES[kind.learns], *[""] * 5, *figures, *[""] * 4]
+    how = [str(kind.rank or ""), f"{kind.rate:g}", f"{kind.keep:g}", said(kind.captions), str(len(rows))]
     costs = [f"{rows[0]['trainable']:,}", f"{rows[0]['file_bytes'] / 1e6:.1f}"]
     costs += [f"{max(row['peak_bytes'] for row in rows) / 1e9:.1f}", f"{np.mean([row['minutes'] for row in rows]):.1f}"]
-    return [Path(kind.base).name, kind.name, captions, str(len(rows)), *figures, *(costs if kind.learns != "frozen" else [""] * 4)]
+    return [Path(kind.base).name, NAMES[kind.learns], *how, *figures, *costs]
 
 
-def versus_full(grouped: dict[Kind, list[dict[str, Any]]], base: str, captions: int) -> list[str] | None:
-    lora = next((rows for kind, rows in grouped.items() if kind[:3] == (base, "lora", captions) and kind.rank == main_rank(grouped)), None)
-    full = grouped.get(Kind(base, "all", captions, 0))
-    if lora is None or full is None:
-        return None
-    return [said(captions), *(signed(difference(lora, full, place, figure)) for place in PLACES for figure in FIGURES)]
+def versus_full(grouped: Mapping[Kind, Rows], base: str) -> Iterator[list[str]]:
+    """Each at the rate that it chose, wherever both were measured with as many captions and as much kept."""
+    full = {(kind.captions, kind.keep): rows for kind, rows in grouped.items() if (kind.base, kind.learns) == (base, "all")}
+    for kind, rows in of_usual_rate(grouped, base, "lora").items():
+        other = full.get((kind.captions, kind.keep))
+        if other is not None:
+            changes = [signed(difference(rows, other, place, figure)) for place in PLACES for figure in FIGURES]
+            yield [said(kind.captions), f"{kind.keep:g}", *changes]
 
 
-def main_rank(kinds: Iterable[Kind]) -> int:
-    """The rank that was measured with the most numbers of captions."""
-    ranks = [kind.rank for kind in kinds if kind.rank]
-    return max(ranks, key=ranks.count, default=0)
+def of_usual_rate(grouped: Mapping[Kind, Rows], base: str, learns: str) -> dict[Kind, Rows]:
+    """What a base and what learns of it have in common, with the rank and the rate that most was measured with."""
+    found = {kind: rows for kind, rows in grouped.items() if (kind.base, kind.learns) == (base, learns)}
+    usual = mode((kind.rank, kind.rate) for kind in found)
+    return {kind: rows for kind, rows in found.items() if (kind.rank, kind.rate) == usual}
 
 
 def signed(estimate: Estimate) -> str:
@@ -107,56 +114,54 @@ def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def draw(rows: Rows, base: str, path: Path) -> None:
-    """Rank-1 by the number of captions, on the held-out source and on the others, and by LoRA's rank; whole or not at all."""
+    """Rank-1 by the number of captions, on the held-out source and on the others, and what is found against what is forgotten; whole or
+    not at all."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    grouped = {kind: of_kind for kind, of_kind in kinds(rows).items() if kind.base == base}
-    frozen = grouped[Kind(base, "frozen", 0, 0)]
-    rank = main_rank(grouped)
+    grouped = kinds(rows)
+    frozen, ways = frozen_rows(grouped, base), {learns: of_usual_rate(grouped, base, learns) for learns in COLOURS}
+    keep = mode(kind.keep for kind in grouped)
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}):
         figure = Figure((11, 3.6), layout="constrained")
         axes = figure.subplots(1, 3)
         for place, one in zip(PLACES, axes, strict=False):
             one.axhline(per_query(frozen, place, "hit").mean(), color="#7a828e", linestyle="--", label="frozen")
-            for (learns, name), colour in zip(list(NAMES.items())[1:], ("#d98c1f", "#2563a8", "#b3352e"), strict=True):
-                line(one, {k: r for k, r in grouped.items() if k.learns == learns and k.rank in (0, rank)}, frozen, place, name, colour)
+            for way in ways.values():
+                by_captions(one, {kind: r for kind, r in way.items() if kind.keep == keep}, frozen, place)
             one.set_title(PLACES[place], loc="left")
             one.set_ylabel("Rank-1 on val, %")
             one.set_xlabel("captions learned from")
-            one.grid(visible=True, color="#e1e4e9")
         axes[0].legend()
-        by_rank(axes[2], {k: r for k, r in grouped.items() if k.learns == "lora" and k.captions == 200}, frozen)
+        for learns in ("lora", "all"):
+            trade(axes[2], {kind: r for kind, r in ways[learns].items() if kind.captions == 200}, frozen)
+        axes[2].set_title("200 captions, by how much is kept", loc="left")
+        axes[2].set_ylabel("held-out source: mAP minus frozen, points")
+        axes[2].set_xlabel("other sources: mAP minus frozen, points")
+        axes[2].legend()
+        for one in axes:
+            one.grid(visible=True, color="#e1e4e9")
         with replacing(path) as file:
             figure.savefig(file, format=path.suffix.lower().lstrip("."), dpi=150)
 
 
-def line(axes: Any, grouped: dict[Kind, list[dict[str, Any]]], frozen: Rows, place: str, name: str, colour: str) -> None:
+def by_captions(axes: Any, grouped: Mapping[Kind, Rows], frozen: Rows, place: str) -> None:
     """A way's Rank-1 by captions, with the interval of its difference to frozen."""
-    drawn = sorted(grouped.items(), key=lambda item: item[0].captions or 1e9)
+    drawn = sorted(grouped.items(), key=lambda item: item[0].captions or math.inf)
     heights = [per_query(rows, place, "hit").mean() for _, rows in drawn]
     changes = [difference(rows, frozen, place, "hit") for _, rows in drawn]
     spread = [[c.mean - c.low for c in changes], [c.high - c.mean for c in changes]]
-    axes.errorbar([said(kind.captions) for kind, _ in drawn], heights, spread, marker="o", capsize=3, color=colour, label=name)
+    learns = drawn[0][0].learns
+    axes.errorbar(
+        [said(kind.captions) for kind, _ in drawn], heights, spread, marker="o", capsize=3, color=COLOURS[learns], label=NAMES[learns]
+    )
 
 
-def by_rank(axes: Any, grouped: dict[Kind, list[dict[str, Any]]], frozen: Rows) -> None:
-    """What LoRA changes at each rank, with 200 captions."""
-    drawn = sorted(grouped.items(), key=lambda item: item[0].rank)
-    for place, colour in zip(PLACES, ("#2563a8", "#7a828e"), strict=True):
-        changes = [difference(rows, frozen, place, "hit") for _, rows in drawn]
-        spread = [[c.mean - c.low for c in changes], [c.high - c.mean for c in changes]]
-        axes.errorbar(
-            [str(kind.rank) for kind, _ in drawn],
-            [c.mean for c in changes],
-            spread,
-            marker="o",
-            capsize=3,
-            color=colour,
-            label=PLACES[place],
-        )
-    axes.axhline(0, color="#1b1f26", linewidth=0.8)
-    axes.set_title("LoRA, 200 captions", loc="left")
-    axes.set_xlabel("rank")
-    axes.set_ylabel("Rank-1 minus frozen, points")
-    axes.legend()
+def trade(axes: Any, grouped: Mapping[Kind, Rows], frozen: Rows) -> None:
+    """From the base, at 0, along what is found there and forgotten elsewhere the more of what was learnt is kept."""
+    drawn = sorted(grouped.items(), key=lambda item: item[0].keep)
+    across, up = ([0.0, *(difference(rows, frozen, place, "ap").mean for _, rows in drawn)] for place in ("elsewhere", "there"))
+    learns = drawn[0][0].learns
+    axes.plot(across, up, marker="o", color=COLOURS[learns], label=NAMES[learns])
+    for (kind, _), x, y in zip(drawn, across[1:], up[1:], strict=True):
+        axes.annotate(f"{kind.keep:g}", (x, y), xytext=(4, 4), textcoords="offset points", color=COLOURS[learns])
