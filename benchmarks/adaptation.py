@@ -7,9 +7,10 @@
 projections (heads), low-rank matrices (LoRA), all of it (full); then asked about the source's val people, and about those of the others.
 
 How: of the source's own captioned training pictures, in an order drawn by the seed, the first ``n`` lend one caption each; "all" takes
-every caption of every picture. The number of steps is fixed by ``n``, the last step counts, and no val picture is seen before it is
-measured on. Each way may choose from as many rates, once: by mAP after 200 captions of seed 0, asked about the source's training people
-who are not among them. A row is measured in a process of its own and is one line of ``DIR/rows.jsonl``; what is there is left alone.
+every caption of every picture. The number of steps is fixed by ``n``, the last step counts, and no val picture is seen by an adaptation
+before it is measured on. Each way may choose from as many rates, once: by mAP after 200 captions of seed 0, asked about the source's
+training people who are not among them. A row is measured in a process of its own and is one line of ``DIR/rows.jsonl``; what is there is
+left alone.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Base:
         model: in float32, in evaluation mode, without gradients.
         tokenizer: a ``tokenizer.json``.
         max_tokens: of a text, special tokens included.
-        temperature: what the cosines of its contrastive loss were divided by.
+        temperature: what cosines are divided by when it learns further; a CLIP's own.
         files: what else belongs into a folder with its weights, by name.
     """
 

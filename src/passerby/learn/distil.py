@@ -2,8 +2,8 @@
 
 ``distil`` asks the teacher once about every picture and caption, and repeats: draw a batch, embed both sides, compare with what the
 teacher said of them, step. The student learns to place pictures and words where the teacher does, so it needs no labels; its pictures are
-varied, the answers are those to the plain ones. After each epoch the student is judged on val by the code that serves, and the best is
-kept. A run that was killed goes on along the same curve.
+varied, the answers are those to the plain ones. Every ``judge_every`` epochs the student is judged on val by the code that serves, and the
+best is kept. A run that was killed goes on along the same curve.
 """
 
 from __future__ import annotations

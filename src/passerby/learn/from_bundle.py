@@ -24,7 +24,7 @@ SMOOTHING = ".smoothing"
 TRANSPOSED = ".T"
 """Ends the name of a weight that is stored as torch's transposed."""
 TEMPERATURE = 0.2
-"""What cosines are divided by in the run that passerby-s learns most in, ``configs/passerby-s/2-pictures.toml``."""
+"""What cosines were divided by in the last two runs of passerby-s; a bundle does not say its own, so every bundle gets this."""
 
 
 def load_base(bundle: Bundle, size: Size | None = None) -> Base:
