@@ -84,7 +84,7 @@ class Adaptation:
         require(self.learns in RATES, f"learns as one of {', '.join(RATES)}", self)
         require(min(self.steps, self.judge_every, self.chunk) >= 1, "steps, judge_every and chunk from 1", self)
         require(self.patience >= 0 and self.seed >= 0, "patience and seed from 0", self)
-        require(0 < self.keep <= 1, "keep above 0, up to 1", self)
+        require(0 < self.keep <= 1, "keep above 0, up to 1", self.keep)
         require(self.precision in PRECISIONS, f"precision as one of {', '.join(PRECISIONS)}", self)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
