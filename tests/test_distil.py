@@ -226,6 +226,7 @@ class TestConfig:
             ("[student]\nimage = { width = 100 }", "a width that is a multiple of 64"),
             ("[mimicry]\ntemperature = 0", "a temperature above 0"),
             ("[words]\nmax_tokens = 78", "words.max_tokens up to 77"),
+            ("[optimiser]\nfrozen_text_layers = 0\naverage = 0.9", "average of 0"),
             ("[nonsense]", "keys of"),
         ],
     )

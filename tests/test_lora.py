@@ -194,6 +194,8 @@ class TestPresets:
             ('precision = "int4"', "precision"),
             ("losses = { identity = 1.0 }", "identity"),
             ("optimiser = { frozen_text_layers = 2 }", "frozen_text_layers"),
+            ("optimiser = { average = 0.9 }", "keep"),
+            ("keep = 0", "found 0"),
             ("steps = ", "TOML"),
         ],
     )

@@ -87,6 +87,7 @@ class Adaptation:
         require(0 < self.keep <= 1, "keep above 0, up to 1", self.keep)
         require(self.precision in PRECISIONS, f"precision as one of {', '.join(PRECISIONS)}", self)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
+        require(self.optimiser.average == 0, "optimiser.average of 0: keep says how much stays", self.optimiser)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
 
 

@@ -103,6 +103,7 @@ class Distillation:
         require(self.epochs >= 1 and self.judge_every >= 1, "epochs and judge_every from 1", self)
         require(self.drawn >= 0 and self.seed >= 0, "drawn people and seed from 0", self)
         require(self.words.max_tokens <= self.student.max_tokens, f"words.max_tokens up to {self.student.max_tokens}", self.words)
+        require(self.optimiser.average == 0, "optimiser.average of 0: the last step's weights are judged", self.optimiser)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: a student starts with nothing to keep", self)
 
 
