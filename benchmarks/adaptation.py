@@ -44,8 +44,6 @@ SEEDS: Final = {50: (1, 2, 3), 200: (1, 2, 3), 1000: (1,), 0: (1,)}
 """By the number of captions; 0 are all."""
 STEPS: Final = {50: 40, 200: 80, 1000: 200, 0: 200}
 RANK: Final = 16
-GENTLER: Final = 3e-4
-"""A rate of LoRA that is measured too: what ``passerby finetune`` takes unless told otherwise."""
 KEEP: Final = 0.5
 BATCH: Final = 32
 
@@ -126,7 +124,9 @@ def best_rates(rows: Sequence[dict[str, Any]], base: str) -> dict[str, float]:
 
 
 def plan(base: str, tiny: str | None, rates: dict[str, float]) -> Iterator[Way]:
-    """The rows of the table."""
+    """The rows of the table; of LoRA with 200 captions also those at the rate that ``passerby finetune`` takes unless told otherwise."""
+    from passerby.learn.adaptation import RATES as PRESET
+
     yield Way(base, FROZEN)
     for captions, seeds in SEEDS.items():
         for learns in RATES if captions else ("lora", "all"):
@@ -141,7 +141,7 @@ def plan(base: str, tiny: str | None, rates: dict[str, float]) -> Iterator[Way]:
     for rank in (4, 32):
         yield Way(base, "lora", 200, 1, rank, rates["lora"])
     for seed in SEEDS[200]:
-        yield Way(base, "lora", 200, seed, RANK, GENTLER)
+        yield Way(base, "lora", 200, seed, RANK, PRESET["lora"])
     yield Way(base, "lora", 200, 1, RANK, rates["lora"], keep=1.0)
     yield Way(base, "all", 200, 1, 0, rates["all"], keep=1.0)
 

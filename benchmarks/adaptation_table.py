@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import mode
+from statistics import mode, multimode
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -95,10 +95,10 @@ def versus_full(grouped: Mapping[Kind, Rows], base: str) -> Iterator[list[str]]:
 
 
 def of_usual_rate(grouped: Mapping[Kind, Rows], base: str, learns: str) -> dict[Kind, Rows]:
-    """What a base and what learns of it have in common, with the rank and the rate that most was measured with."""
+    """Of a base and what learns of it, what was measured with the rank and the rate that most was measured with."""
     found = {kind: rows for kind, rows in grouped.items() if (kind.base, kind.learns) == (base, learns)}
-    usual = mode((kind.rank, kind.rate) for kind in found)
-    return {kind: rows for kind, rows in found.items() if (kind.rank, kind.rate) == usual}
+    usual = multimode((kind.rank, kind.rate) for kind in found)[:1]
+    return {kind: rows for kind, rows in found.items() if (kind.rank, kind.rate) in usual}
 
 
 def signed(estimate: Estimate) -> str:
@@ -127,14 +127,14 @@ def draw(rows: Rows, base: str, path: Path) -> None:
         axes = figure.subplots(1, 3)
         for place, one in zip(PLACES, axes, strict=False):
             one.axhline(per_query(frozen, place, "hit").mean(), color="#7a828e", linestyle="--", label="frozen")
-            for way in ways.values():
-                by_captions(one, {kind: r for kind, r in way.items() if kind.keep == keep}, frozen, place)
+            for learns, way in ways.items():
+                by_captions(one, learns, {kind: r for kind, r in way.items() if kind.keep == keep}, frozen, place)
             one.set_title(PLACES[place], loc="left")
             one.set_ylabel("Rank-1 on val, %")
             one.set_xlabel("captions learned from")
         axes[0].legend()
         for learns in ("lora", "all"):
-            trade(axes[2], {kind: r for kind, r in ways[learns].items() if kind.captions == 200}, frozen)
+            trade(axes[2], learns, {kind: r for kind, r in ways[learns].items() if kind.captions == 200}, frozen)
         axes[2].set_title("200 captions, by how much is kept", loc="left")
         axes[2].set_ylabel("held-out source: mAP minus frozen, points")
         axes[2].set_xlabel("other sources: mAP minus frozen, points")
@@ -145,23 +145,21 @@ def draw(rows: Rows, base: str, path: Path) -> None:
             figure.savefig(file, format=path.suffix.lower().lstrip("."), dpi=150)
 
 
-def by_captions(axes: Any, grouped: Mapping[Kind, Rows], frozen: Rows, place: str) -> None:
+def by_captions(axes: Any, learns: str, grouped: Mapping[Kind, Rows], frozen: Rows, place: str) -> None:
     """A way's Rank-1 by captions, with the interval of its difference to frozen."""
     drawn = sorted(grouped.items(), key=lambda item: item[0].captions or math.inf)
     heights = [per_query(rows, place, "hit").mean() for _, rows in drawn]
     changes = [difference(rows, frozen, place, "hit") for _, rows in drawn]
     spread = [[c.mean - c.low for c in changes], [c.high - c.mean for c in changes]]
-    learns = drawn[0][0].learns
     axes.errorbar(
         [said(kind.captions) for kind, _ in drawn], heights, spread, marker="o", capsize=3, color=COLOURS[learns], label=NAMES[learns]
     )
 
 
-def trade(axes: Any, grouped: Mapping[Kind, Rows], frozen: Rows) -> None:
+def trade(axes: Any, learns: str, grouped: Mapping[Kind, Rows], frozen: Rows) -> None:
     """From the base, at 0, along what is found there and forgotten elsewhere the more of what was learnt is kept."""
     drawn = sorted(grouped.items(), key=lambda item: item[0].keep)
     across, up = ([0.0, *(difference(rows, frozen, place, "ap").mean for _, rows in drawn)] for place in ("elsewhere", "there"))
-    learns = drawn[0][0].learns
     axes.plot(across, up, marker="o", color=COLOURS[learns], label=NAMES[learns])
     for (kind, _), x, y in zip(drawn, across[1:], up[1:], strict=True):
         axes.annotate(f"{kind.keep:g}", (x, y), xytext=(4, 4), textcoords="offset points", color=COLOURS[learns])
