@@ -100,11 +100,11 @@ class TestSplits:
         assert len(load_dataset(folder, [Split.TRAIN]).problems) == 6
 
     def test_a_record_of_no_known_split_may_be_of_any(self, tmp_path: Path) -> None:
-        folder = write_cuhk(tmp_path, [entry("a.jpg", 1, "val"), entry("b.jpg", 2, "validation"), entry("c.jpg", 3, None)])
+        folder = write_cuhk(tmp_path, [entry("a.jpg", 1, "val"), entry("b.jpg", 2, "holdout"), entry("c.jpg", 3, None)])
         for splits in (None, {Split.VAL}):
             found = problems(load_dataset(folder, splits))
             assert found.keys() == {"b.jpg", "c.jpg"}
-            assert "unknown split 'validation' (known: train, val, test)" in found["b.jpg"]
+            assert "unknown split 'holdout' (known: train, val, test)" in found["b.jpg"]
 
     def test_a_split_without_records_is_an_error_that_counts_the_others(self, tmp_path: Path) -> None:
         folder = write_cuhk(tmp_path, [entry("a.jpg"), entry("b.jpg")])
@@ -344,12 +344,12 @@ class TestTables:
     @pytest.mark.parametrize(
         ("name", "content", "found"),
         [
-            ("t.csv", b"file,caption,id\na.jpg,red,1\n", "'caption', 'file', 'id'"),
-            ("t.csv", b"path;caption\na.jpg;red\n", "'path;caption'"),
+            ("t.csv", b"photo,caption,id\na.jpg,red,1\n", "'photo', 'caption', 'id'"),
+            ("t.csv", b"path/caption\na.jpg/red\n", "'path/caption'"),
             ("t.csv", b"", "none"),
             ("t.csv", b"path,caption,caption\na.jpg,red,blue\n", "caption more than once"),
             ("t.csv", "path,caption\na.jpg,caf\u00e9\n".encode("latin-1"), "byte 22"),
-            ("t.jsonl", b'{"path": "a.jpg", "text": "red"}\n', "'path', 'text'"),
+            ("t.jsonl", b'{"path": "a.jpg", "words": "red"}\n', "'path', 'words'"),
             ("t.jsonl", b"", "none that can be used"),
             ("t.jsonl", b"nonsense\n", "line 1 is not JSON"),
         ],

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 from sys import intern
+from typing import Final
 
-from passerby.data.layouts import UNDERSTOOD, read_source
+from passerby.data.layouts import UNDERSTOOD, Source, read_source
 from passerby.data.more_captions import read_more_captions
-from passerby.data.raw import RawRecord, read_captions, read_identity, read_name, read_split
+from passerby.data.pictures import Pictures
+from passerby.data.raw import RawRecord, read_captions, read_identity, read_path, read_split
 from passerby.errors import DatasetError
 from passerby.types import Dataset, Problem, Record, Split
 
 _PRECEDENCE = {Split.TRAIN: 0, Split.VAL: 1, Split.TEST: 2}
 """Which split keeps a picture that is in several: the one that measures the most final figure."""
 
+_NUMBER: Final = re.compile(r"0*(\d+)(?:\.0+)?")
+_CUT_SHORT: Final = re.compile(r"\d(\.\d+)?E\+\d+")
+"""What a spreadsheet makes of a long number."""
+
 
 def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset:
     """Reads a dataset of captioned pictures of people.
 
     Understood are CUHK-PEDES (Li et al., CVPR 2017), ICFG-PEDES (Ding et al., 2021) and RSTPReid (Zhu et al., ACM MM 2021) in their
-    official layouts, and a CSV or JSON Lines table (see `passerby.data.tables.read_table`), given itself or by a folder that holds one.
+    official layouts, and a table in CSV or JSON (see `passerby.data.tables.read_table`), given itself or by a folder that holds one.
     ``more-captions.json`` in a folder of CUHK-PEDES adds words to training pictures, and brings in those of ``unlabelled.json``.
 
-    A record needs a picture below the folder, an identity and a split; one that lacks them is left out, a caption that cannot be
-    used likewise, and each is among the problems. A record without captions is kept and reported. A picture in several splits stays in
-    the one that measures (test before val before train); an identity in several splits is reported and kept. Pictures are not opened.
+    A record needs a picture, an identity and a split; one that lacks them is left out, a caption that cannot be used likewise, and each
+    is among the problems. Paths start from the table's folder; what a folder holds may not name pictures outside it, a table that is
+    itself given may name any (see `passerby.data.pictures.Pictures.locator`). A record without captions is kept and reported. A picture
+    in several splits stays in the one that measures (test before val before train); an identity in several splits is reported and kept,
+    as is one that looks like another. Pictures are not opened.
 
     Args:
         path: the folder or table.
@@ -40,35 +47,37 @@ def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset
     """
     wanted = frozenset(Split) if splits is None else frozenset(splits)
     source = read_source(path)
-    name, images, more_captions, problems = source.name, source.images, source.more_captions, list(source.problems)
-    records = list(_read(source.records, images, wanted, problems))
-    del source  # as large as the records themselves
+    problems = list(source.problems)
+    records = list(_read(source.records, source.pictures, wanted, problems))
+    source = replace(source, records=(), problems=())  # as large as the records themselves
+    problems += _doubtful_identities(records, wanted)
     problems += _shared_identities(records, wanted)
     records = list(_one_for_each_picture(records, wanted, problems))
     counts = Counter(record.split for record in records)
     records = [record for record in records if record.split in wanted]
-    if more_captions and Split.TRAIN in wanted:
-        records = _with_more_captions(records, more_captions, problems)
-    records = list(_present(records, images, problems))
+    if source.more_captions and Split.TRAIN in wanted:
+        records = _with_more_captions(records, source.more_captions, problems)
+    records = list(_present(records, source.pictures, problems))
     if not records:
-        raise _nothing_usable(path, wanted, counts, problems)
+        raise _nothing_usable(source, path, wanted, counts, problems)
     problems += [Problem(record.name, "has no captions; kept as a picture without words") for record in records if not record.captions]
-    return Dataset(name, tuple(records), tuple(map(_printable, problems)))
+    return Dataset(source.name, tuple(records), tuple(map(_printable, problems)))
 
 
-def _read(records: Iterable[RawRecord], images: Path, wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
+def _read(records: Iterable[RawRecord], pictures: Pictures, wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
+    locate = pictures.locator()
     for item in records:
         split = None
         try:
             split = read_split(item.split)
-            name, identity = read_name(item.path), read_identity(item.identity)
+            (name, path), identity = locate(read_path(item.path)), read_identity(item.identity)
         except ValueError as error:
             if split is None or split in wanted:
                 problems.append(Problem(item.label, f"{error}; left out"))
             continue
         captions, faults = read_captions(item.captions) if split in wanted else ((), ())
         problems += [Problem(item.label, fault) for fault in faults]
-        yield Record(images / name, name, identity, split, captions)
+        yield Record(path, name, identity, split, captions)
 
 
 def _shared_identities(records: Iterable[Record], wanted: Collection[Split]) -> Iterator[Problem]:
@@ -80,6 +89,28 @@ def _shared_identities(records: Iterable[Record], wanted: Collection[Split]) -> 
     for identity, splits in several.items():
         if not splits.isdisjoint(wanted):
             yield Problem(f"identity {identity}", f"is in several splits: {_listed(splits)}; kept in each")
+
+
+def _doubtful_identities(records: Iterable[Record], wanted: Collection[Split]) -> Iterator[Problem]:
+    """People who may be one although they are written as two, or two although they are written as one."""
+    first: dict[str, str] = {}
+    several: dict[str, dict[str, None]] = {}
+    cut_short: dict[str, None] = {}
+    for record in records:
+        if record.split not in wanted:
+            continue
+        if number := _NUMBER.fullmatch(record.identity):
+            spelling = first.setdefault(number[1], record.identity)
+            if spelling != record.identity:
+                several.setdefault(spelling, {})[record.identity] = None
+        elif _CUT_SHORT.fullmatch(record.identity):
+            cut_short[record.identity] = None
+    for spelling, others in several.items():
+        yield Problem(
+            f"identity {spelling}", f"is {' and '.join(others)} too, and each of them counted as somebody else; write a person's id one way"
+        )
+    for identity in cut_short:
+        yield Problem(f"identity {identity}", "looks like a long number that a spreadsheet cut short; several people may have become one")
 
 
 def _one_for_each_picture(records: Collection[Record], wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:
@@ -107,40 +138,29 @@ def _with_more_captions(records: Collection[Record], file: Path, problems: list[
     return [added.get(record.name, record) for record in records]
 
 
-def _present(records: Iterable[Record], images: Path, problems: list[Problem]) -> Iterator[Record]:
-    @cache
-    def is_inside(folder: Path) -> bool:
-        return Path(os.path.realpath(folder)).is_relative_to(images)
-
+def _present(records: Iterable[Record], pictures: Pictures, problems: list[Problem]) -> Iterator[Record]:
+    fault_of = pictures.fault_finder()
     for record in records:
-        fault = None if is_inside(record.path.parent) else "leaves the folder by a link"
-        fault = fault or _fault_of_file(record.path, images)
-        if fault:
+        if fault := fault_of(record.path):
             problems.append(Problem(record.name, intern(f"{fault}; left out")))
         else:
             yield record
 
 
-def _fault_of_file(path: Path, images: Path) -> str | None:
-    try:
-        status = path.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            target = path.resolve(strict=True)
-            if not target.is_relative_to(images):
-                return "leaves the folder by a link"
-            status = target.stat()
-    except (OSError, RuntimeError) as error:
-        return f"cannot be found ({error.strerror if isinstance(error, OSError) else 'a link loop'})"
-    return None if stat.S_ISREG(status.st_mode) else "is not a file"
-
-
-def _nothing_usable(path: Path, wanted: Collection[Split], counts: Counter[Split], problems: Collection[Problem]) -> DatasetError:
+def _nothing_usable(
+    source: Source, path: Path, wanted: Collection[Split], counts: Counter[Split], problems: Collection[Problem]
+) -> DatasetError:
     found = ", ".join(f"{counts[split]} of {split}" for split in Split)
     first = next((f"; first of {len(problems)} problems: {_one_line(problem.record)} {problem.reason}" for problem in problems), "")
+    is_of_a_folder = source.pictures.confined and source.pictures.folder == source.file.parent.resolve()
+    if is_of_a_folder and any("leaves the folder" in problem.reason for problem in problems):
+        do = f"name the table {source.file} itself, which may name pictures anywhere"
+    else:
+        do = f"check the split, or the dataset against a layout understood: {UNDERSTOOD}"
     return DatasetError(
         expected=f"records of {_listed(wanted)} with pictures in {path}",
         found=f"none that can be used (named there: {found}{first})",
-        do=f"check the split, or the dataset against a layout understood: {UNDERSTOOD}",
+        do=do,
     )
 
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 import reprlib
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import Final
 
 from passerby.errors import DatasetError
 from passerby.types import Caption, Split
+
+SPLITS: Final = {
+    **dict.fromkeys(("train", "training"), Split.TRAIN.value),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), Split.VAL.value),
+    **dict.fromkeys(("test", "testing"), Split.TEST.value),
+}
+"""What people call the splits, in any case."""
+
+_NOTHING: Final = frozenset({"nan", "null", "none", "n/a", "#n/a"})
+"""What programs write where there is nothing."""
 
 
 def read_json(file: Path) -> object:
@@ -26,9 +37,9 @@ class RawRecord:
 
     Args:
         place: where in which file; names the record where its path cannot.
-        path: of the picture, relative to the folder of pictures.
+        path: of the picture, as `pictures.locate` takes it.
         identity: who it is.
-        split: "train", "val" or "test".
+        split: a name among ``SPLITS``.
         captions: a list of strings.
     """
 
@@ -49,30 +60,28 @@ def read_split(value: object) -> Split:
     if value is None or value == "":
         raise ValueError("has no split")
     try:
-        return Split(str(value))
-    except ValueError:
+        return Split(SPLITS[str(value).strip().casefold()])
+    except KeyError:
         raise ValueError(f"has an unknown split {reprlib.repr(value)} (known: {', '.join(Split)})") from None
 
 
-def read_name(value: object) -> str:
-    """The relative path of a picture, with forward slashes. Raises ValueError for one that is none or leaves the folder."""
+def read_path(value: object) -> str:
+    """Raises ValueError for anything that no file can be called."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"has no path, found {reprlib.repr(value)}")
     if not _is_unicode(value) or "\0" in value:
         raise ValueError(f"has a path that is not text: {reprlib.repr(value)}")
-    path = PurePath(value)
-    if path.anchor or ".." in path.parts:
-        raise ValueError("has a path that leaves the folder")
-    return path.as_posix()
+    return value
 
 
 def read_identity(value: object) -> str:
-    """Raises ValueError for anything but a whole number or a string with something in it."""
-    if value is None or value == "":
+    """Raises ValueError for anything but a whole number, kept as it is written, or a string with something in it."""
+    if value is None or (isinstance(value, str) and _is_nothing(value)):
         raise ValueError("has no id")
-    if isinstance(value, bool) or not isinstance(value, int | str) or not _is_unicode(str(value)):
+    whole = isinstance(value, int | str) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not _is_unicode(str(value)):
         raise ValueError(f"has an id that is neither a whole number nor text: {reprlib.repr(value)}")
-    return str(value).strip() or read_identity(None)
+    return str(value).strip()
 
 
 def read_captions(value: object) -> tuple[tuple[Caption, ...], tuple[str, ...]]:
@@ -92,13 +101,17 @@ def read_captions(value: object) -> tuple[tuple[Caption, ...], tuple[str, ...]]:
 
 def read_text(value: object) -> str:
     """Words without white space around them. Raises ValueError where there are none."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and _is_nothing(value)):
         raise ValueError("is empty")
     if not isinstance(value, str):
         raise ValueError(f"is not text but {type(value).__name__}")
     if not _is_unicode(value):
         raise ValueError("is not valid Unicode")
     return value.strip()
+
+
+def _is_nothing(text: str) -> bool:
+    return not text.strip() or text.strip().casefold() in _NOTHING
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,7 +1,8 @@
-"""Datasets in one table: CSV with a header or JSON Lines, with ``path, caption[, id, split]``."""
+"""Datasets in one table: a header and rows with any usual delimiter, or JSON, with ``path, caption[, id, split]``."""
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import re
@@ -11,17 +12,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from passerby.data.raw import RawRecord
+from passerby.data.columns import columns_of, known_columns, require_columns
+from passerby.data.raw import SPLITS, RawRecord, read_json
+from passerby.data.text import text_lines
 from passerby.errors import DatasetError
 from passerby.types import Problem, Split
 
 SUFFIXES = (".csv", ".jsonl")
-COLUMNS = ("path", "caption", "id", "split")
+"""What the one table of a folder may end in."""
+NAMED_SUFFIXES = (*SUFFIXES, ".tsv", ".tab", ".txt", ".ndjson", ".json")
+"""What a table may end in that is itself named."""
 
-_LONE_RETURN: Final = re.compile(r"(?<=\r)(?!\n)")
-"""Where lines of old Macs end."""
+_JSON: Final = (".jsonl", ".ndjson", ".json")
+_DELIMITERS: Final = ",;\t|"
+_EXCEL_SAYS: Final = re.compile(r'"?sep=([^"\r\n ])"?\s*', re.IGNORECASE)
+"""Excel's own first line, which tells the delimiter of the others."""
 
 Row = dict[str, object]
+"""Values by the names that `columns` gives the columns."""
 _Key = tuple[object, object, object]
 """Path, id and split of a row."""
 
@@ -37,32 +45,54 @@ class Table:
 def read_table(file: Path) -> Table:
     """Reads a table with a row for each caption; rows with equal path, id and split are one record.
 
-    Without an ``id`` column each path is its own identity. Without a ``split`` column all is val: what nobody has set apart for
-    training is measured on, never learned from. Other columns are ignored. Text is UTF-8, with or without byte order mark. It is read
-    line by line; memory holds the words of the records and a few hundred bytes for each.
+    Columns are told by the names in `columns.KNOWN`; others are ignored. Without a column for ``id`` each path is its own identity.
+    Without one for ``split`` all is val: what nobody has set apart for training is measured on, never learned from. Captions may be
+    a list in one cell. A file that ends in ``.json``, ``.jsonl`` or ``.ndjson`` holds objects, one on each line or all in one list; any
+    other has a header, and the delimiter that makes most of it. For text see `text.text_lines`. A table is read line by line, but for a
+    list; memory holds the words of the records and a few hundred bytes for each.
 
     Raises:
-        DatasetError: a file that is not UTF-8, or lacks ``path`` or ``caption``.
+        DatasetError: a file that is not text, whose ``path`` or ``caption`` cannot be told, or that holds one object instead of a list.
     """
     captions_of: dict[_Key, list[object]] = {}
     apart: list[RawRecord] = []
     problems: list[Problem] = []
     columns: set[str] = set()
-    for item in _csv_rows(file) if file.suffix.lower() == ".csv" else _json_rows(file):
+    for item in _json_rows(file) if file.suffix.lower() in _JSON else _cell_rows(file):
         if isinstance(item, Problem):
             problems.append(item)
             continue
         place, row = item
         columns.update(row)
-        key, caption = (row.get("path"), row.get("id"), row.get("split")), row.get("caption")
+        key, captions = (row.get("path"), _as_text(row.get("id")), _as_split(row.get("split"))), _as_list(row.get("caption"))
         if _can_be_joined(key):
-            captions_of.setdefault(key, []).append(caption)
+            captions_of.setdefault(key, []).extend(captions)
         else:
-            apart.append(RawRecord(place, *key, [caption]))
-    if columns:
-        _require_columns(columns, file)
+            apart.append(RawRecord(place, *key, captions))
     records = chain(_records(captions_of, file), apart)
     return Table(tuple(_with_defaults(record, columns) for record in records), tuple(problems))
+
+
+def _as_text(identity: object) -> object:
+    """A number as programs write it that have gaps in their columns: 1.0 stays so."""
+    return str(identity) if isinstance(identity, float) and identity.is_integer() else identity
+
+
+def _as_split(value: object) -> object:
+    return SPLITS.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
+def _as_list(captions: object) -> list[object]:
+    """The captions of a row: one, a list, or a list as JSON or Python write it into a cell."""
+    if isinstance(captions, str) and captions.lstrip().startswith("["):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                found = read(captions.strip())
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            if isinstance(found, list) and found and all(isinstance(text, str) for text in found):
+                return found
+    return captions if isinstance(captions, list) else [captions]
 
 
 def _can_be_joined(key: _Key) -> bool:
@@ -84,50 +114,42 @@ def _with_defaults(record: RawRecord, columns: Iterable[str]) -> RawRecord:
     return RawRecord(record.place, record.path, identity, split, record.captions)
 
 
-def _lines(file: Path) -> Iterator[str]:
-    """The lines of a file one after the other, with what ends them, without byte order mark."""
-    before = 0
-    with file.open("rb") as stored:
-        for line in stored:
-            try:
-                yield line.decode().removeprefix("" if before else "\ufeff")
-            except UnicodeDecodeError as error:
-                place = before + error.start
-                raise DatasetError(expected=f"UTF-8 text in {file}", found=f"byte {place} that is not", do="save it as UTF-8") from error
-            before += len(line)
-
-
-def _require_columns(columns: Iterable[str], file: Path) -> None:
-    if not {"path", "caption"} <= set(columns):
-        found = ", ".join(map(repr, sorted(columns))) or "none"
-        raise DatasetError(expected=f"the columns path and caption in {file}", found=found, do="name the columns so")
-
-
-def _csv_rows(file: Path) -> Iterator[tuple[str, Row] | Problem]:
-    lines = _csv_lines(file)
+def _cell_rows(file: Path) -> Iterator[tuple[str, Row] | Problem]:
+    lines = _cell_lines(file)
     header = next(lines, None)
-    names = [name.strip() for name in header[1]] if isinstance(header, tuple) else []
-    _require_columns(names, file)
-    repeated = [name for name in COLUMNS if names.count(name) > 1]
-    if repeated:
-        raise DatasetError(
-            expected=f"each column once in {file}", found=f"{repeated[0]} more than once", do="give a caption a row of its own"
-        )
+    if isinstance(header, Problem):
+        raise DatasetError(expected=f"a header in {file}", found=f"{header.record} {header.reason}", do="put path,caption,id,split there")
+    names = _without_empty_end(header[1]) if header else []
+    columns = columns_of(names, file)
+    require_columns(columns, names, file)
+    last = max(columns.values())
     for line in lines:
         if isinstance(line, Problem):
             yield line
             continue
         place, cells = line
-        if len(cells) != len(names):
+        if len(cells) <= last or any(cell.strip() for cell in cells[len(names) :]):
             yield Problem(place, f"has {len(cells)} cells where the header has {len(names)} (text with commas needs quotes)")
         else:
-            yield place, dict(zip(names, cells, strict=True))
+            yield place, {role: cells[column] for role, column in columns.items()}
 
 
-def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]] | Problem]:
-    reader = csv.reader((part for line in _lines(file) for part in _LONE_RETURN.split(line) if part), strict=True)
+def _cell_lines(file: Path) -> Iterator[tuple[str, list[str]] | Problem]:
+    """Where each line with something in it begins, and its cells; the header comes first."""
+    lines = text_lines(file)
+    above, delimiter, first = 0, None, ""
+    for line in lines:
+        if said := _EXCEL_SAYS.fullmatch(line):
+            delimiter = said[1]
+        elif line.strip(_DELIMITERS + ' "\r\n'):
+            first = line
+            break
+        above += 1
+    delimiter = delimiter or _delimiter(first)
+    spaced = all(name.startswith(" ") for name in _cells(first, delimiter)[1:])
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=spaced, strict=True)
     while True:
-        place = f"line {reader.line_num + 1}"
+        place = f"line {above + reader.line_num + 1}"
         try:
             cells = next(reader)
         except StopIteration:
@@ -135,18 +157,75 @@ def _csv_lines(file: Path) -> Iterator[tuple[str, list[str]] | Problem]:
         except csv.Error as error:
             yield Problem(place, f"cannot be read: {error}")
             continue
-        if cells:
+        if any(cell.strip() for cell in cells):
             yield place, cells
 
 
+def _delimiter(header: str) -> str:
+    """That by which most columns get a name that is understood, and of these the one that makes most columns."""
+    cells = {delimiter: _cells(header, delimiter) for delimiter in _DELIMITERS}
+    return max(cells, key=lambda delimiter: (known_columns(cells[delimiter]), len(cells[delimiter])))
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _without_empty_end(names: Sequence[str]) -> list[str]:
+    named = [place for place, name in enumerate(names) if name.strip()]
+    return [name.strip() for name in names[: named[-1] + 1]]
+
+
 def _json_rows(file: Path) -> Iterator[tuple[str, Row] | Problem]:
-    for number, line in enumerate(_lines(file), start=1):
+    columns_by_names: dict[tuple[str, ...], dict[str, int]] = {}
+    for item in _json_objects(file):
+        if isinstance(item, Problem):
+            yield item
+            continue
+        place, found = item
+        names = tuple(found)
+        columns = columns_by_names.get(names)
+        if columns is None:
+            columns = columns_by_names[names] = columns_of(names, file)
+        yield place, {role: found[names[column]] for role, column in columns.items()}
+    if columns_by_names:
+        require_columns(set(chain(*columns_by_names.values())), list(dict.fromkeys(chain(*columns_by_names))), file)
+
+
+def _json_objects(file: Path) -> Iterator[tuple[str, dict[str, object]] | Problem]:
+    for place, value in _json_list(file) if _is_one_document(file) else _json_lines(file):
+        if isinstance(value, dict):
+            yield place, value
+        else:
+            yield value if isinstance(value, Problem) else Problem(place, f"is not an object but {type(value).__name__}")
+
+
+def _is_one_document(file: Path) -> bool:
+    first = next((line.strip() for line in text_lines(file) if line.strip()), "")
+    return first.startswith("[") or first == "{"
+
+
+def _json_list(file: Path) -> Iterator[tuple[str, object]]:
+    content = read_json(file)
+    if not isinstance(content, list):
+        raise DatasetError(
+            expected=f"a list of records, or a record on each line, in {file}",
+            found=f"one {type(content).__name__} over several lines",
+            do="put the records into a list",
+        )
+    yield from ((f"record {number}", item) for number, item in enumerate(content, start=1))
+
+
+def _json_lines(file: Path) -> Iterator[tuple[str, object]]:
+    for number, line in enumerate(text_lines(file), start=1):
         if not line.strip():
             continue
         place = f"line {number}"
         try:
-            row = json.loads(line)
+            yield place, json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Problem(place, f"is not JSON: {error}")
-            continue
-        yield (place, row) if isinstance(row, dict) else Problem(place, f"is not an object but {type(row).__name__}")
+            fault = "ends in a comma, which lines of JSON do not" if line.rstrip().endswith(",") else f"is not JSON: {error}"
+            yield place, Problem(place, fault)
