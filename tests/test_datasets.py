@@ -428,7 +428,7 @@ def test_captions_survive_a_csv(tmp_path_factory: pytest.TempPathFactory, captio
     assert dataset.problems == ()
 
 
-parts = st.sampled_from(["..", ".", "", "a", "b", "out", "in", "a.jpg", "secret.jpg", "link.jpg", "~"])
+parts = st.sampled_from(["..", ".", "", "a", "b", "out", "in", "a.jpg", "secret.jpg", "link.jpg", "~", "..\\..", "\\", "file:", "$HOME"])
 paths = st.lists(parts, min_size=1, max_size=6).map("/".join) | st.text(max_size=12)
 
 

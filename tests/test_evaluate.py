@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,15 @@ import pytest
 from PIL import Image
 
 from passerby.errors import DatasetError
+from passerby.measure.conditions import measure_conditions
 from passerby.measure.evaluate import Evaluation, evaluate
+from passerby.measure.groups import measure_groups
 from passerby.measure.metrics import PROTOCOL, rank_queries, summarise
+from passerby.measure.split import FEWEST
+from passerby.measure.wording import measure_wording
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder
+from passerby.terminal.measuring import show_evaluation
 from passerby.types import Caption, Dataset, Origin, Problem, Record, Split
 
 COLOURS = {"ann": "red", "bob": "green", "cem": "blue", "dee": "black"}
@@ -99,6 +106,40 @@ def test_refuses_several_splits(tiny_encoder: Encoder, painted: Dataset) -> None
         evaluate(tiny_encoder, Dataset("mixed", (moved, *painted.records[1:])))
     with pytest.raises(DatasetError, match="no records"):
         evaluate(tiny_encoder, Dataset("empty", ()))
+
+
+@pytest.mark.parametrize("measure", [evaluate, measure_conditions, measure_groups, measure_wording])
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_one_person_cannot_be_told_from_others(
+    tiny_encoder: Encoder, painted: Dataset, measure: Callable[..., object], pictures: int
+) -> None:
+    with pytest.raises(DatasetError, match=f"at least two people in alone.*found {pictures} of one person"):
+        measure(tiny_encoder, Dataset("alone", painted.records[:pictures]))
+
+
+def test_one_person_is_left_where_the_others_cannot_be_read(tiny_encoder: Encoder, painted: Dataset) -> None:
+    for record in painted.records[3:]:
+        record.path.write_bytes(b"")
+    with pytest.raises(DatasetError, match="at least two people"):
+        evaluate(tiny_encoder, painted)
+
+
+def test_a_small_set_is_said_to_be_one_wherever_its_figures_are(
+    tiny_encoder: Encoder, painted: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = evaluate(tiny_encoder, painted)
+    assert evaluation.to_json()["caution"] == evaluation.split.caution
+    assert "only 4 people" in str(evaluation.split.caution)
+    assert "among 12 pictures any model has 100 at Rank-10" in str(evaluation.split.caution)
+    show_evaluation(evaluation, as_json=False)
+    assert "caution: only 4 people" in capsys.readouterr().out
+
+
+def test_a_large_set_needs_no_caution(tiny_encoder: Encoder, painted: Dataset) -> None:
+    record = painted.records[0]
+    crowd = tuple(replace(record, name=f"{n}", identity=f"{n}") for n in range(FEWEST))
+    assert evaluate(tiny_encoder, Dataset("crowd", crowd)).split.caution is None
+    assert evaluate(tiny_encoder, Dataset("crowd", crowd[1:])).split.caution
 
 
 def test_refuses_a_dataset_without_own_captions(tiny_encoder: Encoder, painted: Dataset) -> None:

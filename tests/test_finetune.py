@@ -239,6 +239,10 @@ class TestData:
         self.write(table, [{**row, "id": "only"} for row in self.rows(table)])
         self.refused(folder, table, "people to tell apart, found pictures of one person")
 
+    def test_a_val_split_of_one_person(self, folder: Path, table: Path) -> None:
+        self.write(table, [{**row, "id": "one" if row["split"] == "val" else row["id"]} for row in self.rows(table)])
+        self.refused(folder, table, "at least two people in the val split")
+
     def test_val_without_words(self, folder: Path, table: Path) -> None:
         self.write(table, [{**row, "caption": "" if row["split"] == "val" else row["caption"]} for row in self.rows(table)])
         self.refused(folder, table, "captions in the val split")

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from passerby.cli import app
 from passerby.data.datasets import load_dataset
 from passerby.measure.evaluate import evaluate
-from passerby.measure.groups import BEHIND, FEWEST, RESAMPLES, Group, Kind, SmallGroup, compare_groups, groups_of, measure_groups
+from passerby.measure.groups import BEHIND, RESAMPLES, Group, Kind, SmallGroup, compare_groups, groups_of, measure_groups
 from passerby.measure.metrics import Estimate
-from passerby.measure.split import Query
+from passerby.measure.split import FEWEST, Query
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import Caption, Dataset, Record, Split
 

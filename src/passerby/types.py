@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NewType
 
 ModelDigest = NewType("ModelDigest", str)
@@ -52,7 +52,7 @@ class Record:
 
     Args:
         path: the file, absolute.
-        name: the path as the dataset writes it; unique within a dataset.
+        name: the path as the dataset writes it, or the absolute one of a picture that lies elsewhere; unique within a dataset.
         identity: who it is; pictures of one person share it.
         split: the part of the dataset it belongs to.
         captions: may be empty for pictures without words.
@@ -63,6 +63,14 @@ class Record:
     identity: str
     split: Split
     captions: tuple[Caption, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The first folder of its name, or, of a picture that lies elsewhere, the folder it is in; empty where there is none."""
+        if PurePath(self.name).is_absolute():
+            return self.path.parent.name
+        folder, _, rest = self.name.partition("/")
+        return folder if rest else ""
 
 
 @dataclass(frozen=True, slots=True)

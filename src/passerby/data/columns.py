@@ -23,7 +23,7 @@ _BARE: Final = {role: frozenset(re.sub(r"\W|_", "", name) for name in names) for
 _UNSURE: Final = "id"
 """A table may number its rows under this name; any other column that is called as its role is that column, whatever stands beside it."""
 
-_PICTURE: Final = re.compile(r"\.(jpe?g|png|webp|bmp|tiff?)\W*$", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"\.(jpe?g|png|webp|bmp|tiff?)\b", re.IGNORECASE)
 
 
 def known_columns(names: Iterable[str]) -> int:
@@ -50,10 +50,11 @@ def require_columns(found: Collection[str], names: Sequence[str], file: Path) ->
     if {"path", "caption"} <= set(found):
         return
     is_row = any(_PICTURE.search(name) for name in names)
+    do = "put a first line path,caption,id,split above this one, which is a row" if is_row else "name the columns path,caption,id,split"
     raise DatasetError(
         expected=f"names of columns in {file}: {' or '.join(KNOWN['path'])}; and {' or '.join(KNOWN['caption'])}",
         found=", ".join(map(_short, names)) or "none",
-        do="put a first line path,caption,id,split above this one, which is a row" if is_row else "name the columns path,caption,id,split",
+        do=f"{do}; a caption has a row of its own",
     )
 
 

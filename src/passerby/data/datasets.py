@@ -152,11 +152,12 @@ def _nothing_usable(
 ) -> DatasetError:
     found = ", ".join(f"{counts[split]} of {split}" for split in Split)
     first = next((f"; first of {len(problems)} problems: {_one_line(problem.record)} {problem.reason}" for problem in problems), "")
-    is_of_a_folder = source.pictures.confined and source.pictures.folder == source.file.parent.resolve()
-    if is_of_a_folder and any("leaves the folder" in problem.reason for problem in problems):
+    if not source.is_table:
+        do = f"check the split, or the dataset against a layout understood: {UNDERSTOOD}"
+    elif source.pictures.confined and any("leaves the folder" in problem.reason for problem in problems):
         do = f"name the table {source.file} itself, which may name pictures anywhere"
     else:
-        do = f"check the split, or the dataset against a layout understood: {UNDERSTOOD}"
+        do = "mend what is named first, or ask for another split" if problems else "put rows into the table, or ask for another split"
     return DatasetError(
         expected=f"records of {_listed(wanted)} with pictures in {path}",
         found=f"none that can be used (named there: {found}{first})",

@@ -55,6 +55,11 @@ class Source:
     problems: tuple[Problem, ...] = ()
     more_captions: Path | None = None
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is no official layout."""
+        return self.pictures.folder == self.file.parent.resolve()
+
 
 def read_source(path: Path) -> Source:
     """Finds out which layout `path` is in, and reads it.

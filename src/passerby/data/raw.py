@@ -27,7 +27,9 @@ def read_json(file: Path) -> object:
     try:
         value: object = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(expected=f"JSON in {file}", found=f"{error}", do="check its permissions, or unpack the file again") from error
+        raise DatasetError(
+            expected=f"JSON in {file}", found=f"{error}", do="mend it there, check its permissions, or unpack the file again"
+        ) from error
     return value
 
 

@@ -19,6 +19,7 @@ _NO_TEXT: Final = {
     b"ARROW1": "an Arrow file",
     b"SQLite format 3": "an SQLite database",
     b"\x1f\x8b": "a file compressed with gzip",
+    b"\xff\xfe\0\0": "text in UTF-32",
 }
 """What people keep tables in that is no text, by its first bytes."""
 

@@ -111,7 +111,10 @@ def _judge(bundle: Bundle, engines: TensorRtEncoder, say: Say, val: Dataset | No
         return
     parity = measure_parity(reference, engines, pixels, texts)
     say(f"least cosine with ONNX Runtime: {parity.images:.5f} for pictures, {parity.texts:.5f} for words")
-    change = require_rank1(evaluate(OnnxEncoder(against or bundle), val), evaluate(engines, val))
+    before = evaluate(OnnxEncoder(against or bundle), val)
+    if before.split.caution:
+        say(f"caution: {before.split.caution}")
+    change = require_rank1(before, evaluate(engines, val))
     say(f"val Rank-1 changes by {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})")
 
 

@@ -143,6 +143,8 @@ def quantize(
     towers = Towers(*(_require_float(read_tower(file)) for file in (bundle.image_tower, bundle.text_tower)))
     before = evaluate(OnnxEncoder(against or bundle), val)
     say(f"float32: val Rank-1 {before.metrics.rank1.mean:.2f}")
+    if before.split.caution:
+        say(f"caution: {before.split.caution}")
     samples = training_samples(train.records, bundle, say)
     say(f"calibrating on {len(samples.images)} training pictures and their words")
     with tempfile.TemporaryDirectory() as work:

@@ -42,6 +42,7 @@ from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, re
 from passerby.learn.training_set import TrainingSet, training_set
 from passerby.learn.vary import Pictures, Variation, vary
 from passerby.measure.evaluate import evaluate
+from passerby.measure.split import FEWEST, few_people
 from passerby.types import Dataset, Split
 
 BEST = "best.pt"
@@ -166,6 +167,9 @@ def read_data(data: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[
     captions = sum(len(said) for words in training.words for said in words.values())
     if captions < FEW:
         say(f"only {captions} captions to learn from: expect little of it on other people; a hundred are a start")
+    judges = len({record.identity for record in val.records})
+    if 0 < judges < FEWEST:
+        say(f"val: {few_people(judges)}")
     if not val.records:
         say(f"no val split: nothing says when to stop or whether it helps, and the last step is kept; {SPLIT_ADVICE}")
     return training, val

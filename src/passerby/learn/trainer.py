@@ -43,6 +43,7 @@ from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.vary import Pictures, vary
 from passerby.measure.evaluate import evaluate
+from passerby.measure.split import require_two_people
 from passerby.types import Dataset, Origin, Split
 
 ANSWERS = "answers.npz"
@@ -347,9 +348,11 @@ def require_fit(config: TrainConfig, training: TrainingSet, val: Dataset, model:
 
 
 def require_questions(val: Dataset) -> None:
-    """Raises ``DatasetError`` for a val split with pictures and no captions to ask for them by."""
+    """Raises ``DatasetError`` for a val split with pictures and no captions to ask for them by, or of one person alone."""
     if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
         raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
+    if val.records:
+        require_two_people(val.records, f"the val split of {val.name}")
 
 
 def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:

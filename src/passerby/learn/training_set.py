@@ -75,7 +75,7 @@ def without(records: Iterable[Record], unseen: Unseen) -> Iterator[Record]:
     """The records of other sources, with the captions that say none of the words."""
     said = re.compile(rf"\b(?:{'|'.join(map(re.escape, unseen.words))})s?\b", re.IGNORECASE) if unseen.words else None
     for record in records:
-        if record.name.split("/")[0] not in unseen.sources:
+        if record.source not in unseen.sources:
             yield replace(record, captions=tuple(c for c in record.captions if not said.search(c.text))) if said else record
 
 

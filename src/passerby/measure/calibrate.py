@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from passerby.errors import DatasetError, ModelError
 from passerby.measure.metrics import TIE_DECIMALS, Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
-from passerby.measure.split import embed_split
+from passerby.measure.split import FEWEST, embed_split
 from passerby.model.calibration import Calibration, Crowd, evidence
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
@@ -94,6 +94,13 @@ class Check:
     overall: Reliability
     galleries: dict[int, Reliability]
     list_ece: float
+
+    @property
+    def caution(self) -> str | None:
+        """What to bear in mind where so few were asked for; ``None`` where it were enough."""
+        if min(self.fitted, self.checked) >= FEWEST:
+            return None
+        return f"fitted on {self.fitted} people and checked on {self.checked}: too few for probabilities that come true of others"
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""

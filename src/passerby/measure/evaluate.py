@@ -52,7 +52,8 @@ def evaluate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None
         on_progress: told how far the pictures are.
 
     Raises:
-        DatasetError: records of several splits, or no caption to ask about a picture that can be read.
+        DatasetError: records of several splits, pictures of fewer than two people, or no caption to ask about a picture that can
+            be read.
         ModelError: a tower that cannot be loaded or fails its self-test.
     """
     started = time.perf_counter()

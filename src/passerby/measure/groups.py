@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.measure.metrics import Estimate, summarise
-from passerby.measure.split import EmbeddedSplit, Query, embed_split
+from passerby.measure.split import FEWEST, EmbeddedSplit, Query, embed_split
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset
@@ -25,9 +25,6 @@ from passerby.words.attributes import Part, parse
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
-
-FEWEST: Final = 30
-"""People that a group and the rest need each; of fewer, an interval says nothing."""
 
 BEHIND: Final = 5.0
 """Points of Rank-1 that a group may be worse than the rest."""
@@ -133,7 +130,8 @@ def measure_groups(encoder: Encoder, dataset: Dataset, *, on_progress: Progress 
         on_progress: told how far the pictures are.
 
     Raises:
-        DatasetError: records of several splits, or no caption to ask about a picture that can be read.
+        DatasetError: records of several splits, pictures of fewer than two people, or no caption to ask about a picture that can
+            be read.
         ModelError: a tower that cannot be loaded or fails its self-test.
     """
     started = time.perf_counter()
@@ -173,9 +171,8 @@ def compare_groups(queries: tuple[Query, ...], hits: Bools, *, seed: int = 0) ->
 def groups_of(query: Query) -> Iterator[tuple[Kind, str]]:
     """The groups that a query is in, some perhaps more than once."""
     description = parse(query.text)
-    folder, _, rest = query.record.name.partition("/")
-    if rest:
-        yield Kind.SOURCE, SOURCES.get(folder, folder)
+    if source := query.record.source:
+        yield Kind.SOURCE, SOURCES.get(source, source)
     yield Kind.GENDER, description.gender or "none"
     for item in description.items:
         if not item.negated and item.part is Part.CARRIED:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from passerby.progress import Progress
 from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
 
 Float32 = NDArray[np.float32]
+
+FEWEST: Final = 30
+"""People that a set, a group or the rest needs; of fewer, a figure and its interval say little."""
 
 
 class Query(NamedTuple):
@@ -64,8 +68,23 @@ class EmbeddedSplit:
         """Who each query describes."""
         return tuple(query.record.identity for query in self.queries)
 
+    @property
+    def caution(self) -> str | None:
+        """What to bear in mind with every figure of a set as small as this; ``None`` of one that is not."""
+        if self.people >= FEWEST:
+            return None
+        pictures = Counter(record.identity for record in self.gallery)
+        wrong = len(self.gallery) - min(pictures[identity] for identity in self.asked)
+        certain = " and ".join(f"Rank-{k}" for k in (1, 5, 10) if wrong < k)
+        return few_people(self.people) + (f"; among {len(self.gallery)} pictures any model has 100 at {certain}" if certain else "")
+
     def rank(self, *, images: Float32 | None = None, texts: Float32 | None = None) -> PerQuery:
-        """Every query asked of the whole gallery, with other vectors of its pictures or its captions where given."""
+        """Every query asked of the whole gallery, with other vectors of its pictures or its captions where given.
+
+        Raises:
+            DatasetError: pictures of fewer than two people.
+        """
+        require_two_people(self.gallery, self.dataset)
         shown = [record.identity for record in self.gallery]
         return rank_queries(self.texts if texts is None else texts, self.images if images is None else images, self.asked, shown)
 
@@ -78,6 +97,7 @@ class EmbeddedSplit:
             "gallery": len(self.gallery),
             "identities": self.people,
             "unanswerable": self.unanswerable,
+            "caution": self.caution,
             "model": self.model,
             "digest": self.digest,
             "failed": [{"path": str(failure.path), "reason": failure.reason} for failure in self.failures],
@@ -133,6 +153,22 @@ def embed_split(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | N
         failures=tuple(failures),
         problems=dataset.problems,
     )
+
+
+def require_two_people(records: Collection[Record], dataset: str) -> None:
+    """Raises DatasetError where there is nobody to take for somebody else, so that every answer would be right."""
+    people = len({record.identity for record in records})
+    if people < 2:
+        raise DatasetError(
+            expected=f"pictures of at least two people in {dataset}, to tell them apart",
+            found=f"{len(records)} of one person",
+            do="add pictures of others, or check the column `id` and which pictures can be read",
+        )
+
+
+def few_people(people: int) -> str:
+    """What to bear in mind where so few are asked for."""
+    return f"only {people} people are asked for: too few to say how well others are found, and the intervals are too narrow"
 
 
 def own_captions(records: Sequence[Record]) -> list[Query]:

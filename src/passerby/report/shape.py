@@ -116,5 +116,5 @@ def _origins(records: Iterable[Record]) -> dict[str, int]:
 
 
 def _sources(records: Iterable[Record]) -> dict[str, int]:
-    counts = Counter(record.name.partition("/")[0] if "/" in record.name else "." for record in records)
+    counts = Counter(record.source or "." for record in records)
     return dict(counts.most_common()) if len(counts) <= MOST_SOURCES else {}

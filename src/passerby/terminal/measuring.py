@@ -109,7 +109,7 @@ def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -
     if as_json:
         made = {"model": bundle.name, "digest": bundle.digest, "out": str(bundle.folder)}
         problems = [asdict(problem) for problem in calibrated.problems]
-        show_json({**made, **document, "failed": failures_json(calibrated.failures), "problems": problems})
+        show_json({**made, **document, "caution": check.caution, "failed": failures_json(calibrated.failures), "problems": problems})
     else:
         people = f"fitted on {check.fitted} people, checked on {check.checked} others with {check.queries} captions"
         console_on(stderr=False).print(f"{printable(bundle.name)} ({bundle.digest[:12]}): {people}", highlight=False)
@@ -119,6 +119,7 @@ def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -
         show_table(header, [_reliability_row(gallery, found) for gallery, found in galleries])
         show_table(("answers", "probability", "right"), [(b.answers, f"{b.probability:.1%}", f"{b.right:.1%}") for b in check.overall.bins])
         console_on(stderr=False).print(document["protocol"], highlight=False)
+        _show_caution(check.caution)
         console_on(stderr=False).print(f"written to {printable(bundle.folder)}", highlight=False)
     return _show_unused(check.queries, calibrated.failures, calibrated.problems)
 
@@ -127,6 +128,13 @@ def _show_split(split: EmbeddedSplit, seconds: float) -> None:
     title = printable(f"{split.model} on {split.dataset} {split.split}")
     size = f"{len(split.queries)} queries, {len(split.gallery)} pictures, {split.people} people"
     console_on(stderr=False).print(f"{title}: {size}, {seconds:.0f} s", highlight=False)
+    _show_caution(split.caution)
+
+
+def _show_caution(caution: str | None) -> None:
+    """Where the figures are, for without it they say too much."""
+    if caution:
+        console_on(stderr=False).print(f"caution: {caution}", highlight=False)
 
 
 def _show_split_unused(split: EmbeddedSplit) -> int:
