@@ -194,6 +194,7 @@ def test_calibrating_shows_a_table(passerby: Passerby, people: Path) -> None:
     ran = passerby("calibrate", passerby.model, "--data", people, "--out", "calibrated", model=False)
     assert ran.code == 1
     assert "fitted on 6 people, checked on 6 others with 12 captions" in ran.out
+    assert "caution: fitted on 6 people and checked on 6: too few" in ran.out
     assert re.search(r"gallery .*calibration error +Brier skill +AUROC", ran.out)
     assert "none.jpg" in ran.err
     assert (passerby.folder / "calibrated" / "LICENSE").exists()

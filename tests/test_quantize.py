@@ -265,6 +265,7 @@ def test_the_fewest_layers_stay_in_float_and_the_card_says_which_and_why(fragile
     assert report["rank1_change"]["low"] >= -MAX_LOSS
     assert report["cosine"]["images"]["least"] > 0.99
     assert any("2 of 6 layers stay in float" in line for line in said)
+    assert any(line.startswith("caution: only") for line in said)
     stored = {i.name: i.data_type for i in onnx.load_from_string(saved.image_tower.read()).graph.initializer}
     assert [name for name in ("first", "second", "third", "fourth", "projection") if stored[name] == TensorProto.FLOAT] == [
         "second",

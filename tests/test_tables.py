@@ -12,7 +12,9 @@ import pytest
 from crops import write_crop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from passerby.cli import app
 from passerby.data.columns import KNOWN
 from passerby.data.datasets import load_dataset
 from passerby.data.tables import read_table
@@ -24,6 +26,7 @@ BLUE = "a man in a blue coat"
 
 
 def table(folder: Path, content: str | bytes, name: str = "t.csv", files: tuple[str, ...] = ("a.jpg", "b.jpg")) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         write_crop(folder / file, seed=1)
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -102,6 +105,12 @@ def test_json_by_line_or_in_one_list(tmp_path: Path, name: str, encoding: str, w
     dataset = load_dataset(table(tmp_path, write(LAW).encode(encoding), name))
     assert said(dataset) == [("a.jpg", "001", "train", (RED,)), ("b.jpg", "2", "val", (BLUE,))]
     assert dataset.problems == ()
+
+
+def test_a_line_that_is_a_list_does_not_make_one_of_the_file(tmp_path: Path) -> None:
+    dataset = load_dataset(table(tmp_path, "[1]\n" + "\n".join(map(json.dumps, LAW)), "t.jsonl"))
+    assert len(dataset.records) == 2
+    assert reasons(dataset) == ["line 1 is not an object but list"]
 
 
 @pytest.mark.parametrize(
@@ -298,6 +307,26 @@ def test_paths_from_where_one_stands_are_recognised(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     (reason,) = reasons(one_of(tmp_path, "pictures/p q.jpg"))
     assert f"though from {tmp_path} it can: paths start from the table's folder" in reason
+
+
+def test_the_source_of_a_picture_elsewhere_is_the_folder_it_is_in(tmp_path: Path) -> None:
+    file = table(tmp_path / "tables", "", files=("mall/deep/a.jpg", "b.jpg"))
+    write_crop(tmp_path / "station" / "c.jpg", seed=3)
+    file.write_text("path,caption\n" + "".join(f"{path},{RED}\n" for path in ("mall/deep/a.jpg", "b.jpg", tmp_path / "station" / "c.jpg")))
+    assert [record.source for record in load_dataset(file).records] == ["mall", "", "station"]
+
+
+@pytest.mark.parametrize(
+    "command", ["evaluate", "evaluate --measure conditions", "evaluate --measure groups", "evaluate --measure wording"]
+)
+def test_commands_take_absolute_paths_and_say_that_five_people_are_few(tmp_path: Path, tiny_bundle: Path, command: str) -> None:
+    pictures = [write_crop(tmp_path / "pictures" / f"{n}.jpg", seed=n) for n in range(5)]
+    rows = "".join(f"{picture};{RED} {n}\n" for n, picture in enumerate(pictures))
+    file = table(tmp_path / "tables", f"Image Path;Text\n{rows}", files=())
+    asked = CliRunner().invoke(app, [*command.split(), "--data", str(file), "--model", str(tiny_bundle), "--json"])
+    assert asked.exit_code == 0, asked.output
+    document = json.loads(asked.stdout, parse_constant=pytest.fail)
+    assert "only 5 people" in document["caution"]
 
 
 # -- the file that CUHK-PEDES comes with ------------------------------------------------------------------------------------------

@@ -204,8 +204,18 @@ def _json_objects(file: Path) -> Iterator[tuple[str, dict[str, object]] | Proble
 
 
 def _is_one_document(file: Path) -> bool:
-    first = next((line.strip() for line in text_lines(file) if line.strip()), "")
-    return first.startswith("[") or first == "{"
+    """Whether the first line begins a value that goes on below it, or is a list and all there is."""
+    lines = (line.strip() for line in text_lines(file) if line.strip())
+    first, second = next(lines, ""), next(lines, "")
+    return first == "{" or (first.startswith("[") and not (second and _is_json(first)))
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _json_list(file: Path) -> Iterator[tuple[str, object]]:
