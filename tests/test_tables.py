@@ -221,7 +221,7 @@ def test_whole_numbers_with_a_point_in_json_are_ids(tmp_path: Path) -> None:
     assert "identity 1.0 is 1 too" in reasons(dataset)[0]
 
 
-@pytest.mark.parametrize("caption", ["", "  ", "nan", "NULL"])
+@pytest.mark.parametrize("caption", ["", "  ", '""'])
 def test_a_caption_without_words_is_said(tmp_path: Path, caption: str) -> None:
     dataset = load_dataset(table(tmp_path, f"path,caption\na.jpg,{RED}\nb.jpg,{caption}\n"))
     assert [captions for *_, captions in said(dataset)] == [(RED,), ()]

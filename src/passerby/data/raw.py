@@ -18,8 +18,8 @@ SPLITS: Final = {
 }
 """What people call the splits, in any case."""
 
-_NOTHING: Final = frozenset({"nan", "null", "none", "n/a", "#n/a"})
-"""What programs write where there is nothing."""
+_NOBODY: Final = frozenset({"", "nan", "null", "none", "n/a", "#n/a"})
+"""What programs write where there is no id; as one, it would make one person of all who have none."""
 
 
 def read_json(file: Path) -> object:
@@ -78,7 +78,7 @@ def read_path(value: object) -> str:
 
 def read_identity(value: object) -> str:
     """Raises ValueError for anything but a whole number, kept as it is written, or a string with something in it."""
-    if value is None or (isinstance(value, str) and _is_nothing(value)):
+    if value is None or (isinstance(value, str) and value.strip().casefold() in _NOBODY):
         raise ValueError("has no id")
     whole = isinstance(value, int | str) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or not _is_unicode(str(value)):
@@ -103,17 +103,13 @@ def read_captions(value: object) -> tuple[tuple[Caption, ...], tuple[str, ...]]:
 
 def read_text(value: object) -> str:
     """Words without white space around them. Raises ValueError where there are none."""
-    if value is None or (isinstance(value, str) and _is_nothing(value)):
+    if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError("is empty")
     if not isinstance(value, str):
         raise ValueError(f"is not text but {type(value).__name__}")
     if not _is_unicode(value):
         raise ValueError("is not valid Unicode")
     return value.strip()
-
-
-def _is_nothing(text: str) -> bool:
-    return not text.strip() or text.strip().casefold() in _NOTHING
 
 
 def _is_unicode(text: str) -> bool:
