@@ -39,7 +39,7 @@ class RawRecord:
 
     Args:
         place: where in which file; names the record where its path cannot.
-        path: of the picture, as `pictures.locate` takes it.
+        path: of the picture, as `pictures.Pictures.locator` takes it.
         identity: who it is.
         split: a name among ``SPLITS``.
         captions: a list of strings.

@@ -29,7 +29,7 @@ _EXCEL_SAYS: Final = re.compile(r'"?sep=([^"\r\n ])"?\s*', re.IGNORECASE)
 """Excel's own first line, which tells the delimiter of the others."""
 
 Row = dict[str, object]
-"""Values by the names that `columns` gives the columns."""
+"""Values by the names that `columns.KNOWN` gives the columns."""
 _Key = tuple[object, object, object]
 """Path, id and split of a row."""
 
