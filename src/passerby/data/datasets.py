@@ -157,7 +157,7 @@ def _nothing_usable(
     elif source.pictures.confined and any("leaves the folder" in problem.reason for problem in problems):
         do = f"name the table {source.file} itself, which may name pictures anywhere"
     else:
-        do = "mend what is named first, or ask for another split" if problems else "put rows into the table, or ask for another split"
+        do = "mend what is named first, or ask for another split" if problems else "put such rows into the table, or ask for another split"
     return DatasetError(
         expected=f"records of {_listed(wanted)} with pictures in {path}",
         found=f"none that can be used (named there: {found}{first})",
