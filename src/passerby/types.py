@@ -145,6 +145,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """An input that was used, and what had to be guessed of it, in words that others may share."""
+
+    path: Path
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong with a record of a dataset: which one, and what."""
 

@@ -14,7 +14,7 @@ from passerby.errors import QueryError
 from passerby.find.scan import scan_paths
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder
-from passerby.types import Failure
+from passerby.types import Failure, Note
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +25,13 @@ class Embeddings:
         vectors: float32 (n, d), each of length 1.
         names: n paths or texts.
         failed: pictures that could not be used.
+        notes: what had to be guessed of the others.
     """
 
     vectors: NDArray[np.float32]
     names: tuple[str, ...]
     failed: tuple[Failure, ...]
+    notes: tuple[Note, ...] = ()
 
 
 def embed(
@@ -53,7 +55,8 @@ def embed(
         on_progress(done, len(files))
     sentences = list(texts)
     vectors = [np.empty((0, encoder.dim), np.float32), *(picture.vector[None] for picture in pictures), encode_texts(encoder, sentences)]
-    return Embeddings(np.concatenate(vectors), (*(str(picture.media.path) for picture in pictures), *sentences), tuple(failed))
+    names = (*(str(picture.media.path) for picture in pictures), *sentences)
+    return Embeddings(np.concatenate(vectors), names, tuple(failed), tuple(note for picture in pictures for note in picture.notes))
 
 
 def read_texts(path: Path) -> list[str]:

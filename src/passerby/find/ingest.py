@@ -14,7 +14,7 @@ from passerby.find.vectors import drop_vectors, load_vectors
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.encoder import Encoder
 from passerby.model.media import read_media
-from passerby.types import Failure, Media
+from passerby.types import Failure, Media, Note
 
 BATCH: Final = 16
 """Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
@@ -38,6 +38,7 @@ class IndexReport:
         failed: files that could not be used, now or in an earlier run that they have not changed since.
         not_crops: of the encoded ones, pictures that do not look like the crop of one person: wide, or large.
         skipped: files in folders that are no pictures by their names.
+        notes: what had to be guessed of the encoded ones.
     """
 
     indexed: int
@@ -47,6 +48,7 @@ class IndexReport:
     failed: tuple[Failure, ...]
     not_crops: int
     skipped: int
+    notes: tuple[Note, ...] = ()
 
 
 def index_paths(index: Index, encoder: Encoder, paths: Iterable[Path], on_progress: OnProgress = lambda _done, _total: None) -> IndexReport:
@@ -67,7 +69,9 @@ def index_paths(index: Index, encoder: Encoder, paths: Iterable[Path], on_progre
         on_progress(done, len(todo))
 
     strangers, recognised, touched = _link_known(index, todo, report_progress)
-    encoded, not_crops, unusable = _encode(index, encoder, strangers, lambda done: report_progress(len(todo) - len(strangers) + done))
+    encoded, not_crops, unusable, notes = _encode(
+        index, encoder, strangers, lambda done: report_progress(len(todo) - len(strangers) + done)
+    )
     removed = _remove_gone(index, scan)
     missing = [_missing(path) for path in scan.missing if path not in removed]
     with index.snapshot():
@@ -80,6 +84,7 @@ def index_paths(index: Index, encoder: Encoder, paths: Iterable[Path], on_progre
         failed=(*missing, *scan.failed, *failed, *unusable),
         not_crops=not_crops,
         skipped=scan.skipped,
+        notes=tuple(notes),
     )
 
 
@@ -164,10 +169,11 @@ def _read_known_size(index: Index, file: Found) -> Media | None:
 
 def _encode(
     index: Index, encoder: Encoder, files: Sequence[Found], report_progress: Callable[[int], None]
-) -> tuple[int, int, list[Failure]]:
-    """Encode and commit; the number encoded, how many of them do not look like crops, and the failures."""
+) -> tuple[int, int, list[Failure], list[Note]]:
+    """Encode and commit; the number encoded, how many of them do not look like crops, the failures, and the guesses."""
     not_crops = 0
     failed: list[Failure] = []
+    notes: list[Note] = []
     results = encode_images(encoder, (file.path for file in files), batch_size=BATCH)
     for start in range(0, len(files), BATCH):
         batch = files[start : start + BATCH]
@@ -177,11 +183,12 @@ def _encode(
                 if isinstance(outcome, Encoded):
                     index.add(outcome.media, outcome.vector)
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
+                    notes += outcome.notes
                 else:
                     index.fail(file.path, file.size, file.changed_ns, outcome.reason)
                     failed.append(Failure(file.path, outcome.reason))
         report_progress(start + len(batch))
-    return len(files) - len(failed), not_crops, failed
+    return len(files) - len(failed), not_crops, failed, notes
 
 
 def _remove_gone(index: Index, scan: Scan) -> dict[Path, int]:

@@ -7,35 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
+from passerby.model.formats import IMAGE_SUFFIXES
 from passerby.types import Failure
-
-IMAGE_SUFFIXES: Final = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".tga",
-    }
-)
-"""What a folder's files must end with to be taken for pictures; a file that is named itself may end with anything."""
 
 
 @dataclass(frozen=True, slots=True)

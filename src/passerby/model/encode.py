@@ -15,8 +15,8 @@ from PIL.Image import Image
 from passerby.errors import PasserbyError
 from passerby.model.encoder import Encoder
 from passerby.model.media import read_media
-from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
-from passerby.types import Failure, Media
+from passerby.model.preprocess import Preprocessing, normalise, read_picture, resize
+from passerby.types import Failure, Media, Note
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,12 +26,14 @@ class Encoded:
     Args:
         width, height: of the upright picture, in pixels.
         vector: float32 (d,), of length 1.
+        notes: what had to be guessed of the picture.
     """
 
     media: Media
     width: int
     height: int
     vector: NDArray[np.float32]
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,7 @@ class _Decoded:
     width: int
     height: int
     pixels: NDArray[np.uint8]
+    notes: tuple[Note, ...]
 
 
 def encode_images(
@@ -85,9 +88,10 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -
 def _decode(path: Path, p: Preprocessing, change: Callable[[Image], Image] | None) -> _Decoded | Failure:
     try:
         media, data = read_media(path)
-        image = read_image(data)
+        picture = read_picture(data)
+        image = picture.image
         pixels = resize(change(image) if change else image, p.height, p.width, p.resample)
-        return _Decoded(media, image.width, image.height, pixels)
+        return _Decoded(media, image.width, image.height, pixels, tuple(Note(media.path, note) for note in picture.notes))
     except PasserbyError as error:
         return Failure(path.absolute(), str(error))
     except MemoryError:
@@ -98,4 +102,4 @@ def _encode(encoder: Encoder, batch: Sequence[_Decoded | Failure]) -> Iterator[E
     pixels = [item.pixels for item in batch if isinstance(item, _Decoded)]
     vectors = iter(encoder.embed_images(normalise(np.stack(pixels), encoder.preprocessing)) if pixels else ())
     for item in batch:
-        yield item if isinstance(item, Failure) else Encoded(item.media, item.width, item.height, next(vectors))
+        yield item if isinstance(item, Failure) else Encoded(item.media, item.width, item.height, next(vectors), item.notes)

@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -17,14 +18,22 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.ExifTags import Base as Exif
 
 from passerby.errors import ImageError, ModelError
+from passerby.model.colour import in_srgb
+from passerby.model.depth import Stored, eight_bit, raw_mode
+from passerby.model.formats import DECODED, claimed_format, undecoded_format
 from passerby.model.media import read_media
+from passerby.model.metadata import ended_jpegs, without_metadata
 
 Resample = Literal["bicubic", "bilinear"]
 
 MAX_PIXELS: Final = 100_000_000
 """A larger picture is refused before it is decoded: a few bytes can claim to be a picture that fills the memory."""
 
-FORMATS: Final = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "AVIF")
+NO_ORIENTATION: Final = "EXIF that cannot be read: taken as upright"
+NO_PROFILE: Final = "a colour profile that cannot be read: taken as sRGB"
+NO_ALPHA: Final = "transparent everywhere: shown without its transparency"
+FIRST_FRAME: Final = "several frames: the first was taken"
+INVERTED_INK: Final = "CMYK that does not say where white is: taken as Adobe's"
 
 _FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _UPRIGHT: Final = {
@@ -36,7 +45,9 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_UNSEEN_ALPHA: Final = 1
+_JPEG2000_PIXELS: Final = b"\xff\x93"
+"""What pixels begin with; without any, the decoder gives a black picture and no error."""
 
 # What Pillow has to say about a picture is said by read_image, in its error or not at all.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -84,27 +95,49 @@ class Preprocessing:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
 
-def read_image(source: Path | bytes) -> Image.Image:
-    """Decode a picture to upright RGB.
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture.
 
-    Orientation from EXIF is applied, transparency lies over white, 16-bit grey is scaled to 8 bits, and an animation
-    gives its first frame. Safe to call from many threads.
+    Args:
+        image: upright sRGB.
+        notes: what had to be guessed or left out, each in a few words that other pictures may share.
+    """
+
+    image: Image.Image
+    notes: tuple[str, ...]
+
+
+def read_image(source: Path | bytes) -> Image.Image:
+    """The pixels of :func:`read_picture`, upright sRGB in mode RGB."""
+    return read_picture(source).image
+
+
+def read_picture(source: Path | bytes) -> Picture:
+    """Decode a picture to upright sRGB, and say what was guessed.
+
+    Orientation from EXIF is applied, an embedded colour profile is converted from, transparency lies over white, deeper pixels are
+    scaled to 8 bits, and an animation gives its first frame. Damaged metadata costs no picture. Safe to call from many threads.
 
     Args:
         source: a path, or the bytes of a file.
 
     Raises:
-        ImageError: not a picture, a damaged one, or one of more than ``MAX_PIXELS``; the reason is one line.
+        ImageError: not a picture, a damaged one, one that shows nothing, or one of more than ``MAX_PIXELS``; the reason is one line.
     """
     data = source if isinstance(source, bytes) else read_media(source)[1]
-    image = _open(data)
+    if not data:
+        raise ImageError(expected="a picture", found="an empty file", do="replace the file")
+    notes: list[str] = []
     try:
-        image.load()
-        return _rgb(_upright(image))
+        loaded = _load_whole(data, notes)
+        return Picture(_upright(_rgb(loaded, notes), loaded.image, notes), tuple(dict.fromkeys(notes)))
     except ImageError:
         raise
+    except MemoryError:
+        raise ImageError(expected="a picture that fits the memory", found="a larger one", do="make it smaller") from None
     except Exception as error:  # Pillow's decoders raise many types, and one damaged file must never stop a run
-        raise ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file") from None
+        raise _unreadable(data, error) from None
 
 
 def resize(image: Image.Image, height: int, width: int, resample: Resample) -> NDArray[np.uint8]:
@@ -135,64 +168,124 @@ def preprocess(image: Image.Image, p: Preprocessing) -> NDArray[np.float32]:
     return planes
 
 
+def _load_whole(data: bytes, notes: list[str]) -> Stored:
+    """All pixels of a file, past metadata that is damaged."""
+    try:
+        return _load(data)
+    except (ImageError, MemoryError):
+        raise
+    except Exception:  # Pillow's decoders raise many types
+        for bare, kept in without_metadata(data):
+            loaded = _load_or_none(bare)
+            if loaded:
+                notes += [note for what, note in (("exif", NO_ORIENTATION), ("icc", NO_PROFILE)) if what not in kept]
+                return loaded
+        raise
+
+
+def _load_or_none(data: bytes) -> Stored | None:
+    try:
+        return _load(data)
+    except (ImageError, MemoryError):
+        raise
+    except Exception:
+        return None
+
+
+def _load(data: bytes) -> Stored:
+    image = _open(data)
+    if image.format == "JPEG2000" and _JPEG2000_PIXELS not in data:
+        raise OSError("image file is truncated")
+    raw = raw_mode(image)
+    try:
+        image.load()
+    except OSError:
+        if image.format not in ("JPEG", "MPO"):
+            raise
+        image = _load_without_end(data)
+    return Stored(image, raw, partial(_open, data))
+
+
+def _load_without_end(data: bytes) -> ImageFile.ImageFile:
+    """A JPEG that lacks its end marker and nothing else."""
+    endings = map(_open, ended_jpegs(data))
+    first = next(endings, None)
+    if first is None or any(other.tobytes() != first.tobytes() for other in endings):
+        raise OSError("image file is truncated")
+    return first
+
+
 def _open(data: bytes) -> ImageFile.ImageFile:
     """Read the header alone, and refuse by it."""
-    if not data:
-        raise ImageError(expected="a picture", found="an empty file", do="replace the file")
     try:
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        image = Image.open(BytesIO(data), formats=tuple(DECODED))
     except Image.DecompressionBombError:
         raise _wrong_size("more pixels") from None
-    except Exception as error:  # a damaged header raises many types too
-        raise _not_a_picture(data, error) from None
     if not 0 < image.width * image.height <= MAX_PIXELS:
         raise _wrong_size(f"{image.width} x {image.height}")
     return image
 
 
-def _not_a_picture(data: bytes, error: Exception) -> ImageError:
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return ImageError(expected="a picture that can be decoded", found="HEIC", do="convert it to JPEG")
-    if isinstance(error, UnidentifiedImageError):
-        return ImageError(expected="a picture", found="no known picture format", do="convert it to JPEG or PNG")
-    return ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file")
+def _unreadable(data: bytes, error: Exception) -> ImageError:
+    if undecoded := undecoded_format(data):
+        return ImageError(expected="a picture that can be decoded", found=undecoded, do="convert it to JPEG")
+    if not isinstance(error, UnidentifiedImageError):
+        return ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file")
+    if claimed := claimed_format(data):
+        found = f"a {claimed} that is damaged, or of a kind that is not read"
+        return ImageError(expected="a picture that can be decoded", found=found, do="replace it, or save it as an 8-bit RGB JPEG or PNG")
+    return ImageError(expected="a picture", found="no known picture format", do="convert it to JPEG or PNG")
 
 
 def _wrong_size(found: str) -> ImageError:
     return ImageError(expected=f"a picture of 1 pixel to {MAX_PIXELS // 10**6} megapixels", found=found, do="scale it down")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, stored: Image.Image, notes: list[str]) -> Image.Image:
     try:
-        orientation = image.getexif().get(Exif.Orientation, 1)
+        orientation = stored.getexif().get(Exif.Orientation, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
+        notes.append(NO_ORIENTATION)
         return image
     turn = _UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_16_bit(image)
-    if image.mode == "F":
-        raise ImageError(expected="pixels of a known range", found="floating-point pixels", do="convert it to JPEG or PNG")
-    if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
+def _rgb(loaded: Stored, notes: list[str]) -> Image.Image:
+    image = loaded.image
+    profile = image.info.get("icc_profile")
+    if "icc_profile" in image.info and not profile:
+        notes.append(NO_PROFILE)
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        notes.append(FIRST_FRAME)
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        notes.append(INVERTED_INK)
+    shallow = eight_bit(loaded, notes)
+    if not shallow.has_transparency_data:
+        return _srgb(shallow, profile, notes)
+    whole = shallow.convert("LA").convert("RGBA") if shallow.mode == "La" else shallow.convert("RGBA")
+    colours = _srgb(shallow if shallow.mode == "LA" else whole, profile, notes)
+    return _over_white(colours, whole.getchannel("A"), notes)
+
+
+def _srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
+    if profile:
+        try:
+            return in_srgb(image, profile)
+        except Exception:  # a damaged profile says nothing about the pixels
+            notes.append(NO_PROFILE)
     return image.convert("RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGB", image.size, "white")
-    paper.paste(image, mask=image)
+def _over_white(colours: Image.Image, alpha: Image.Image, notes: list[str]) -> Image.Image:
+    if np.max(alpha.getextrema()) <= _UNSEEN_ALPHA:
+        if all(low == high for low, high in map(Image.Image.getextrema, colours.split())):
+            raise ImageError(expected="a picture that shows something", found="one that is transparent everywhere", do="replace the file")
+        notes.append(NO_ALPHA)
+        return colours
+    paper = Image.new("RGB", colours.size, "white")
+    paper.paste(colours, mask=alpha)
     return paper
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    wide = image.convert("I")
-    extremes = np.array(wide.getextrema())
-    if extremes.min() < 0 or extremes.max() > 65535:
-        raise ImageError(expected="pixels of at most 16 bits", found="32-bit pixels", do="convert it to JPEG or PNG")
-    return wide.point([(value + 128) // 257 for value in range(65536)], "L").convert("RGB")
 
 
 def _three_finite(values: object) -> bool:

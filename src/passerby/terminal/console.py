@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from passerby.types import Failure
+    from passerby.types import Failure, Note
 
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
@@ -49,6 +50,17 @@ def failures_json(failures: Sequence[Failure]) -> list[dict[str, str]]:
 def show_failures(failures: Sequence[Failure]) -> None:
     if failures:
         show_table(("failed", "reason"), [(failure.path, failure.reason) for failure in failures], stderr=True)
+
+
+def notes_json(notes: Sequence[Note]) -> list[dict[str, str]]:
+    return [{"path": str(one.path), "note": one.note} for one in notes]
+
+
+def show_notes(notes: Sequence[Note]) -> None:
+    """One line for each kind of guess, with the first of its pictures."""
+    for said, count in Counter(one.note for one in notes).items():
+        named = next(one.path for one in notes if one.note == said)
+        note(f"guessed at {named}{f' and {count - 1} more' if count > 1 else ''}: {said}")
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stderr: bool = False) -> None:

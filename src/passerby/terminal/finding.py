@@ -14,9 +14,11 @@ from passerby.terminal.console import (
     exit_code,
     failures_json,
     note,
+    notes_json,
     printable,
     show_failures,
     show_json,
+    show_notes,
     show_table,
 )
 
@@ -35,13 +37,14 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
         counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
-        show_json({**counts, "failed": failures_json(report.failed)})
+        show_json({**counts, "failed": failures_json(report.failed), "notes": notes_json(report.notes)})
     recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
     note(summary + skipped)
     if report.not_crops:
         note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    show_notes(report.notes)
     show_failures(report.failed)
     done = report.indexed + report.unchanged + report.removed
     if not done and not report.failed:
@@ -123,8 +126,9 @@ def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int
     """Say what was written; returns the exit code."""
     count = len(embeddings.names)
     if as_json:
-        show_json({"embedded": count, "out": str(path), "failed": failures_json(embeddings.failed)})
+        show_json({"embedded": count, "out": str(path), "failed": failures_json(embeddings.failed), "notes": notes_json(embeddings.notes)})
     note(f"{count} vectors written to {path}" if count else "nothing written: expected pictures or texts, found none; name some")
+    show_notes(embeddings.notes)
     show_failures(embeddings.failed)
     return exit_code(count, len(embeddings.failed))
 
