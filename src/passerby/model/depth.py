@@ -19,15 +19,14 @@ _DEPTHS: Final = (8, 10, 12, 14)
 _WHITE: Final = {"I;12": 4095, "I;16S": 32767, "I;16BS": 32767}
 """White in samples whose depth is known."""
 
-_LOW_BYTES: Final = {
+_GREY_AND_ALPHA: Final = "LA;16B"
+
+_LOW_BYTES: Final = {_GREY_AND_ALPHA: "RGBA"} | {
     f"{mode};16{order}": f"{mode};16{other}"
     for mode in ("RGB", "RGBA", "RGBX")
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
-} | {"LA;16B": "RGBA"}
-"""How to read the low bytes of samples whose high bytes Pillow reads."""
-
-_GREY_AND_ALPHA: Final = "LA;16B"
-"""Read as ``RGBA``, its low byte of grey is the green."""
+}
+"""How to read the low bytes of samples whose high bytes Pillow reads; of grey with alpha, the second of four is the low byte of grey."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

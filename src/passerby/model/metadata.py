@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import struct
 import zlib
@@ -14,11 +15,15 @@ Kept = frozenset[str]
 ALL: Final[Kept] = frozenset({"exif", "icc"})
 
 _LESS_AND_LESS: Final[tuple[Kept, ...]] = (ALL, frozenset({"exif"}), frozenset({"icc"}), frozenset())
-_ZEROS: Final = 64
-"""So many at the end of a JPEG are of a file system that lost the rest; pixels hardly ever end so."""
+_ENDINGS: Final = 8
+_FILLED: Final = 512
+_BLANK: Final = bytes(64)
+"""Pixels hardly ever end so."""
 _JPEG_END: Final = b"\xff\xd9"
 _START_OF_SCAN: Final = 0xDA
+_RESTARTS: Final = 0xDD
 _RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")
+_JPEG2000_PROFILE: Final = b"colr\x02"
 _PNG_PIXELS: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_KEPT: Final = {b"eXIf": "exif", b"iCCP": "icc"}
 _WEBP_PIXELS: Final = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
@@ -54,23 +59,38 @@ def without_metadata(data: bytes) -> Iterator[tuple[bytes, Kept]]:
         before = bare
 
 
-def ended_jpegs(data: bytes) -> tuple[bytes, ...]:
+def jpeg2000_profile(data: bytes) -> bytes | None:
+    """The colour profile in a JPEG 2000's header, which Pillow does not read."""
+    at = data.find(_JPEG2000_PROFILE, 0, data.find(b"jp2c"))
+    return data[at + 7 : at - 4 + int.from_bytes(data[at - 4 : at])] if at > 4 else None
+
+
+def is_blank_at_end(data: bytes) -> bool:
+    """Whether a JPEG goes over into zeros, as on a disk that lost the rest, without having ended."""
+    return data.endswith(_BLANK) and not data.rstrip(b"\0").endswith(_JPEG_END)
+
+
+def ended_jpegs(data: bytes) -> Iterator[bytes]:
     """A JPEG that lacks its end marker, ended in several ways; nothing where it lacks scans.
 
-    All its pixels are there if, and only if, every ending gives the same picture: what is missing would be read from the ending.
+    All its pixels are there if every ending gives the same picture: what is missing would be read from the ending.
     """
-    cut = data.rstrip(b"\0") if data.endswith(b"\0" * _ZEROS) else data
+    cut = data.rstrip(b"\0") if data.endswith(_BLANK) else data
     cut = cut.rstrip(b"\xff")
-    return (
-        tuple(cut + filling + _JPEG_END for filling in (b"", _filling(cut, b"\x55"), _filling(cut, b"\xaa"))) if _has_all_scans(cut) else ()
-    )
+    if _has_all_scans(cut):
+        yield cut + _JPEG_END
+        for seed in range(_ENDINGS):
+            yield cut + _filling(cut, random.Random(seed)) + _JPEG_END
 
 
-def _filling(cut: bytes, bits: bytes) -> bytes:
-    """What a JPEG may go on with: some bits, and each restart marker when it is due."""
+def _filling(cut: bytes, chance: random.Random) -> bytes:
+    """Bits that a JPEG might go on with, and each restart marker when it is due."""
+    bits = [chance.randbytes(_FILLED).replace(b"\xff", b"\0") for _ in range(8)]
+    if not any(marker == _RESTARTS for marker, _, _ in _jpeg_segments(cut)):
+        return b"".join(bits)
     passed = _RESTART.findall(cut, cut.rfind(bytes([0xFF, _START_OF_SCAN])))
-    due = passed[-1][1] - 0xD0 + 1 if passed else 0
-    return b"".join(bits * 64 + bytes([0xFF, 0xD0 + (due + number) % 8]) for number in range(8))
+    due = passed[-1][1] + 1 if passed else 0xD0
+    return b"".join(some + bytes([0xFF, 0xD0 + (due + number) % 8]) for number, some in enumerate(bits))
 
 
 def _has_all_scans(data: bytes) -> bool:

@@ -22,7 +22,7 @@ from passerby.model.colour import in_srgb
 from passerby.model.depth import Stored, eight_bit, raw_mode
 from passerby.model.formats import DECODED, claimed_format, undecoded_format
 from passerby.model.media import read_media
-from passerby.model.metadata import ended_jpegs, without_metadata
+from passerby.model.metadata import ended_jpegs, is_blank_at_end, jpeg2000_profile, without_metadata
 
 Resample = Literal["bicubic", "bilinear"]
 
@@ -194,15 +194,21 @@ def _load_or_none(data: bytes) -> Stored | None:
 
 def _load(data: bytes) -> Stored:
     image = _open(data)
-    if image.format == "JPEG2000" and _JPEG2000_PIXELS not in data:
-        raise OSError("image file is truncated")
+    if image.format == "JPEG2000":
+        if _JPEG2000_PIXELS not in data:
+            raise OSError("image file is truncated")
+        if profile := jpeg2000_profile(data):
+            image.info["icc_profile"] = profile
     raw = raw_mode(image)
-    try:
+    if image.format not in ("JPEG", "MPO"):
         image.load()
-    except OSError:
-        if image.format not in ("JPEG", "MPO"):
-            raise
+    elif is_blank_at_end(data):
         image = _load_without_end(data)
+    else:
+        try:
+            image.load()
+        except OSError:
+            image = _load_without_end(data)
     return Stored(image, raw, partial(_open, data))
 
 
