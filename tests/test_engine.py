@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from passerby.errors import MissingExtra, ModelError
 from passerby.model import tensorrt as engines
 from passerby.model.bundle import read_bundle
-from passerby.model.engine_file import Stamp, engines_folder, has_engines, read_engine, write_engine
+from passerby.model.engine_file import Stamp, has_engines, read_engine, write_engine
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.tensorrt import BATCHES, TensorRtEncoder, fill, place
+from passerby.places import engines_folder
 from passerby.resolve import load_model
 from passerby.types import ModelDigest
 

@@ -92,14 +92,15 @@ def index(
     json: Json = False,
 ) -> None:
     """Put pictures of people into an index, or bring it up to date; only new and changed files are read."""
-    from passerby.find.index import Index, default_folder
+    from passerby.find.index import Index
     from passerby.find.ingest import index_paths
+    from passerby.places import index_folder
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_index_report
 
     encoder = load_model(model)
-    with Index.create(index or default_folder(), encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
+    with Index.create(index_folder(index), encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
         report = index_paths(opened, encoder, paths, on_progress)
     raise typer.Exit(show_index_report(report, as_json=json))
 
@@ -140,10 +141,11 @@ def search(
     """
     from passerby.find.explain import explain
     from passerby.find.filter import Sieve
-    from passerby.find.index import Index, default_folder
+    from passerby.find.index import Index
     from passerby.find.query import ask
     from passerby.find.search import likely
     from passerby.find.search import search as search_index
+    from passerby.places import index_folder
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_hits
     from passerby.words.attributes import parse as parse_words
@@ -155,7 +157,7 @@ def search(
     said = " ".join(words or ())
     filters = read_filters({p: v or () for p, v in at.items()}, [*["hat"] * hat, *(having or ())], without or (), said)
     asked = said or ("" if like else described(filters))
-    with Index.open(index or default_folder()) as opened, opened.snapshot():
+    with Index.open(index_folder(index)) as opened, opened.snapshot():
         encoder = load_model(model)
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, asked, like)
@@ -176,21 +178,23 @@ def search(
 @app.command(epilog="Example: passerby info --index my-index --json")
 def info(*, index: IndexFolder = None, json: Json = False) -> None:
     """Say what an index holds, which model made it, and which files failed."""
-    from passerby.find.index import Index, default_folder
+    from passerby.find.index import Index
+    from passerby.places import index_folder
     from passerby.terminal.finding import show_info
 
-    with Index.open(index or default_folder()) as opened:
+    with Index.open(index_folder(index)) as opened:
         raise typer.Exit(show_info(opened.info(), opened.failures(), as_json=json))
 
 
 @app.command(epilog="Example: passerby remove crops/2019 --index my-index")
 def remove(paths: Paths, *, index: IndexFolder = None, json: Json = False) -> None:
     """Delete files, and all below folders, from an index for good; the files themselves stay."""
-    from passerby.find.index import Index, default_folder
+    from passerby.find.index import Index
     from passerby.find.ingest import remove_paths
+    from passerby.places import index_folder
     from passerby.terminal.finding import show_removal
 
-    with Index.open(index or default_folder()) as opened:
+    with Index.open(index_folder(index)) as opened:
         report = remove_paths(opened, paths)
     raise typer.Exit(show_removal(report, as_json=json))
 

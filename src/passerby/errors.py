@@ -46,7 +46,7 @@ class QueryError(PasserbyError):
 
 
 class ConfigError(PasserbyError):
-    """A configuration file or option with a wrong value."""
+    """A configuration file, option or environment that cannot be used."""
 
 
 class GateRefused(PasserbyError):

@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.deploy.reference import Reference, default_cache, references
-from passerby.errors import MissingExtra
+from passerby.deploy.reference import Reference, references
+from passerby.errors import ConfigError, MissingExtra
 from passerby.extras import needs_extra
 from passerby.measure.energy import find_meter
 from passerby.measure.speed import Contender, Plan, SpeedReport, Tower, measure_speed
 from passerby.model.bundle import Bundle, BundleFile
 from passerby.model.tokenizer import Tokenizer, Tokens
+from passerby.places import reference_folder
 from passerby.progress import Progress
 
 SENTENCE: Final = (
@@ -43,7 +44,7 @@ def run_benchmark(
 def contenders(
     bundles: Sequence[Bundle], say: Callable[[str], None], *, beside_clip: bool = True, cache: Path | None = None
 ) -> list[Contender]:
-    """The bundles in their order, then the reference CLIPs; without the packages to make or count them, that is said and they are left out.
+    """The bundles in their order, then the reference CLIPs, which are left out, and that said, where they can be neither made nor kept.
 
     Args:
         bundles: at least one; the references take the first one's picture size and length of text.
@@ -53,15 +54,14 @@ def contenders(
 
     Raises:
         ModelError: a bundle whose files are not its manifest's.
-        OSError: the cache cannot be written.
     """
     own = [_bundle(bundle, say) for bundle in bundles]
     if not beside_clip:
         return own
     try:
         with needs_extra("learn"):
-            rivals = references(*own[0].size, own[0].tokens, cache or default_cache(), say)
-    except MissingExtra as error:
+            rivals = references(*own[0].size, own[0].tokens, cache or reference_folder(), say)
+    except (MissingExtra, ConfigError, OSError) as error:
         say(f"without CLIP beside it, which has to be made once: {error}")
         return own
     texts = {rival.tokens: _tower(rival.text_tower, _clip_text(rival.tokens), say) for rival in rivals}

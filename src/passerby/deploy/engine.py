@@ -19,9 +19,10 @@ from passerby.deploy.typed import for_tensorrt
 from passerby.errors import ModelError
 from passerby.measure.evaluate import evaluate
 from passerby.model.bundle import Bundle
-from passerby.model.engine_file import Stamp, engines_folder, read_engine, write_engine
+from passerby.model.engine_file import Stamp, read_engine, write_engine
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.tensorrt import BATCHES, TensorRtEncoder, logger, stamp_here
+from passerby.places import engines_folder
 from passerby.types import Dataset
 
 WORKSPACE = 1 << 30
@@ -65,7 +66,7 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as draft:
         for stamp in stamps:
             say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
-            write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp)))
+            write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
         _judge(bundle, TensorRtEncoder(bundle, Path(draft)), say, val, against)
         return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
 
@@ -118,7 +119,7 @@ def _judge(bundle: Bundle, engines: TensorRtEncoder, say: Say, val: Dataset | No
     say(f"val Rank-1 changes by {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})")
 
 
-def _build_plan(tower: Typed, timing: Path) -> bytes:
+def _build_plan(tower: Typed, timing: Path, say: Say) -> bytes:
     """A plan with one profile for each batch size, fixed but for the batch."""
     import tensorrt as trt
 
@@ -142,8 +143,7 @@ def _build_plan(tower: Typed, timing: Path) -> bytes:
         raise ModelError(
             expected="TensorRT to build an engine", found="errors it logged above", do="free the GPU of other work and try again"
         )
-    with replacing(timing) as file:
-        file.write(memoryview(config.get_timing_cache().serialize()))
+    _keep_timings(config, timing, say)
     return bytes(plan)
 
 
@@ -151,6 +151,15 @@ def _timing_cache(config: Any, path: Path) -> None:
     """Let the builder know what earlier builds measured on this GPU."""
     cache = config.create_timing_cache(path.read_bytes() if path.exists() else b"")
     config.set_timing_cache(cache, False)
+
+
+def _keep_timings(config: Any, path: Path, say: Say) -> None:
+    """Make the next build quicker, where there is room for that."""
+    try:
+        with replacing(path) as file:
+            file.write(memoryview(config.get_timing_cache().serialize()))
+    except OSError as error:
+        say(f"the next build will measure again: {error}")
 
 
 def _timing_name(stamp: Stamp) -> str:

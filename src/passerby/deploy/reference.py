@@ -40,13 +40,6 @@ class Reference:
     text_tower: Path
 
 
-def default_cache() -> Path:
-    """Where reference towers are kept unless told otherwise."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("passerby", appauthor=False) / "reference"
-
-
 def references(height: int, width: int, tokens: int, cache: Path, say: Callable[[str], None]) -> list[Reference]:
     """CLIP B/32 and B/16 as they are run, and both at a model's own picture size and length of text; what is not cached is made.
 

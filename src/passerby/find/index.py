@@ -83,13 +83,6 @@ class IndexInfo:
     created: str
 
 
-def default_folder() -> Path:
-    """Where the index of this user is, unless told otherwise."""
-    from platformdirs import user_data_path
-
-    return user_data_path("passerby", appauthor=False) / "index"
-
-
 class Index:
     """An open index folder; close it, or use it in a ``with``. For one thread; any number of processes may share the folder."""
 

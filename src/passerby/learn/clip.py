@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from passerby.errors import ModelError
 from passerby.learn.base import CARD, Base, Size, files_digest, read_json
 from passerby.model.preprocess import Preprocessing, Resample
+from passerby.places import expanded
 
 disable_progress_bar()
 set_verbosity_error()  # what is wrong with a checkpoint is said by an error of ours
@@ -190,13 +191,14 @@ def checkpoint_folder(name: str) -> Path:
     Raises:
         ModelError: the hub cannot be reached or has no such model; says what to download and where to put it.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     if Path(name).is_dir():
         return Path(name)
+    cache = expanded(Path(constants.HF_HUB_CACHE))
     for offline in (True, False):
         try:
-            folder = Path(snapshot_download(name, allow_patterns=list(FILES), local_files_only=offline))
+            folder = Path(snapshot_download(name, cache_dir=cache, allow_patterns=list(FILES), local_files_only=offline))
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from passerby.errors import ConfigError
+from passerby.places import expanded
 
 PLACES = ("data", "out", "start")
 """Keys of a config that say where things are, not what is done."""
@@ -222,7 +223,7 @@ def read_config(path: Path) -> TrainConfig:
     """
     config: TrainConfig = build(TrainConfig, read_toml(path), "")
     here = path.resolve().parent
-    absolute: dict[str, Any] = {key: str(here / Path(value).expanduser()) for key in PLACES if (value := getattr(config, key))}
+    absolute: dict[str, Any] = {key: str(here / expanded(Path(value))) for key in PLACES if (value := getattr(config, key))}
     return dataclasses.replace(config, **absolute)
 
 

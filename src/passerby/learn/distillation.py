@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from passerby.learn.config import Optimiser, Pixels, Words, build, read_toml, require
+from passerby.places import expanded
 
 HEAD_WIDTH: Final = 64
 """Of each attention head, as in every CLIP."""
@@ -115,4 +116,4 @@ def read_distillation(path: Path) -> Distillation:
     """
     how: Distillation = build(Distillation, read_toml(path), "")
     here = path.resolve().parent
-    return replace(how, data=str(here / Path(how.data).expanduser()), out=str(here / Path(how.out).expanduser()))
+    return replace(how, data=str(here / expanded(Path(how.data))), out=str(here / expanded(Path(how.out))))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,17 +42,12 @@ class Stamp:
         return folder / f"{self.tower}-{self.model[:16]}-trt{_plain(self.tensorrt)}-{_plain(self.gpu)}.engine"
 
 
-def engines_folder() -> Path:
-    """Where engines are kept: ``$PASSERBY_ENGINES``, else the user's cache; they can be built again at any time."""
-    from platformdirs import user_cache_path
-
-    named = os.environ.get("PASSERBY_ENGINES")
-    return Path(named) if named else user_cache_path("passerby", appauthor=False) / "engines"
-
-
 def has_engines(model: ModelDigest, folder: Path) -> bool:
-    """Whether engines of this model were built, for whatever TensorRT and GPU."""
-    return any(folder.glob(f"{TOWERS[0]}-{model[:16]}-*.engine"))
+    """Whether engines of this model were built, for whatever TensorRT and GPU; a folder that cannot be looked at has none."""
+    try:
+        return any(folder.glob(f"{TOWERS[0]}-{model[:16]}-*.engine"))
+    except OSError:
+        return False
 
 
 def write_engine(folder: Path, stamp: Stamp, plan: bytes) -> Path:

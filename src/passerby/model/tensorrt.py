@@ -15,12 +15,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.errors import MissingExtra, ModelError
+from passerby.errors import ConfigError, MissingExtra, ModelError
 from passerby.model import cuda
 from passerby.model.bundle import Bundle
-from passerby.model.engine_file import Stamp, engines_folder, has_engines, read_engine
+from passerby.model.engine_file import Stamp, has_engines, read_engine
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.selftest import check_images, check_texts
+from passerby.places import engines_folder
 
 BATCHES: Final = (1, 8, 32)
 """One optimization profile each, of that batch exactly; fewer inputs are filled up, more are cut into several runs."""
@@ -30,7 +31,10 @@ _warned: set[str] = set()
 
 def load_engines(bundle: Bundle) -> OnnxEncoder:
     """The bundle on TensorRT where engines of it were built here, else on ONNX Runtime; one warning where engines cannot be used."""
-    folder = engines_folder()
+    try:
+        folder = engines_folder()
+    except ConfigError:
+        return OnnxEncoder(bundle)
     if not has_engines(bundle.digest, folder):
         return OnnxEncoder(bundle)
     try:
