@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +38,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         draft.mkdir()
         with _naming(path):
             yield draft
+        _share(draft)
         _swap(draft, path, aside=work / "old")
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _share(folder: Path) -> None:
+    """Let a folder's files be read and written by whom the umask lets into the folder: some writers keep theirs to their owner."""
+    wanted = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        mode = path.stat().st_mode
+        if path.is_file() and wanted & ~mode:
+            path.chmod(stat.S_IMODE(mode) | wanted)
 
 
 @contextmanager

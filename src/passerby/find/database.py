@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,7 +62,8 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
             expected=f"a folder that can be made at {folder}", found=error.strerror or str(error), do="name another with --index"
         ) from error
     with plain_faults(folder):
-        connection = _connect(folder, "mode=rwc")
+        _make_file(folder / FILE_NAME)
+        connection = _connect(folder, "mode=rw")
         with _closed_on_error(connection):
             _require_ours(connection, folder)
             connection.execute("PRAGMA page_size = 16384")
@@ -76,9 +78,18 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     Raises:
         IndexFault: there is none, or it is damaged, or of a newer version.
     """
-    if folder.exists() and not folder.is_dir():
+    try:
+        found = (folder / FILE_NAME).exists()
+        in_the_way = not found and folder.exists() and not folder.is_dir()
+    except OSError as error:
+        raise IndexFault(
+            expected=f"an index at {folder}",
+            found=error.strerror or str(error),
+            do="give yourself permission to read it, or name another with --index",
+        ) from error
+    if in_the_way:
         raise _not_a_folder(folder)
-    if not (folder / FILE_NAME).exists():
+    if not found:
         raise IndexFault(expected=f"an index at {folder}", found="none", do=f"make it with: passerby index PATH… --index {folder}")
     with plain_faults(folder):
         connection = _connect_to_existing(folder)
@@ -102,6 +113,15 @@ def plain_faults(folder: Path) -> Iterator[None]:
             raise
         expected, found, do = _FAULTS[code]
         raise IndexFault(expected=expected.format(folder=folder), found=f"{found} ({error})", do=do) from error
+
+
+def _make_file(path: Path) -> None:
+    """An empty database where there is none, for whom the folder and the umask want; SQLite would keep all but its owner from writing.
+
+    Its side files take after it. What stands in the way is left for SQLite to say.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
