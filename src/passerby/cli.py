@@ -73,13 +73,18 @@ class Measure(StrEnum):
 def main() -> None:
     """Run the command line; what goes wrong is said in one line."""
     from passerby.errors import PasserbyError
-    from passerby.terminal.console import NOTHING_DONE, show_error
+    from passerby.terminal.console import INTERRUPTED, NOTHING_DONE, note, open_streams, plain, show_error
 
+    open_streams()
     try:
         app()
     except (PasserbyError, OSError) as error:
-        show_error(error)
+        show_error(plain(error))
         sys.exit(NOTHING_DONE)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            note("passerby: interrupted")
+        raise
 
 
 @app.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from passerby.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +18,33 @@ if TYPE_CHECKING:
     from passerby.types import Failure, Note
 
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
+INTERRUPTED = 130
+"""By Ctrl-C: 128 and the signal's number, as shells have it."""
+
+
+def open_streams() -> None:
+    """Let standard output and error take any character, whatever the locale, and nothing at all where they were closed.
+
+    The numbers of closed ones are taken, so that no file is opened under them and written to by mistake.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for number, name in enumerate(("stdout", "stderr"), 1):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", closefd=False))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def plain(error: Exception) -> Exception:
+    """An error as a person understands it: the system does not say that it is the current folder that is missing."""
+    if isinstance(error, OSError) and not os.path.isabs(error.filename or ""):  # noqa: PTH117 - names may be bytes
+        try:
+            Path.cwd()
+        except OSError as lost:
+            found = (lost.strerror or type(lost).__name__).lower()
+            return ConfigError(expected="a current folder for what has no full path", found=found, do="cd to another folder")
+    return error
 
 
 def printable(value: object) -> str:
