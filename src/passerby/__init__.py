@@ -5,6 +5,7 @@ The names below are the public API. They are loaded when they are first used, so
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from passerby.find.search import search
     from passerby.measure.evaluate import evaluate
     from passerby.resolve import load_model
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reads it when loaded; it would keep an id in the user's cache
 
 __all__ = ["Index", "PasserbyError", "ask", "evaluate", "index_paths", "load_dataset", "load_model", "search"]
 

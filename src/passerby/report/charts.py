@@ -6,7 +6,6 @@ A chart is drawn in stand-in colours that become CSS variables, so one drawing s
 from __future__ import annotations
 
 import io
-import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +21,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from passerby.report.distribution import Distribution, percent
-
-logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 _WIDTH: Final = 5.0
 """Inches, as wide as a phone's page: what is legible there is legible everywhere."""
