@@ -26,7 +26,7 @@ from passerby.find.vectors import load_vectors
 from passerby.model.bundle import read_bundle
 from passerby.model.onnx import OnnxEncoder
 
-PASSERBY = [sys.executable, "-m", "passerby.cli"]
+PASSERBY: list[str | Path] = [sys.executable, "-m", "passerby.cli"]
 
 
 @contextmanager
@@ -217,12 +217,35 @@ def test_a_configs_tilde_that_is_nobodys_is_said(tmp_path: Path) -> None:
     from passerby.learn.distillation import read_distillation
 
     file = tmp_path / "config.toml"
-    file.write_text('data = "~nobody-has-this-name/data"\nout = "out"\nstages = [{height = 192, width = 96, epochs = 1}]\n', encoding="utf-8")
+    file.write_text(
+        'data = "~nobody-has-this-name/data"\nout = "out"\nstages = [{height = 192, width = 96, epochs = 1}]\n', encoding="utf-8"
+    )
     with pytest.raises(ConfigError, match="write the path in full"):
         read_config(file)
     file.write_text('data = "data"\nout = "~nobody-has-this-name/out"\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="write the path in full"):
         read_distillation(file)
+
+
+def test_named_engines_that_cannot_be_looked_at_are_warned_of(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from passerby.model import tensorrt
+
+    tensorrt._warned.clear()
+    monkeypatch.setenv("PASSERBY_ENGINES", "~nobody-has-this-name/engines")
+    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert "write the path in full" in caplog.text
+    caplog.clear()
+    tensorrt._warned.clear()
+    monkeypatch.setenv("PASSERBY_ENGINES", "/" + "n" * 300)
+    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert "using ONNX Runtime" in caplog.text
+    caplog.clear()
+    monkeypatch.delenv("PASSERBY_ENGINES")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/" + "n" * 300)
+    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert not caplog.text
 
 
 def test_a_hub_cache_without_a_home_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

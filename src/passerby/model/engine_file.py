@@ -43,10 +43,10 @@ class Stamp:
 
 
 def has_engines(model: ModelDigest, folder: Path) -> bool:
-    """Whether engines of this model were built, for whatever TensorRT and GPU; a folder that cannot be looked at has none."""
+    """Whether engines of this model were built, for whatever TensorRT and GPU. Raises ``OSError`` where that cannot be seen."""
     try:
-        return any(folder.glob(f"{TOWERS[0]}-{model[:16]}-*.engine"))
-    except OSError:
+        return any(path.match(f"{TOWERS[0]}-{model[:16]}-*.engine") for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

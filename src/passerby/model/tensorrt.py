@@ -6,6 +6,7 @@ Nothing here has run on a device yet; docs/jetson.md says what that means and ho
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -30,20 +31,26 @@ _warned: set[str] = set()
 
 
 def load_engines(bundle: Bundle) -> OnnxEncoder:
-    """The bundle on TensorRT where engines of it were built here, else on ONNX Runtime; one warning where engines cannot be used."""
+    """The bundle on TensorRT where engines of it were built here, else on ONNX Runtime; one warning where engines cannot be used.
+
+    A cache that cannot be looked at has none, unless ``$PASSERBY_ENGINES`` names it.
+    """
     try:
         folder = engines_folder()
-    except ConfigError:
-        return OnnxEncoder(bundle)
-    if not has_engines(bundle.digest, folder):
-        return OnnxEncoder(bundle)
+        found = has_engines(bundle.digest, folder)
+    except (ConfigError, OSError) as error:
+        return _without_engines(bundle, error if os.environ.get("PASSERBY_ENGINES") else None)
     try:
-        return TensorRtEncoder(bundle, folder)
+        return TensorRtEncoder(bundle, folder) if found else _without_engines(bundle)
     except (ModelError, MissingExtra) as error:
-        if bundle.digest not in _warned:
-            _warned.add(bundle.digest)
-            logging.getLogger("passerby").warning("passerby: warning: %s: %s; using ONNX Runtime", bundle.name, error)
-        return OnnxEncoder(bundle)
+        return _without_engines(bundle, error)
+
+
+def _without_engines(bundle: Bundle, error: Exception | None = None) -> OnnxEncoder:
+    if error is not None and bundle.digest not in _warned:
+        _warned.add(bundle.digest)
+        logging.getLogger("passerby").warning("passerby: warning: %s: %s; using ONNX Runtime", bundle.name, error)
+    return OnnxEncoder(bundle)
 
 
 def stamp_here(bundle: Bundle, tower: str) -> Stamp:
