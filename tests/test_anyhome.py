@@ -294,18 +294,11 @@ def test_an_index_that_cannot_be_looked_at_is_said(tmp_path: Path) -> None:
         Index.open(tmp_path / ("n" * 300))
 
 
-def shell(script: str, folder: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """Run a shell's script, in which "$@" is Passerby with these arguments."""
-    command = ["bash", "-c", script, "bash", *PASSERBY, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, env={**os.environ, **(environment or {})}, timeout=60, check=False)
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-
-
 @pytest.mark.parametrize(
     ("script", "arguments", "code", "err"),
     [
         ('"$@" >&-', ("parse", "a red cap"), 0, ""),
-        ('"$@" 2>&- | grep -c query', ("parse", "a red cap, frobnicated", "--json"), 0, ""),
+        ('"$@" 2>&- | "$1" -m json.tool', ("index", "nothing", "--index", "index", "--json"), 0, ""),
         ('"$@" >&- 2>&- <&-', ("parse", "a red cap"), 0, ""),
         ('"$@" | true', ("parse", "a red cap"), 0, ""),
         ('"$@" 2>&1 >/dev/null | true', ("parse", "frobnicated"), 0, ""),
@@ -322,9 +315,8 @@ def shell(script: str, folder: Path, *arguments: str | Path, environment: Mappin
     ids=["no-output", "no-error", "no-streams", "pipe", "error-pipe", "ascii", "narrow", "full", "no-folder"],
 )
 def test_no_stream_or_folder_ends_in_a_traceback(tmp_path: Path, script: str, arguments: tuple[str, ...], code: int, err: str) -> None:
-    source = str(Path(places.__file__).parents[1])
-    ran = shell(script, tmp_path, *arguments, environment={"PYTHONPATH": source})
-    assert (ran[0], ran[2]) == (code, err)
+    done = subprocess.run(["bash", "-c", script, "bash", *PASSERBY, *arguments], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.decode()) == (code, err)
 
 
 def test_a_closed_stream_lends_its_number_to_no_file() -> None:
