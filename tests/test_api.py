@@ -12,12 +12,36 @@ import passerby
 
 README = Path(__file__).parents[1] / "README.md"
 
-PUBLIC = ["Index", "PasserbyError", "ask", "evaluate", "index_paths", "load_dataset", "load_model", "search"]
+CALLED = ["ask", "embed", "evaluate", "index_paths", "load_dataset", "load_model", "parse", "remove_paths", "search"]
+TYPES = [
+    "Box",
+    "Caption",
+    "Dataset",
+    "Embeddings",
+    "Encoder",
+    "Evaluation",
+    "Failure",
+    "Hit",
+    "Index",
+    "IndexInfo",
+    "IndexReport",
+    "IndexedModel",
+    "Item",
+    "Media",
+    "PasserbyError",
+    "Person",
+    "PersonDescription",
+    "Problem",
+    "Query",
+    "Record",
+    "RemovalReport",
+    "Split",
+]
 
 
 def test_public_names() -> None:
-    assert sorted(passerby.__all__) == PUBLIC
-    for name in PUBLIC:
+    assert sorted(passerby.__all__) == TYPES + CALLED
+    for name in TYPES + CALLED:
         assert getattr(passerby, name).__name__ == name
 
 

@@ -1,41 +1,114 @@
 """Find people in photos by what they wear.
 
-The names below are the public API. They are loaded when they are first used, so that ``import passerby`` is quick.
+The names below are the public API: what you call, and the types that it takes and returns. Errors are in ``passerby.errors``, all of them
+a ``PasserbyError``. The names are loaded when they are first used, so that ``import passerby`` is quick.
+
+Wherever a path is taken, a ``str``, ``bytes`` or a path object will do; where several are, one alone too.
 """
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from passerby.data.datasets import load_dataset
     from passerby.errors import PasserbyError
-    from passerby.find.index import Index
-    from passerby.find.ingest import index_paths
-    from passerby.find.query import ask
+    from passerby.find.embed import Embeddings, embed
+    from passerby.find.index import Index, IndexedModel, IndexInfo
+    from passerby.find.ingest import IndexReport, RemovalReport, index_paths, remove_paths
+    from passerby.find.query import Query, ask
     from passerby.find.search import search
-    from passerby.measure.evaluate import evaluate
+    from passerby.measure.evaluate import Evaluation, evaluate
+    from passerby.model.encoder import Encoder
     from passerby.resolve import load_model
+    from passerby.types import Box, Caption, Dataset, Failure, Hit, Media, Person, Problem, Record, Split
+    from passerby.words.description import Item, PersonDescription
+    from passerby.words.reader import parse
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reads it when loaded; it would keep an id in the user's cache
+    __version__: str
 
-__all__ = ["Index", "PasserbyError", "ask", "evaluate", "index_paths", "load_dataset", "load_model", "search"]
+__all__ = [
+    "Box",
+    "Caption",
+    "Dataset",
+    "Embeddings",
+    "Encoder",
+    "Evaluation",
+    "Failure",
+    "Hit",
+    "Index",
+    "IndexInfo",
+    "IndexReport",
+    "IndexedModel",
+    "Item",
+    "Media",
+    "PasserbyError",
+    "Person",
+    "PersonDescription",
+    "Problem",
+    "Query",
+    "Record",
+    "RemovalReport",
+    "Split",
+    "ask",
+    "embed",
+    "evaluate",
+    "index_paths",
+    "load_dataset",
+    "load_model",
+    "parse",
+    "remove_paths",
+    "search",
+]
 
 _HOMES = {
+    "Box": "passerby.types",
+    "Caption": "passerby.types",
+    "Dataset": "passerby.types",
+    "Embeddings": "passerby.find.embed",
+    "Encoder": "passerby.model.encoder",
+    "Evaluation": "passerby.measure.evaluate",
+    "Failure": "passerby.types",
+    "Hit": "passerby.types",
     "Index": "passerby.find.index",
+    "IndexInfo": "passerby.find.index",
+    "IndexReport": "passerby.find.ingest",
+    "IndexedModel": "passerby.find.index",
+    "Item": "passerby.words.description",
+    "Media": "passerby.types",
     "PasserbyError": "passerby.errors",
+    "Person": "passerby.types",
+    "PersonDescription": "passerby.words.description",
+    "Problem": "passerby.types",
+    "Query": "passerby.find.query",
+    "Record": "passerby.types",
+    "RemovalReport": "passerby.find.ingest",
+    "Split": "passerby.types",
     "ask": "passerby.find.query",
+    "embed": "passerby.find.embed",
     "evaluate": "passerby.measure.evaluate",
     "index_paths": "passerby.find.ingest",
     "load_dataset": "passerby.data.datasets",
     "load_model": "passerby.resolve",
+    "parse": "passerby.words.reader",
+    "remove_paths": "passerby.find.ingest",
     "search": "passerby.find.search",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'passerby' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("passerby")
+    except PackageNotFoundError:
+        return "unknown"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+import passerby
 from passerby.types import Precision, Split
 
 app = typer.Typer(
@@ -70,6 +71,12 @@ class Measure(StrEnum):
     WORDING = "wording"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"passerby {passerby.__version__}")
+        raise typer.Exit
+
+
 def main() -> None:
     """Run the command line; what goes wrong is said in one line."""
     from passerby.errors import PasserbyError
@@ -85,6 +92,14 @@ def main() -> None:
         if end.code == INTERRUPTED:
             note("passerby: interrupted")
         raise
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """Find people in photos by what they wear."""
 
 
 @app.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")

@@ -41,6 +41,10 @@ class IndexFault(PasserbyError):
     """An index that cannot be opened, written or searched with this model."""
 
 
+class InputError(PasserbyError, ValueError):
+    """An argument of the wrong kind, or a value that cannot be; a ``ValueError`` too."""
+
+
 class QueryError(PasserbyError):
     """A question that cannot be asked."""
 

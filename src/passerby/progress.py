@@ -8,6 +8,8 @@ from contextlib import contextmanager
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
 
+PROGRESS = "on_progress to be a function of two numbers, how much is done and of how much"
+
 
 @contextmanager
 def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Progress]:

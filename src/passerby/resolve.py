@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from passerby.errors import ConfigError, ModelError
 from passerby.extras import needs_extra
+from passerby.inputs import AnyPath, as_path, as_text
 from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
 from passerby.model.tensorrt import load_engines
@@ -28,7 +30,7 @@ _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: str | None = None) -> Encoder:
+def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Encoder:
     """The model of a name; a bundle's towers are loaded when they are first used, as TensorRT engines where those were built here.
 
     Args:
@@ -38,9 +40,13 @@ def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: 
         size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 
     Raises:
+        InputError: an argument of the wrong kind.
         ModelError: no such model, naming those there are, or one that cannot be used.
         ConfigError: a size that is none.
     """
+    name = _name(name)
+    if size is not None:
+        parse_size(size)
     if adapter is not None:
         return load_base(name, adapter=adapter, size=size).encoder()
     bundle = _bundle(name)
@@ -51,21 +57,24 @@ def load_model(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: 
     return load_engines(bundle)
 
 
-def find_bundle(name: str) -> Bundle:
-    """The bundle of a name, its files unread. Raises ``ModelError`` for any other kind of model."""
+def find_bundle(name: str | os.PathLike[str]) -> Bundle:
+    """The bundle of a name, its files unread. Raises ``ModelError`` for any other kind of model, ``InputError`` for what is no name."""
+    name = _name(name)
     bundle = _bundle(name)
     if bundle is None:
         raise ModelError(expected=f"a bundle, to use {name!r} without torch", found="a model for torch", do="run `passerby export` on it")
     return bundle
 
 
-def load_base(name: str = DEFAULT_MODEL, *, adapter: Path | None = None, size: str | None = None) -> Base:
+def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Base:
     """The model of a name in torch, to be adapted, or with an adapter in place. Needs the extra [learn].
 
     With an adapter its input has the size that the adapter was trained with, unless another is named.
 
     Arguments and errors as for :func:`load_model`; ``ModelError`` for an adapter of another model, too.
     """
+    name = _name(name)
+    adapter = None if adapter is None else as_path(adapter, "an adapter's folder, a str or a Path")
     with needs_extra("learn"):
         from passerby.learn.adapter import attach, read_card
         from passerby.learn.base import Size
@@ -103,8 +112,8 @@ def _load_base(name: str, size: Size | None) -> Base:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Height and width from ``384x128``. Raises ``ConfigError``."""
-    found = _SIZE.fullmatch(text)
+    """Height and width from ``384x128``. Raises ``ConfigError``, and ``InputError`` for what is no text."""
+    found = _SIZE.fullmatch(as_text(text, "a size as a str, such as '384x128'"))
     if found is None:
         raise ConfigError(expected="a size as HEIGHTxWIDTH in pixels, such as 384x128", found=repr(text), do="correct --size")
     return int(found[1]), int(found[2])
@@ -118,6 +127,11 @@ def bundled_models() -> list[str]:
 def bundled_clips() -> list[str]:
     """Names of the CLIPs that are installed with Passerby as transformers reads them, sorted; they need the extra [learn]."""
     return sorted(config.parent.name for config in _BUNDLES.glob(f"*/{CLIP_CONFIG}"))
+
+
+def _name(name: object) -> str:
+    path = as_path(name, "a model's name or folder, a str or a Path")
+    return name if isinstance(name, str) else str(path)  # ./passerby-s is a folder, passerby-s is not
 
 
 def _bundle(name: str) -> Bundle | None:

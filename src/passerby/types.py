@@ -1,15 +1,27 @@
-"""The nouns that pass between the parts of Passerby: frozen, and validated where they are made."""
+"""The nouns that pass between the parts of Passerby: frozen, and validated where they are made.
+
+Whatever cannot be, such as rank 0, raises ``InputError``, which is a ``ValueError`` too.
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path, PurePath
-from typing import NewType
+from typing import Final, NewType
+
+from passerby.inputs import wrong
 
 ModelDigest = NewType("ModelDigest", str)
 """SHA-256 of a model's manifest, which names the digests of its towers and tokenizer: 64 hexadecimal digits."""
+
+
+ROUNDING: Final = 1e-4
+"""How far above 1 the cosine of two float32 vectors of length 1 may come out."""
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Split(StrEnum):
@@ -42,8 +54,8 @@ class Caption:
     origin: Origin = Origin.OWN
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise ValueError("a caption needs words")
+        _require(isinstance(self.text, str) and self.text.strip() != "", "a caption of words", self.text)
+        _require(isinstance(self.origin, Origin), "an Origin", self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,13 @@ class Record:
     split: Split
     captions: tuple[Caption, ...] = ()
 
+    def __post_init__(self) -> None:
+        _require(isinstance(self.path, Path), "a record's path, a Path", self.path)
+        _require(isinstance(self.name, str), "a record's name, a str", self.name)
+        _require(isinstance(self.identity, str), "a record's identity, a str", self.identity)
+        _require(isinstance(self.split, Split), "a Split", self.split)
+        _require(is_tuple_of(Caption, self.captions), "a tuple of captions", self.captions)
+
     @property
     def source(self) -> str:
         """The first folder of its name, or, of a picture that lies elsewhere, the folder it is in; empty where there is none."""
@@ -83,8 +102,8 @@ class Box:
     height: float
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.x, self.y, self.width, self.height))) or self.width <= 0 or self.height <= 0:
-            raise ValueError(f"a box needs finite numbers and a positive width and height, found {self}")
+        finite = all(_is_number(value, -inf, inf) for value in (self.x, self.y, self.width, self.height))
+        _require(finite and self.width > 0 and self.height > 0, "a box of finite numbers with a positive width and height", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +122,12 @@ class Media:
     modified_ns: int
     digest: str
 
+    def __post_init__(self) -> None:
+        _require(isinstance(self.path, Path), "a media's path, a Path", self.path)
+        _require(_is_integer(self.size) and self.size >= 0, "a size in bytes", self.size)
+        _require(_is_integer(self.modified_ns), "a time in whole nanoseconds", self.modified_ns)
+        _require(isinstance(self.digest, str) and _SHA256.fullmatch(self.digest) is not None, "a SHA-256 in hexadecimal", self.digest)
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -118,6 +143,12 @@ class Person:
     box: Box | None = None
     time: float | None = None
     track: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.media, Media), "a Media", self.media)
+        _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)
+        _require(self.time is None or _is_number(self.time, 0, inf), "seconds of at least 0 or None", self.time)
+        _require(self.track is None or (_is_integer(self.track) and self.track >= 0), "a track of at least 0 or None", self.track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +166,12 @@ class Hit:
     person: Person
     probability: float | None = None
 
+    def __post_init__(self) -> None:
+        _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
+        _require(_is_number(self.score, -1 - ROUNDING, 1 + ROUNDING), "a score in [-1, 1]", self.score)
+        _require(isinstance(self.person, Person), "a Person", self.person)
+        _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -142,6 +179,10 @@ class Failure:
 
     path: Path
     reason: str
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.path, Path), "a failure's path, a Path", self.path)
+        _require(isinstance(self.reason, str) and self.reason != "", "a reason in words", self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +200,10 @@ class Problem:
     record: str
     reason: str
 
+    def __post_init__(self) -> None:
+        _require(isinstance(self.record, str), "a record's name, a str", self.record)
+        _require(isinstance(self.reason, str) and self.reason != "", "a reason in words", self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -167,3 +212,27 @@ class Dataset:
     name: str
     records: tuple[Record, ...]
     problems: tuple[Problem, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.name, str), "a dataset's name, a str", self.name)
+        _require(is_tuple_of(Record, self.records), "a tuple of records", self.records)
+        _require(is_tuple_of(Problem, self.problems), "a tuple of problems", self.problems)
+
+
+def _require(holds: bool, expected: str, found: object) -> None:
+    if not holds:
+        raise wrong(found, expected, "correct the value")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    """Whether a value is a number within two others, and finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most and abs(value) < inf
+
+
+def is_tuple_of(kind: type, values: object) -> bool:
+    """Whether this is a tuple, and of nothing else."""
+    return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)

@@ -15,6 +15,7 @@ from passerby.data.more_captions import read_more_captions
 from passerby.data.pictures import Pictures
 from passerby.data.raw import RawRecord, read_captions, read_identity, read_path, read_split
 from passerby.errors import DatasetError
+from passerby.inputs import AnyPath, as_path, as_texts, wrong
 from passerby.types import Dataset, Problem, Record, Split
 
 _PRECEDENCE = {Split.TRAIN: 0, Split.VAL: 1, Split.TEST: 2}
@@ -25,7 +26,7 @@ _CUT_SHORT: Final = re.compile(r"\d(\.\d+)?E\+\d+")
 """What a spreadsheet makes of a long number."""
 
 
-def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset:
+def load_dataset(path: AnyPath, splits: str | Iterable[str] | None = None) -> Dataset:
     """Reads a dataset of captioned pictures of people.
 
     Understood are CUHK-PEDES (Li et al., CVPR 2017), ICFG-PEDES (Ding et al., 2021) and RSTPReid (Zhu et al., ACM MM 2021) in their
@@ -40,12 +41,14 @@ def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset
 
     Args:
         path: the folder or table.
-        splits: those wanted, all by default; pictures of others are neither looked for nor complained about.
+        splits: those wanted, one alone or several, all by default; pictures of others are neither looked for nor complained about.
 
     Raises:
+        InputError: an argument of the wrong kind, or a split that is none.
         DatasetError: a path, layout or file that cannot be read, or in which no record of the splits can be used.
     """
-    wanted = frozenset(Split) if splits is None else frozenset(splits)
+    path = as_path(path, "a dataset's folder or table, a str or a Path")
+    wanted = frozenset(Split) if splits is None else frozenset(map(_split, as_texts(splits)))
     source = read_source(path)
     problems = list(source.problems)
     records = list(_read(source.records, source.pictures, wanted, problems))
@@ -62,6 +65,12 @@ def load_dataset(path: Path, splits: Collection[Split] | None = None) -> Dataset
         raise _nothing_usable(source, path, wanted, counts, problems)
     problems += [Problem(record.name, "has no captions; kept as a picture without words") for record in records if not record.captions]
     return Dataset(source.name, tuple(records), tuple(map(_printable, problems)))
+
+
+def _split(name: str) -> Split:
+    if name not in set(Split):
+        raise wrong(name, f"a split: {', '.join(Split)}")
+    return Split(name)
 
 
 def _read(records: Iterable[RawRecord], pictures: Pictures, wanted: Collection[Split], problems: list[Problem]) -> Iterator[Record]:

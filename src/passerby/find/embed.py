@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.atomic import replacing
-from passerby.errors import QueryError
+from passerby.errors import InputError, QueryError
 from passerby.find.scan import scan_paths
+from passerby.inputs import AnyPaths, as_function, as_paths, as_texts, require
 from passerby.model.encode import Encoded, encode_images, encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, as_encoder
+from passerby.progress import PROGRESS
 from passerby.types import Failure, Note
 
 
@@ -33,16 +35,34 @@ class Embeddings:
     failed: tuple[Failure, ...]
     notes: tuple[Note, ...] = ()
 
+    def __post_init__(self) -> None:
+        vectors = require(self.vectors, np.ndarray, "vectors, an array")
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(require(self.names, tuple, "a tuple of names")):
+            raise InputError(
+                expected=f"vectors float32 ({len(self.names)}, d), one for each name",
+                found=f"{vectors.dtype} {vectors.shape}",
+                do="correct the value",
+            )
+
 
 def embed(
-    encoder: Encoder, paths: Iterable[Path], texts: Iterable[str] = (), on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    encoder: Encoder,
+    paths: AnyPaths,
+    texts: str | Iterable[str] = (),
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Embeddings:
     """Encode files, the pictures in folders, and texts.
 
+    Args:
+        paths, texts: several, or one alone.
+
     Raises:
+        InputError: an argument of the wrong kind.
         ModelError: a tower cannot be trusted.
     """
-    scans = [scan_paths([path]) for path in paths]
+    encoder, sentences = as_encoder(encoder), as_texts(texts)
+    on_progress = as_function(on_progress, PROGRESS)
+    scans = [scan_paths([path]) for path in as_paths(paths)]
     files = [path for scan in scans for path in scan.files]
     failed = [Failure(path, "expected a file or folder, found nothing; check the path") for scan in scans for path in scan.missing]
     failed += [failure for scan in scans for failure in scan.failed]
@@ -53,7 +73,6 @@ def embed(
         else:
             failed.append(outcome)
         on_progress(done, len(files))
-    sentences = list(texts)
     vectors = [np.empty((0, encoder.dim), np.float32), *(picture.vector[None] for picture in pictures), encode_texts(encoder, sentences)]
     names = (*(str(picture.media.path) for picture in pictures), *sentences)
     return Embeddings(np.concatenate(vectors), names, tuple(failed), tuple(note for picture in pictures for note in picture.notes))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from passerby.find.index import Index
 from passerby.find.vectors import load_vectors
+from passerby.inputs import require, wrong
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.types import Hit
@@ -36,6 +37,11 @@ class Fit:
 
     phrase: str
     above: float
+
+    def __post_init__(self) -> None:
+        require(self.phrase, str, "a phrase, a str")
+        if not 0 <= require(self.above, float, "a share, a float") <= 1:
+            raise wrong(self.above, "a share in [0, 1]")
 
     @property
     def fits(self) -> bool:

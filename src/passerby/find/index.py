@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.find.database import open_for_reading, open_for_writing, plain_faults, roll_back
-from passerby.model.encoder import Encoder
+from passerby.inputs import AnyPath, as_path, require
+from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Box, Failure, Media, ModelDigest, Person
 
 WHOLE_PICTURE = "whole"
@@ -88,28 +90,46 @@ class Index:
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder = folder.absolute()
-        self._db = connection
+        self._connection: sqlite3.Connection | None = connection
+        self._thread = get_ident()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise IndexFault(expected=f"an open index at {self.folder}", found="a closed one", do="open it again: Index.open(folder)")
+        if self._thread != get_ident():
+            raise IndexFault(
+                expected=f"the index at {self.folder} to be used by the thread that opened it",
+                found="another thread",
+                do="open it in each thread: Index.open(folder)",
+            )
+        return self._connection
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: AnyPath) -> Self:
         """Open an index that exists.
 
         Raises:
+            InputError: ``folder`` is no path.
             IndexFault: there is none, or it is damaged, or of a newer version.
         """
-        return cls(folder, open_for_reading(folder))
+        path = as_path(folder, "an index's folder, a str or a Path")
+        return cls(path, open_for_reading(path))
 
     @classmethod
-    def create(cls, folder: Path, encoder: Encoder, *, rebuild: bool = False) -> Self:
+    def create(cls, folder: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> Self:
         """Open an index to be written with ``encoder``, made where there is none.
 
         Args:
             rebuild: forget everything it holds, whichever model that came from.
 
         Raises:
+            InputError: an argument of the wrong kind.
             IndexFault: it cannot be written, is damaged, of a newer version, or of another model.
         """
-        index = cls(folder, open_for_writing(folder))
+        path, encoder = as_path(folder, "an index's folder, a str or a Path"), as_encoder(encoder)
+        rebuild = require(rebuild, bool, "rebuild to be True or False")
+        index = cls(path, open_for_writing(path))
         try:
             index._adopt(encoder, rebuild)
         except BaseException:
@@ -124,7 +144,10 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        self._db.close()
+        """Once is enough, and again does no harm."""
+        if self._connection is not None:
+            self._db.close()
+            self._connection = None
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -361,6 +384,11 @@ class Index:
     def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         with plain_faults(self.folder):
             return self._db.execute(sql, named or values).fetchall()
+
+
+def as_index(value: object) -> Index:
+    """The value, if it is an index. Raises ``InputError``."""
+    return require(value, Index, "an open index", "open it: Index.open(folder)")
 
 
 def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

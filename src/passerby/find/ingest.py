@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from passerby.errors import ImageError
-from passerby.find.index import Index
+from passerby.find.index import Index, as_index
 from passerby.find.scan import Found, Scan, absolute, is_gone, scan_paths
 from passerby.find.vectors import drop_vectors, load_vectors
+from passerby.inputs import AnyPaths, as_function, as_paths
 from passerby.model.encode import Encoded, encode_images
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, as_encoder
 from passerby.model.media import read_media
+from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
 
 BATCH: Final = 16
@@ -51,18 +53,24 @@ class IndexReport:
     notes: tuple[Note, ...] = ()
 
 
-def index_paths(index: Index, encoder: Encoder, paths: Iterable[Path], on_progress: OnProgress = lambda _done, _total: None) -> IndexReport:
+def index_paths(index: Index, encoder: Encoder, paths: AnyPaths, on_progress: OnProgress = lambda _done, _total: None) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
     Every ``BATCH`` files are committed together; stopped at any moment, the next run goes on from there.
     Files are unchanged by size and time, else by content. Media below ``paths`` that are gone are deleted from the index.
 
+    Args:
+        paths: several, or one alone.
+
     Raises:
+        InputError: an argument of the wrong kind.
         IndexFault: the index is of another model, or cannot be written.
         ModelError: the image tower cannot be trusted.
     """
+    index, encoder, named = as_index(index), as_encoder(encoder), as_paths(paths)
+    on_progress = as_function(on_progress, PROGRESS)
     index.require_model(encoder.digest, encoder.name)
-    scan = scan_paths(paths, leave_out=index.folder)
+    scan = scan_paths(named, leave_out=index.folder)
     todo, unchanged, failed = _compare(index, scan)
 
     def report_progress(done: int) -> None:
@@ -96,15 +104,20 @@ class RemovalReport:
     failed: tuple[Failure, ...]
 
 
-def remove_paths(index: Index, paths: Iterable[Path]) -> RemovalReport:
+def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
     """Delete files, and all below folders, from an index and from everything derived of it. The files themselves stay.
 
+    Args:
+        paths: several, or one alone.
+
     Raises:
+        InputError: an argument of the wrong kind.
         IndexFault: the index cannot be written, or another process holds on to deleted data.
     """
+    index = as_index(index)
     removed = 0
     failed = []
-    for path in map(absolute, paths):
+    for path in map(absolute, as_paths(paths)):
         known = index.paths_under(path)
         if not known:
             failed.append(Failure(path, f"expected something in the index at {index.folder}, found nothing; check the path"))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
+from passerby.inputs import as_text, require, wrong
 from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
-from passerby.model.encoder import CountsTokens, Encoder
-from passerby.model.preprocess import preprocess, read_image
-from passerby.types import ModelDigest
+from passerby.model.encoder import CountsTokens, Encoder, as_encoder
+from passerby.model.picture import AnyPicture, as_picture
+from passerby.model.preprocess import preprocess
+from passerby.types import ROUNDING, ModelDigest, is_tuple_of
 from passerby.words.prompts import prompts
 
 
@@ -24,10 +25,20 @@ class Term:
 
     Args:
         vector: float32 (d,), of length 1.
+
+    Raises:
+        InputError: a weight that is no finite number, or another vector.
     """
 
     weight: float
     vector: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weight, float) or not np.isfinite(self.weight):
+            raise wrong(self.weight, "a weight, a finite float")
+        vector = require(self.vector, np.ndarray, "a vector float32 (d,)")
+        if vector.dtype != np.float32 or vector.ndim != 1 or not abs(np.linalg.norm(vector) - 1) < ROUNDING:
+            raise wrong(vector, "a vector float32 (d,) of length 1")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +52,7 @@ class Query:
         calibration: from a score to a probability; ``None`` where none was measured, as for pictures.
 
     Raises:
+        InputError: no term, or terms of several models.
         QueryError: the terms cancel out.
     """
 
@@ -52,6 +64,8 @@ class Query:
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
+        if not is_tuple_of(Term, self.terms) or len({term.vector.shape for term in self.terms}) != 1:
+            raise wrong(self.terms, "a tuple of at least one term, with vectors of one length")
         if not np.linalg.norm(self._sum()) > 1e-6:
             raise QueryError(expected="words and a picture that agree in something", found="opposites", do="ask with one of them")
 
@@ -85,29 +99,34 @@ def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     return unit
 
 
-def ask(encoder: Encoder, words: str | None = None, like: Path | None = None) -> Query:
+def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = None) -> Query:
     """Make a question of words, of a picture of somebody alike, or of both in equal parts.
 
     Words become the sentences of :func:`passerby.words.prompts.prompts`: slips mended, keywords asked as a sentence too, what is denied
     counted against whoever has it.
 
+    Args:
+        like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+
     Raises:
+        InputError: an argument of the wrong kind.
         QueryError: neither says anything.
         ImageError: the picture cannot be read.
     """
-    words = (words or "").strip()
+    encoder = as_encoder(encoder)
+    words = "" if words is None else as_text(words, "a description, a str").strip()
     if not words and like is None:
         raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
-    terms = []
+    terms, named = [], words
     if words:
         terms.append(Term(1.0, directions(encoder, [words])[0]))
     if like is not None:
-        pixels = preprocess(read_image(like), encoder.preprocessing)
-        terms.append(Term(1.0, encoder.embed_images(pixels[None])[0]))
-    text = " + ".join(part for part in (words, f"like {like.name}" if like else "") if part)
+        image, name = as_picture(like)
+        named = " + ".join(filter(None, (words, f"like {name}")))
+        terms.append(Term(1.0, encoder.embed_images(preprocess(image, encoder.preprocessing)[None])[0]))
     cut = _most_cut(encoder, words) if words and isinstance(encoder, CountsTokens) else 0
     calibration = encoder.calibration if like is None else None
-    return Query(text, tuple(terms), encoder.digest, encoder.name, cut, calibration)
+    return Query(named, tuple(terms), encoder.digest, encoder.name, cut, calibration)
 
 
 def _most_cut(encoder: CountsTokens, words: str) -> int:

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
-from passerby.find.index import Index
+from passerby.find.index import Index, as_index
 from passerby.find.query import Query
 from passerby.find.vectors import load_vectors
+from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Person
 
@@ -45,9 +46,14 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         passes: who of all may be an answer; everybody by default.
 
     Raises:
+        InputError: an argument of the wrong kind.
         QueryError: ``k`` is not positive.
         IndexFault: the index is of another model, or damaged.
     """
+    index, query = as_index(index), require(query, Query, "a question", 'make it: ask(model, "a red jacket")')
+    k = as_integer(k, "a number of people, an int")
+    if passes is not None:
+        passes = as_function(passes, "passes to be a function of everybody's vectors")
     if k < 1:
         raise QueryError(expected="a number of people of at least 1", found=str(k), do="correct -k")
     with index.snapshot():

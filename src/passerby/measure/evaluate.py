@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, fields
 from typing import Any
 
+from passerby.inputs import as_function, require
 from passerby.measure.metrics import PROTOCOL, Metrics, PerQuery, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
-from passerby.model.encoder import Encoder
-from passerby.progress import Progress
+from passerby.model.encoder import Encoder, as_encoder
+from passerby.progress import PROGRESS, Progress
 from passerby.types import Dataset
 
 
@@ -52,10 +53,15 @@ def evaluate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None
         on_progress: told how far the pictures are.
 
     Raises:
+        InputError: an argument of the wrong kind.
         DatasetError: records of several splits, pictures of fewer than two people, or no caption to ask about a picture that can
             be read.
         ModelError: a tower that cannot be loaded or fails its self-test.
     """
+    encoder = as_encoder(encoder)
+    dataset = require(dataset, Dataset, "a dataset", "load it: load_dataset(path)")
+    if on_progress is not None:
+        on_progress = as_function(on_progress, PROGRESS)
     started = time.perf_counter()
     split = embed_split(encoder, dataset, on_progress=on_progress)
     per_query = split.rank()

@@ -39,9 +39,9 @@ class Stored:
         again: opens the file another time.
     """
 
-    image: ImageFile.ImageFile
+    image: Image.Image
     raw: str
-    again: Callable[[], ImageFile.ImageFile]
+    again: Callable[[], Image.Image]
 
 
 def eight_bit(stored: Stored, notes: list[str]) -> Image.Image:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
+from passerby.inputs import wrong
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
@@ -43,6 +44,13 @@ class Encoder(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32 (n, d), each of length 1; (0, d) for no texts."""
         ...
+
+
+def as_encoder(value: object) -> Encoder:
+    """The value, if it encodes pictures and words. Raises ``InputError``."""
+    if isinstance(value, type) or not all(callable(getattr(value, name, None)) for name in ("embed_images", "embed_texts")):
+        raise wrong(value, "a model", 'load it: load_model("passerby-s")')
+    return cast(Encoder, value)
 
 
 @runtime_checkable

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
@@ -129,15 +130,31 @@ def read_picture(source: Path | bytes) -> Picture:
     if not data:
         raise ImageError(expected="a picture", found="an empty file", do="replace the file")
     notes: list[str] = []
-    try:
+    with _refusing(partial(_unreadable, data)):
         loaded = _load_whole(data, notes)
         return Picture(_upright(_rgb(loaded, notes), loaded.image, notes), tuple(dict.fromkeys(notes)))
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """A picture of Pillow's as upright sRGB: what :func:`read_image` makes of its file. Raises ``ImageError``."""
+    _require_size(image)
+    with _refusing(_damaged):
+        image.load()
+        notes: list[str] = []
+        return _upright(_rgb(Stored(image, image.mode, lambda: image), notes), image, notes)
+
+
+@contextmanager
+def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
+    """Turn whatever Pillow raises into an ``ImageError``."""
+    try:
+        yield
     except ImageError:
         raise
     except MemoryError:
         raise ImageError(expected="a picture that fits the memory", found="a larger one", do="make it smaller") from None
     except Exception as error:  # Pillow's decoders raise many types, and one damaged file must never stop a run
-        raise _unreadable(data, error) from None
+        raise refusal(error) from None
 
 
 def resize(image: Image.Image, height: int, width: int, resample: Resample) -> NDArray[np.uint8]:
@@ -227,20 +244,28 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         image = Image.open(BytesIO(data), formats=tuple(DECODED))
     except Image.DecompressionBombError:
         raise _wrong_size("more pixels") from None
+    _require_size(image)
+    return image
+
+
+def _require_size(image: Image.Image) -> None:
     if not 0 < image.width * image.height <= MAX_PIXELS:
         raise _wrong_size(f"{image.width} x {image.height}")
-    return image
 
 
 def _unreadable(data: bytes, error: Exception) -> ImageError:
     if undecoded := undecoded_format(data):
         return ImageError(expected="a picture that can be decoded", found=undecoded, do="convert it to JPEG")
     if not isinstance(error, UnidentifiedImageError):
-        return ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file")
+        return _damaged(error)
     if claimed := claimed_format(data):
         found = f"a {claimed} that is damaged, or of a kind that is not read"
         return ImageError(expected="a picture that can be decoded", found=found, do="replace it, or save it as an 8-bit RGB JPEG or PNG")
     return ImageError(expected="a picture", found="no known picture format", do="convert it to JPEG or PNG")
+
+
+def _damaged(error: Exception) -> ImageError:
+    return ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file")
 
 
 def _wrong_size(found: str) -> ImageError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from passerby.inputs import as_text
 from passerby.words.ahead import (
     ARTICLES,
     FAR,
@@ -39,8 +40,12 @@ _DENIES_ONE: Final = {"no", "wearing no"}
 
 
 def parse(text: str) -> PersonDescription:
-    """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside."""
-    return description_of(tokens_of(text))
+    """What a sentence, a note or a few keywords say about a person; words that say nothing known are kept aside.
+
+    Raises:
+        InputError: no text.
+    """
+    return description_of(tokens_of(as_text(text)))
 
 
 def description_of(tokens: Sequence[Token]) -> PersonDescription:

@@ -1,0 +1,44 @@
+"""A picture as a caller has it, in a file or in memory, as upright RGB."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from passerby.errors import InputError
+from passerby.inputs import AnyPath, as_path, wrong
+from passerby.model.preprocess import read_image, upright_rgb
+
+AnyPicture = AnyPath | Image.Image | NDArray[np.uint8]
+
+_EXPECTED = "a picture: a str or a Path of a file, a PIL.Image, or a uint8 array (h, w, 3) in RGB or (h, w) in grey"
+
+
+def as_picture(value: AnyPicture) -> tuple[Image.Image, str]:
+    """The upright RGB picture and what to call it, a file by its name.
+
+    Args:
+        value: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+
+    Raises:
+        InputError: something else.
+        ImageError: the file or the picture cannot be used.
+    """
+    if isinstance(value, Image.Image):
+        return upright_rgb(value), "a picture"
+    if isinstance(value, np.ndarray):
+        return upright_rgb(_of_array(value)), "a picture"
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise wrong(value, _EXPECTED)
+    path = as_path(value, _EXPECTED)
+    return read_image(path), path.name
+
+
+def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
+    shape_fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not shape_fits or not pixels.size:
+        raise InputError(expected=_EXPECTED, found=f"an array of {pixels.dtype} {pixels.shape}", do="convert it")
+    return Image.fromarray(np.ascontiguousarray(pixels))
