@@ -67,26 +67,26 @@ def nothing(done: int, total: int) -> None:
 
 
 GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
-    "Box": lambda w: {"x": 0, "y": 0, "width": 1, "height": 1},
-    "Caption": lambda w: {"text": "a man", "origin": passerby.Caption("a").origin},
+    "Box": lambda _: {"x": 0, "y": 0, "width": 1, "height": 1},
+    "Caption": lambda _: {"text": "a man", "origin": passerby.Caption("a").origin},
     "Dataset": lambda w: {"name": "drawn", "records": w.dataset.records, "problems": (Problem("a", "b"),)},
-    "Embeddings": lambda w: {"vectors": random_vectors(1), "names": ("a",), "failed": ()},
-    "Evaluation": lambda w: {"split": None, "metrics": None, "per_query": None, "seconds": 1.0},
+    "Embeddings": lambda _: {"vectors": random_vectors(1), "names": ("a",), "failed": ()},
+    "Evaluation": lambda _: {"split": None, "metrics": None, "per_query": None, "seconds": 1.0},
     "Failure": lambda w: {"path": w.folder, "reason": "broken"},
-    "Hit": lambda w: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5},
+    "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5},
     "Index.create": lambda w: {"folder": w.folder / "other", "encoder": w.encoder, "rebuild": False},
     "Index.open": lambda w: {"folder": w.folder / "index"},
-    "IndexInfo": lambda w: {field: 1 for field in inspect.signature(passerby.IndexInfo).parameters},
-    "IndexReport": lambda w: {field: 1 for field in inspect.signature(passerby.IndexReport).parameters},
-    "IndexedModel": lambda w: {"name": "tiny", "digest": "0", "dim": 1},
-    "Item": lambda w: {
+    "IndexInfo": lambda _: {field: 1 for field in inspect.signature(passerby.IndexInfo).parameters},
+    "IndexReport": lambda _: {field: 1 for field in inspect.signature(passerby.IndexReport).parameters},
+    "IndexedModel": lambda _: {"name": "tiny", "digest": "0", "dim": 1},
+    "Item": lambda _: {
         field: getattr(passerby.parse("a red cap").items[0], field) for field in inspect.signature(passerby.Item).parameters
     },
     "Media": lambda w: {"path": w.folder, "size": 1, "modified_ns": 1, "digest": "0" * 64},
-    "PasserbyError": lambda w: {"expected": "a", "found": "b", "do": "c"},
-    "Person": lambda w: {"media": HIT.person.media, "box": Box(0, 0, 1, 1), "time": 1.0, "track": 1},
-    "PersonDescription": lambda w: {"items": (), "gender": None},
-    "Problem": lambda w: {"record": "a", "reason": "b"},
+    "PasserbyError": lambda _: {"expected": "a", "found": "b", "do": "c"},
+    "Person": lambda _: {"media": HIT.person.media, "box": Box(0, 0, 1, 1), "time": 1.0, "track": 1},
+    "PersonDescription": lambda _: {"items": (), "gender": None},
+    "Problem": lambda _: {"record": "a", "reason": "b"},
     "Query": lambda w: {
         "text": "a",
         "terms": w.query.terms,
@@ -96,14 +96,14 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
         "calibration": None,
     },
     "Record": lambda w: {"path": w.folder, "name": "a", "identity": "1", "split": Split.VAL, "captions": (Caption("a"),)},
-    "RemovalReport": lambda w: {"removed": 1, "failed": ()},
+    "RemovalReport": lambda _: {"removed": 1, "failed": ()},
     "ask": lambda w: {"encoder": w.encoder, "words": "a red jacket", "like": w.folder / "crops" / "000.jpg"},
     "embed": lambda w: {"encoder": w.encoder, "paths": w.folder / "crops", "texts": "a man", "on_progress": nothing},
     "evaluate": lambda w: {"encoder": w.encoder, "dataset": w.dataset, "on_progress": nothing},
     "index_paths": lambda w: {"index": w.index, "encoder": w.encoder, "paths": w.folder / "crops", "on_progress": nothing},
     "load_dataset": lambda w: {"path": w.folder / "crops", "splits": "val"},
-    "load_model": lambda w: {"name": "passerby-s", "adapter": None, "size": None},
-    "parse": lambda w: {"text": "a man"},
+    "load_model": lambda _: {"name": "passerby-s", "adapter": None, "size": None},
+    "parse": lambda _: {"text": "a man"},
     "remove_paths": lambda w: {"index": w.index, "paths": "nowhere"},
     "search": lambda w: {"index": w.index, "query": w.query, "k": 2, "passes": lambda vectors: np.ones(len(vectors), np.bool_)},
 }
@@ -183,6 +183,8 @@ ANYTHING = st.recursive(
 
 def refuses_or_takes(world: World, name: str, argument: str, value: object) -> None:
     """Call a function with one argument wrong: nothing but a `PasserbyError` in one line, which leaves the index as it was."""
+    if argument in {"on_progress", "passes"} and callable(value):
+        return  # what a function raises is its caller's own
     before = world.index.stamp()
     try:
         made = eval(f"passerby.{name}")(**{**GOOD[name](world), argument: value})
@@ -300,12 +302,12 @@ def test_no_paths(world: World, paths: Any) -> None:
 
 @pytest.mark.parametrize("splits", ["val", Split.VAL, [Split.VAL], {"val"}], ids=repr)
 def test_splits(world: World, splits: Any) -> None:
-    assert len(passerby.load_dataset("crops", splits).records) == 1
+    assert len(passerby.load_dataset(os.fspath(world.folder / "crops"), splits).records) == 1
 
 
 def test_no_split(world: World) -> None:
     with pytest.raises(InputError, match="expected a split: train, val, test, found 'dev'"):
-        passerby.load_dataset("crops", "dev")
+        passerby.load_dataset(world.folder / "crops", "dev")
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------------------
@@ -383,8 +385,9 @@ def test_too_few_people(world: World, k: Any) -> None:
         passerby.search(world.index, world.query, k)
 
 
-def test_numbers_of_numpy(world: World) -> None:
-    assert passerby.search(world.index, world.query, np.uint8(2)) == passerby.search(world.index, world.query, 2)
+@pytest.mark.parametrize("k", [np.uint8(2), np.int64(2), np.array(2)], ids=repr)
+def test_numbers_of_numpy(world: World, k: Any) -> None:
+    assert passerby.search(world.index, world.query, k) == passerby.search(world.index, world.query, 2)
 
 
 @pytest.mark.parametrize("encoder", ["passerby-s", None, OnnxEncoder, Path("model")], ids=repr)
@@ -513,7 +516,7 @@ NAN = float("nan")
 )
 def test_nouns_refuse_what_cannot_be(noun: Any, field: str, values: list[object]) -> None:
     for value in values:
-        with pytest.raises(InputError, match="expected .+, found .+; "):
+        with pytest.raises(InputError, match=r"expected .+, found .+; "):
             replace(noun, **{field: value})
 
 

@@ -74,7 +74,8 @@ def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath 
     Arguments and errors as for :func:`load_model`; ``ModelError`` for an adapter of another model, too.
     """
     name = _name(name)
-    adapter = None if adapter is None else as_path(adapter, "an adapter's folder, a str or a Path")
+    if adapter is not None:
+        adapter = _adapter(adapter)
     with needs_extra("learn"):
         from passerby.learn.adapter import attach, read_card
         from passerby.learn.base import Size
@@ -134,8 +135,24 @@ def _name(name: object) -> str:
     return name if isinstance(name, str) else str(path)  # ./passerby-s is a folder, passerby-s is not
 
 
+def _adapter(folder: object) -> Path:
+    path = as_path(folder, "an adapter's folder, a str or a Path")
+    if not os.path.isfile(path / ADAPTER_CONFIG):  # noqa: PTH113 - Path.is_file() raises where permission is missing
+        raise ModelError(expected=f"an adapter in {path}", found=f"no {ADAPTER_CONFIG}", do="name a folder that `passerby finetune` made")
+    return path
+
+
 def _bundle(name: str) -> Bundle | None:
     """The bundle of a name; ``None`` for what only torch can load."""
+    try:
+        return _find(name)
+    except OSError as error:
+        raise ModelError(
+            expected=f"a model at {name}", found=error.strerror or str(error), do="check the path and its permissions"
+        ) from error
+
+
+def _find(name: str) -> Bundle | None:
     if name in bundled_clips():
         return None
     if name in bundled_models():

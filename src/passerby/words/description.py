@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from passerby.errors import QueryError
+from passerby.inputs import require
 from passerby.words.lexicon import Part, known_things
 
 SIDES: Final = ("left", "right", "both")
@@ -44,13 +45,15 @@ class Item:
     denied_span: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        require(self.part, Part, "a Part")
+        require(self.thing, str, "a thing, a str")
         known = known_things()
         if self.thing not in known or self.part not in (known[self.thing], Part.CARRIED):
             where = f"worn as {known[self.thing]}" if self.thing in known else "unknown"
             raise QueryError(
                 expected=f"a thing worn as {self.part}", found=f"{self.thing!r}, {where}", do="use a thing and its part from lexicon.toml"
             )
-        if self.side is not None and self.side not in SIDES:
+        if self.side is not None and require(self.side, str, "a side, a str or None") not in SIDES:
             raise QueryError(expected="a side: left, right or both", found=repr(self.side), do="name one of them or none")
 
 
