@@ -131,8 +131,8 @@ def bundled_clips() -> list[str]:
 
 
 def _name(name: object) -> str:
-    path = as_path(name, "a model's name or folder, a str or a Path")
-    return name if isinstance(name, str) else str(path)  # ./passerby-s is a folder, passerby-s is not
+    """As it is written: ./passerby-s is a folder, passerby-s a bundled model."""
+    return name if isinstance(name, str) else str(as_path(name, "a model's name or folder, a str or a Path"))
 
 
 def _adapter(folder: object) -> Path:
