@@ -289,7 +289,17 @@ def test_a_lone_text_is_one_text(world: World) -> None:
     assert passerby.embed(world.encoder, [], "a red jacket").names == ("a red jacket",)
 
 
-@pytest.mark.parametrize("paths", [None, 3, {"crops": 1}, [["crops"]], ["crops", None], "", "crops\0", [""], "\ud800", NoPath()], ids=repr)
+@pytest.mark.parametrize("texts", [None, b"a man", [b"a man"], ["a man", None], {"a man": 1}, [["a man"]]], ids=repr)
+def test_no_texts(world: World, texts: Any) -> None:
+    with pytest.raises(InputError, match=r"expected a text or an iterable of texts, each a str, found"):
+        passerby.embed(world.encoder, [], texts)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [None, 3, {"crops": 1}, [["crops"]], ["crops", None], "", "crops\0", [""], "\ud800", NoPath(), io.StringIO("crops"), bytearray(3)],
+    ids=repr,
+)
 def test_no_paths(world: World, paths: Any) -> None:
     for call in (
         lambda: passerby.index_paths(world.index, world.encoder, paths),

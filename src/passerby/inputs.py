@@ -6,6 +6,7 @@ import operator
 import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from io import IOBase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +79,7 @@ def wrong(value: object, expected: str, do: str = "correct the argument") -> Inp
 def _items(value: object, single: Any, expected: str) -> Iterable[object]:
     if isinstance(value, single):
         return (value,)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | bytes | bytearray | memoryview | IOBase):
         raise wrong(value, expected)
     try:
         return tuple(value)  # type: ignore[arg-type]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.errors import InputError
-from passerby.inputs import AnyPath, as_path, wrong
+from passerby.inputs import AnyPath, as_path
 from passerby.model.preprocess import read_image, upright_rgb
 
 AnyPicture = AnyPath | Image.Image | NDArray[np.uint8]
@@ -31,8 +29,6 @@ def as_picture(value: AnyPicture) -> tuple[Image.Image, str]:
         return upright_rgb(value), "a picture"
     if isinstance(value, np.ndarray):
         return upright_rgb(_of_array(value)), "a picture"
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise wrong(value, _EXPECTED)
     path = as_path(value, _EXPECTED)
     return read_image(path), path.name
 
