@@ -36,12 +36,12 @@ class Stored:
     Args:
         image: loaded.
         raw: Pillow's name of how its file lays them out, such as ``RGB;16B``.
-        again: opens the file another time.
+        again: opens the file another time; ``None`` for a picture that is in memory alone.
     """
 
     image: Image.Image
     raw: str
-    again: Callable[[], Image.Image]
+    again: Callable[[], ImageFile.ImageFile] | None
 
 
 def eight_bit(stored: Stored, notes: list[str]) -> Image.Image:
@@ -54,8 +54,8 @@ def eight_bit(stored: Stored, notes: list[str]) -> Image.Image:
         raise ImageError(expected="pixels of a known range", found="floating-point pixels", do="convert it to JPEG or PNG")
     if stored.image.mode.startswith("I"):
         return _from_deep_grey(stored, notes)
-    if stored.raw in _LOW_BYTES and np.max(stored.image.convert("RGB").getextrema()) < 1 << _DEPTHS[-1] - 8:
-        return _from_deep_colours(stored, notes)
+    if stored.again and stored.raw in _LOW_BYTES and np.max(stored.image.convert("RGB").getextrema()) < 1 << _DEPTHS[-1] - 8:
+        return _from_deep_colours(stored, stored.again(), notes)
     return stored.image
 
 
@@ -83,9 +83,8 @@ def _from_deep_grey(stored: Stored, notes: list[str]) -> Image.Image:
     return grey
 
 
-def _from_deep_colours(stored: Stored, notes: list[str]) -> Image.Image:
-    """Pillow keeps the high byte of each sample; where next to nothing is in it, the low one is read too."""
-    low = stored.again()
+def _from_deep_colours(stored: Stored, low: ImageFile.ImageFile, notes: list[str]) -> Image.Image:
+    """Pillow keeps the high byte of each sample; where next to nothing is in it, the low one is read too, from the file opened again."""
     low.tile = [tile._replace(args=_with_raw(tile.args, _LOW_BYTES[stored.raw])) for tile in low.tile]
     places = (1, 1, 1) if stored.raw == _GREY_AND_ALPHA else (0, 1, 2)
     samples = (np.asarray(stored.image)[..., :3].astype(np.uint32) << 8) + np.asarray(low)[..., places]

@@ -141,7 +141,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     with _refusing(_damaged):
         image.load()
         notes: list[str] = []
-        return _upright(_rgb(Stored(image, image.mode, lambda: image), notes), image, notes)
+        return _upright(_rgb(Stored(image, image.mode, None), notes), image, notes)
 
 
 @contextmanager
