@@ -204,6 +204,18 @@ def test_text_that_unpacks_to_megabytes() -> None:
     assert notes(data) == (preprocess.NO_PROFILE,)
 
 
+def test_orientation_that_is_lost_is_said() -> None:
+    exif = Image.Exif()
+    exif[Exif.Orientation] = 6
+    png_file, webp = encoded(noise(), exif=exif), encoded(noise(), "WEBP", exif=exif, lossless=True)
+    chunk = next(end for kind, _, end in png_chunks(png_file) if kind == b"eXIf")
+    wrong_sum = png_file[: chunk - 1] + bytes([png_file[chunk - 1] ^ 1]) + png_file[chunk:]
+    not_exif = encoded(noise(), "JPEG", exif=b"Exif\0\0rubbish, and more of it")
+    for data in (wrong_sum, webp[:-4], not_exif):
+        assert notes(data) == (preprocess.NO_ORIENTATION,)
+        assert read_image(data).size == noise().size
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_format_is_turned_once(kind: str, orientation: int) -> None:

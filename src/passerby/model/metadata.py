@@ -52,8 +52,8 @@ def without_metadata(data: bytes) -> Iterator[tuple[bytes, Kept]]:
     for kept in _LESS_AND_LESS:
         try:
             bare = strip(data, kept)
-        except (struct.error, IndexError, ValueError):
-            return
+        except (struct.error, IndexError, ValueError):  # what is kept is damaged
+            continue
         if bare != before:
             yield bare, kept
         before = bare
@@ -152,8 +152,9 @@ def _bare_png(data: bytes, kept: Kept) -> bytes:
     parts, at, kind = [data[:8]], 8, b""
     while at + 12 <= len(data) and kind != b"IEND":
         kind, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4])
-        undamaged = zlib.crc32(data[at + 4 : end - 4]) == int.from_bytes(data[end - 4 : end])
-        if kind in _PNG_PIXELS or (undamaged and _PNG_KEPT.get(kind) in kept):
+        if _PNG_KEPT.get(kind) in kept and zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+            raise ValueError("damaged")
+        if kind in _PNG_PIXELS or _PNG_KEPT.get(kind) in kept:
             parts.append(data[at:end])
         at = end
     return b"".join(parts) + data[at:]
@@ -167,7 +168,9 @@ def _bare_webp(data: bytes, kept: Kept) -> bytes:
         if kind == b"VP8X":
             flags = chunk[8] & _WEBP_PIXEL_FLAGS | sum(_WEBP_FLAGS[what] for what in kept if chunk[8] & _WEBP_FLAGS[what])
             chunk = chunk[:8] + bytes([flags]) + chunk[9:]
-        if kind in _WEBP_PIXELS or (_WEBP_KEPT.get(kind) in kept and len(chunk) == 8 + size):
+        if _WEBP_KEPT.get(kind) in kept and len(chunk) < 8 + size:
+            raise ValueError("cut")
+        if kind in _WEBP_PIXELS or _WEBP_KEPT.get(kind) in kept:
             parts.append(chunk + b"\0" * (len(chunk) % 2))
         at += 8 + size + size % 2
     body = b"".join(parts)
