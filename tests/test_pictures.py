@@ -210,7 +210,7 @@ def test_orientation_that_is_lost_is_said() -> None:
     png_file, webp = encoded(noise(), exif=exif), encoded(noise(), "WEBP", exif=exif, lossless=True)
     chunk = next(end for kind, _, end in png_chunks(png_file) if kind == b"eXIf")
     wrong_sum = png_file[: chunk - 1] + bytes([png_file[chunk - 1] ^ 1]) + png_file[chunk:]
-    not_exif = encoded(noise(), "JPEG", exif=b"Exif\0\0rubbish, and more of it")
+    not_exif = encoded(noise(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     for data in (wrong_sum, webp[:-4], not_exif):
         assert notes(data) == (preprocess.NO_ORIENTATION,)
         assert read_image(data).size == noise().size

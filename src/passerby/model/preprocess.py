@@ -6,7 +6,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO
@@ -273,12 +273,13 @@ def _wrong_size(found: str) -> ImageError:
 
 
 def _upright(image: Image.Image, stored: Image.Image, notes: list[str]) -> Image.Image:
-    try:
-        orientation = stored.getexif().get(Exif.Orientation, 1)
-    except Exception:  # damaged EXIF says nothing about the pixels
+    exif: Mapping[int, object] = {}
+    with suppress(Exception):  # damaged EXIF says nothing about the pixels
+        exif = stored.getexif()
+    if stored.info.get("exif") and not exif:
         notes.append(NO_ORIENTATION)
-        return image
-    turn = _UPRIGHT.get(orientation)
+    orientation = exif.get(Exif.Orientation)
+    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
 
 
