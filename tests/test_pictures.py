@@ -556,7 +556,7 @@ def test_ink_that_does_not_say_where_white_is() -> None:
 # -- notes ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_guesses_reach_who_indexes_and_embeds(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_guesses_reach_who_indexes_embeds_and_asks(tmp_path: Path, tiny_bundle: Path) -> None:
     crops = tmp_path / "crops"
     crops.mkdir()
     noise().save(crops / "a.png")
@@ -575,3 +575,5 @@ def test_guesses_reach_who_indexes_and_embeds(tmp_path: Path, tiny_bundle: Path)
         ("c.png", "12 bits in 1"),
         ("d.gif", "several fram"),
     }
+    done = CliRunner().invoke(app, ["search", "--like", str(crops / "b.png"), *where[1:], "--index", str(tmp_path / "index")])
+    assert done.stderr.startswith(f"guessed at {crops / 'b.png'}: 12 bits in 16")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder
 from passerby.model.picture import AnyPicture, as_picture
 from passerby.model.preprocess import preprocess
-from passerby.types import ROUNDING, ModelDigest, is_tuple_of
+from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
 from passerby.words.prompts import prompts
 
 
@@ -50,6 +51,7 @@ class Query:
         cut: how many word pieces at the end of one of its sentences were over the model's limit and not read, at most.
         model: which model made the vectors, by digest and name.
         calibration: from a score to a probability; ``None`` where none was measured, as for pictures.
+        notes: what had to be guessed of its picture.
 
     Raises:
         InputError: no term, or terms of several models.
@@ -62,6 +64,7 @@ class Query:
     model_name: str
     cut: int = 0
     calibration: Calibration | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Term, self.terms) or len({term.vector.shape for term in self.terms}) != 1:
@@ -117,16 +120,18 @@ def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = No
     words = "" if words is None else as_text(words, "a description, a str").strip()
     if not words and like is None:
         raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
+    notes: tuple[Note, ...] = ()
     terms, named = [], words
     if words:
         terms.append(Term(1.0, directions(encoder, [words])[0]))
     if like is not None:
-        image, name = as_picture(like)
+        picture, name = as_picture(like)
+        notes = tuple(Note(Path(name), note) for note in picture.notes)
         named = " + ".join(filter(None, (words, f"like {name}")))
-        terms.append(Term(1.0, encoder.embed_images(preprocess(image, encoder.preprocessing)[None])[0]))
+        terms.append(Term(1.0, encoder.embed_images(preprocess(picture.image, encoder.preprocessing)[None])[0]))
     cut = _most_cut(encoder, words) if words and isinstance(encoder, CountsTokens) else 0
     calibration = encoder.calibration if like is None else None
-    return Query(named, tuple(terms), encoder.digest, encoder.name, cut, calibration)
+    return Query(named, tuple(terms), encoder.digest, encoder.name, cut, calibration, notes)
 
 
 def _most_cut(encoder: CountsTokens, words: str) -> int:

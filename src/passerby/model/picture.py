@@ -8,15 +8,15 @@ from PIL import Image
 
 from passerby.errors import InputError
 from passerby.inputs import AnyPath, as_path
-from passerby.model.preprocess import read_image, upright_rgb
+from passerby.model.preprocess import Picture, decoded, read_picture
 
 AnyPicture = AnyPath | Image.Image | NDArray[np.uint8]
 
 _EXPECTED = "a picture: a str or a Path of a file, a PIL.Image, or a uint8 array (h, w, 3) in RGB or (h, w) in grey"
 
 
-def as_picture(value: AnyPicture) -> tuple[Image.Image, str]:
-    """The upright RGB picture and what to call it, a file by its name.
+def as_picture(value: AnyPicture) -> tuple[Picture, str]:
+    """The upright sRGB picture and what to call it, a file by its name.
 
     Args:
         value: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
@@ -26,11 +26,11 @@ def as_picture(value: AnyPicture) -> tuple[Image.Image, str]:
         ImageError: the file or the picture cannot be used.
     """
     if isinstance(value, Image.Image):
-        return upright_rgb(value), "a picture"
+        return decoded(value), "a picture"
     if isinstance(value, np.ndarray):
-        return upright_rgb(_of_array(value)), "a picture"
+        return decoded(_of_array(value)), "a picture"
     path = as_path(value, _EXPECTED)
-    return read_image(path), path.name
+    return read_picture(path), path.name
 
 
 def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -135,13 +135,13 @@ def read_picture(source: Path | bytes) -> Picture:
         return Picture(_upright(_rgb(loaded, notes), loaded.image, notes), tuple(dict.fromkeys(notes)))
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """A picture of Pillow's as upright sRGB: what :func:`read_image` makes of its file. Raises ``ImageError``."""
+def decoded(image: Image.Image) -> Picture:
+    """A picture of Pillow's as upright sRGB: what :func:`read_picture` makes of its file. Raises ``ImageError``."""
     _require_size(image)
     with _refusing(_damaged):
         image.load()
         notes: list[str] = []
-        return _upright(_rgb(Stored(image, image.mode, None), notes), image, notes)
+        return Picture(_upright(_rgb(Stored(image, image.mode, None), notes), image, notes), tuple(dict.fromkeys(notes)))
 
 
 @contextmanager

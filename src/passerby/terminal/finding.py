@@ -80,6 +80,7 @@ def show_hits(
         filters: as they were asked for.
         not_understood: a description of which nothing was understood, not even that it is English.
     """
+    show_notes(query.notes)
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
     if not_understood:
