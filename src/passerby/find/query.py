@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,9 +124,9 @@ def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = No
     if words:
         terms.append(Term(1.0, directions(encoder, [words])[0]))
     if like is not None:
-        picture, name = as_picture(like)
-        notes = tuple(Note(Path(name), note) for note in picture.notes)
-        named = " + ".join(filter(None, (words, f"like {name}")))
+        picture, path = as_picture(like)
+        notes = tuple(Note(path, note) for note in picture.notes)
+        named = " + ".join(filter(None, (words, f"like {path.name}")))
         terms.append(Term(1.0, encoder.embed_images(preprocess(picture.image, encoder.preprocessing)[None])[0]))
     cut = _most_cut(encoder, words) if words and isinstance(encoder, CountsTokens) else 0
     calibration = encoder.calibration if like is None else None

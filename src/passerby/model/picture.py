@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,11 +14,12 @@ from passerby.model.preprocess import Picture, decoded, read_picture
 
 AnyPicture = AnyPath | Image.Image | NDArray[np.uint8]
 
+_IN_MEMORY = Path("a picture")
 _EXPECTED = "a picture: a str or a Path of a file, a PIL.Image, or a uint8 array (h, w, 3) in RGB or (h, w) in grey"
 
 
-def as_picture(value: AnyPicture) -> tuple[Picture, str]:
-    """The upright sRGB picture and what to call it, a file by its name.
+def as_picture(value: AnyPicture) -> tuple[Picture, Path]:
+    """The upright sRGB picture and its file, or what to call it where it has none.
 
     Args:
         value: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
@@ -26,11 +29,11 @@ def as_picture(value: AnyPicture) -> tuple[Picture, str]:
         ImageError: the file or the picture cannot be used.
     """
     if isinstance(value, Image.Image):
-        return decoded(value), "a picture"
+        return decoded(value), _IN_MEMORY
     if isinstance(value, np.ndarray):
-        return decoded(_of_array(value)), "a picture"
+        return decoded(_of_array(value)), _IN_MEMORY
     path = as_path(value, _EXPECTED)
-    return read_picture(path), path.name
+    return read_picture(path), path
 
 
 def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
