@@ -120,6 +120,15 @@ def test_search_says_when_it_understands_nothing(indexed: Passerby) -> None:
     assert "understood" not in indexed("search", "a red jacket", "--index", "index", "--json").err
 
 
+def test_search_says_what_it_did_not_understand_as_parse_does(indexed: Passerby) -> None:
+    words = "a zorbish red jacket 👕"
+    found = indexed("search", words, "--index", "index", "--json")
+    assert found.document["not_understood"] == indexed("parse", words, "--json", model=False).document["not_understood"]
+    assert found.err == "not understood: zorbish 👕\n"
+    assert indexed("search", words, "--index", "index").err == found.err
+    assert indexed("search", "a red jacket", "--index", "index", "--json").document["not_understood"] == []
+
+
 def test_search_draws_a_sheet(indexed: Passerby) -> None:
     ran = indexed("search", "red", "--index", "index", "--sheet", "found.png", "--json")
     assert len(ran.document["hits"]) == 4
@@ -172,7 +181,7 @@ def test_a_calibrated_model_says_how_sure_it_is(calibrated: Passerby) -> None:
 
 def test_no_one_matching_is_an_answer(calibrated: Passerby) -> None:
     ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--sheet", "found.png")
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, ran.err) == (0, "not understood: red\n")
     assert re.fullmatch(r"no one here matches: the likeliest has a probability of \d+\.\d%\n", ran.out)
     assert not (calibrated.folder / "found.png").exists()
     ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--json")

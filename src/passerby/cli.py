@@ -188,10 +188,20 @@ def search(
         from passerby.find.sheet import write_sheet
 
         write_sheet(sheet, [(query.text, hits)])
-    asked_for = [one.asked for one in filters]
-    foreign = "" if is_english(said) or parse_words(said).says_something else said
+    read = parse_words(said)
+    nothing = not read.says_something and not is_english(said)
     raise typer.Exit(
-        show_hits(query, hits, fits, sheet, unlikely=found[len(hits) :], filters=asked_for, not_understood=foreign, as_json=json)
+        show_hits(
+            query,
+            hits,
+            fits,
+            sheet,
+            unlikely=found[len(hits) :],
+            filters=[one.asked for one in filters],
+            not_understood=read.not_understood,
+            foreign=said if nothing else "",
+            as_json=json,
+        )
     )
 
 

@@ -16,6 +16,7 @@ from passerby.model.encoder import CountsTokens, Encoder, as_encoder
 from passerby.model.picture import AnyPicture, as_picture
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
+from passerby.words.plain import plain
 from passerby.words.prompts import prompts
 
 
@@ -117,11 +118,12 @@ def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = No
     """
     encoder = as_encoder(encoder)
     words = "" if words is None else as_text(words, "a description, a str").strip()
-    if not words and like is None:
+    says_something = bool(plain(words).strip())
+    if not says_something and like is None:
         raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
     notes: tuple[Note, ...] = ()
     terms, named = [], words
-    if words:
+    if says_something:
         terms.append(Term(1.0, directions(encoder, [words])[0]))
     if like is not None:
         picture, path = as_picture(like)

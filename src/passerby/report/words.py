@@ -20,6 +20,7 @@ from passerby.report.distribution import Distribution, distribution, percent
 from passerby.report.typos import Typos, typos_in
 from passerby.types import Origin, Record, Split
 from passerby.words.attributes import parse
+from passerby.words.plain import plain
 
 CLIP_TOKENS: Final = 77
 """The longest text a CLIP reads, its start and end token included."""
@@ -238,7 +239,7 @@ def _count(tally: _Tally, text: str, model: CountsTokens | None) -> None:
     if model and (over := model.tokens_cut(text)):
         tally.model.captions += 1
         tally.model.tokens += over
-        tally.model.items.update(_items_from(text, model.characters_read(text)))
+        tally.model.items.update(_items_from(text, model.characters_read(plain(text))))
     if _SIDE.search(text):
         tally.sides += 1
         _keep(tally.side_examples, text)

@@ -21,6 +21,7 @@ from passerby.terminal.console import (
     show_notes,
     show_table,
 )
+from passerby.terminal.words import show_not_understood
 
 if TYPE_CHECKING:
     from passerby.demo import Demo
@@ -69,7 +70,8 @@ def show_hits(
     *,
     unlikely: Sequence[Hit] = (),
     filters: Sequence[str] = (),
-    not_understood: str = "",
+    not_understood: Sequence[str] = (),
+    foreign: str = "",
     as_json: bool,
 ) -> int:
     """Say who was found; returns the exit code.
@@ -78,16 +80,19 @@ def show_hits(
         fits: of each hit, how well it fits each part of the question.
         unlikely: who was found but is less likely than was asked for.
         filters: as they were asked for.
-        not_understood: a description of which nothing was understood, not even that it is English.
+        not_understood: words of the description that say nothing known.
+        foreign: a description of which nothing was understood, not even that it is English.
     """
     show_notes(query.notes)
     if query.cut:
         note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
-    if not_understood:
-        note(f"nothing understood in {printable(not_understood)!r}: the model is asked it as it stands, and reads English")
+    if foreign:
+        note(f"nothing understood in {printable(foreign)!r}: the model is asked it as it stands, and reads English")
+    elif not_understood:
+        show_not_understood(not_understood)
     if as_json:
         answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
-        show_json({"query": query.text, "filters": list(filters), "hits": answers})
+        show_json({"query": query.text, "filters": list(filters), "not_understood": list(not_understood), "hits": answers})
     elif hits:
         _show_hits(hits, fits)
     if hits and sheet:

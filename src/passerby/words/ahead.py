@@ -1,4 +1,4 @@
-"""What comes next in a sentence that is being read, ``at`` being the place of its next token."""
+"""What stands around a place in a sentence that is being read, ``at`` being that of its next token."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ FAR: Final = 3
 """Unknown words at most between a colour and the thing that has it."""
 
 MODIFIERS: Final = frozenset({*QUALIFIERS, Kind.LINK})
+RELATIVES: Final = frozenset({"which", "that"})
 ARTICLES: Final = frozenset({"a", "an", "the"})
 POSSESSIVES: Final = frozenset({"his", "her", "their", "its"})
 
 _TRANSPARENT: Final = {*MODIFIERS, Kind.FILLER}
+_SAID_OF_IT: Final = {*QUALIFIERS, Kind.FILLER, Kind.LINK, Kind.COPULA, Kind.AND, Kind.OR, Kind.BUT, Kind.NEGATION}
+_LEADING: Final = RELATIVES | {"it", "they", "in", "of"}
 _HELD_IN: Final = {"hand", "hands", "arm", "arms"}
 _BEFORE_HAND: Final = {*ARTICLES, *POSSESSIVES, "one", "left", "right", "both"}
 
@@ -117,6 +120,25 @@ def in_hand(tokens: Sequence[Token], at: int) -> bool:
         token.text in _HELD_IN and all(between.text in _BEFORE_HAND for between in tokens[at + 1 : place])
         for place, token in enumerate(tokens[at + 1 : at + 4], at + 1)
     )
+
+
+def just_named(thing: tuple[int, int], tokens: Sequence[Token], at: int) -> bool:
+    """Whether from a thing's place on only its looks are said: *jacket that is blue, not*, but not *jacket and his hair is not*."""
+    for token in reversed(tokens[:at]):
+        if token.span[0] < thing[1]:
+            return True
+        if not (token.mark or token.meaning.keys() & _SAID_OF_IT or token.text in _LEADING):
+            return False
+    return True
+
+
+def clause_start(tokens: Sequence[Token], start: int) -> int:
+    """Where the clause of a negation at a place in the text begins, that says how something looks: *that is not*, *in any colour but*."""
+    for token in reversed([token for token in tokens if token.span[0] < start]):
+        if not (Kind.COPULA in token.meaning or token.text in _LEADING):
+            break
+        start = token.span[0]
+    return start
 
 
 def looks_after(tokens: Sequence[Token], at: int) -> int:

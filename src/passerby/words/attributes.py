@@ -25,7 +25,7 @@ def describe(description: PersonDescription) -> str:
         " ".join([person_phrase(description), *description.activities]),
         *_clause("wearing", worn),
         *_clause("carrying", [item for item in carried if known_things()[item.thing] is Part.CARRIED]),
-        *(f"carrying {item_phrase(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
+        *(f"carrying {_told(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
         *(f"without {_thing(item)}" for item in absent),
     ]
     sentence = ", ".join(clauses)
@@ -51,11 +51,16 @@ def person_phrase(description: PersonDescription) -> str:
 
 
 def _clause(verb: str, items: Sequence[Item]) -> list[str]:
-    return [f"{verb} {', '.join(map(item_phrase, items))}"] if items else []
+    return [f"{verb} {', '.join(map(_told, items))}"] if items else []
+
+
+def _told(item: Item) -> str:
+    """A thing with all that is affirmed and denied of it."""
+    return " ".join([item_phrase(item), *(f"not {' or '.join(item.denied_colours)}" for _ in item.denied_colours[:1])])
 
 
 def item_phrase(item: Item) -> str:
-    """A thing with all that is said of it, as ``a black bag on the left side``."""
+    """A thing with all that is affirmed of it, as ``a black bag on the left side``."""
     doubt = "possibly " if item.uncertain else ""
     details = f" with {' and '.join(item.details)}" if item.details else ""
     side = f" {_PLACES[item.side]}" if item.side else ""

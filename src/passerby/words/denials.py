@@ -28,7 +28,7 @@ def without_denials(text: str, tokens: Sequence[Token], items: Sequence[Item]) -
     Args:
         tokens, items: those of the text.
     """
-    spans = [item.denied_span for item in items if item.denied_span]
+    spans = [span for item in items for span in item.denied_spans]
     if not spans:
         return text
     cut = [any(start < token.span[1] and token.span[0] < end for start, end in spans) for token in tokens]

@@ -24,10 +24,11 @@ class Item:
         pattern, length, material: as the lexicon calls them.
         side: ``left``, ``right`` or ``both``, of something carried.
         details: parts that have looks of their own, as ``white sole``.
+        denied_colours: in which it is said not to be: *a jacket that is not red*.
         negated: said to be absent.
         uncertain: said with a doubt, or beside an alternative.
-        thing_span, denied_span: where the sentence names the thing, and where it denies it if it does; not part of what makes two items
-            equal.
+        thing_span, denied_spans: where the sentence names the thing, and where it denies it or colours of it; not part of what makes two
+            items equal.
     """
 
     part: Part
@@ -39,10 +40,11 @@ class Item:
     material: str | None = None
     side: str | None = None
     details: tuple[str, ...] = ()
+    denied_colours: tuple[str, ...] = ()
     negated: bool = False
     uncertain: bool = False
     thing_span: tuple[int, int] = field(default=(0, 0), compare=False)
-    denied_span: tuple[int, int] | None = field(default=None, compare=False)
+    denied_spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         require(self.part, Part, "a Part")

@@ -84,7 +84,8 @@ class Draft:
     side: str | None = None
     details: list[str] = field(default_factory=list)
     carried: bool = False
-    denied_span: tuple[int, int] | None = None
+    denied_colours: list[str] = field(default_factory=list)
+    denied_spans: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def part(self) -> Part:
@@ -93,7 +94,13 @@ class Draft:
 
     def says_something(self) -> bool:
         """Whether it is more than the mention that there are clothes."""
-        return self.negated or self.thing != lexicon().typical[Part.BODY] or self.looks != Looks()
+        is_something = self.thing != lexicon().typical[Part.BODY] or self.looks != Looks()
+        return self.negated or is_something or bool(self.denied_colours)
+
+    def deny(self, colours: Sequence[str], span: tuple[int, int]) -> None:
+        """Says that it is in none of some colours, and where that is said."""
+        self.denied_colours = list(dict.fromkeys([*self.denied_colours, *colours]))
+        self.denied_spans.append(span)
 
     def item(self) -> Item:
         """The item as far as it is known."""
@@ -110,5 +117,6 @@ class Draft:
             negated=self.negated,
             uncertain=self.uncertain,
             thing_span=self.span,
-            denied_span=self.denied_span,
+            denied_colours=tuple(self.denied_colours),
+            denied_spans=tuple(self.denied_spans),
         )

@@ -67,7 +67,7 @@ def _at(part: Part, value: str) -> Filter:
     asked = f"--{'carrying' if part is Part.CARRIED else part} {value}"
     named = parse(value)
     if not named.items and (looks := parse(f"{value} {lexicon().typical[part]}")).items and not looks.not_understood:
-        item = looks.items[0]
+        item = _denial(looks.items[0])
         if item != Item(item.part, item.thing):
             return Filter(asked, item, any_thing=True)
     found = _only(asked, value)
@@ -77,13 +77,19 @@ def _at(part: Part, value: str) -> Filter:
     return found
 
 
+def _denial(item: Item) -> Item:
+    """Not to be had in a colour, for an item of which only that is said: *non-red*."""
+    is_denial = item == Item(item.part, item.thing, denied_colours=item.denied_colours) and item.denied_colours
+    return replace(item, colours=item.denied_colours, denied_colours=(), negated=True) if is_denial else item
+
+
 def _thing(option: str, value: str) -> Filter:
     return _only(f"{option} {value}", value)
 
 
 def _only(asked: str, value: str) -> Filter:
     named = parse(value)
-    if len(named.items) != 1 or named.items[0].negated or named.not_understood:
+    if len(named.items) != 1 or named.items[0].negated or named.items[0].denied_colours or named.not_understood:
         raise QueryError(expected=f"one thing that people wear or carry, such as {EXAMPLE}", found=asked, do="correct the filter")
     return Filter(asked, replace(named.items[0], uncertain=False, side=None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -10,7 +11,8 @@ from passerby.words.attributes import describe, noun_phrase, parse
 from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind, known_things, lexicon
-from passerby.words.reader import description_of
+from passerby.words.plain import plain
+from passerby.words.reader import STANDS_FOR, description_of
 from passerby.words.slips import mended
 from passerby.words.tokens import Token, tokens_of
 
@@ -38,9 +40,12 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     Args:
         text: not empty.
     """
+    text = plain(text)
     tokens = tokens_of(text)
     description = description_of(tokens)
-    affirmed = replace(description, items=tuple(item for item in description.items if not item.negated))
+    if (named := _named(text, description.items)) != text:
+        return prompts(named)
+    affirmed = replace(description, items=tuple(replace(item, denied_colours=()) for item in description.items if not item.negated))
     kept = mended(without_denials(text, tokens, description.items)) or ANYBODY
     asked = [kept]
     if affirmed.items and not any(map(_makes_a_sentence, tokens)):
@@ -68,7 +73,17 @@ class Phrase:
 def phrases(text: str) -> tuple[Phrase, ...]:
     """The things that a description names, one by one, each once."""
     items = tuple(dict.fromkeys(replace(item, uncertain=False, side=None) for item in parse(text).items))
-    return tuple(phrase_of(item, including(item, but=items) if item.negated else ()) for item in items)
+    return tuple(phrase for item in items for phrase in (_phrase(item, items), *map(_not_in, in_denied_colours(item))))
+
+
+def _phrase(item: Item, items: Sequence[Item]) -> Phrase:
+    return phrase_of(replace(item, denied_colours=()), including(item, but=items) if item.negated else ())
+
+
+def _not_in(item: Item) -> Phrase:
+    """That a thing, which has one colour, does not have it."""
+    thing = Item(item.part, item.thing)
+    return Phrase(f"{noun_phrase(thing)} not {item.colours[0]}", (_somebody_with(item),), (_somebody_with(thing),), denied=True)
 
 
 def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
@@ -90,14 +105,34 @@ def _makes_a_sentence(token: Token) -> bool:
     return token.text == "with" or bool(SENTENCE & token.meaning.keys())
 
 
+def _named(text: str, items: Sequence[Item]) -> str:
+    """A text with the names of things for which it says *one*: of *not a red jacket but a blue one* that is left which was denied."""
+    for item in reversed(items):
+        start, end = item.thing_span
+        if text[start:end].lower() in STANDS_FOR:
+            name = item.thing if text[start:end].lower() == "one" else lexicon().plurals[item.thing]
+            text = f"{text[:start]}{name}{text[end:]}"
+    return text
+
+
 def _denied(description: PersonDescription) -> Iterator[Prompt]:
-    """A thing that is not there, or any narrower one that the person is not said to have: its difference to anybody, taken away."""
-    denied = dict.fromkeys(replace(item, negated=False, uncertain=False, side=None) for item in description.items if item.negated)
-    for item in denied:
+    """What is denied, each: the difference to anybody of a thing, or of any narrower one that the person is not said to have; or that of
+    a thing in a colour to the thing itself. It is taken away."""
+    plainer = dict.fromkeys(replace(item, uncertain=False, side=None) for item in description.items)
+    absent = [replace(item, negated=False) for item in plainer if item.negated]
+    coloured = [one for item in plainer if not item.negated for one in in_denied_colours(item)]
+    count = len(absent) + len(coloured)
+    for item in absent:
         having = (item, *including(item, but=description.items))
-        yield from (Prompt(_somebody_with(one), -DENIAL / len(denied) / len(having)) for one in having)
-    if denied:
-        yield Prompt(ANYBODY, DENIAL)
+        yield from (Prompt(_somebody_with(one), -DENIAL / count / len(having)) for one in having)
+    yield from (Prompt(_somebody_with(item), -DENIAL / count) for item in coloured)
+    beside = Counter([ANYBODY] * len(absent) + [_somebody_with(Item(item.part, item.thing)) for item in coloured])
+    yield from (Prompt(sentence, DENIAL * times / count) for sentence, times in beside.items())
+
+
+def in_denied_colours(item: Item) -> tuple[Item, ...]:
+    """A thing in each colour that it is said not to have."""
+    return tuple(Item(item.part, item.thing, (colour,)) for colour in item.denied_colours)
 
 
 def including(item: Item, but: Iterable[Item] = ()) -> tuple[Item, ...]:

@@ -13,30 +13,40 @@ from passerby.words.ahead import (
     FAR,
     MODIFIERS,
     POSSESSIVES,
+    RELATIVES,
     bare_thing_follows,
     clause_ends,
+    clause_start,
     colours_follow,
     colours_go_on,
     denial_goes_on,
     half_follows,
     in_hand,
+    just_named,
     kind_here,
     looks_after,
     named_again,
     next_is,
+    thing_follows,
 )
 from passerby.words.description import PersonDescription
 from passerby.words.drafts import SIDE_KINDS, Draft, Looks, qualifier
 from passerby.words.lexicon import Kind, Part, lexicon
+from passerby.words.plain import plain
 from passerby.words.tokens import Mark, Token, tokens_of
 
-_RELATIVE: Final = {"which", "that"}
 _VAGUE_LENGTHS: Final = {"short", "long"}
 _SOMEBODYS: Final = {*POSSESSIVES, "the"}
 _HELD: Final = {*ARTICLES, *POSSESSIVES, "some", "one", "two", "pair", "of", "up"}
 """Words between *carrying* and what is carried."""
 _DENIES_ONE: Final = {"no", "wearing no"}
 """Words that deny no more than the next thing: *no hat and glasses*, but *without a hat and glasses*."""
+STANDS_FOR: Final = {"one", "ones"}
+"""Words that stand for a thing that was denied: *not a red jacket but a blue one*."""
+_OF_COLOURS: Final = ("non", "any colour", "any color")
+"""How words begin that deny the colours of a thing that follows: *non-black trousers*."""
+_DENIES_THINGS: Final = {*_DENIES_ONE, "without", "w/o", "w/out", "lacks", "lacking", "minus", "sans"}
+"""Words that deny a thing that follows, and no colour of one before."""
 
 
 def parse(text: str) -> PersonDescription:
@@ -45,7 +55,7 @@ def parse(text: str) -> PersonDescription:
     Raises:
         InputError: no text.
     """
-    return description_of(tokens_of(as_text(text)))
+    return description_of(tokens_of(plain(as_text(text))))
 
 
 def description_of(tokens: Sequence[Token]) -> PersonDescription:
@@ -78,7 +88,9 @@ class _Opener(Enum):
 class _Reader:
     """Where the reading is. ``last`` is the latest thing of the sentence, ``subject`` the same while a colour may follow it directly.
 
-    Of the latest word of negation, ``denial`` is where it stands, ``denied`` whether it was about something that is no thing.
+    Of the latest word of negation, ``denial`` is where it stands, ``denied`` whether it was about something that is no thing, ``disputed``
+    the thing before of which it may deny a colour (*jacket, not red*), ``denies_colour`` whether it denies that of the thing to come
+    (*non-red jacket*).
     """
 
     tokens: Sequence[Token]
@@ -100,6 +112,8 @@ class _Reader:
     denied: bool = False
     denies_several: bool = False
     denial: int = 0
+    disputed: Draft | None = None
+    denies_colour: bool = False
     carries: bool = False
     after_article: bool = False
     was_negated: bool = False
@@ -130,7 +144,7 @@ class _Reader:
     def _mark(self, token: Token) -> None:
         if token.mark is Mark.COMMA:
             self._separate(token)
-            if self.negated or self.was_negated:
+            if (self.negated or self.was_negated) and not (self.disputed and self.pending):
                 self.negated = self.was_negated = denial_goes_on(self.tokens, self.at, past_and=self.denies_several)
         elif token.mark is Mark.COLON:
             self._flush()
@@ -142,7 +156,8 @@ class _Reader:
 
     def _begin_sentence(self) -> None:
         self.opener, self.last, self.subject, self.side = _Opener.NOTHING, None, None, None
-        self.on_hair = self.negated = self.was_negated = self.doubted = self.carries = False
+        self.on_hair = self.negated = self.was_negated = self.doubted = self.carries = self.denies_colour = False
+        self.disputed = None
         self.colours_follow = colours_follow(self.tokens, self.at)
 
     def _unknown(self, token: Token) -> None:
@@ -180,15 +195,20 @@ class _Reader:
 
     def _add(self, thing: str, span: tuple[int, int], uncertain: bool) -> None:
         draft = Draft(thing, span, Looks.of(self.pending), self.negated, uncertain)
-        draft.denied_span = (self.denial, span[1]) if self.negated else None
+        if self.denies_colour and draft.looks.colours:
+            draft.negated, draft.looks.colours, colours = False, [], draft.looks.colours
+            draft.deny(colours, (self.denial, self.pending[-1].span[1]))
+        elif self.negated:
+            draft.denied_spans = [(self.denial, span[1])]
         draft.carried = self.carries or in_hand(self.tokens, self.at)
         if self.side and lexicon().parts[thing] is Part.CARRIED:
             draft.side, self.side = self.side, None
         self.items.append(draft)
         self.pending.clear()
         self.gap, self.opener, self.last, self.subject = 0, _Opener.NOTHING, draft, draft
-        self.was_negated, self.negated = self.negated, False
-        self.on_hair = self.doubted = self.carries = self.after_article = False
+        self.was_negated, self.negated = draft.negated, False
+        self.on_hair = self.doubted = self.carries = self.after_article = self.denies_colour = False
+        self.disputed = None
 
     def _uncertain(self) -> bool:
         return self.doubted or any(Kind.OR in token.meaning for token in self.pending)
@@ -196,7 +216,8 @@ class _Reader:
     def _separate(self, token: Token) -> None:
         """At a comma, an *and* or an *or*: do the colours before belong to what comes next?"""
         is_one = token.mark is not None and (self.after_article or half_follows(self.tokens, self.at))
-        goes_on = is_one or colours_go_on(self.tokens, self.at, are_bound=self.opener is _Opener.BOUND)
+        are_bound = self.opener is _Opener.BOUND or self.disputed is not None
+        goes_on = is_one or colours_go_on(self.tokens, self.at, are_bound=are_bound)
         if self.pending and not self.gap and goes_on:
             self.pending.append(token)
             return
@@ -222,16 +243,30 @@ class _Reader:
         self._separate(token)
 
     def _but(self, token: Token) -> None:
+        """After a colour that is denied, another may follow: *not red but blue*."""
+        self._flush()
+        disputed = self.disputed
         self._stop(token)
         self.negated = self.doubted = False
+        if disputed and disputed.denied_colours and not disputed.looks.coloured:
+            self.subject, self.opener = disputed, _Opener.BOUND
 
     def _negation(self, token: Token) -> None:
         """Denies what comes next; at the end of a clause what came before: *hat: none*."""
         if self.subject and self.opener is _Opener.BOUND and clause_ends(self.tokens, self.at):
-            self.subject.negated, self.subject.denied_span = True, (self.subject.span[0], token.span[1])
+            self.subject.negated, self.subject.denied_spans = True, [(self.subject.span[0], token.span[1])]
             return
+        if token.text == "non" and not next_is(self.tokens, self.at, Kind.COLOUR, Kind.SHADE):
+            self._unknown(token)
+            return
+        on_hair, after_article, opener = self.on_hair, self.after_article, self.opener
         self._stop(token)
         self.negated, self.denied, self.denial, self.denies_several = True, False, token.span[0], token.text not in _DENIES_ONE
+        self.denies_colour = token.text.startswith(_OF_COLOURS) or (after_article and token.text == "not")
+        if opener is _Opener.WEARS and token.text.startswith("any"):
+            self.opener = opener
+        if self.last and not on_hair and token.text not in _DENIES_THINGS:
+            self.disputed = self.last if just_named(self.last.span, self.tokens, self.at - 1) else None
 
     def _unseen(self, token: Token) -> None:
         """What cannot be seen is not there, unless it is somebody's: *his shoes* are."""
@@ -245,17 +280,21 @@ class _Reader:
     def _stop(self, token: Token) -> None:
         if token.text in ARTICLES and self.opener is _Opener.BOUND and not self.pending:
             return
+        if token.text in STANDS_FOR and self.last and self.last.negated and self.pending and not thing_follows(self.tokens, self.at):
+            self._add(self.last.thing, token.span, self._uncertain())
+            return
         self._flush()
         self.after_article = token.text in ("a", "an")
+        self.disputed, self.denies_colour = None, False
         self.opener, self.was_negated = _Opener.NOTHING, False
         self.carries &= token.text in _HELD or Kind.DOUBT in token.meaning
-        if token.text not in _RELATIVE:
+        if token.text not in RELATIVES:
             self.subject, self.on_hair = None, False
 
     def _copula(self, token: Token) -> None:
-        subject, on_hair = self.subject, self.on_hair
+        subject, on_hair, disputed = self.subject, self.on_hair, self.disputed
         self._stop(token)
-        self.subject, self.on_hair = subject, on_hair
+        self.subject, self.on_hair, self.disputed = subject, on_hair, disputed
         if subject:
             self.opener = _Opener.BOUND
 
@@ -338,8 +377,8 @@ class _Reader:
         side = next(kind.value for kind in SIDE_KINDS if kind in token.meaning)
         if self.last and lexicon().parts[self.last.thing] is Part.CARRIED and not self.last.side:
             self.last.side = side
-            if self.last.denied_span:
-                self.last.denied_span = (self.last.denied_span[0], end)
+            if self.last.negated:
+                self.last.denied_spans = [(start, end) for start, _ in self.last.denied_spans]
         else:
             self.side = side
 
@@ -361,6 +400,9 @@ class _Reader:
         elif opener is _Opener.WEARS and looks.coloured:
             self.pending = tokens
             self._add("clothes", (tokens[0].span[0], tokens[-1].span[1]), uncertain)
+        elif self.negated and self.disputed and looks.colours:
+            self.disputed.deny(looks.colours, (clause_start(self.tokens, self.denial), tokens[-1].span[1]))
+            self.negated = False
         else:
             self._describe_last(tokens)
 

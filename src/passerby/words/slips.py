@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from importlib.resources import files
 from typing import Final
 
 from passerby.words.lexicon import lexicon
+from passerby.words.plain import plain
 
 SHORTEST: Final = 3
 """Letters; shorter words have too many neighbours."""
@@ -56,7 +58,7 @@ def readings(words: Sequence[str]) -> list[str]:
 
 def is_english(text: str) -> bool:
     """Whether a description's words are those of English ones, usual slips included; true of a text without words."""
-    return _are_english([word.lower() for word in WORD.findall(text)])
+    return _are_english([word.lower() for word in WORD.findall(plain(text))])
 
 
 def is_word(word: str) -> bool:
@@ -80,7 +82,7 @@ def meant(word: str) -> str:
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import extract
 
-    if len(word) < SHORTEST or not word.isalpha() or is_word(word):
+    if len(word) < SHORTEST or not word.isalpha() or not _is_latin(word) or is_word(word):
         return word
     spelling = _spelling()
     alike = [other for longer in (-1, 0, 1) for other in spelling.by_length.get(len(word) + longer, ())]
@@ -89,6 +91,11 @@ def meant(word: str) -> str:
     most = max(odds.values(), default=0)
     likeliest = [other for other in near if odds[other] == most]
     return likeliest[0] if most >= _LEAST and len({_meaning(other) for other in likeliest}) == 1 else word
+
+
+def _is_latin(word: str) -> bool:
+    """Whether no letter only looks like one of ours: a Cyrillic *а* is no slip of an *a*."""
+    return word.isascii() or all(unicodedata.name(letter, "").startswith("LATIN") for letter in word)
 
 
 def _are_english(words: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -20,9 +21,13 @@ class Mark(Enum):
     END = "."
 
 
+_LETTER: Final = r"(?:[^\W_][\u0300-\u036f]*)"
 _PIECES: Final = re.compile(
-    r"(?P<word>[^\W_]+(?:['’][^\W_]+|/(?:[^\W_]|out)(?![^\W_]))*)|(?P<dash>(?<=\s)[-–—]+(?=\s)|[:()=])|(?P<mark>[.,;!?\n/&+])"
+    rf"(?P<word>{_LETTER}+(?:'{_LETTER}+|/(?:{_LETTER}|out)(?!{_LETTER}))*)|(?P<dash>(?<=\s)-+(?=\s)|[:()=])|(?P<mark>[.,;!?\n/&+])"
+    r"|(?P<sign>[^\w\s\x00-\x7f]+)"
 )
+_SIGNS: Final = frozenset({"So", "Sk", "Sc", "Co", "Cn"})
+"""Categories of characters that say something as words do, though nothing that is known: emoji, currencies."""
 _MARKS: Final = {",": Mark.COMMA, **dict.fromkeys(".;!?\n", Mark.END)}
 _EQUALS: Final = ":="
 _AND: Final[Meaning] = {Kind.AND: "and"}
@@ -55,27 +60,25 @@ class _Word:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens of a sentence, the longest phrases of the lexicon first."""
+    """The tokens of a sentence that :func:`~passerby.words.plain.plain` has made, the longest phrases of the lexicon first."""
     found: list[Token] = []
     words: list[_Word] = []
     pieces = list(_PIECES.finditer(text))
-    read = iter(readings([_plain(match["word"]) for match in pieces if match["word"]]))
+    read = iter(readings([match["word"].lower() for match in pieces if match["word"]]))
     for match in pieces:
         if match["word"]:
-            words.append(_Word(_plain(match["word"]), next(read), match.span()))
+            words.append(_Word(match["word"].lower(), next(read), match.span()))
+            continue
+        if match["sign"] and not any(unicodedata.category(character) in _SIGNS for character in match["sign"]):
             continue
         mark = Mark.COLON if match["dash"] else _MARKS.get(match["mark"])
         if words and match[0] in _EQUALS:
             words[-1] = _label(words[-1])
         found.extend(_phrases(words))
         words.clear()
-        found.append(Token(match[0], match.span(), {} if mark else _AND, mark))
+        found.append(Token(match[0], match.span(), {} if mark or match["sign"] else _AND, mark))
     found.extend(_phrases(words))
     return found
-
-
-def _plain(word: str) -> str:
-    return word.lower().replace("’", "'")
 
 
 def _label(word: _Word) -> _Word:
