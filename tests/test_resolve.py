@@ -66,6 +66,58 @@ class TestLoadModel:
             resolve.load_model("tiny")
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "found", "do"),
+    [
+        ({"modules.json": "[]", "config.json": "{}", "model.safetensors": ""}, "", "sentence-transformers", "CLIP"),
+        ({"config_sentence_transformers.json": "{}"}, "", "sentence-transformers", "CLIP"),
+        ({"modules.json": "[]", "0_CLIPModel/config.json": "{}"}, "", "sentence-transformers", "{folder}/0_CLIPModel"),
+        ({"open_clip_config.json": "{}", "open_clip_model.safetensors": ""}, "", "open_clip", "transformers"),
+        ({"open_clip_pytorch_model.bin": ""}, "", "open_clip", "transformers"),
+        ({"model_index.json": "{}", "unet/config.json": "{}"}, "", "diffusers", "CLIP"),
+        ({"index.db": ""}, "", "index of people", "--index"),
+        ({"config.json": "{}", "model.safetensors": POINTER}, "", "Git LFS pointer", "git lfs pull"),
+        ({"config.json": POINTER}, "", "Git LFS pointer", "git lfs pull"),
+        ({"manifest.json": "{}", "image_tower.onnx": POINTER}, "", "Git LFS pointer", "git lfs pull"),
+        ({"image_tower.onnx": POINTER}, "image_tower.onnx", "Git LFS pointer", "git lfs pull"),
+        ({"model.gguf": "GGUF"}, "", "GGUF", "transformers"),
+        ({"model.gguf": "GGUF"}, "model.gguf", "GGUF", "transformers"),
+        ({"model.pt": ""}, "", "pickled", "transformers"),
+        ({"model.pth": ""}, "model.pth", "pickled", "transformers"),
+        ({"bundle.tar.gz": ""}, "bundle.tar.gz", "archive", "unpack"),
+        ({"bundle.zip": ""}, "", "archive", "unpack"),
+        ({"model.safetensors": ""}, "", "without the config.json", "config.json included"),
+        ({"model.safetensors": "", "config.json": "{}"}, "model.safetensors", "weights alone", "folder"),
+        ({"image_tower.onnx": "", "text_tower.onnx": ""}, "", "without the manifest.json", "passerby export"),
+        ({"image_tower.onnx": "", "manifest.json": "{}"}, "image_tower.onnx", "ONNX file alone", "folder"),
+        ({"manifest.json": "{}"}, "manifest.json", "one file of a model", "{folder}"),
+        ({"run.toml": ""}, "run.toml", "training run", "passerby export"),
+        ({"a.engine": ""}, "a.engine", "TensorRT engine", "bundle"),
+        ({"notes.txt": ""}, "notes.txt", "a file", "folder"),
+        ({"one/manifest.json": "{}", "two/config.json": "{}"}, "", "folders of models", "{folder}/one, {folder}/two"),
+        ({}, "", "empty folder", "correct the name"),
+    ],
+)
+def test_models_of_other_programs_are_known_by_name(tmp_path: Path, files: dict[str, str], named: str, found: str, do: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ModelError) as refused:
+        resolve.load_model(str(tmp_path / named))
+    assert found in refused.value.found
+    assert do.format(folder=tmp_path) in refused.value.do
+
+
+def test_a_clip_that_other_programs_load_too_is_a_clip(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip")
+    (tmp_path / "clip" / "open_clip_config.json").write_text("{}")
+    (tmp_path / "clip" / "pytorch_model.bin").write_text(POINTER)
+    assert resolve.load_model(str(tmp_path / "clip")).embed_texts(["a hat"]).shape[0] == 1
+
+
 def test_encoding_words_needs_no_torch_and_no_image_tower(tiny_bundle: Path) -> None:
     program = f"""
 import sys

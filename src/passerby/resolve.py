@@ -13,6 +13,7 @@ from passerby.extras import needs_extra
 from passerby.inputs import AnyPath, as_path, as_text
 from passerby.model.bundle import MANIFEST, Bundle, read_bundle
 from passerby.model.encoder import Encoder
+from passerby.model.foreign import refuse_foreign
 from passerby.model.tensorrt import load_engines
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _find(name: str) -> Bundle | None:
     folder = Path(name)
     if (folder / ADAPTER_CONFIG).exists():
         raise ModelError(expected=f"a model in {folder}", found="an adapter", do=f"name its base with --model, and --adapter {folder}")
+    refuse_foreign(folder)
     if folder.is_dir():
         torch_alone = any((folder / name).exists() for name in (CLIP_CONFIG, SAVED_CARD)) and not (folder / MANIFEST).exists()
         return None if torch_alone else read_bundle(folder)
