@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from passerby.errors import ConfigError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from passerby.types import Failure, Note
 
+_ANY_WIDTH: Final = 100_000
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 INTERRUPTED = 130
 """By Ctrl-C: 128 and the signal's number, as shells have it."""
@@ -80,7 +81,7 @@ def failures_json(failures: Sequence[Failure]) -> list[dict[str, str]]:
 
 def show_failures(failures: Sequence[Failure]) -> None:
     if failures:
-        show_table(("failed", "reason"), [(failure.path, failure.reason) for failure in failures], stderr=True)
+        show_table(("failed", "reason"), [(failure.path, failure.reason) for failure in failures], whole="failed", stderr=True)
 
 
 def notes_json(notes: Sequence[Note]) -> list[dict[str, str]]:
@@ -94,7 +95,13 @@ def show_notes(notes: Sequence[Note]) -> None:
         note(f"guessed at {named}{f' and {count - 1} more' if count > 1 else ''}: {said}")
 
 
-def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stderr: bool = False) -> None:
+def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, whole: str | None = None, stderr: bool = False) -> None:
+    """Show rows under a header.
+
+    Args:
+        whole: the column that is never broken over lines, so that it can be copied, such as a path; where a terminal is too narrow for
+            it beside the others, it has lines of its own.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -102,9 +109,28 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, stder
     table = Table(*header, box=SIMPLE_HEAD, pad_edge=False, show_header=any(header))
     for column in table.columns:
         column.overflow = "fold"
+    cells = [[Text(printable(cell)) for cell in row] for row in rows]
+    for row in cells:
+        table.add_row(*row)
+    if whole in header and cells:
+        column = table.columns[header.index(whole)]
+        column.no_wrap, column.min_width = True, max(row[header.index(whole)].cell_len for row in cells)
+    console = console_on(stderr)
+    if whole in header and console.measure(table, options=console.options.update(width=_ANY_WIDTH)).minimum > console.width:
+        _show_one_by_one(console, header, rows, header.index(whole))
+    else:
+        console.print(table)
+
+
+def _show_one_by_one(console: Console, header: Sequence[str], rows: Sequence[Sequence[object]], whole: int) -> None:
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console_on(stderr).print(table)
+        for part in (slice(whole), slice(whole + 1, None)):
+            said = [f"{name} {printable(cell)}".strip() for name, cell in zip(header[part], row[part], strict=True) if printable(cell)]
+            if part.start:
+                console.print(printable(row[whole]), highlight=False, markup=False, soft_wrap=True)
+            if said:
+                console.print(", ".join(said), highlight=False, markup=False)
+        console.print()
 
 
 def console_on(stderr: bool) -> Console:
@@ -113,5 +139,5 @@ def console_on(stderr: bool) -> Console:
 
     console = Console(stderr=stderr)
     if not console.is_terminal:
-        console.width = 100_000
+        console.width = _ANY_WIDTH
     return console

@@ -186,7 +186,7 @@ def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
         (hit.rank, f"{hit.score:.3f}", *cells, hit.person.media.path)
         for hit, cells in zip(hits, zip(*shown.values(), strict=True) if shown else [()] * len(hits), strict=True)
     ]
-    show_table(("rank", "score", *shown, "path"), rows)
+    show_table(("rank", "score", *shown, "path"), rows, whole="path")
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:
