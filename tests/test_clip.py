@@ -20,8 +20,10 @@ from transformers import CLIPModel
 
 from passerby.deploy.export import export_base
 from passerby.errors import ConfigError, ModelError
+from passerby.find.query import ask
 from passerby.learn.base import CARD, Size
 from passerby.learn.clip import Clip, interpolated, load_clip
+from passerby.model.encoder import CountsTokens
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.prompted import PromptedEncoder
 from passerby.resolve import load_model, parse_size
@@ -253,6 +255,21 @@ class TestBadFolders:
         (copied / name).unlink()
         with pytest.raises(ModelError, match=name.replace(".", r"\.")):
             load_clip(str(copied))
+
+
+@pytest.mark.parametrize("words", [0, 9, 75, 76, 200])
+def test_every_kind_of_model_says_how_much_was_cut(folder: Path, words: int) -> None:
+    """In this CLIP *red* is one token; its templates leave one token less than it."""
+    encoder, text, room = load_clip(str(folder)).encoder(), "red " * words, MAX_TOKENS - 2
+    prompted = PromptedEncoder(encoder, ["{}", "red {}"])
+    for counts, fits in ((encoder, room), (prompted, room - 1)):
+        assert isinstance(counts, CountsTokens)
+        assert counts.tokens_cut(text) == max(0, words - fits)
+        assert counts.characters_read(text) == (4 * fits - 1 if words > fits else len(text))
+
+
+def test_a_question_to_a_clip_says_what_was_not_read(folder: Path) -> None:
+    assert ask(load_model(str(folder)), "a man in a red " + "red " * 100 + "hat").cut > 0
 
 
 class TestPrompts:

@@ -18,6 +18,7 @@ from passerby.learn.batches import pad
 from passerby.learn.compact import CompactClip
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
+from passerby.model.tokenizer import characters_read, tokens_cut, unicode_only
 from passerby.types import ModelDigest
 
 if TYPE_CHECKING:
@@ -81,9 +82,17 @@ class TorchEncoder:
     def embed_texts(self, texts: Sequence[str]) -> Float32:
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        ids, mask = pad([e.ids for e in self._tokenizer.encode_batch(list(texts))])
+        ids, mask = pad([e.ids for e in self._tokenizer.encode_batch([unicode_only(text) for text in texts])])
         with self._autocast():
             return self._model.embed_texts(ids.to(self._device), mask.to(self._device)).cpu().numpy()
+
+    def tokens_cut(self, text: str) -> int:
+        """How many tokens at the end of a text are over the tokenizer's limit and not read."""
+        return tokens_cut(self._tokenizer.encode(unicode_only(text)))
+
+    def characters_read(self, text: str) -> int:
+        """How many characters of a text are within it."""
+        return characters_read(text, self._tokenizer.encode(unicode_only(text)))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError
 from passerby.model.calibration import Calibration
-from passerby.model.encoder import Encoder, unit_vectors
+from passerby.model.encoder import CountsTokens, Encoder, unit_vectors
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
 
@@ -63,6 +63,23 @@ class PromptedEncoder:
         return self._encoder.embed_images(pixels)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        asked = [self._encoder.embed_texts([template.replace(PLACE, text) for text in texts]) for template in self._templates]
+        asked = [self._encoder.embed_texts([_put(text, template) for text in texts]) for template in self._templates]
         mean: NDArray[np.float32] = np.mean(asked, axis=0, dtype=np.float32)
         return unit_vectors(mean, (len(texts), self.dim))
+
+    def tokens_cut(self, text: str) -> int:
+        """How many tokens at the end of a text, in the template that has least room for it, are over the model's limit."""
+        counts = self._encoder
+        return max(counts.tokens_cut(_put(text, template)) for template in self._templates) if isinstance(counts, CountsTokens) else 0
+
+    def characters_read(self, text: str) -> int:
+        """How many characters of a text are within it in that template."""
+        counts = self._encoder
+        if not isinstance(counts, CountsTokens):
+            return len(text)
+        read = (counts.characters_read(_put(text, template)) - template.index(PLACE) for template in self._templates)
+        return max(0, min(len(text), *read))
+
+
+def _put(text: str, template: str) -> str:
+    return template.replace(PLACE, text)

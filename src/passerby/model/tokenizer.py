@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,19 +55,31 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokens of at least one text, in order; a character that is not Unicode counts as ``?``."""
-        encodings = [self._backend.encode(text.encode("utf-8", "replace").decode()) for text in texts]
+        encodings = [self._backend.encode(unicode_only(text)) for text in texts]
         longest = max(1, *(len(encoding.ids) for encoding in encodings))
         input_ids = np.full((len(texts), longest), self._pad_id, np.int64)
         attention_mask = np.zeros((len(texts), longest), np.int64)
         for row, encoding in enumerate(encodings):
             input_ids[row, : len(encoding.ids)] = encoding.ids
             attention_mask[row, : len(encoding.ids)] = 1
-        cut = tuple(sum(part.special_tokens_mask.count(0) for part in encoding.overflowing) for encoding in encodings)
-        read = tuple(
-            max((end for _, end in encoding.offsets), default=0) if lost else len(text)
-            for text, encoding, lost in zip(texts, encodings, cut, strict=True)
-        )
+        cut = tuple(map(tokens_cut, encodings))
+        read = tuple(characters_read(text, encoding) for text, encoding in zip(texts, encodings, strict=True))
         return Tokens(input_ids, attention_mask, cut, read)
+
+
+def unicode_only(text: str) -> str:
+    """A text with ``?`` for each character that is not Unicode."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def tokens_cut(encoding: Encoding) -> int:
+    """How many tokens of a text were over the limit and left out."""
+    return sum(part.special_tokens_mask.count(0) for part in encoding.overflowing)
+
+
+def characters_read(text: str, encoding: Encoding) -> int:
+    """How many characters of a text were not."""
+    return max((end for _, end in encoding.offsets), default=0) if tokens_cut(encoding) else len(text)
 
 
 def _unusable(expected: str, found: str) -> ModelError:
