@@ -109,9 +109,10 @@ class TestCommand:
         return result.exit_code, result.stdout, str(result.exception) if refused else result.stderr
 
     def test_filters_alone_are_a_question(self, filled: Path, tiny_bundle: Path) -> None:
-        code, out, _ = self.run("--upper", "red", "--hat", "--without", "bag", "--json", index=filled, model=tiny_bundle)
+        code, out, said = self.run("--upper", "red", "--hat", "--without", "bag", "--json", index=filled, model=tiny_bundle)
         document = json.loads(out)
         assert code == 0
+        assert "--with hat, --without bag: filters prefer" in said, "nobody here has a hat"
         assert document["query"] == "red shirt, hat, no bag"
         assert document["filters"] == ["--upper red", "--with hat", "--without bag"]
         assert [phrase["phrase"] for phrase in document["hits"][0]["phrases"]] == ["red shirt", "hat", "no bag"]

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from passerby.errors import ConfigError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -51,6 +53,31 @@ def _share(folder: Path) -> None:
         mode = path.stat().st_mode
         if path.is_file() and wanted & ~mode:
             path.chmod(stat.S_IMODE(mode) | wanted)
+
+
+def require_file_place(path: Path, option: str) -> None:
+    """Find out before the work whether a file can be written in the end. Raises ``ConfigError`` that names the option."""
+    if path.is_dir():
+        raise ConfigError(expected=f"a file's name for {option}", found=f"a folder, {path}", do="name a file in it")
+    _require_writable(path.parent, path, option)
+
+
+def require_folder_place(path: Path, option: str) -> None:
+    """Find out before the work whether a folder can be made or filled in the end. Raises ``ConfigError`` that names the option."""
+    _require_writable(next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path, option)
+
+
+def _require_writable(folder: Path, path: Path, option: str) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except FileNotFoundError:
+        found = f"no folder {folder}"
+    except NotADirectoryError:
+        found = f"{folder}, which is no folder"
+    except OSError as error:
+        found = f"{folder}: {(error.strerror or str(error)).lower()}"
+    raise ConfigError(expected=f"a place where {path} can be written", found=found, do=f"correct {option}, or make the folder")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ InputSize = Annotated[
     typer.Option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own"),
 ]
 Worn = Annotated[
-    list[str] | None, typer.Option(metavar="LOOKS", help="Only who has it there: 'red', 'cap', 'red cap'.", show_default=False)
+    list[str] | None, typer.Option(metavar="LOOKS", help="Rather who has it there: 'red', 'cap', 'red cap'.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
 
@@ -102,6 +102,20 @@ def options(
     """Find people in photos by what they wear."""
 
 
+def _refuse_ignored(context: typer.Context, beside: str, *names: str) -> None:
+    """Raises ``ConfigError`` for options that were given and mean nothing beside another."""
+    from passerby.errors import ConfigError
+
+    given = [p.opts[0] for p in context.command.params if p.name in names and _was_given(context, p.name)]
+    if given:
+        raise ConfigError(expected=f"no option that means nothing beside {beside}", found=", ".join(given), do="leave one of them out")
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 @app.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")
 def index(
     paths: Paths,
@@ -135,12 +149,12 @@ def search(
     lower: Worn = None,
     feet: Worn = None,
     carrying: Worn = None,
-    hat: Annotated[bool, typer.Option("--hat", help="Only who has a hat, cap or beanie.", show_default=False)] = False,
+    hat: Annotated[bool, typer.Option("--hat", help="Rather who has a hat, cap or beanie.", show_default=False)] = False,
     having: Annotated[
-        list[str] | None, typer.Option("--with", metavar="THING", help="Only who has it: 'red bag'.", show_default=False)
+        list[str] | None, typer.Option("--with", metavar="THING", help="Rather who has it: 'red bag'.", show_default=False)
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="THING", help="Only who does not have it.", show_default=False)
+        list[str] | None, typer.Option("--without", metavar="THING", help="Rather who does not have it.", show_default=False)
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many people to show.")] = 10,
     min_probability: Annotated[
@@ -156,8 +170,8 @@ def search(
 ) -> None:
     """Find people by what they wear, best first.
 
-    Filters beside the words, or instead of them: a thing must fit somebody better than three quarters of the index, or must not. Each may
-    be given several times.
+    Filters beside the words, or instead of them, prefer: of each thing they keep the quarter of the index that it fits best, or leave it
+    out, whether or not anybody has the thing. Each may be given several times.
     """
     from passerby.find.explain import explain
     from passerby.find.filter import Sieve
@@ -173,6 +187,13 @@ def search(
     from passerby.words.lexicon import Part
     from passerby.words.slips import is_english
 
+    if sheet:
+        from passerby.atomic import require_file_place
+        from passerby.find.sheet import format_of, require_room
+
+        format_of(sheet, "--sheet")
+        require_room(k)
+        require_file_place(sheet, "--sheet")
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
     said = " ".join(words or ())
     filters = read_filters({p: v or () for p, v in at.items()}, [*["hat"] * hat, *(having or ())], without or (), said)
@@ -248,12 +269,14 @@ def embed(
     json: Json = False,
 ) -> None:
     """Write the vectors of pictures and texts for other tools."""
+    from passerby.atomic import require_file_place
     from passerby.find.embed import embed as embed_all
     from passerby.find.embed import read_texts, write_embeddings
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_embeddings
 
+    require_file_place(out, "--out")
     sentences = read_texts(texts) if texts else []
     with progress_bar("embedding", quiet=json) as on_progress:
         embeddings = embed_all(load_model(model), paths or [], sentences, on_progress)
@@ -278,11 +301,16 @@ def attention(
     passerby-s has no attention in its image tower: what each place adds to the similarity is drawn then, and said so. Needs the extra
     \\[learn].
     """
+    from passerby.atomic import require_file_place
     from passerby.extras import needs_extra
     from passerby.find.relevance import draw_to
+    from passerby.find.sheet import format_of
     from passerby.model.preprocess import read_image
     from passerby.resolve import load_base
     from passerby.terminal.finding import show_relevance
+
+    format_of(out, "--out")
+    require_file_place(out, "--out")
 
     with needs_extra("learn"):
         from passerby.learn.attention import look
@@ -301,10 +329,13 @@ def demo(
     json: Json = False,
 ) -> None:
     """Draw a gallery of sample people, index it, ask three questions and draw the answers."""
+    from passerby.atomic import require_folder_place
     from passerby.demo import run_demo
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_demo
+
+    require_folder_place(out, "--out")
 
     with progress_bar("indexing", quiet=json) as on_progress:
         done = run_demo(load_model(model), out, on_progress)
@@ -330,11 +361,15 @@ def explore(
     json: Json = False,
 ) -> None:
     """Look at a dataset: its people, pictures and words, and what they mean for training and measuring. Needs the extra \\[report]."""
+    from passerby.atomic import require_file_place, require_folder_place
     from passerby.extras import needs_extra
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.exploring import show_report
 
+    require_folder_place(out, "--out")
+    if export_prompts:
+        require_file_place(export_prompts, "--export-prompts")
     with needs_extra("report"):
         from passerby.report.explore import explore_datasets
 
@@ -396,6 +431,7 @@ def evaluate(
 
 @app.command(epilog="Example: passerby benchmark --save now.json --compare before.json --picture speed.png")
 def benchmark(
+    context: typer.Context,
     *,
     model: Annotated[
         list[str] | None,
@@ -430,6 +466,7 @@ def benchmark(
 
     CLIP's towers are made once, with random weights, in your cache folder; that needs the extra \\[learn]. `--picture` needs \\[report].
     """
+    from passerby.atomic import require_file_place
     from passerby.deploy.benchmark import run_benchmark
     from passerby.extras import needs_extra
     from passerby.measure.saved_speed import read_run, save_run
@@ -439,10 +476,17 @@ def benchmark(
     from passerby.terminal.console import note
     from passerby.terminal.speed import show_limits, show_speed
 
-    bundles = [find_bundle(name) for name in model or [DEFAULT_MODEL]]
+    if predict:
+        _refuse_ignored(context, "--predict", "clip", "threads", "rounds", "batch", "save", "saved", "compare", "picture")
+    if saved:
+        _refuse_ignored(context, "--from", "model", "clip", "threads", "rounds", "batch", "save")
+    for place, option in ((save, "--save"), (picture, "--picture")):
+        if place:
+            require_file_place(place, option)
     if predict:
         with needs_extra("learn"):
             from passerby.deploy.roofline import DEVICES, limits
+        bundles = [find_bundle(name) for name in model or [DEFAULT_MODEL]]
         raise typer.Exit(show_limits(limits(bundles, DEVICES[predict]), as_json=json))
     if picture:
         with needs_extra("report"):
@@ -452,6 +496,7 @@ def benchmark(
     if saved:
         run = read_run(saved)
     else:
+        bundles = [find_bundle(name) for name in model or [DEFAULT_MODEL]]
         with progress_bar("measuring", quiet=json) as on_progress:
             run = run_benchmark(bundles, Plan.of(threads, rounds, batch), note, beside_clip=clip, on_progress=on_progress).to_json()
     if save:
@@ -517,6 +562,7 @@ def finetune(
 ) -> None:
     """Adapt a model to your own pictures by LoRA: a folder of a few MB, kept at its best on val. An interrupted run goes on where it was.
     Needs the extra \\[learn]."""
+    from passerby.atomic import require_folder_place
     from passerby.extras import needs_extra
     from passerby.resolve import load_base
     from passerby.terminal.console import note
@@ -525,6 +571,7 @@ def finetune(
         from passerby.learn.adaptation import adaptation
         from passerby.learn.finetune import finetune as finetune_model
 
+    require_folder_place(out, "--out")
     adapted = load_base(base, size=size)
     changes = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": targets or None}
     how = adaptation(adapted, config, learns=learns and learns.value, steps=steps, seed=seed, **changes)
@@ -542,9 +589,12 @@ def merge(
     ] = None,
 ) -> None:
     """Add an adapter to its base for good, refused unless it says the same; a run then costs what the base costs. Needs \\[learn]."""
+    from passerby.atomic import require_folder_place
     from passerby.extras import needs_extra
     from passerby.resolve import load_base_of
     from passerby.terminal.console import note
+
+    require_folder_place(out, "--out")
 
     with needs_extra("learn"):
         from passerby.learn.adapter import merge as merge_adapter
@@ -555,6 +605,7 @@ def merge(
 
 @app.command(epilog="Example: passerby export configs/passerby-s/2-pictures.toml --out passerby-s-float")
 def export(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")],
     *,
     out: OutBundle,
@@ -564,15 +615,19 @@ def export(
     """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
     `passerby merge` made. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
+    from passerby.model.bundle import require_bundle_place
     from passerby.resolve import load_base
     from passerby.terminal.console import note
 
+    from_run = source.endswith(".toml")
+    if from_run:
+        _refuse_ignored(context, "the config of a run", "size")
+    require_bundle_place(out)
     with needs_extra("learn"):
         from passerby.deploy.export import export_base, export_run
         from passerby.learn.config import read_config
 
     name = name or out.resolve().name
-    from_run = source.endswith(".toml")
     bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
@@ -589,7 +644,8 @@ def quantize(
         typer.Option("--against", metavar="BUNDLE", help="The float bundle whose Rank-1 must be kept.", show_default="BUNDLE itself"),
     ] = None,
     add: Annotated[
-        list[Path] | None, typer.Option("--add", metavar="FILE", help="A file to put into the bundle, such as its card.")
+        list[Path] | None,
+        typer.Option("--add", metavar="FILE", exists=True, dir_okay=False, help="A file to put into the bundle, such as its card."),
     ] = None,
 ) -> None:
     """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
@@ -598,13 +654,14 @@ def quantize(
     extra \\[learn].
     """
     from passerby.extras import needs_extra
+    from passerby.model.bundle import read_bundle, require_bundle_place
     from passerby.terminal.console import note
 
+    require_bundle_place(out)
     with needs_extra("learn"):
         from passerby.deploy.quantize import quantize as quantize_bundle
 
     from passerby.data.datasets import load_dataset
-    from passerby.model.bundle import read_bundle
 
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
     files = {path.name: path for path in add or ()}
@@ -615,6 +672,7 @@ def quantize(
 
 @app.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
 def build_engine(
+    context: typer.Context,
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")],
     *,
     data: Annotated[Path | None, typer.Option("--data", metavar="DATASET", help="Whose val split shows that Rank-1 stays.")] = None,
@@ -632,6 +690,10 @@ def build_engine(
     from passerby.resolve import find_bundle
     from passerby.terminal.console import note
 
+    if check:
+        _refuse_ignored(context, "--check", "data", "against")
+    if not data:
+        _refuse_ignored(context, "no --data", "against")
     with needs_extra("trt"):
         from passerby.deploy.engine import build_engines, typed_towers
 
@@ -658,11 +720,12 @@ def calibrate(
     """Let a bundle say how likely its hits are right: fitted on one half of val's people, checked on the other."""
     from passerby.data.datasets import load_dataset
     from passerby.measure.calibrate import calibrate as calibrate_model
-    from passerby.model.bundle import read_bundle, write_calibrated
+    from passerby.model.bundle import read_bundle, require_bundle_place, write_calibrated
     from passerby.model.onnx import OnnxEncoder
     from passerby.progress import progress_bar
     from passerby.terminal.measuring import show_calibration
 
+    require_bundle_place(out)
     original = read_bundle(bundle)
     with progress_bar("reading pictures", quiet=json) as on_progress:
         calibrated = calibrate_model(OnnxEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)

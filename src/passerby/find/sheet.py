@@ -48,11 +48,15 @@ def write_sheet(path: Path, sections: Sequence[Section]) -> None:
         OSError: the file cannot be written.
     """
     image_format = format_of(path, "--sheet")
-    people = sum(len(hits) for _, hits in sections)
-    if people > MOST:
-        raise QueryError(expected=f"at most {MOST} people on a sheet", found=str(people), do="lower -k")
+    require_room(sum(len(hits) for _, hits in sections))
     with replacing(path) as file:
         draw_sheet(sections).save(file, image_format)
+
+
+def require_room(people: int) -> None:
+    """Raises ``QueryError`` for more people than fit on a sheet."""
+    if people > MOST:
+        raise QueryError(expected=f"at most {MOST} people on a sheet", found=str(people), do="lower -k")
 
 
 def format_of(path: Path, option: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from passerby.atomic import replacing_folder
+from passerby.atomic import replacing_folder, require_folder_place
 from passerby.errors import ModelError
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
@@ -256,6 +256,17 @@ def _file(folder: Path, entry: Mapping[str, object]) -> BundleFile:
     if not path.is_file():
         raise ModelError(expected=f"{path} to exist", found="no such file", do=_GET_AGAIN)
     return BundleFile(path, sha256)
+
+
+def require_bundle_place(folder: Path) -> None:
+    """Find out before the work whether a bundle can be written in the end, one that is there making way.
+
+    Raises:
+        ModelError: something else is there.
+        ConfigError: the folder it is to be in cannot be written to.
+    """
+    _require_vacant(folder, replace=True)
+    require_folder_place(folder.absolute().parent, "--out")
 
 
 def _require_vacant(folder: Path, replace: bool) -> None:

@@ -84,12 +84,9 @@ def show_hits(
         foreign: a description of which nothing was understood, not even that it is English.
     """
     show_notes(query.notes)
-    if query.cut:
-        note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
-    if foreign:
-        note(f"nothing understood in {printable(foreign)!r}: the model is asked it as it stands, and reads English")
-    elif not_understood:
-        show_not_understood(not_understood)
+    _show_reading(query, not_understood, foreign)
+    if filters and hits:
+        note(f"{', '.join(filters)}: filters prefer; each keeps those whom it fits best, whether or not anybody has the thing")
     if as_json:
         answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
         show_json({"query": query.text, "filters": list(filters), "not_understood": list(not_understood), "hits": answers})
@@ -105,6 +102,16 @@ def show_hits(
     elif not hits:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
     return ALL_DONE if hits or unlikely else NOTHING_DONE
+
+
+def _show_reading(query: Query, not_understood: Sequence[str], foreign: str) -> None:
+    """Say what of a description was not read."""
+    if query.cut:
+        note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
+    if foreign:
+        note(f"nothing understood in {printable(foreign)!r}: the model is asked it as it stands, and reads English")
+    elif not_understood:
+        show_not_understood(not_understood)
 
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
