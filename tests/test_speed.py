@@ -267,7 +267,7 @@ class TestCommand:
         assert ran.returncode == 0, ran.stderr
         assert [model["name"] for model in json.loads(ran.stdout)["models"]] == ["tiny"]
         assert json.loads(ran.stdout)["models"][0]["image_tower"]["macs"] is None
-        assert ran.stderr.count("passerby[learn]") == 3
+        assert ran.stderr.count("pip install") == 3
 
     @pytest.mark.parametrize(
         ("arguments", "word"),
