@@ -27,6 +27,7 @@ from passerby.learn.adapter import attach, read_card
 from passerby.learn.checkpoint import CHECKPOINT
 from passerby.learn.config import Losses
 from passerby.learn.finetune import BEST, finetune
+from passerby.learn.resized import pictures_of
 from passerby.measure.evaluate import evaluate
 from passerby.resolve import load_base
 from passerby.types import Split
@@ -68,6 +69,13 @@ def test_an_adapter_is_a_folder_of_three_files_that_names_its_base(folder: Path,
     assert re.search(r"^6 steps, \d+\.\d s each$", said, re.MULTILINE)
 
 
+def test_a_finished_run_leaves_no_pictures_of_people(folder: Path, undisturbed: Path) -> None:
+    said = (folder / "said.txt").read_text()
+    assert f"resized pictures of people, 0.1 MB, go to {folder / 'undisturbed.run' / 'pictures'} until the run has ended" in said
+    assert not (folder / "undisturbed.run" / "pictures").exists()
+    assert pictures_of(undisturbed) == []
+
+
 def test_the_adapter_is_the_best_on_val(folder: Path, undisturbed: Path) -> None:
     log = [json.loads(line) for line in (folder / "undisturbed.run" / "log.jsonl").read_text().splitlines()]
     reports = {row["step"]: row["val"]["rank1"] for row in log if "val" in row}
@@ -90,7 +98,9 @@ def test_a_run_that_is_interrupted_ends_as_an_undisturbed_one(folder: Path, undi
         finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), interrupt)
     assert not out.exists()
     assert state(out)["progress"]["step"] == 3
+    assert len(pictures_of(out)) == 1, "to go on with"
     finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), lambda _: None)
+    assert pictures_of(out) == []
     for part in ("weights", "optimiser", "progress"):
         assert str(state(out)[part]) == str(state(undisturbed)[part])
     for name, weight in state(undisturbed)["weights"].items():

@@ -44,6 +44,9 @@ Worn = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
 
+KeepPictures = Annotated[
+    bool, typer.Option("--keep-pictures", help="Leave the resized pictures of people in the run's folder when it has ended.")
+]
 Data = Annotated[
     Path, typer.Option("--data", metavar="DATASET", help="A dataset's folder, or a CSV or JSONL table of path, caption, id, split.")
 ]
@@ -507,7 +510,7 @@ def benchmark(
 
 
 @app.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml")
-def train(config: Config) -> None:
+def train(config: Config, *, keep_pictures: KeepPictures = False) -> None:
     """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
     from passerby.terminal.console import note
@@ -516,11 +519,11 @@ def train(config: Config) -> None:
         from passerby.learn.config import read_config
         from passerby.learn.trainer import train as train_model
 
-    note(f"the best model is {train_model(read_config(config), note)}")
+    note(f"the best model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
 
 
 @app.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
-def distil(config: Config) -> None:
+def distil(config: Config, *, keep_pictures: KeepPictures = False) -> None:
     """Teach a small CLIP what another model knows, as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.extras import needs_extra
     from passerby.resolve import load_model
@@ -531,7 +534,7 @@ def distil(config: Config) -> None:
         from passerby.learn.distillation import read_distillation
 
     how = read_distillation(config)
-    note(f"the best student is {distil_model(load_model(how.teacher), how, note)}")
+    note(f"the best student is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
 
 
 @app.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
@@ -559,6 +562,7 @@ def finetune(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of every random choice.", show_default="preset")] = None,
+    keep_pictures: KeepPictures = False,
 ) -> None:
     """Adapt a model to your own pictures by LoRA: a folder of a few MB, kept at its best on val. An interrupted run goes on where it was.
     Needs the extra \\[learn]."""
@@ -575,7 +579,21 @@ def finetune(
     adapted = load_base(base, size=size)
     changes = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": targets or None}
     how = adaptation(adapted, config, learns=learns and learns.value, steps=steps, seed=seed, **changes)
-    note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {finetune_model(adapted, data, out, how, note)}")
+    made = finetune_model(adapted, data, out, how, note, keep_pictures=keep_pictures)
+    note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {made}")
+
+
+@app.command(epilog="Example: passerby clean adapter runs/passerby-s")
+def clean(runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run's folder, or the adapter or model it made.")]) -> None:
+    """Delete the resized pictures of people that runs keep: interrupted ones, to go on with, and those of --keep-pictures.
+
+    A run that goes on makes them again from the dataset.
+    """
+    from passerby.learn.resized import delete_pictures
+    from passerby.terminal.console import note
+
+    for run in runs:
+        note(f"{delete_pictures(run) / 1e6:,.1f} MB of resized pictures deleted from {run}")
 
 
 @app.command(epilog="Example: passerby merge adapter --out merged")

@@ -43,6 +43,8 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
+        size = len(records) * p.height * p.width * 3
+        say(f"resized pictures of people, {size / 1e6:,.1f} MB, go to {folder} until the run has ended")
         pictures = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(records), p.height, p.width, 3))
         for i, picture in enumerate(resized(records, p)):
             pictures[i] = picture

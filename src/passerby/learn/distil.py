@@ -29,6 +29,7 @@ from passerby.learn.clip import ClipImageTower, ClipTextTower
 from passerby.learn.config import PLACES, Stage, TrainConfig
 from passerby.learn.distillation import Distillation
 from passerby.learn.losses import affinity, distance
+from passerby.learn.resized import FOLDER, end_of_run
 from passerby.learn.saved import require_vacant
 from passerby.learn.student import as_encoder, build_student, preprocessing_of, save_student, train_tokenizer
 from passerby.learn.teacher import Answers, ask_teacher
@@ -84,13 +85,14 @@ class Run:
         return Path(self.how.out)
 
 
-def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> Path:
+def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
     """Teach to the end of the last epoch, from the last checkpoint where there is one.
 
     Hinton et al., "Distilling the Knowledge in a Neural Network" (2015), on embeddings as in Yang et al., "CLIP-KD" (CVPR 2024).
 
     Args:
         say: takes one line of text at a time, for people.
+        keep_pictures: whether the resized pictures stay when the run has ended.
 
     Returns:
         The folder of the best student, ``student`` in ``how.out``; ``log.jsonl`` beside it tells the story.
@@ -105,6 +107,7 @@ def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> P
     torch.manual_seed(how.seed)
     run = begin(teacher, how, say)
     learn(run, say)
+    end_of_run(run.out, say, keep=keep_pictures)
     return run.out / STUDENT
 
 
@@ -176,11 +179,13 @@ def build_optimiser(student: CLIPModel, how: Distillation) -> torch.optim.Optimi
 def learn(run: Run, say: Callable[[str], None]) -> None:
     """All steps still to come."""
     (stage,) = run.plan.stages
-    preprocessing = preprocessing_of(run.how.student)
-    stored = store_pictures(run.training.records, preprocessing, run.out / "pictures", say)
-    pictures = Pictures(torch.from_numpy(stored).to(run.device), preprocessing)
     per_epoch = run.training.pictures(stage) // run.plan.optimiser.batch_size
     steps = per_epoch * stage.epochs
+    if run.progress.step >= steps:
+        return
+    preprocessing = preprocessing_of(run.how.student)
+    stored = store_pictures(run.training.records, preprocessing, run.out / FOLDER, say)
+    pictures = Pictures(torch.from_numpy(stored).to(run.device), preprocessing)
     saved = time.monotonic()
     to_come = batches_from(run.plan, run.training, stage, 0, run.progress.step)
     for epoch, step, batch in drawn_ahead(run.plan, run.training, stage, to_come):

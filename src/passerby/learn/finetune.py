@@ -36,6 +36,7 @@ from passerby.learn.gradcache import Chunk, cached_backward, plain_backward
 from passerby.learn.lora import adapt, adaptable, share, start_learning, target_layers
 from passerby.learn.losses import pair_losses
 from passerby.learn.memory import Candidates, Pairs
+from passerby.learn.resized import FOLDER, end_of_run
 from passerby.learn.saved import require_vacant, save_base
 from passerby.learn.torch_encoder import load_tokenizer
 from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, require_questions, set_rates
@@ -85,7 +86,7 @@ class Run:
         return precision_of(self.how, self.device)
 
 
-def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None]) -> Path:
+def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
     """Train an adapter or a model, from the last checkpoint where there is one; checkpoints and the log are in ``OUT.run`` beside it.
 
     Args:
@@ -93,6 +94,7 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
         data: a dataset's folder or table, as ``load_dataset`` reads it.
         out: the adapter's folder, or the model's where weights of its own learn; what is there of ours makes way in the end.
         say: takes one line of text at a time, for people.
+        keep_pictures: whether the resized pictures stay in ``OUT.run`` when the run has ended.
 
     Returns:
         ``out``.
@@ -108,6 +110,7 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
     run = begin(base, data, out.with_name(f"{out.name}.run"), how, say)
     learn(run, say)
     finish(run, out)
+    end_of_run(run.folder, say, keep=keep_pictures)
     return out
 
 
@@ -199,9 +202,11 @@ def require_tokens(base: Base, how: Adaptation) -> None:
 
 def learn(run: Run, say: Callable[[str], None]) -> None:
     """All steps still to come, until val has said often enough that it gets no better."""
+    if run.progress.step >= run.how.steps:
+        return
     (stage,) = run.plan.stages
     p = run.base.preprocessing
-    stored = store_pictures(run.training.records, p, run.folder / "pictures", say)
+    stored = store_pictures(run.training.records, p, run.folder / FOLDER, say)
     pictures = Pictures(torch.from_numpy(stored).to(run.device), p)
     to_come = islice(batches_from(run.plan, run.training, stage, 0, run.progress.step), max(0, run.how.steps - run.progress.step))
     saved, first, spent = time.monotonic(), run.progress.step, 0.0

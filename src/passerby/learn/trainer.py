@@ -36,6 +36,7 @@ from passerby.learn.compact import CompactClip, drop_out
 from passerby.learn.config import PLACES, Optimiser, Stage, TrainConfig
 from passerby.learn.losses import IdentityLoss, captions_alike, pair_losses
 from passerby.learn.memory import Memory, Pairs
+from passerby.learn.resized import FOLDER, end_of_run
 from passerby.learn.sampler import epoch_batches
 from passerby.learn.standing import Standing, standing_images, standing_texts
 from passerby.learn.start import BEST, TOKENIZER, preprocessing_of, starting_model, tokenizer_json
@@ -95,11 +96,12 @@ class Run:
         return Path(self.config.out)
 
 
-def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
+def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
     """Train to the end of the last stage, from the last checkpoint where there is one.
 
     Args:
         say: takes one line of text at a time, for people.
+        keep_pictures: whether the resized pictures stay when the run has ended.
 
     Returns:
         The file with the best model's weights, ``best.pt`` in ``config.out``; ``log.jsonl`` beside it tells the story.
@@ -112,6 +114,7 @@ def train(config: TrainConfig, say: Callable[[str], None]) -> Path:
     torch.manual_seed(config.seed)
     run = begin(config, starting_model(config), tokenizer_json(config), say)
     finish(run, say)
+    end_of_run(run.out, say, keep=keep_pictures)
     return run.out / BEST
 
 
@@ -155,7 +158,7 @@ def finish(run: Run, say: Callable[[str], None]) -> None:
         if run.progress.step < first_step + steps:
             records = run.training.records[: run.training.pictures(stage)]
             preprocessing = preprocessing_of(stage)
-            stored = store_pictures(records, preprocessing, run.out / "pictures", say)
+            stored = store_pictures(records, preprocessing, run.out / FOLDER, say)
             run_stage(run, stage, first_step, Pictures(torch.from_numpy(stored).to(run.device), preprocessing))
 
 
