@@ -43,6 +43,7 @@ def left_of(text: str) -> str:
         ("white top no coat on", "white top"),
         ("a red shirt and no hat and blue jeans", "a red shirt and blue jeans"),
         ("without a hat and gloves in a coat", "in a coat"),
+        ("A man isn't wearing a hat, but he has a coat.", "he has a coat."),
         ("no hat", ""),
         ("a red hat", "a red hat"),
     ],

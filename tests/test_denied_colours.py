@@ -30,6 +30,7 @@ def said(text: str) -> Said:
         ("a woman in non-black trousers", [("trousers", (), ("black",), False)]),
         ("a not-red jacket", [("jacket", (), ("red",), False)]),
         ("a jacket in any colour except white", [("jacket", (), ("white",), False)]),
+        ("a jacket other than red", [("jacket", (), ("red",), False)]),
         ("shoes of any color but white or grey", [("shoe", (), ("white", "grey"), False)]),
         ("a shirt that is neither red nor blue", [("shirt", (), ("red", "blue"), False)]),
         ("a jacket that is not red, blue jeans", [("jacket", (), ("red",), False), ("jeans", ("blue",), (), False)]),

@@ -14,6 +14,7 @@ _JOINING: Final = frozenset({Kind.AND, Kind.OR, Kind.BUT})
 _HAVING: Final = frozenset({"with", "wearing", "carrying", "holding", "in"})
 _VERBS: Final = frozenset({"has", "have", "had", "having", "wears", "carries", "holds", "do", "does", "did", "can", "could"})
 _ARTICLES: Final = frozenset({"a", "an", "the", "any"})
+_PRONOUNS: Final = frozenset({"he", "she", "they", "it"})
 _DANGLING: Final = _HAVING | _VERBS | _ARTICLES | {"w", "who", "which", "that", "there", "also"}
 """Words that mean nothing without what they lead to."""
 _TRAILING: Final = frozenset({"on", "seen", "visible", "was", "were", "is", "are", "to", "be"})
@@ -92,6 +93,8 @@ def _is_dangling(tokens: Sequence[Token], place: int, after: int) -> bool:
         return True
     if word.text not in _DANGLING and not word.meaning.keys() & {Kind.WEARS, Kind.CARRIES}:
         return False
+    if word.text in _ARTICLES and following and following.text in _PRONOUNS:
+        return True
     clause = _CLAUSE - {Kind.GENDER} if word.text in _ARTICLES else _CLAUSE
     return following is None or bool(following.meaning.keys() & clause) or following.text in _DANGLING - _ARTICLES
 
