@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from passerby.errors import ModelError
 from passerby.model import selftest
 from passerby.model.bundle import MANIFEST, read_bundle
 from passerby.model.onnx import OnnxEncoder, available_cores
+from passerby.model.runtime import onnxruntime
 from passerby.model.tokenizer import Tokenizer as PasserbyTokenizer
 
 NOISE = np.random.default_rng(5).normal(size=(5, 3, 32, 16)).astype(np.float32)
@@ -187,3 +189,13 @@ class TestSelfTest:
 
         with pytest.raises(ModelError, match="apart"):
             selftest.measure(constant, constant, tiny.PREPROCESSING)
+
+
+def test_telemetry_is_off_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime()  # loaded with it off; from here on the variable is only looked at
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    for own, kept in ((None, "1"), ("0", "0"), ("", "")):
+        if own is not None:
+            monkeypatch.setenv("ORT_DISABLE_TELEMETRY", own)
+        onnxruntime()
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == kept

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from fragile import FRAGILE, fragile_bundle
 from graphs import run, without_activation_pairs
@@ -45,6 +44,7 @@ from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder
+from passerby.model.runtime import onnxruntime
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Dataset, Split
 
@@ -426,6 +426,7 @@ def inputs(exported: Exported) -> tuple[Float32, list[str]]:
 
 
 def optimised(tower: Path, out: Path) -> onnx.ModelProto:
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.optimized_model_filepath = str(out)
     options.log_severity_level = 3

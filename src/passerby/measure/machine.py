@@ -15,6 +15,7 @@ import numpy as np
 from passerby.measure.turns import Timing
 from passerby.model.onnx import available_cores
 from passerby.model.processor import CPUINFO, saturates_int8
+from passerby.model.runtime import onnxruntime
 
 SPREAD: Final = 0.15
 """Distance between the fastest and the slowest round, as a part of the median, up to which a machine counts as quiet."""
@@ -41,10 +42,8 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    import onnxruntime
-
     system = f"{platform.system()} {platform.machine()}"
-    versions = platform.python_version(), str(onnxruntime.__version__)
+    versions = platform.python_version(), str(onnxruntime().__version__)
     return Machine(_processor(), available_cores(), system, *versions, exact_int8=not saturates_int8())
 
 

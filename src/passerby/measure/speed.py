@@ -21,7 +21,7 @@ from passerby.model.onnx import available_cores, start_session
 from passerby.progress import Progress
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from passerby.model.runtime import InferenceSession
 
 FORMAT: Final = "passerby benchmark 1"
 """By which a run that was kept is known again."""

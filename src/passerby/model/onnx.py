@@ -17,12 +17,13 @@ from passerby.model.calibration import Calibration
 from passerby.model.encoder import unit_vectors
 from passerby.model.preprocess import Preprocessing
 from passerby.model.processor import saturates_int8
+from passerby.model.runtime import onnxruntime
 from passerby.model.selftest import check_images, check_texts
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import ModelDigest
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from passerby.model.runtime import InferenceSession
 
 _FLOAT: Final = "tensor(float)"
 _INTEGER: Final = "tensor(int64)"
@@ -132,8 +133,7 @@ def available_cores() -> int:
 
 def start_session(model: bytes, threads: int) -> InferenceSession:
     """A model on so many threads, which sleep while they wait, with integer kernels only where those are exact."""
-    import onnxruntime as ort
-
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
