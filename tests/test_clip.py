@@ -169,6 +169,12 @@ class TestResolve:
         assert "hf download openai/clip-vit-base-patch32" in said
         assert "--local-dir FOLDER" in said and "copy FOLDER here" in said
 
+    def test_a_missing_folder_beside_others_is_not_told_to_the_hub(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "customers").mkdir()
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError, match="found a folder customers without it, so the hub was not asked"):
+            load_model("customers/alice")
+
     def test_an_id_in_the_cache_needs_no_network(self, folder: Path, tmp_path: Path) -> None:
         snapshot = tmp_path / "hub" / "models--someone--tiny" / "snapshots" / "0123"
         shutil.copytree(folder, snapshot)

@@ -188,6 +188,8 @@ def load_clip(name: str, size: Size | None = None) -> Base:
 def checkpoint_folder(name: str) -> Path:
     """Where a checkpoint's files are: the folder of this name, or the hub's snapshot, downloaded if it is not in the cache.
 
+    The hub is not told a name that begins with a folder of this machine: it is likelier a slip in a path.
+
     Raises:
         ModelError: the hub cannot be reached or has no such model; says what to download and where to put it.
     """
@@ -196,7 +198,8 @@ def checkpoint_folder(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     cache = expanded(Path(constants.HF_HUB_CACHE))
-    for offline in (True, False):
+    beside = Path(name).parent.is_dir()
+    for offline in (True,) if beside else (True, False):
         try:
             folder = Path(snapshot_download(name, cache_dir=cache, allow_patterns=list(FILES), local_files_only=offline))
         except (OSError, ValueError) as error:
@@ -206,7 +209,7 @@ def checkpoint_folder(name: str) -> Path:
             return folder
     raise ModelError(
         expected=f"a folder {name!r}, or {name} in the hub's cache or on the hub",
-        found=f"none ({reason})",
+        found=f"a folder {Path(name).parent} without it, so the hub was not asked" if beside else f"none ({reason})",
         do=f"where there is a network: hf download {name} {' '.join(f'--include {p!r}' for p in FILES)} --local-dir FOLDER; "
         "copy FOLDER here and name it instead",
     )
