@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from passerby.cli import app
 from passerby.data.datasets import load_dataset
+from passerby.errors import DatasetError
 from passerby.model.encoder import CountsTokens
 from passerby.model.onnx import OnnxEncoder
 from passerby.report.attributes import attributes_of
@@ -248,6 +249,17 @@ class TestPage:
     def test_people_can_be_left_out(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
         report = explore_datasets([write_dataset(tmp_path / "set", ROWS)], tiny_encoder, tmp_path / "out", pictures=False)
         assert "data:" not in report.page.read_text()
+
+    def test_the_other_dataset_is_read_before_the_first_is_looked_at(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+        looked: list[int] = []
+        with pytest.raises(DatasetError, match="not-there"):
+            explore_datasets(
+                [write_dataset(tmp_path / "set", ROWS), tmp_path / "not-there"],
+                tiny_encoder,
+                tmp_path / "out",
+                on_progress=lambda done, _: looked.append(done),
+            )
+        assert looked == []
 
     def test_two_datasets_side_by_side(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
         one, other = write_dataset(tmp_path / "a" / "set", ROWS), write_dataset(tmp_path / "b" / "set", ROWS[2:])

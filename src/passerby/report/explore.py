@@ -47,8 +47,7 @@ def explore_datasets(
     datasets: dict[str, Figures] = {}
     exported: Prompts | None = None
     shown: dict[str, dict[str, str]] = {}
-    for path in paths:
-        dataset = load_dataset(path)
+    for dataset in [load_dataset(path) for path in paths]:
         if prompts and not datasets:
             exported = export_prompts(dataset, prompts)
         label = dataset.name if dataset.name not in datasets else f"{dataset.name} (2)"
