@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,3 +38,16 @@ def exported_clip(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     from small_clip import exported
 
     return exported(tmp_path_factory.mktemp("exported"))
+
+
+WITHOUT_POWER = ["setpriv", "--inh-caps=-dac_override,-dac_read_search", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.fixture
+def ordinary() -> Sequence[str]:
+    """What to put before a command so that permissions count for it."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv") or subprocess.run([*WITHOUT_POWER, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs setpriv, or a user other than root")
+    return WITHOUT_POWER

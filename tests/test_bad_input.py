@@ -7,7 +7,6 @@ import os
 import random
 import re
 import resource
-import shutil
 import sqlite3
 import struct
 import subprocess
@@ -206,19 +205,6 @@ def test_an_index_of_noise(index: Path) -> None:
     (index / "index.db").write_bytes(random.Random(0).randbytes(100_000))
     with pytest.raises(IndexFault, match="damaged"):
         Index.open(index)
-
-
-WITHOUT_POWER = ["setpriv", "--inh-caps=-dac_override,-dac_read_search", "--bounding-set=-dac_override,-dac_read_search"]
-
-
-@pytest.fixture
-def ordinary() -> Sequence[str]:
-    """What to put before a command so that permissions count for it."""
-    if os.geteuid() != 0:
-        return ()
-    if not shutil.which("setpriv") or subprocess.run([*WITHOUT_POWER, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("needs setpriv, or a user other than root")
-    return WITHOUT_POWER
 
 
 def test_a_read_only_index_is_searched_and_not_written(index: Path, tiny_bundle: Path, ordinary: Sequence[str]) -> None:

@@ -2,33 +2,24 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from crops import write_crop, write_crops
-from numpy.typing import NDArray
+from indexing import NOTHING, CountingEncoder, away, held
 
+from passerby.find import ingest
 from passerby.find.index import Index
-from passerby.find.ingest import BATCH, IndexReport, index_paths, looks_like_crop, remove_paths
+from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop, remove_paths
 from passerby.find.scan import scan_paths
 from passerby.find.vectors import FILE_NAME
 from passerby.model.encode import Encoded, encode_images
+from passerby.model.media import read_media
 from passerby.model.onnx import OnnxEncoder
-
-NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), not_crops=0, skipped=0)
-
-
-class CountingEncoder(OnnxEncoder):
-    """Counts the pictures it encodes."""
-
-    encoded = 0
-
-    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.encoded += len(pixels)
-        return super().embed_images(pixels)
+from passerby.types import Media
 
 
 @pytest.fixture
@@ -46,16 +37,6 @@ def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
 def crops(tmp_path: Path) -> Path:
     write_crops(tmp_path / "crops", 5)
     return tmp_path / "crops"
-
-
-def held(index: Index) -> dict[Path, NDArray[np.float32]]:
-    """Each person's path and vector."""
-    return {
-        person.media.path: vector
-        for ids, vectors in index.iter_embeddings()
-        for embedding, vector in zip(ids, vectors, strict=True)
-        for person in index.persons(int(embedding))
-    }
 
 
 def test_an_index_holds_what_the_encoder_says(index: Index, encoder: CountingEncoder, crops: Path) -> None:
@@ -85,6 +66,79 @@ def test_a_touched_file_is_unchanged_by_its_content(index: Index, encoder: Count
     assert standing.time_ns == 1
 
 
+def overwrite(path: Path, content: bytes) -> None:
+    """Put other bytes of equal size into a file, and keep its time."""
+    status = path.stat()
+    assert len(content) == status.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def of_size(path: Path, size: int) -> bytes:
+    """A picture's bytes, made longer by what its format ignores."""
+    return path.read_bytes().ljust(size, b" ")
+
+
+def test_other_bytes_of_equal_size_and_time_are_encoded(index: Index, encoder: CountingEncoder, crops: Path, tmp_path: Path) -> None:
+    size = max(path.stat().st_size for path in crops.iterdir()) + 1000
+    victim, other = crops / "000.jpg", write_crop(tmp_path / "other.jpg", 99)
+    victim.write_bytes(of_size(victim, size))
+    index_paths(index, encoder, [crops])
+    overwrite(victim, of_size(other, size))
+    assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=1, unchanged=4)
+    (expected,) = encode_images(encoder, [other])
+    assert isinstance(expected, Encoded)
+    np.testing.assert_allclose(held(index)[victim], expected.vector, atol=1e-6)
+
+
+@pytest.mark.parametrize("touch", [lambda path: path.chmod(0o600), lambda path: os.link(path, path.parents[1] / "more")])
+def test_a_change_of_status_costs_one_reading_and_no_encoding(
+    index: Index, encoder: CountingEncoder, crops: Path, touch: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_paths(index, encoder, [crops])
+    for path in crops.iterdir():
+        touch(path) if path.name == "000.jpg" else None
+    read = reading(monkeypatch)
+    assert index_paths(index, encoder, [crops]) == replace(NOTHING, unchanged=5)
+    assert read == [crops / "000.jpg"]
+    stamp = index.stamp()
+    assert index_paths(index, encoder, [crops]) == replace(NOTHING, unchanged=5)
+    assert read == [crops / "000.jpg"]
+    assert index.stamp() == stamp
+    assert encoder.encoded == 5
+
+
+def reading(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The paths whose bytes are looked at from now on; they are looked at all the same."""
+    read: list[Path] = []
+
+    def read_and_note(path: Path) -> tuple[Media, bytes]:
+        read.append(path)
+        return read_media(path)
+
+    monkeypatch.setattr(ingest, "read_media", read_and_note)
+    return read
+
+
+def test_verifying_reads_every_byte_and_encodes_only_other_ones(
+    index: Index, encoder: CountingEncoder, crops: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_paths(index, encoder, [crops])
+    stamp, read = index.stamp(), reading(monkeypatch)
+    assert index_paths(index, encoder, [crops], verify=True) == replace(NOTHING, unchanged=5)
+    assert read == sorted(crops.iterdir())
+    assert index.stamp() == stamp
+    content = bytearray((crops / "000.jpg").read_bytes())
+    content[-20] ^= 1
+    overwrite(crops / "000.jpg", bytes(content))
+    status = (crops / "000.jpg").stat()
+    with index.writing():  # a file system that keeps no status change time
+        index.see(crops / "000.jpg", status.st_ctime_ns, status.st_dev)
+    assert index_paths(index, encoder, [crops]) == replace(NOTHING, unchanged=5)
+    assert index_paths(index, encoder, [crops], verify=True) == replace(NOTHING, indexed=1, unchanged=4)
+    assert encoder.encoded == 6
+
+
 def test_a_changed_file_is_encoded_again(index: Index, encoder: CountingEncoder, crops: Path) -> None:
     index_paths(index, encoder, [crops])
     before = held(index)[crops / "000.jpg"]
@@ -99,8 +153,9 @@ def test_a_moved_file_is_recognised(index: Index, encoder: CountingEncoder, crop
     vector = held(index)[crops / "000.jpg"]
     (crops / "sub").mkdir()
     (crops / "000.jpg").rename(crops / "sub" / "new.jpg")
-    assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=1, recognised=1, unchanged=4, removed=1)
+    assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=1, recognised=1, unchanged=4)
     assert encoder.encoded == 5
+    assert len(held(index)) == 5
     np.testing.assert_array_equal(held(index)[crops / "sub" / "new.jpg"], vector)
 
 
@@ -128,15 +183,21 @@ def test_a_copy_is_another_media_with_the_same_embedding(index: Index, encoder: 
     assert (info.media, info.people, info.embeddings) == (7, 7, 5)
 
 
-def test_only_what_is_gone_from_the_paths_given_is_removed(index: Index, encoder: CountingEncoder, crops: Path, tmp_path: Path) -> None:
+def test_what_is_gone_is_kept_and_only_what_is_below_the_paths_given_is_said(
+    index: Index, encoder: CountingEncoder, crops: Path, tmp_path: Path
+) -> None:
     elsewhere = write_crop(tmp_path / "elsewhere" / "a.jpg", 77)
     index_paths(index, encoder, [crops, elsewhere])
     shutil.rmtree(elsewhere.parent)
     (crops / "000.jpg").unlink()
-    assert index_paths(index, encoder, [crops]) == replace(NOTHING, unchanged=4, removed=1)
-    assert elsewhere in held(index)
-    assert index_paths(index, encoder, [elsewhere]) == replace(NOTHING, removed=1)
-    assert elsewhere not in held(index)
+    report = index_paths(index, encoder, [crops])
+    assert replace(report, away=Absence()) == replace(NOTHING, unchanged=4)
+    assert (report.away.count, report.away.new, report.away.below, report.away.wholly) == (1, 1, (crops,), ())
+    assert away(index) == {crops / "000.jpg"}
+    report = index_paths(index, encoder, [elsewhere])
+    assert (report.removed, report.away.count, report.away.wholly) == (0, 1, (elsewhere,))
+    assert [failure.path for failure in report.failed] == [elsewhere]
+    assert len(held(index)) == 6
 
 
 def test_a_folder_that_is_not_there_takes_nothing_with_it(index: Index, encoder: CountingEncoder, crops: Path) -> None:
@@ -146,6 +207,7 @@ def test_a_folder_that_is_not_there_takes_nothing_with_it(index: Index, encoder:
     report = index_paths(index, encoder, [crops])
     assert [failure.path for failure in report.failed] == [crops]
     assert report.removed == 0
+    assert report.away.wholly == (crops,)
     assert len(held(index)) == 5
 
 
@@ -279,7 +341,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "a" / "self").symlink_to(".")
     (tmp_path / "c").symlink_to("b")
     (tmp_path / "link.jpg").symlink_to("a/x.jpg")
-    assert names(tmp_path, tmp_path) == ["link.jpg", "a/x.jpg", "b/y.jpg"]
+    assert names(tmp_path, tmp_path) == ["link.jpg", "b/y.jpg"]
 
 
 def test_links_to_nothing_are_failures(tmp_path: Path) -> None:

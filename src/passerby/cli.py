@@ -24,7 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders with all below them, or patterns.")]
+_PATHS: Any = typer.Argument(metavar="PATH…", help="Files, folders with all below them, or patterns.", show_default=False)
+Paths = Annotated[list[Path], _PATHS]
 IndexFolder = Annotated[
     Path | None,
     typer.Option("--index", metavar="DIR", envvar="PASSERBY_INDEX", help="The index's folder.", show_default="in your data folder"),
@@ -121,24 +122,42 @@ def _was_given(context: typer.Context, name: str) -> bool:
 
 @app.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")
 def index(
-    paths: Paths,
+    paths: Annotated[list[Path] | None, _PATHS] = None,
     *,
     index: IndexFolder = None,
     model: Model = DEFAULT_MODEL,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Forget all that the index holds first.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file again, whatever its times say, and encode those with other bytes.")
+    ] = False,
+    prune: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--prune", metavar="PATH", help="Delete people below it whose files are gone, for good; again for more.", show_default=False
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Put pictures of people into an index, or bring it up to date; only new and changed files are read."""
+    """Put pictures of people into an index, or bring it up to date; only new and changed files are read.
+
+    People whose files cannot be seen, on a disk that is away for one, are kept and said to be away, until --prune says that they are gone.
+    """
     from passerby.find.index import Index
-    from passerby.find.ingest import index_paths
+    from passerby.find.ingest import index_paths, prune_paths
     from passerby.places import index_folder
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
     from passerby.terminal.finding import show_index_report
 
+    folder = index_folder(index)
+    if not paths and prune and not (rebuild or verify):
+        with Index.open(folder) as opened:
+            raise typer.Exit(show_index_report(prune_paths(opened, prune), as_json=json))
+    if not paths:
+        raise typer.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
-    with Index.create(index_folder(index), encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        report = index_paths(opened, encoder, paths, on_progress)
+    with Index.create(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
+        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune or ())
     raise typer.Exit(show_index_report(report, as_json=json))
 
 
@@ -180,7 +199,7 @@ def search(
     from passerby.find.filter import Sieve
     from passerby.find.index import Index
     from passerby.find.query import ask
-    from passerby.find.search import likely
+    from passerby.find.search import likely, look
     from passerby.find.search import search as search_index
     from passerby.places import index_folder
     from passerby.resolve import load_model
@@ -206,7 +225,7 @@ def search(
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, asked, like)
         found = search_index(opened, query, k, Sieve.of(encoder, filters).passes if filters else None)
-        hits = found if min_probability is None else likely(found, min_probability)
+        hits = look(found if min_probability is None else likely(found, min_probability))
         fits = explain(opened, encoder, ", ".join(filter(None, [said, described(filters)])), hits)
     if sheet and hits:
         from passerby.find.sheet import write_sheet

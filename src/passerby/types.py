@@ -115,12 +115,18 @@ class Media:
         size: bytes.
         modified_ns: modification time in nanoseconds.
         digest: SHA-256 of the bytes; equal bytes at two paths are two media and one embedding.
+        changed_ns: status change time in nanoseconds; ``None`` where an older version indexed it.
+        device: the number of the device it was last seen on; ``None`` likewise.
+        away_since: when it could not be seen for the first time, in seconds since 1970; ``None`` if it was there when last looked for.
     """
 
     path: Path
     size: int
     modified_ns: int
     digest: str
+    changed_ns: int | None = None
+    device: int | None = None
+    away_since: int | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.path, Path), "a media's path, a Path", self.path)

@@ -41,10 +41,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             BEGIN DELETE FROM embeddings WHERE id = OLD.embedding; END""",
         "INSERT INTO meta VALUES ('id', :id), ('generation', 0), ('created', strftime('%Y-%m-%dT%H:%M:%SZ'))",
     ),
+    (
+        "ALTER TABLE media ADD COLUMN changed_ns INTEGER",
+        "ALTER TABLE media ADD COLUMN device INTEGER",
+        "ALTER TABLE media ADD COLUMN away_since INTEGER",
+        "DROP INDEX media_by_size",
+        "CREATE INDEX media_by_size ON media (size, modified_ns)",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+_AS_IF_MIGRATED = {1: "CREATE TEMP VIEW media AS SELECT *, NULL AS changed_ns, NULL AS device, NULL AS away_since FROM main.media"}
+"""What lets a database of an older version be read where it cannot be written."""
 
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
@@ -73,7 +83,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
-    """Open the index in ``folder`` as it is, from a read-only disk too.
+    """Open the index in ``folder``, from a read-only disk too; one of an older version is migrated where it can be written.
 
     Raises:
         IndexFault: there is none, or it is damaged, or of a newer version.
@@ -96,7 +106,9 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
         with _closed_on_error(connection):
             _require_ours(connection, folder)
             version = schema_version(connection)
-        if version == SCHEMA_VERSION:
+            if 0 < version < SCHEMA_VERSION:
+                _migrate_if_writable(connection, version)
+        if version:
             return connection
         connection.close()
     return open_for_writing(folder)
@@ -144,8 +156,7 @@ def _connect_to_existing(folder: Path) -> sqlite3.Connection:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
         log = folder / f"{FILE_NAME}-wal"
-        refused = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-        if not refused or (log.exists() and log.stat().st_size):
+        if error.sqlite_errorcode & 0xFF not in _REFUSED or (log.exists() and log.stat().st_size):
             raise
         return _connect(folder, "mode=ro&immutable=1")
     return connection
@@ -191,6 +202,16 @@ def _migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
+def _migrate_if_writable(connection: sqlite3.Connection, version: int) -> None:
+    try:
+        _migrate(connection)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _REFUSED:
+            raise
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(_AS_IF_MIGRATED[version])
+
+
 def roll_back(connection: sqlite3.Connection) -> None:
     """End a failed transaction; SQLite may have done so itself, on a full disk for one."""
     with suppress(sqlite3.Error):
@@ -201,6 +222,7 @@ def _not_a_folder(folder: Path) -> IndexFault:
     return IndexFault(expected=f"a folder for the index at {folder}", found="a file", do="name another with --index")
 
 
+_REFUSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _WRITABLE = ("an index that can be written at {folder}", "a read-only one", "give yourself write permission, or name another with --index")
 _DAMAGED = ("an index at {folder}", "a damaged file", "restore it from a copy, or move it away and index again")
 _LOCKED = (

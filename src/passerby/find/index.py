@@ -44,12 +44,16 @@ class Standing:
         time_ns: its modification time or, of a failure, its status change time.
         digest: SHA-256 of its bytes; ``None`` of a failure.
         failure: why it could not be used, if so.
+        changed_ns, device, away_since: as of `Media`; ``None`` of a failure.
     """
 
     size: int
     time_ns: int
     digest: str | None
     failure: str | None
+    changed_ns: int | None = None
+    device: int | None = None
+    away_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class IndexInfo:
         model: ``None`` until something was indexed.
         bytes: the size of its files on disk.
         created: UTC, ISO 8601.
+        away: media whose files could not be seen when they were last looked for.
+        away_since: the first time of that of them all, in seconds since 1970.
     """
 
     folder: Path
@@ -83,6 +89,8 @@ class IndexInfo:
     model: IndexedModel | None
     bytes: int
     created: str
+    away: int
+    away_since: int | None
 
 
 class Index:
@@ -236,15 +244,31 @@ class Index:
         path = os.fsencode(media.path)
         self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
         self._db.execute(
-            """INSERT INTO media (path, size, modified_ns, digest) VALUES (?, ?, ?, ?)
-            ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest""",
-            (path, media.size, media.modified_ns, media.digest),
+            """INSERT INTO media (path, size, modified_ns, digest, changed_ns, device) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
+                changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL""",
+            (path, media.size, media.modified_ns, media.digest, media.changed_ns, media.device),
         )
         person = self._db.execute(
             "INSERT INTO persons (media, embedding) SELECT id, ? FROM media WHERE path = ?", (*embedding, path)
         ).lastrowid
         self._db.execute("DELETE FROM persons WHERE media = (SELECT id FROM media WHERE path = ?) AND id != ?", (path, person))
         return True
+
+    def move(self, source: Path, target: Path) -> None:
+        """Give a media another path, in place of what that path held."""
+        self.forget(target)
+        self._db.execute("UPDATE media SET path = ? WHERE path = ?", (os.fsencode(target), os.fsencode(source)))
+
+    def see(self, path: Path, changed_ns: int, device: int) -> None:
+        """Remember that a media is there, with the bytes it had."""
+        self._db.execute(
+            "UPDATE media SET changed_ns = ?, device = ?, away_since = NULL WHERE path = ?", (changed_ns, device, os.fsencode(path))
+        )
+
+    def miss(self, path: Path, since: int) -> None:
+        """Remember that a media cannot be seen, since a time in seconds since 1970, unless it is known to be away for longer."""
+        self._db.execute("UPDATE media SET away_since = ? WHERE path = ? AND away_since IS NULL", (since, os.fsencode(path)))
 
     def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
         """Remember that a file could not be used, in place of what its path held.
@@ -285,8 +309,8 @@ class Index:
     def standing(self, path: Path) -> Standing | None:
         """What is known of a file; ``None`` for a new one."""
         row = self._one(
-            """SELECT size, modified_ns, digest, NULL FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason FROM failures WHERE path = :path""",
+            """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since FROM media WHERE path = :path
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
         return Standing(*row) if row else None
@@ -294,6 +318,21 @@ class Index:
     def knows_size(self, size: int) -> bool:
         """Whether some media has this many bytes."""
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
+
+    def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
+        """The media with these bytes, by path, each with its device."""
+        rows = self._all(
+            """SELECT path, device FROM embeddings JOIN persons ON embedding = embeddings.id JOIN media ON media.id = persons.media
+            WHERE embeddings.digest = ? AND region = ? ORDER BY path""",
+            digest,
+            WHOLE_PICTURE,
+        )
+        return [(Path(os.fsdecode(path)), device) for path, device in rows]
+
+    def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
+        """The media of this size and modification time, by path."""
+        rows = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
+        return [Path(os.fsdecode(row[0])) for row in rows]
 
     def paths_under(self, path: Path) -> list[Path]:
         """Media and failures at a path or, were it a folder, below it; sorted."""
@@ -331,7 +370,7 @@ class Index:
     def persons(self, embedding: int) -> list[Person]:
         """Who has this embedding, by path."""
         rows = self._all(
-            """SELECT path, size, modified_ns, digest, x, y, width, height, time, track
+            """SELECT path, size, modified_ns, digest, changed_ns, device, away_since, x, y, width, height, time, track
             FROM persons JOIN media ON media.id = persons.media WHERE embedding = ? ORDER BY path, persons.id""",
             embedding,
         )
@@ -360,6 +399,7 @@ class Index:
     def info(self) -> IndexInfo:
         size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
         with self.snapshot():
+            away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
             return IndexInfo(
                 folder=self.folder,
                 people=self._count("persons"),
@@ -369,6 +409,8 @@ class Index:
                 model=self.model,
                 bytes=size,
                 created=str(self._meta("created")),
+                away=away,
+                away_since=away_since,
             )
 
     def _count(self, table: str) -> int:
@@ -398,6 +440,6 @@ def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int6
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    path, size, modified_ns, digest, *box, time, track = row
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest)
+    path, size, modified_ns, digest, changed_ns, device, away_since, *box, time, track = row
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since)
     return Person(media, None if box[0] is None else Box(*box), time, track)

@@ -1,17 +1,20 @@
-"""From files to people in an index: only what is new or changed is encoded, and what is done stays done."""
+"""From files to people in an index: only what is new or changed is encoded, what is done stays done, and what is away is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from passerby.errors import ImageError
-from passerby.find.index import Index, as_index
-from passerby.find.scan import Found, Scan, absolute, is_gone, scan_paths
+from passerby.find.index import Index, Standing, as_index
+from passerby.find.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
 from passerby.find.vectors import drop_vectors, load_vectors
-from passerby.inputs import AnyPaths, as_function, as_paths
+from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.model.media import read_media
@@ -21,11 +24,35 @@ from passerby.types import Failure, Media, Note
 BATCH: Final = 16
 """Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
 
+_ROWS: Final = 512
+"""Rows per transaction where nothing is read or encoded."""
+
 _CROP_ASPECT: Final = 0.9
 _CROP_PIXELS: Final = 2_000_000
 
+T = TypeVar("T")
+
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Media that are kept though their files cannot be seen.
+
+    Args:
+        count: how many there are below the paths given.
+        new: of these, those that were there the last time.
+        since: when the first of them could not be seen for the first time, in seconds since 1970; ``None`` if there are none.
+        below: the paths given that name them.
+        wholly: of these, those of which nothing that was indexed can be seen.
+    """
+
+    count: int = 0
+    new: int = 0
+    since: int | None = None
+    below: tuple[Path, ...] = ()
+    wholly: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +63,11 @@ class IndexReport:
         indexed: media that are new, or new in content.
         recognised: of these, the moved or copied ones, whose bytes were known and not encoded again.
         unchanged: media that were there before.
-        removed: media that are no longer on the disk, deleted from the index.
+        removed: media deleted from the index: pruned, or a second path of a file that stands there by another.
         failed: files that could not be used, now or in an earlier run that they have not changed since.
         not_crops: of the encoded ones, pictures that do not look like the crop of one person: wide, or large.
         skipped: files in folders that are no pictures by their names.
+        away: media that cannot be seen.
         notes: what had to be guessed of the encoded ones.
     """
 
@@ -50,48 +78,67 @@ class IndexReport:
     failed: tuple[Failure, ...]
     not_crops: int
     skipped: int
+    away: Absence = Absence()
     notes: tuple[Note, ...] = ()
 
 
-def index_paths(index: Index, encoder: Encoder, paths: AnyPaths, on_progress: OnProgress = lambda _done, _total: None) -> IndexReport:
+def index_paths(
+    index: Index,
+    encoder: Encoder,
+    paths: AnyPaths,
+    on_progress: OnProgress = lambda _done, _total: None,
+    *,
+    verify: bool = False,
+    prune: AnyPaths = (),
+) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
     Every ``BATCH`` files are committed together; stopped at any moment, the next run goes on from there.
-    Files are unchanged by size and time, else by content. Media below ``paths`` that are gone are deleted from the index.
+    Files are unchanged by size and times, else by content. A media moves if its bytes are found elsewhere, its file is gone, and the folder
+    that held it can be read on the device that it was on; else media whose files cannot be seen are kept, and said to be away.
 
     Args:
         paths: several, or one alone.
+        verify: read every file again, whatever its times say; only other bytes are encoded again.
+        prune: where media whose files are gone are deleted from the index when all else is done, as by `prune_paths`.
 
     Raises:
         InputError: an argument of the wrong kind.
         IndexFault: the index is of another model, or cannot be written.
         ModelError: the image tower cannot be trusted.
     """
-    index, encoder, named = as_index(index), as_encoder(encoder), as_paths(paths)
-    on_progress = as_function(on_progress, PROGRESS)
+    index, encoder, named, pruned_below = as_index(index), as_encoder(encoder), as_paths(paths), as_paths(prune)
+    verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
     index.require_model(encoder.digest, encoder.name)
-    scan = scan_paths(named, leave_out=index.folder)
-    todo, unchanged, failed = _compare(index, scan)
+    now = int(time.time())
+    scan = scan_paths(named, leave_out=index.folder, known_below=index.paths_under)
+    todo, seen, unchanged, failed = _compare(index, scan, verify=verify)
+    _see(index, seen)
 
     def report_progress(done: int) -> None:
         on_progress(done, len(todo))
 
-    strangers, recognised, touched = _link_known(index, todo, report_progress)
-    encoded, not_crops, unusable, notes = _encode(
+    gone: _Gone = {}
+    strangers, recognised, touched = _link_known(index, todo, gone, report_progress)
+    encoded, not_crops, unusable, unreadable, notes = _encode(
         index, encoder, strangers, lambda done: report_progress(len(todo) - len(strangers) + done)
     )
-    removed = _remove_gone(index, scan)
-    missing = [_missing(path) for path in scan.missing if path not in removed]
+    pruned = prune_paths(index, pruned_below) if pruned_below else None
+    removed = _forget(index, sorted(scan.aliases))
+    away = _keep_unseen(index, scan, unreadable, now)
+    missing = [_missing(path, away) for path in scan.missing]
+    _miss(index, [path for paths in gone.values() for path in paths], now)
     with index.snapshot():
         load_vectors(index)
     return IndexReport(
         indexed=recognised + encoded,
         recognised=recognised,
         unchanged=unchanged + touched,
-        removed=sum(removed.values()),
-        failed=(*missing, *scan.failed, *failed, *unusable),
+        removed=removed + (pruned.removed if pruned else 0),
+        failed=(*missing, *scan.failed, *failed, *unusable, *(pruned.failed if pruned else ())),
         not_crops=not_crops,
         skipped=scan.skipped,
+        away=away,
         notes=tuple(notes),
     )
 
@@ -105,7 +152,7 @@ class RemovalReport:
 
 
 def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
-    """Delete files, and all below folders, from an index and from everything derived of it. The files themselves stay.
+    """Delete files, all below folders, and what patterns match, from an index and from everything derived of it. The files themselves stay.
 
     Args:
         paths: several, or one alone.
@@ -115,16 +162,36 @@ def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
         IndexFault: the index cannot be written, or another process holds on to deleted data.
     """
     index = as_index(index)
-    removed = 0
-    failed = []
-    for path in map(absolute, as_paths(paths)):
-        known = index.paths_under(path)
-        if not known:
-            failed.append(Failure(path, f"expected something in the index at {index.folder}, found nothing; check the path"))
-        removed += sum(_forget(index, known).values())
-    drop_vectors(index.folder)
-    index.purge()
+    known, failed = _named(index, as_paths(paths))
+    removed = _forget(index, known)
+    _leave_no_trace(index)
     return RemovalReport(removed, tuple(failed))
+
+
+def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
+    """Delete from an index what paths name, as for `remove_paths`, and whose files are gone; what is there, or might be, stays.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        IndexFault: the index cannot be written, or another process holds on to deleted data.
+    """
+    index = as_index(index)
+    known, failed = _named(index, as_paths(paths))
+    gone, there = [], 0
+    for path in known:
+        try:
+            find_file(path)
+            there += 1
+        except (FileNotFoundError, NotADirectoryError):
+            gone.append(path)
+        except OSError as error:
+            cause = (error.strerror or type(error).__name__).lower()
+            failed.append(
+                Failure(path, f"expected a file that is gone, found: {cause}; it is kept, passerby remove deletes it all the same")
+            )
+    removed = _forget(index, gone)
+    _leave_no_trace(index)
+    return IndexReport(0, 0, there, removed, tuple(failed), 0, 0)
 
 
 def looks_like_crop(width: int, height: int) -> bool:
@@ -132,42 +199,95 @@ def looks_like_crop(width: int, height: int) -> bool:
     return width <= _CROP_ASPECT * height and width * height <= _CROP_PIXELS
 
 
-def _compare(index: Index, scan: Scan) -> tuple[list[Found], int, list[Failure]]:
-    """The files that are new or changed, the number of unchanged ones, and failures that would only repeat themselves."""
-    todo, unchanged, failed = [], 0, []
-    for file in scan.files.values():
-        known = index.standing(file.path)
-        if known is None or known.size != file.size:
+def _compare(index: Index, scan: Scan, *, verify: bool) -> tuple[list[Found], list[Found], int, list[Failure]]:
+    """The files to be read; the unchanged ones with something new to keep; how many are unchanged; failures that would only repeat."""
+    todo, seen, unchanged, failed = [], [], 0, []
+    for file, known in (_known(index, scan, file) for file in scan.files.values()):
+        if known is None or verify or _has_changed(known, file):
             todo.append(file)
-        elif known.failure is None and known.time_ns == file.modified_ns:
+        elif known.failure is None:
             unchanged += 1
-        elif known.failure is not None and known.time_ns == file.changed_ns and not file.named:
-            failed.append(Failure(file.path, known.failure))
-        else:
+            if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
+                seen.append(file)
+        elif file.named:
             todo.append(file)
-    return todo, unchanged, failed
+        else:
+            failed.append(Failure(file.path, known.failure))
+    return todo, seen, unchanged, failed
 
 
-def _link_known(index: Index, todo: Sequence[Found], report_progress: Callable[[int], None]) -> tuple[list[Found], int, int]:
-    """Settle files whose bytes are known; the others, the number of moved or copied ones, and of merely touched ones."""
+def _has_changed(known: Standing, file: Found) -> bool:
+    """Whether a file may hold other bytes than it did; an older version did not keep the status change time."""
+    if known.failure is not None:
+        return (known.size, known.time_ns) != (file.size, file.changed_ns)
+    return (known.size, known.time_ns, known.changed_ns or file.changed_ns) != (file.size, file.modified_ns, file.changed_ns)
+
+
+def _known(index: Index, scan: Scan, file: Found) -> tuple[Found, Standing | None]:
+    """What is known of a file; by the path it has in the index, where that is one that was not named: a link's other end, or a mount's."""
+    known = index.standing(file.path)
+    if known is not None:
+        return file, known
+    for path in index.with_size_and_time(file.size, file.modified_ns):
+        if path not in scan.files:
+            try:
+                found = find_file(path)
+            except OSError:
+                continue
+            if found.identity == file.identity:
+                return found, index.standing(path)
+    return file, None
+
+
+def _see(index: Index, files: Sequence[Found]) -> None:
+    for batch in _batches(files, _ROWS):
+        with index.writing():
+            for file in batch:
+                index.see(file.path, file.changed_ns, file.device)
+
+
+_Gone = dict[str, dict[Path, bool]]
+"""Of each digest that was met, the paths that held it and are gone, and whether files have left them and can be recognised elsewhere."""
+
+
+def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, report_progress: Callable[[int], None]) -> tuple[list[Found], int, int]:
+    """Settle files whose bytes are known; the others, the number of moved or copied ones, and of those whose bytes are as they were."""
     strangers: list[Found] = []
-    moved = touched = 0
-    for start in range(0, len(todo), BATCH):
-        batch = todo[start : start + BATCH]
-        media = {file.path: _read_known_size(index, file) for file in batch}
-        settled: set[Path] = set()
-        if any(media.values()):
+    moved = same = 0
+    for batch in _batches(todo, BATCH):
+        read = [_read_known_size(index, file) for file in batch]
+        settled = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
+        same += len(settled)
+        changed = [item for item in read if item and item.path not in settled]
+        if changed:
             with index.writing():
-                for path, item in media.items():
-                    before = index.standing(path)
-                    if item and index.link(item):
-                        settled.add(path)
-                        same = before is not None and before.digest == item.digest
-                        touched, moved = touched + same, moved + (not same)
+                for item in changed:
+                    before = index.standing(item.path)
+                    is_same = before is not None and before.digest == item.digest
+                    if not is_same:
+                        _move_to(index, item, gone)
+                    if index.link(item):
+                        settled.add(item.path)
+                        same, moved = same + is_same, moved + (not is_same)
         strangers += [file for file in batch if file.path not in settled]
         if settled:
-            report_progress(moved + touched)
-    return strangers, moved, touched
+            report_progress(moved + same)
+    return strangers, moved, same
+
+
+def _move_to(index: Index, item: Media, gone: _Gone) -> None:
+    """Let a media of the same bytes move to where a file was found, one of its name first, if one has left its place."""
+    if item.digest not in gone:
+        gone[item.digest] = {path: has_left(path, device) for path, device in index.with_digest(item.digest) if is_gone(path)}
+    left = [path for path, has in gone[item.digest].items() if has]
+    if left:
+        source = min(left, key=lambda path: path.name != item.path.name)
+        del gone[item.digest][source]
+        index.move(source, item.path)
+
+
+def _is_current(known: Standing | None, item: Media) -> bool:
+    return known == Standing(item.size, item.modified_ns, item.digest, None, item.changed_ns, item.device)
 
 
 def _read_known_size(index: Index, file: Found) -> Media | None:
@@ -182,14 +302,14 @@ def _read_known_size(index: Index, file: Found) -> Media | None:
 
 def _encode(
     index: Index, encoder: Encoder, files: Sequence[Found], report_progress: Callable[[int], None]
-) -> tuple[int, int, list[Failure], list[Note]]:
-    """Encode and commit; the number encoded, how many of them do not look like crops, the failures, and the guesses."""
-    not_crops = 0
+) -> tuple[int, int, list[Failure], list[Path], list[Note]]:
+    """Encode and commit; the number encoded, how many of them do not look like crops, failures, and of these, media that cannot be read."""
+    not_crops = done = 0
     failed: list[Failure] = []
+    unreadable: list[Path] = []
     notes: list[Note] = []
     results = encode_images(encoder, (file.path for file in files), batch_size=BATCH)
-    for start in range(0, len(files), BATCH):
-        batch = files[start : start + BATCH]
+    for batch in _batches(files, BATCH):
         outcomes = [(file, next(results)) for file in batch]
         with index.writing():
             for file, outcome in outcomes:
@@ -197,28 +317,95 @@ def _encode(
                     index.add(outcome.media, outcome.vector)
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
                     notes += outcome.notes
+                    continue
+                failed.append(Failure(file.path, outcome.reason))
+                known = index.standing(file.path)
+                if known and known.digest and not _can_be_read(file.path):
+                    unreadable.append(file.path)
                 else:
                     index.fail(file.path, file.size, file.changed_ns, outcome.reason)
-                    failed.append(Failure(file.path, outcome.reason))
-        report_progress(start + len(batch))
-    return len(files) - len(failed), not_crops, failed, notes
+        done += len(batch)
+        report_progress(done)
+    return len(files) - len(failed), not_crops, failed, unreadable, notes
 
 
-def _remove_gone(index: Index, scan: Scan) -> dict[Path, int]:
-    """Delete what is no longer on the disk; each path with the number of media it held."""
-    known = [path for folder in scan.folders for path in index.paths_under(folder)]
-    known += [path for path in scan.missing if index.standing(path)]
-    gone = [path for path in dict.fromkeys(known) if path not in scan.files and is_gone(path)]
-    return _forget(index, gone)
+def _can_be_read(path: Path) -> bool:
+    """Whether there is something to be read; of a pipe or device it is known without waiting for it."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return True
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return True
 
 
-def _forget(index: Index, paths: Sequence[Path]) -> dict[Path, int]:
-    removed: dict[Path, int] = {}
-    for start in range(0, len(paths), BATCH):
+def _keep_unseen(index: Index, scan: Scan, unreadable: Sequence[Path], now: int) -> Absence:
+    """Say of media that cannot be seen that they are away; failures of files that are gone say nothing any more."""
+    since: dict[Path, int] = {}
+    new: list[Path] = []
+    over: list[Path] = []
+    for path in dict.fromkeys([*scan.unseen, *unreadable]):
+        known = index.standing(path)
+        if known and known.digest:
+            since[path] = known.away_since or now
+            new += [path] * (known.away_since is None)
+        elif known and is_gone(path):
+            over.append(path)
+    _miss(index, new, now)
+    _forget(index, over)
+    there = set(scan.files).difference(unreadable)
+    below = [root for root, known in scan.roots.items() if not since.keys().isdisjoint(known)]
+    wholly = [root for root in below if there.isdisjoint(scan.roots[root])]
+    return Absence(
+        len(since), len(new), min(since.values(), default=None), tuple(root.path for root in below), tuple(root.path for root in wholly)
+    )
+
+
+def _miss(index: Index, paths: Sequence[Path], now: int) -> None:
+    for batch in _batches(paths, _ROWS):
         with index.writing():
-            removed |= {path: index.forget(path) for path in paths[start : start + BATCH]}
+            for path in batch:
+                index.miss(path, now)
+
+
+def _named(index: Index, paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
+    """The known paths that files, folders and patterns name, and failures for those that name none."""
+    named: dict[Path, None] = {}
+    failed = []
+    for path in map(absolute, paths):
+        known = _known_by(index, path) or _known_by(index, Path(os.path.realpath(path)))
+        if not known:
+            failed.append(Failure(path, f"expected something in the index at {index.folder}, found nothing; check the path"))
+        named |= dict.fromkeys(known)
+    return list(named), failed
+
+
+def _known_by(index: Index, path: Path) -> list[Path]:
+    root = Root.of(path, is_there=lambda named: bool(index.paths_under(named)))
+    return [known for known in index.paths_under(root.base) if root.names(known)]
+
+
+def _forget(index: Index, paths: Sequence[Path]) -> int:
+    removed = 0
+    for batch in _batches(paths, _ROWS):
+        with index.writing():
+            removed += sum(map(index.forget, batch))
     return removed
 
 
-def _missing(path: Path) -> Failure:
+def _leave_no_trace(index: Index) -> None:
+    drop_vectors(index.folder)
+    index.purge()
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _missing(path: Path, away: Absence) -> Failure:
+    if path in away.below:
+        return Failure(path, "expected a file or folder, found nothing; what the index holds of it is kept")
     return Failure(path, "expected a file or folder, found nothing; check the path")

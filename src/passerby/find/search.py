@@ -5,8 +5,10 @@ from __future__ import annotations
 import heapq
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Final
@@ -21,7 +23,7 @@ from passerby.find.query import Query
 from passerby.find.vectors import load_vectors
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Hit, Person
+from passerby.types import Hit, Media, Person
 
 THREADS: Final = 2
 
@@ -66,6 +68,17 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         best = heapq.nsmallest(k, _people(index, candidates, direction, k), key=lambda found: (-found[0], os.fsencode(found[1].media.path)))
     probabilities = _probabilities(query.calibration, [score for score, _ in best], rough)
     return [Hit(rank, *found, probability) for rank, (found, probability) in enumerate(zip(best, probabilities, strict=True), 1)]
+
+
+def look(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits, each saying whether its file is away at this moment, which an index only knows of its last run."""
+    now = int(time.time())
+    return [replace(hit, person=replace(hit.person, media=_looked_at(hit.person.media, now))) for hit in hits]
+
+
+def _looked_at(media: Media, now: int) -> Media:
+    there = os.access(media.path, os.R_OK)
+    return replace(media, away_since=None if there else media.away_since or now)
 
 
 def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:

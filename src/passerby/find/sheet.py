@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -108,11 +109,16 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
     picture = _picture(hit.person)
     if picture is None:
         picture = Image.new("RGB", _PICTURE, EMPTY)
-        ImageDraw.Draw(picture).text((width // 2, height // 2), "picture\nnot there", FAINT, font(18), anchor="mm", align="center")
+        ImageDraw.Draw(picture).text((width // 2, height // 2), _absence(hit.person), FAINT, font(18), anchor="mm", align="center")
     sheet.paste(picture, corner, _rounded_top(_PICTURE))
     draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
     draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
+
+
+def _absence(person: Person) -> str:
+    since = person.media.away_since
+    return "picture\nnot there" if since is None else f"away since\n{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _picture(person: Person) -> Image.Image | None:

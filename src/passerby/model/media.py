@@ -43,7 +43,8 @@ def read_media(path: Path) -> tuple[Media, bytes]:
     if (len(data), after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise ImageError(expected="a finished file", found="one that changed while it was read", do="run again when it is complete")
     digest = hashlib.sha256(data).hexdigest()
-    return Media(path=path.absolute(), size=len(data), modified_ns=before.st_mtime_ns, digest=digest), data
+    media = Media(path.absolute(), len(data), before.st_mtime_ns, digest, changed_ns=before.st_ctime_ns, device=before.st_dev)
+    return media, data
 
 
 def _require_readable(status: os.stat_result) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,6 +74,11 @@ def exit_code(done: int, failed: int) -> int:
     if not done:
         return NOTHING_DONE
     return SOME_FAILED if failed else ALL_DONE
+
+
+def local_time(seconds: int) -> str:
+    """A moment in seconds since 1970 as people here write it, to the minute."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def failures_json(failures: Sequence[Failure]) -> list[dict[str, str]]:

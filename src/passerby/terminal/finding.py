@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from passerby.terminal.console import (
     console_on,
     exit_code,
     failures_json,
+    local_time,
     note,
     notes_json,
     printable,
@@ -28,17 +31,20 @@ if TYPE_CHECKING:
     from passerby.find.embed import Embeddings
     from passerby.find.explain import Fit
     from passerby.find.index import IndexInfo
-    from passerby.find.ingest import IndexReport, RemovalReport
+    from passerby.find.ingest import Absence, IndexReport, RemovalReport
     from passerby.find.query import Query
     from passerby.find.relevance import Relevance
     from passerby.types import Failure, Hit
+
+
+_LISTED = 3
 
 
 def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
         counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
-        show_json({**counts, "failed": failures_json(report.failed), "notes": notes_json(report.notes)})
+        show_json({**counts, **_away_json(report.away), "failed": failures_json(report.failed), "notes": notes_json(report.notes)})
     recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
@@ -46,11 +52,12 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if report.not_crops:
         note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
     show_notes(report.notes)
+    _note_absence(report.away)
     show_failures(report.failed)
-    done = report.indexed + report.unchanged + report.removed
+    done = report.indexed + report.unchanged + report.removed + report.away.count
     if not done and not report.failed:
         note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
-    return exit_code(done, len(report.failed))
+    return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
 
 
 def show_removal(report: RemovalReport, *, as_json: bool) -> int:
@@ -125,14 +132,48 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
+        "away": info.away,
+        "away_since": _utc(info.away_since),
     }
     if as_json:
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
-    shown = {**facts, "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet", "bytes": f"{info.bytes:,}"}
+    away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
+    del facts["away_since"]
+    shown = {
+        **facts,
+        "away": away or "none",
+        "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
+        "bytes": f"{info.bytes:,}",
+    }
     show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
     show_failures(failures)
     return ALL_DONE
+
+
+def _note_absence(away: Absence) -> None:
+    """Say how many people are kept whose files cannot be seen, since when, and what can be done."""
+    if away.since is None:
+        return
+    newly = f", {away.new} of them newly" if 0 < away.new < away.count else ""
+    wholly = f" (nothing that was indexed below {_listed(away.wholly)} can be seen)" if away.wholly else ""
+    below = "" if away.wholly == away.below else f" below {_listed(away.below)}"
+    prune = " ".join(f"--prune {shlex.quote(str(path))}" for path in away.below[:_LISTED]) or "--prune PATH"
+    note(f"{away.count} away since {local_time(away.since)}{newly}{below}{wholly}: they are kept")
+    note(f"index again when their files can be seen again or, if they are gone for good: passerby index {prune}")
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    more = len(paths) - _LISTED
+    return ", ".join(map(str, paths[:_LISTED])) + (f" and {more} more" if more > 0 else "")
+
+
+def _away_json(away: Absence) -> dict[str, Any]:
+    return {"away": away.count, "newly_away": away.new, "away_since": _utc(away.since)}
+
+
+def _utc(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int:
@@ -187,6 +228,7 @@ def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in of_hit if fit.fits) for of_hit in fits],
         "doubtful": [", ".join(fit.phrase for fit in of_hit if fit.doubtful) for of_hit in fits],
+        "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }
     shown = {name: column for name, column in optional.items() if any(column)}
     rows = [
@@ -203,6 +245,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "probability": hit.probability,
         "path": str(person.media.path),
+        "away": _utc(person.media.away_since),
         "box": box and [box.x, box.y, box.width, box.height],
         "time": person.time,
         "track": person.track,
