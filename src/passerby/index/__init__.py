@@ -1,0 +1,1 @@
+"""Where people's embeddings are kept and searched: one Protocol, several kinds."""

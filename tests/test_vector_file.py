@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from numpy.typing import NDArray
+
+from passerby.index.sqlite.vector_file import HEAD, TAIL, VectorFile, VectorTable
+
+DIM = 8
+
+
+class Truth:
+    """Embeddings in memory, as a database would have them."""
+
+    def __init__(self) -> None:
+        self.epoch = "0" * 32
+        self.newest = 0
+        self.vectors: dict[int, NDArray[np.float32]] = {}
+        self.gone: set[int] = set()
+        self.rng = np.random.default_rng(0)
+
+    def add(self, count: int) -> None:
+        for _ in range(count):
+            self.newest += 1
+            vector = self.rng.standard_normal(DIM)
+            self.vectors[self.newest] = (vector / np.linalg.norm(vector)).astype(np.float32)
+
+    def delete(self, ids: list[int]) -> NDArray[np.int64]:
+        for one in ids:
+            del self.vectors[one]
+        self.gone |= set(ids)
+        return np.array(ids, np.int64)
+
+    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        ids = sorted(one for one in self.vectors if one > newest)
+        for start in range(0, len(ids), 3):
+            chunk = ids[start : start + 3]
+            yield np.array(chunk, np.int64), np.stack([self.vectors[one] for one in chunk])
+
+    def deleted(self) -> NDArray[np.int64]:
+        return np.array(sorted(self.gone), np.int64)
+
+
+def found(table: VectorTable) -> dict[int, bytes]:
+    """Whoever a scan of the table can find, by id."""
+    rows = np.concatenate([np.empty((0, DIM), np.float16), *table.parts])
+    assert len(rows) == len(table) == len(table.ids)
+    assert np.all(np.diff(table.ids) > 0)
+    gone = set(table.gone.tolist())
+    return {int(one): row.tobytes() for n, (one, row) in enumerate(zip(table.ids, rows, strict=True)) if n not in gone}
+
+
+def expected(truth: Truth) -> dict[int, bytes]:
+    return {one: vector.astype(np.float16).tobytes() for one, vector in truth.vectors.items()}
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+class Machine(RuleBasedStateMachine):
+    """A writer, a reader that stays and readers that come, whatever happens to the files between."""
+
+    @initialize(factory=st.just(None))
+    def begin(self, factory: None) -> None:  # noqa: ARG002
+        self.folder = Path(self.tmp.mktemp("vectors"))  # type: ignore[attr-defined]
+        self.truth, self.writer, self.reader = Truth(), VectorFile(self.folder), VectorFile(self.folder)
+        self.deleted: list[bytes] = []
+
+    @rule(count=st.integers(1, 9))
+    def add(self, count: int) -> None:
+        self.truth.add(count)
+
+    @rule(least=st.sampled_from([1, 1, 5, TAIL]))
+    def append(self, least: int) -> None:
+        self.writer.append(self.truth, least)
+
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.truth.vectors) or [0]), unique=True, max_size=4))
+        ids = [one for one in ids if one]
+        self.deleted += [self.truth.vectors[one].astype(np.float16).tobytes() for one in ids]
+        self.writer.wipe(self.truth.epoch, self.truth.delete(ids))
+        content = on_disk(self.folder)
+        assert not any(vector in content for vector in self.deleted)
+
+    @rule()
+    def rewrite(self) -> None:
+        if self.writer.is_mostly_dead(self.truth):
+            self.writer.rewrite(self.truth)
+            self.truth.gone.clear()
+
+    @rule()
+    def begin_anew(self) -> None:
+        self.truth.epoch = f"{int(self.truth.epoch) + 1:032}"
+        self.truth.gone.clear()
+
+    @rule(extra=st.binary(min_size=1, max_size=100))
+    def killed_while_writing(self, extra: bytes) -> None:
+        for path in self.folder.glob("vectors-*"):
+            with path.open("ab") as file:
+                file.write(extra)
+
+    @rule(data=st.data())
+    def damaged(self, data: st.DataObject) -> None:
+        paths = sorted(self.folder.iterdir())
+        if paths:
+            path = data.draw(st.sampled_from(paths))
+            if data.draw(st.booleans()):
+                path.unlink()
+            elif path.name == HEAD:
+                path.write_bytes(path.read_bytes()[:-1])
+        self.reader = VectorFile(self.folder)
+
+    @invariant()
+    def everybody_is_found(self) -> None:
+        if hasattr(self, "truth"):
+            assert found(self.reader.table(self.truth)) == expected(self.truth)
+            assert found(VectorFile(self.folder).table(self.truth)) == expected(self.truth)
+
+
+def test_readers_find_exactly_who_is_there(tmp_path_factory: pytest.TempPathFactory) -> None:
+    class Here(Machine):
+        tmp = tmp_path_factory
+
+    case = Here.TestCase
+    case.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    case().runTest()
+
+
+def test_each_vector_is_written_once(tmp_path: Path) -> None:
+    truth, writer = Truth(), VectorFile(tmp_path)
+    truth.add(50)
+    writer.append(truth)
+    file = next(tmp_path.glob("vectors-*.f16"))
+    before, made = file.read_bytes(), file.stat().st_ino
+    truth.add(1)
+    writer.append(truth)
+    assert file.stat().st_ino == made
+    assert file.read_bytes()[: len(before)] == before
+    assert file.stat().st_size == 51 * DIM * 2
+
+
+def test_a_snapshot_does_not_see_what_came_later(tmp_path: Path) -> None:
+    truth, file = Truth(), VectorFile(tmp_path)
+    truth.add(5)
+    then = Truth()
+    then.newest, then.vectors = truth.newest, dict(truth.vectors)
+    truth.add(5)
+    file.append(truth)
+    assert found(file.table(truth)) == expected(truth)
+    assert found(file.table(then)) == expected(then)
+    assert found(VectorFile(tmp_path).table(then)) == expected(then)
+
+
+def test_no_more_than_the_new_is_read_again(tmp_path: Path) -> None:
+    truth, file = Truth(), VectorFile(tmp_path)
+    truth.add(20)
+    file.append(truth)
+    file.table(truth)
+    asked: list[int] = []
+    read = truth.after
+    truth.after = lambda newest: asked.append(newest) or read(newest)  # type: ignore[method-assign,func-returns-value]
+    truth.add(1)
+    assert len(file.table(truth)) == 21
+    truth.add(1)
+    assert len(file.table(truth)) == 22
+    assert asked == [20, 21]
+
+
+def test_in_a_folder_that_cannot_be_written_it_reads_from_the_source(tmp_path: Path) -> None:
+    truth, file = Truth(), VectorFile(tmp_path / "not-there")
+    truth.add(7)
+    with pytest.raises(OSError):
+        file.append(truth)
+    assert found(file.table(truth)) == expected(truth)
+
+
+def test_nothing_is_left_of_what_is_deleted(tmp_path: Path) -> None:
+    truth, file = Truth(), VectorFile(tmp_path)
+    truth.add(9)
+    file.append(truth)
+    secret = truth.vectors[4].astype(np.float16).tobytes()
+    assert secret in on_disk(tmp_path)
+    file.wipe(truth.epoch, truth.delete([4]))
+    assert secret not in on_disk(tmp_path)
+    unpublished = truth.vectors[5].astype(np.float16).tobytes()
+    with next(tmp_path.glob("*.f16")).open("ab") as end:
+        end.write(unpublished[:0] + secret)
+    file.wipe(truth.epoch, truth.delete([5]))
+    assert secret not in on_disk(tmp_path)
