@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from numpy.typing import NDArray
 
-from passerby.index.sqlite.vector_file import HEAD, TAIL, VectorFile, VectorTable
+from passerby.index.sqlite.vector_file import HEAD, TAIL, VectorFile
+from passerby.index.vectors import VectorTable
 
 DIM = 8
 
@@ -50,10 +51,10 @@ class Truth:
 def found(table: VectorTable) -> dict[int, bytes]:
     """Whoever a scan of the table can find, by id."""
     rows = np.concatenate([np.empty((0, DIM), np.float16), *table.parts])
-    assert len(rows) == len(table) == len(table.ids)
+    rows = rows if table.kept is None else rows[table.kept]
+    assert len(rows) == len(table)
     assert np.all(np.diff(table.ids) > 0)
-    gone = set(table.gone.tolist())
-    return {int(one): row.tobytes() for n, (one, row) in enumerate(zip(table.ids, rows, strict=True)) if n not in gone}
+    return {int(one): row.tobytes() for one, row in zip(table.ids, rows, strict=True)}
 
 
 def expected(truth: Truth) -> dict[int, bytes]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numkong
 import numpy as np
@@ -21,15 +21,15 @@ ROUNDING: Final = 1.2e-3
 """How far a float16 score may be from the exact one: both vectors of length 1 and rounded by at most 2**-11 of each number,
 with room for their length, for numbers below float16's normal range, and for float32 sums in any order."""
 
-_ROWS: Final = 8192
+_ROWS: Final = 4096
 """Rows that are scored at a time: their scores for many questions stay in the processor's cache."""
 _BLOCK: Final = 64
 
 
-def rough_scores(vectors: NDArray[np.float16], directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cosine similarities within ``ROUNDING``: float64 (q, n), of vectors float16 (n, d) and directions float64 (q, d), all of length 1."""
+def rough_scores(vectors: NDArray[np.float16], directions: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Cosine similarities within ``ROUNDING``: float32 (q, n), of vectors float16 (n, d) and directions float64 (q, d), all of length 1."""
     questions = directions.astype(np.float16)
-    scores = np.empty((len(questions), len(vectors)))
+    scores = np.empty((len(questions), len(vectors)), np.float32)
     if len(questions) == 1:
         in_parts(lambda rows: _score_one(vectors[rows], questions, scores[:, rows]), len(vectors))
     elif len(questions):
@@ -38,17 +38,17 @@ def rough_scores(vectors: NDArray[np.float16], directions: NDArray[np.float64]) 
     return scores
 
 
-def _score_one(vectors: NDArray[np.float16], question: NDArray[np.float16], scores: NDArray[np.float64]) -> None:
+def _score_one(vectors: NDArray[np.float16], question: NDArray[np.float16], scores: NDArray[np.float32]) -> None:
     scores[0] = np.asarray(numkong.cdist(vectors, question, "dot")).ravel()
 
 
-def _score_many(vectors: NDArray[np.float16], packed: numkong.PackedMatrix, scores: NDArray[np.float64]) -> None:
+def _score_many(vectors: NDArray[np.float16], packed: numkong.PackedMatrix, scores: NDArray[np.float32]) -> None:
     for start in range(0, len(vectors), _ROWS):
         rows = slice(start, start + _ROWS)
         scores[:, rows] = np.asarray(numkong.dots_packed(vectors[rows], packed)).T
 
 
-def kth_best(scores: NDArray[np.float64], k: int) -> float:
+def kth_best(scores: NDArray[Any], k: int) -> float:
     """The ``k``-th largest of n scores, minus infinity if there are no more than ``k``: a partial sort of few of them.
 
     At least ``k`` scores reach the ``k``-th largest of the maxima of blocks, so only those few that do are partitioned.
@@ -61,7 +61,7 @@ def kth_best(scores: NDArray[np.float64], k: int) -> float:
     return float(np.partition(scores, -k)[-k])
 
 
-def could_be_best(rough: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+def could_be_best(rough: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     """Rows that can be among the ``k`` best, whatever rounding did to their scores (n,)."""
     return np.flatnonzero(rough >= kth_best(rough, k) - 2 * ROUNDING)
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.atomic import replacing
+from passerby.index.vectors import VectorTable
 
 HEAD: Final = "vectors.head"
 _HEADER: Final = struct.Struct("<8s32s32sQQq")
@@ -57,24 +58,6 @@ class Source(Protocol):
     def deleted(self) -> NDArray[np.int64]:
         """Ids that are gone since the files were written anew, int64 (t,), in any order."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VectorTable:
-    """The vectors of an index at one moment, as consecutive parts.
-
-    Args:
-        parts: float16 (n_i, d), each row of length 1 within rounding, or gone; read-only; the first mapped from a file where there is one.
-        ids: int64 (n,), increasing.
-        gone: rows that are not to be found, int64 (g,).
-    """
-
-    parts: tuple[NDArray[np.float16], ...]
-    ids: NDArray[np.int64]
-    gone: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +106,7 @@ class VectorFile:
             self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(self._tail.last, self._mapped.last)))])
             mapped, tail = self._mapped.up_to(source.newest), self._tail.up_to(source.newest)
         ids = np.concatenate([mapped.ids, tail.ids]) if len(tail.ids) else mapped.ids
-        return VectorTable(tuple(rows.vectors for rows in (mapped, tail) if len(rows.ids)), ids, _rows_of(source.deleted(), ids))
+        return VectorTable.of([mapped.vectors, tail.vectors], ids, gone=_rows_of(source.deleted(), ids))
 
     def append(self, source: Source, least: int = 1) -> None:
         """Write what the file lacks behind what it has, if that is ``least`` embeddings or more. Raises ``OSError``."""

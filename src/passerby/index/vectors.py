@@ -1,0 +1,56 @@
+"""The vectors of an index at one moment, as every search scans them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.index.scan import rough_scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorTable:
+    """Embeddings in float16, in consecutive parts: what lies in a file, and what has come since.
+
+    Args:
+        parts: float16 (n_i, d), none empty, each row of length 1 within rounding; read-only.
+        kept: of all rows, those that were not deleted, bool (sum n_i,); ``None`` for all.
+        ids: of the kept rows, int64 (n,), increasing.
+    """
+
+    parts: tuple[NDArray[np.float16], ...]
+    kept: NDArray[np.bool_] | None
+    ids: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[NDArray[np.float16]], ids: NDArray[np.int64], gone: NDArray[np.intp]) -> Self:
+        """Of parts that may be empty, the ids of all their rows, and the numbers of rows that were deleted."""
+        filled = tuple(part for part in parts if len(part))
+        if not len(gone):
+            return cls(filled, None, ids)
+        kept = np.ones(len(ids), np.bool_)
+        kept[gone] = False
+        return cls(filled, kept, ids[kept])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def scores(self, directions: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Cosine similarities within :data:`~passerby.index.scan.ROUNDING`: float32 (q, n), of directions float64 (q, d)."""
+        scored = [rough_scores(part, directions) for part in self.parts]
+        scores = scored[0] if len(scored) == 1 else np.concatenate([np.empty((len(directions), 0), np.float32), *scored], axis=1)
+        return scores if self.kept is None else scores[:, self.kept]
+
+    def spread(self, count: int) -> NDArray[np.float32]:
+        """At most ``count`` vectors, evenly spread over the table: float32 (m, d)."""
+        rows = np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
+        chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)]
+        starts = np.cumsum([0, *map(len, self.parts)])
+        taken = [
+            part[chosen[(chosen >= start) & (chosen < start + len(part))] - start] for start, part in zip(starts, self.parts, strict=False)
+        ]
+        return np.concatenate(taken).astype(np.float32) if taken else np.empty((0, 0), np.float32)
