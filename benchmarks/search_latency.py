@@ -21,7 +21,6 @@ from synthetic import write_index
 from passerby.find.index import Index
 from passerby.find.query import ask
 from passerby.find.search import search
-from passerby.find.vectors import load_vectors
 from passerby.model.encoder import Encoder
 from passerby.resolve import DEFAULT_MODEL, load_model
 
@@ -43,7 +42,7 @@ def numpy_search(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -
 def measure(index: Index, encoder: Encoder, queries: int) -> Row:
     """Percentiles over queries; the rivals take turns, so that they share what else the machine does."""
     with index.snapshot():
-        searched = load_vectors(index).vectors
+        (searched,) = index.vectors().parts
     in_memory = searched.astype(np.float32)
     halves = np.array_split(searched.reshape(-1).view(np.uint64), 2)
 

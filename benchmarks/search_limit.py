@@ -20,7 +20,7 @@ import numpy as np
 from common import Row, options, show
 from numpy.typing import NDArray
 
-from passerby.find.search import in_parts, kth_best, rough_scores
+from passerby.index.scan import in_parts, kth_best, rough_scores
 
 DIM = 512
 K = 10
@@ -68,7 +68,7 @@ def queries(table: Table, count: int) -> Iterator[NDArray[np.float64]]:
 
 def search_float16(table: Table, direction: NDArray[np.float64]) -> NDArray[np.intp]:
     """Rows of the ten best, best first: the scan of `passerby search`, and its ranking of whoever could be among them."""
-    return ranked(table, direction, best(rough_scores(table.exact, direction), KEPT))
+    return ranked(table, direction, best(rough_scores(table.exact, direction[None])[0], KEPT))
 
 
 def search_int8(table: Table, direction: NDArray[np.float64]) -> NDArray[np.intp]:

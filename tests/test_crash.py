@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.find.index import Index
-from passerby.find.vectors import load_vectors
 
 INDEXING = """
 import sys
@@ -61,7 +60,7 @@ def contents(folder: Path) -> tuple[dict[Path, NDArray[np.float32]], set[Path]]:
             for embedding, vector in zip(ids, vectors, strict=True)
             for person in index.persons(int(embedding))
         }
-        assert len(load_vectors(index).ids) == len(held)
+        assert len(index.vectors()) == len(held)
         assert index._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return held, {failure.path for failure in index.failures()}
 

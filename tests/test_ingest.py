@@ -15,7 +15,7 @@ from passerby.find import ingest
 from passerby.find.index import Index
 from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop, remove_paths
 from passerby.find.scan import scan_paths
-from passerby.find.vectors import FILE_NAME
+from passerby.index.sqlite.vector_file import HEAD
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.media import read_media
 from passerby.model.onnx import OnnxEncoder
@@ -276,7 +276,7 @@ def test_crops_are_tall_and_not_huge(width: int, height: int, expected: bool) ->
 
 def test_the_vectors_for_search_are_ready_when_indexing_ends(index: Index, encoder: CountingEncoder, crops: Path) -> None:
     index_paths(index, encoder, [crops])
-    assert (index.folder / FILE_NAME).exists()
+    assert (index.folder / HEAD).exists()
 
 
 def test_removing_deletes_for_good_and_touches_no_file(index: Index, encoder: CountingEncoder, crops: Path) -> None:

@@ -104,7 +104,7 @@ def search(folder: Path, bundle: Path, within: Sequence[str] = ()) -> subprocess
         "-m",
         "passerby.cli",
         "search",
-        "red",
+        "a red jacket",
         "--index",
         folder,
         "--model",

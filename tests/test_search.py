@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from passerby.errors import ImageError, IndexFault, QueryError
 from passerby.find.index import Index
 from passerby.find.query import Query, Term, ask, directions
-from passerby.find.search import ROUNDING, likely, rough_scores, search
+from passerby.find.search import likely, search
+from passerby.index.scan import ROUNDING, rough_scores
 from passerby.model.bundle import read_bundle, write_calibrated
 from passerby.model.calibration import Calibration, Crowd
 from passerby.model.encode import Encoded, encode_images, encode_texts
@@ -80,17 +81,30 @@ def test_the_ranking_is_that_of_a_slow_exact_search(tiny_encoder: OnnxEncoder, g
 @pytest.mark.parametrize("dim", [1, 16, 17, 512])
 def test_rough_scores_keep_their_promise(dim: int) -> None:
     vectors, query = random_vectors(2001, dim), random_vectors(1, dim, seed=1)[0].astype(np.float64)
-    rough = rough_scores(vectors.astype(np.float16), query)
+    (rough,) = rough_scores(vectors.astype(np.float16), query[None])
     assert np.abs(rough - vectors.astype(np.float64) @ query).max() <= ROUNDING
+
+
+@pytest.mark.parametrize("questions", [1, 2, 5, 16, 33])
+@pytest.mark.parametrize("dim", [1, 16, 17, 512])
+def test_many_questions_in_one_pass_keep_it_too(dim: int, questions: int) -> None:
+    """Also where all of a vector lies in few numbers, or in many equal ones: where sums round worst."""
+    generator = np.random.default_rng(dim)
+    spiky = unit(generator.normal(size=(3001, dim)) ** 5 + 1e-9)
+    flat = unit(np.sign(generator.normal(size=(3001, dim))) + 1e-3 * generator.normal(size=(3001, dim)))
+    vectors = np.concatenate([random_vectors(3001, dim), spiky, flat])
+    directions = np.concatenate([random_vectors(questions, dim, seed=2), spiky[:questions], flat[:questions]]).astype(np.float64)
+    rough = rough_scores(vectors.astype(np.float16), directions)
+    assert np.abs(rough - directions @ vectors.astype(np.float64).T).max() <= ROUNDING
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_process_searches_too() -> None:
     vectors, direction = unit(np.random.default_rng(3).normal(size=(100, 16))).astype(np.float16), np.eye(16)[0]
-    before = rough_scores(vectors, direction)
+    before = rough_scores(vectors, direction[None])
     child = os.fork()
     if not child:
-        os._exit(0 if np.array_equal(rough_scores(vectors, direction), before) else 1)
+        os._exit(0 if np.array_equal(rough_scores(vectors, direction[None]), before) else 1)
     deadline = time.monotonic() + 20
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.01)

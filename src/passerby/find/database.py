@@ -47,13 +47,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE media ADD COLUMN away_since INTEGER",
         "DROP INDEX media_by_size",
         "CREATE INDEX media_by_size ON media (size, modified_ns)",
+        # An embedding's id is never given twice, and deleted ones are known until the copy of the vectors holds nothing of them.
+        "INSERT INTO meta VALUES ('epoch', :id), ('newest', (SELECT coalesce(max(id), 0) FROM embeddings))",
+        "CREATE TABLE deleted (embedding INTEGER PRIMARY KEY, wiped INTEGER NOT NULL DEFAULT 0)",
+        """CREATE TRIGGER embedding_given AFTER INSERT ON embeddings
+            BEGIN UPDATE meta SET value = NEW.id WHERE key = 'newest'; END""",
+        """CREATE TRIGGER embedding_deleted AFTER DELETE ON embeddings
+            BEGIN INSERT INTO deleted (embedding) VALUES (OLD.id); END""",
     ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-_AS_IF_MIGRATED = {1: "CREATE TEMP VIEW media AS SELECT *, NULL AS changed_ns, NULL AS device, NULL AS away_since FROM main.media"}
+_AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
+    1: (
+        "CREATE TEMP VIEW media AS SELECT *, NULL AS changed_ns, NULL AS device, NULL AS away_since FROM main.media",
+        """CREATE TEMP VIEW meta AS SELECT * FROM main.meta UNION ALL SELECT 'epoch', value FROM main.meta WHERE key = 'id'
+            UNION ALL SELECT 'newest', coalesce(max(id), 0) FROM embeddings""",
+        "CREATE TEMP TABLE deleted (embedding INTEGER PRIMARY KEY, wiped INTEGER NOT NULL)",
+    )
+}
 """What lets a database of an older version be read where it cannot be written."""
 
 
@@ -209,7 +223,8 @@ def _migrate_if_writable(connection: sqlite3.Connection, version: int) -> None:
         if error.sqlite_errorcode & 0xFF not in _REFUSED:
             raise
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute(_AS_IF_MIGRATED[version])
+        for statement in _AS_IF_MIGRATED[version]:
+            connection.execute(statement)
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

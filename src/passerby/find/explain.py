@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.find.index import Index
-from passerby.find.vectors import load_vectors
 from passerby.inputs import require, wrong
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
@@ -61,13 +60,12 @@ def explain(index: Index, encoder: Encoder, words: str, hits: Sequence[Hit]) -> 
     named = phrases(words)
     with index.snapshot():
         index.require_model(encoder.digest, encoder.name)
-        everybody = load_vectors(index).vectors
+        everybody = index.vectors()
         if not hits or not named or len(everybody) < FEWEST:
             return [()] * len(hits)
         vectors = [index.vector_of(hit.person) for hit in hits]
-        spread = np.linspace(0, len(everybody) - 1, min(SAMPLE, len(everybody))).astype(np.intp)
         looks = phrase_directions(encoder, named)
-        above = shares_below(np.stack(vectors) @ looks.T, everybody[spread].astype(np.float32) @ looks.T)
+        above = shares_below(np.stack(vectors) @ looks.T, everybody.spread(SAMPLE) @ looks.T)
     return [tuple(Fit(phrase.text, float(share)) for phrase, share in zip(named, row, strict=True)) for row in above]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.explain import FEWEST, FITS, phrase_directions
-from passerby.find.search import rough_scores
+from passerby.index.vectors import VectorTable
 from passerby.model.encoder import Encoder
 from passerby.words.filters import Filter
 
@@ -35,8 +35,8 @@ class Sieve:
             phrase_directions(encoder, [one.phrase for one in filters]) * np.where(denied, -1, 1)[:, None].astype(np.float32), denied
         )
 
-    def passes(self, vectors: NDArray[np.float16]) -> NDArray[np.bool_]:
-        """Who passes all filters, bool (n,), of everybody in an index, float16 (n, d).
+    def passes(self, vectors: VectorTable) -> NDArray[np.bool_]:
+        """Who passes all filters, bool (n,), of the n that an index holds.
 
         Raises:
             QueryError: too few to hold anybody against.
@@ -47,8 +47,6 @@ class Sieve:
                 found=str(len(vectors)),
                 do="ask in words alone, or index more",
             )
-        passing = np.ones(len(vectors), np.bool_)
-        for direction, denied in zip(self.directions, self.denied, strict=True):
-            scores = rough_scores(vectors, direction.astype(np.float64))
-            passing &= (scores >= np.quantile(scores, FITS)) != denied
+        scores = vectors.scores(self.directions.astype(np.float64)).astype(np.float64)
+        passing: NDArray[np.bool_] = np.all((scores >= np.quantile(scores, FITS, axis=1, keepdims=True)) != self.denied[:, None], axis=0)
         return passing

@@ -6,18 +6,21 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.find.database import open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.index.sqlite.vector_file import TAIL, VectorFile
+from passerby.index.vectors import VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Box, Failure, Media, ModelDigest, Person
@@ -100,6 +103,8 @@ class Index:
         self.folder = folder.absolute()
         self._connection: sqlite3.Connection | None = connection
         self._thread = get_ident()
+        self._file = VectorFile(self.folder)
+        self._table: tuple[Stamp, VectorTable] | None = None
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -122,7 +127,10 @@ class Index:
             IndexFault: there is none, or it is damaged, or of a newer version.
         """
         path = as_path(folder, "an index's folder, a str or a Path")
-        return cls(path, open_for_reading(path))
+        index = cls(path, open_for_reading(path))
+        with suppress(IndexFault):
+            index.settle(TAIL)
+        return index
 
     @classmethod
     def create(cls, folder: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> Self:
@@ -160,15 +168,9 @@ class Index:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction, all or nothing: what it holds is on the disk when it ends. Keep it short: one writes at a time."""
-        with plain_faults(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-                self._db.execute("COMMIT")
-            except BaseException:
-                roll_back(self._db)
-                raise
+        with self._locked():
+            yield
+            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -214,6 +216,8 @@ class Index:
                     self._db.execute("DELETE FROM media")
                     self._db.execute("DELETE FROM failures")
                     self._db.execute("DELETE FROM meta WHERE key = 'model'")
+                    self._db.execute("DELETE FROM deleted")
+                    self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
                 model = json.dumps([encoder.name, encoder.digest, encoder.dim])
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
         self.require_model(encoder.digest, encoder.name)
@@ -227,7 +231,8 @@ class Index:
             vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
         """
         self._db.execute(
-            "INSERT OR IGNORE INTO embeddings (digest, region, vector) VALUES (?, ?, ?)",
+            """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
+            VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
             (media.digest, WHOLE_PICTURE, np.ascontiguousarray(vector, "<f4").tobytes()),
         )
         self.link(media)
@@ -289,12 +294,34 @@ class Index:
         self._db.execute("DELETE FROM failures WHERE path = ?", key)
         return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
 
-    def purge(self) -> None:
-        """After a deletion, outside of `writing`: leave nothing of it in SQLite's log.
+    def settle(self, least: int = 1) -> None:
+        """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
+
+        Where there is no room for it, searches read the database instead.
+
+        Args:
+            least: added embeddings below which nothing is done.
 
         Raises:
-            IndexFault: another process holds on to the log.
+            IndexFault: deleted vectors cannot be overwritten.
         """
+        deleted = self._one("SELECT 1 FROM deleted WHERE NOT wiped LIMIT 1")
+        if self._file.lacks(_Embeddings(self._db)) < least and (least > 1 or not deleted):
+            return
+        self._wipe()
+        with suppress(OSError):
+            more = True
+            while more:
+                with self._locked():
+                    more = self._file.append(_Embeddings(self._db))
+
+    def purge(self) -> None:
+        """After a deletion, outside of `writing`: leave nothing of it in any file.
+
+        Raises:
+            IndexFault: another process holds on to the log, or deleted vectors cannot be overwritten.
+        """
+        self._wipe()
         with plain_faults(self.folder):
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
@@ -303,6 +330,36 @@ class Index:
                 found="one that still reads deleted data",
                 do="run the same command again later",
             )
+
+    def _wipe(self) -> None:
+        """Overwrite in the copy of the vectors what was deleted since the last time."""
+        with self._locked():
+            source = _Embeddings(self._db)
+            ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
+            try:
+                self._file.wipe(source.epoch, np.array(ids, np.int64))
+                self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
+                if self._file.is_mostly_dead(source):
+                    self._file.drop()
+                    self._db.execute("DELETE FROM deleted")
+            except OSError as error:
+                raise IndexFault(
+                    expected=f"vectors at {self.folder} that can be overwritten",
+                    found=(error.strerror or str(error)).lower(),
+                    do="free some room, or give yourself write permission, and run the same command again",
+                ) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """A transaction that nobody else writes beside, for work on the files that belong to the database."""
+        with plain_faults(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                roll_back(self._db)
+                raise
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
@@ -355,11 +412,17 @@ class Index:
     def stamp(self) -> Stamp:
         return Stamp(str(self._meta("id")), int(str(self._meta("generation"))))
 
-    def iter_embeddings(self, chunk: int = 1024) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def iter_embeddings(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
-        cursor = self._db.execute("SELECT id, vector FROM embeddings ORDER BY id")
-        while rows := cursor.fetchmany(chunk):
-            yield _ids_and_vectors(rows)
+        return _Embeddings(self._db).after(0)
+
+    def vectors(self) -> VectorTable:
+        """The vectors of everybody, to be scanned; call it inside of a snapshot."""
+        stamp = self.stamp()
+        if self._table is None or self._table[0] != stamp:
+            with plain_faults(self.folder):
+                self._table = stamp, self._file.table(_Embeddings(self._db))
+        return self._table[1]
 
     def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
@@ -431,6 +494,23 @@ class Index:
 def as_index(value: object) -> Index:
     """The value, if it is an index. Raises ``InputError``."""
     return require(value, Index, "an open index", "open it: Index.open(folder)")
+
+
+class _Embeddings:
+    """The embeddings of a database, as the copy of its vectors is made of them, all of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest')"))
+        self.epoch, self.newest = str(facts["epoch"]), int(facts["newest"])
+
+    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        cursor = self._db.execute("SELECT id, vector FROM embeddings WHERE id > ? ORDER BY id", (newest,))
+        while rows := cursor.fetchmany(1024):
+            yield _ids_and_vectors(rows)
+
+    def deleted(self) -> NDArray[np.int64]:
+        return np.array([row[0] for row in self._db.execute("SELECT embedding FROM deleted")], np.int64)
 
 
 def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from passerby.errors import ImageError
 from passerby.find.index import Index, Standing, as_index
 from passerby.find.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
-from passerby.find.vectors import drop_vectors, load_vectors
+from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.encoder import Encoder, as_encoder
@@ -128,8 +128,7 @@ def index_paths(
     away = _keep_unseen(index, scan, unreadable, now)
     missing = [_missing(path, away) for path in scan.missing]
     _miss(index, [path for paths in gone.values() for path in paths], now)
-    with index.snapshot():
-        load_vectors(index)
+    index.settle()
     return IndexReport(
         indexed=recognised + encoded,
         recognised=recognised,
@@ -164,7 +163,7 @@ def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
     index = as_index(index)
     known, failed = _named(index, as_paths(paths))
     removed = _forget(index, known)
-    _leave_no_trace(index)
+    index.purge()
     return RemovalReport(removed, tuple(failed))
 
 
@@ -190,7 +189,7 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
                 Failure(path, f"expected a file that is gone, found: {cause}; it is kept, passerby remove deletes it all the same")
             )
     removed = _forget(index, gone)
-    _leave_no_trace(index)
+    index.purge()
     return IndexReport(0, 0, there, removed, tuple(failed), 0, 0)
 
 
@@ -325,6 +324,7 @@ def _encode(
                 else:
                     index.fail(file.path, file.size, file.changed_ns, outcome.reason)
         done += len(batch)
+        index.settle(TAIL)
         report_progress(done)
     return len(files) - len(failed), not_crops, failed, unreadable, notes
 
@@ -394,11 +394,6 @@ def _forget(index: Index, paths: Sequence[Path]) -> int:
         with index.writing():
             removed += sum(map(index.forget, batch))
     return removed
-
-
-def _leave_no_trace(index: Index) -> None:
-    drop_vectors(index.folder)
-    index.purge()
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -50,7 +50,6 @@ class VectorTable:
         rows = np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
         chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)]
         starts = np.cumsum([0, *map(len, self.parts)])
-        taken = [
-            part[chosen[(chosen >= start) & (chosen < start + len(part))] - start] for start, part in zip(starts, self.parts, strict=False)
-        ]
+        by_part = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
+        taken = [part[of_part - start] for part, of_part, start in zip(self.parts, by_part, starts, strict=False)]
         return np.concatenate(taken).astype(np.float32) if taken else np.empty((0, 0), np.float32)

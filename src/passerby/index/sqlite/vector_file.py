@@ -2,8 +2,8 @@
 
 Three files in the index's folder: ``vectors.head`` says which two others hold how many rows; one has the vectors, the other their ids. Rows
 are written behind those that the head speaks of, synced, and only then does a new head take the old one's place; so each vector is written
-once, and a kill at any moment leaves what the old head says. A deleted row is overwritten with zeros. When many are, the rest is written to
-new files.
+once, and a kill at any moment leaves what the old head says. A deleted row is overwritten with zeros; when many are, the rest is written
+anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, starmap
+from itertools import islice, starmap
 from pathlib import Path
 from threading import Lock
 from typing import IO, Final, Protocol
@@ -56,7 +56,7 @@ class Source(Protocol):
         ...
 
     def deleted(self) -> NDArray[np.int64]:
-        """Ids that are gone since the files were written anew, int64 (t,), in any order."""
+        """Ids that are gone since the file was begun, int64 (t,), in any order."""
         ...
 
 
@@ -108,17 +108,27 @@ class VectorFile:
         ids = np.concatenate([mapped.ids, tail.ids]) if len(tail.ids) else mapped.ids
         return VectorTable.of([mapped.vectors, tail.vectors], ids, gone=_rows_of(source.deleted(), ids))
 
-    def append(self, source: Source, least: int = 1) -> None:
-        """Write what the file lacks behind what it has, if that is ``least`` embeddings or more. Raises ``OSError``."""
+    def lacks(self, source: Source) -> int:
+        """How many ids were given since the last embedding it has."""
         head = _read_head(self._folder, source.epoch)
-        published = head.newest if head else 0
-        if source.newest - published < least:
-            return
-        chunks = source.after(published)
+        return source.newest - (head.newest if head else 0)
+
+    def append(self, source: Source, most: int = 64) -> bool:
+        """Write what it lacks behind what it has, at most so many chunks of the source. Raises ``OSError``.
+
+        Returns:
+            whether there may be more.
+        """
+        head = _read_head(self._folder, source.epoch)
         if head is None or not _is_whole(head, self._folder):
-            self._replace(source)
-        elif (first := next(chunks, None)) is not None:
-            self._publish(_write(head, self._folder, chain([first], chunks)))
+            self.drop()
+            head = None
+        chunks = list(islice(source.after(head.newest if head else 0), most))
+        if chunks:
+            head = _write(head or _Head(source.epoch, uuid4().hex, 0, chunks[0][1].shape[1], 0), self._folder, chunks)
+            with replacing(self._folder / HEAD) as file:
+                file.write(head.pack())
+        return len(chunks) == most
 
     def wipe(self, epoch: str, ids: NDArray[np.int64]) -> None:
         """Overwrite these embeddings, and whatever was written and never published, so that no byte of them is left. Raises ``OSError``."""
@@ -137,18 +147,14 @@ class VectorFile:
             _sync(names)
 
     def is_mostly_dead(self, source: Source) -> bool:
-        """Whether so many of its rows are deleted that :meth:`rewrite` pays."""
+        """Whether so many of its rows are deleted that writing the others anew pays: drop it then, and forget which were deleted."""
         head = _read_head(self._folder, source.epoch)
         return head is not None and len(source.deleted()) > DEAD * head.count
-
-    def rewrite(self, source: Source) -> None:
-        """Write everything to new files; the source may then forget which ids were deleted. Raises ``OSError``."""
-        self._replace(source)
 
     def drop(self) -> None:
         """Delete the files, half-written ones too, and those of earlier versions. Raises ``OSError``."""
         for pattern in (f"{HEAD}*", "vectors-*", "vectors.f16*"):
-            for path in self._folder.glob(pattern):
+            for path in filter(Path.is_file, self._folder.glob(pattern)):
                 path.unlink(missing_ok=True)
 
     def _follow(self, epoch: str) -> None:
@@ -163,19 +169,6 @@ class VectorFile:
             self._mapped, self._head = _NOTHING, None
         grown = before and self._head and before.name == self._head.name and before.count <= self._head.count
         self._tail = self._tail.beyond(self._mapped.last) if grown else _NOTHING
-
-    def _replace(self, source: Source) -> None:
-        """New files with all the source has, in place of any others."""
-        chunks = source.after(0)
-        first = next(chunks, None)
-        self.drop()
-        if first is not None:
-            head = _Head(source.epoch, uuid4().hex, 0, first[1].shape[1], 0)
-            self._publish(_write(head, self._folder, chain([first], chunks)))
-
-    def _publish(self, head: _Head) -> None:
-        with replacing(self._folder / HEAD) as file:
-            file.write(head.pack())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +210,8 @@ def _rows_of(ids: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int
     rows = np.searchsorted(among, ids)
     found = rows < len(among)
     rows, ids = rows[found], ids[found]
-    return rows[among[rows] == ids]
+    same: NDArray[np.intp] = rows[among[rows] == ids]
+    return same
 
 
 def _map(head: _Head, folder: Path) -> _Rows:
