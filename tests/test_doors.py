@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -429,7 +428,9 @@ ARGUMENTS: Mapping[str, object] = {
     "reason": "broken",
     "digest": "0",
     "name": "tiny",
-    "chunk": 1,
+    "least": 1,
+    "since": 1,
+    "device": 1,
     "ids": [1],
     "embedding": 1,
 }
@@ -456,14 +457,6 @@ def test_a_closed_index(world: World, name: str) -> None:
     index.close()
     with pytest.raises(IndexFault, match=r"expected an open index at .+, found a closed one; open it again"):
         use(index, name)
-
-
-@pytest.mark.parametrize("name", [*USES, "close"])
-def test_an_index_of_another_thread(world: World, name: str) -> None:
-    with closing(Index.open(world.index.folder)) as index, ThreadPoolExecutor(1) as pool:
-        with pytest.raises(IndexFault, match=r"found another thread; open it in each thread"):
-            pool.submit(use, index, name).result()
-        assert index.info().people == 4
 
 
 def test_doors_say_so_too(world: World) -> None:

@@ -17,6 +17,7 @@ from passerby.find.filter import Sieve
 from passerby.find.index import Index
 from passerby.find.query import ask
 from passerby.find.search import search
+from passerby.index.vectors import VectorTable
 from passerby.model.onnx import OnnxEncoder
 from passerby.words.filters import described, read_filters
 from passerby.words.lexicon import Part
@@ -99,7 +100,7 @@ def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: Onn
 def test_a_small_index_is_refused(tiny_encoder: OnnxEncoder) -> None:
     sieve = Sieve.of(tiny_encoder, read_filters({}, ["hat"]))
     with pytest.raises(QueryError, match=f"at least {FEWEST} people"):
-        sieve.passes(random_vectors(FEWEST - 1).astype(np.float16))
+        sieve.passes(VectorTable.of([random_vectors(FEWEST - 1).astype(np.float16)], np.arange(FEWEST - 1), np.empty(0, np.intp)))
 
 
 class TestCommand:

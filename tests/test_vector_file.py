@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from numpy.typing import NDArray
 
-from passerby.index.sqlite.vector_file import HEAD, TAIL, VectorFile
+from passerby.index.sqlite.vector_file import HEAD, VectorFile
 from passerby.index.vectors import VectorTable
 
 DIM = 8
@@ -78,9 +78,9 @@ class Machine(RuleBasedStateMachine):
     def add(self, count: int) -> None:
         self.truth.add(count)
 
-    @rule(least=st.sampled_from([1, 1, 5, TAIL]))
-    def append(self, least: int) -> None:
-        self.writer.append(self.truth, least)
+    @rule(most=st.sampled_from([1, 2, 64]))
+    def append(self, most: int) -> None:
+        self.writer.append(self.truth, most)
 
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
@@ -92,9 +92,9 @@ class Machine(RuleBasedStateMachine):
         assert not any(vector in content for vector in self.deleted)
 
     @rule()
-    def rewrite(self) -> None:
+    def begin_the_file_anew(self) -> None:
         if self.writer.is_mostly_dead(self.truth):
-            self.writer.rewrite(self.truth)
+            self.writer.drop()
             self.truth.gone.clear()
 
     @rule()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from threading import Lock, Thread, current_thread
 from uuid import uuid4
 
 from passerby.errors import IndexFault
@@ -90,7 +91,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         connection = _connect(folder, "mode=rw")
         with _closed_on_error(connection):
             _require_ours(connection, folder)
-            connection.execute("PRAGMA page_size = 16384")
+            connection.execute("PRAGMA page_size = 4096")
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection)
     return connection
@@ -128,6 +129,36 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     return open_for_writing(folder)
 
 
+class Connections:
+    """The connections to an index, one for each thread that uses it; those of threads that have ended are closed when others come."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._open: dict[Thread, sqlite3.Connection] | None = {current_thread(): connection}
+
+    def of_this_thread(self) -> sqlite3.Connection:
+        """Raises ``IndexFault`` once they are closed."""
+        thread, known = current_thread(), self._open
+        if known is not None and thread in known:
+            return known[thread]
+        connection = open_for_reading(self._folder)
+        with self._lock:
+            if self._open is None:
+                connection.close()
+                raise IndexFault(expected=f"an open index at {self._folder}", found="a closed one", do="open it again: Index.open(folder)")
+            for ended in [thread for thread in self._open if not thread.is_alive()]:
+                self._open.pop(ended).close()
+            self._open[thread] = connection
+        return connection
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in (self._open or {}).values():
+                connection.close()
+            self._open = None
+
+
 @contextmanager
 def plain_faults(folder: Path) -> Iterator[None]:
     """Turn what SQLite says about the index in ``folder`` into an `IndexFault`; programming errors pass."""
@@ -156,7 +187,7 @@ def schema_version(connection: sqlite3.Connection) -> int:
 
 def _connect(folder: Path, options: str) -> sqlite3.Connection:
     uri = f"{(folder / FILE_NAME).absolute().as_uri()}?{options}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     return connection

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.find.database import open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.find.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import VectorTable
 from passerby.inputs import AnyPath, as_path, require
@@ -97,26 +96,16 @@ class IndexInfo:
 
 
 class Index:
-    """An open index folder; close it, or use it in a ``with``. For one thread; any number of processes may share the folder."""
+    """An open index folder; close it, or use it in a ``with``.
+
+    Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
+    """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder = folder.absolute()
-        self._connection: sqlite3.Connection | None = connection
-        self._thread = get_ident()
+        self._connections = Connections(self.folder, connection)
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise IndexFault(expected=f"an open index at {self.folder}", found="a closed one", do="open it again: Index.open(folder)")
-        if self._thread != get_ident():
-            raise IndexFault(
-                expected=f"the index at {self.folder} to be used by the thread that opened it",
-                found="another thread",
-                do="open it in each thread: Index.open(folder)",
-            )
-        return self._connection
 
     @classmethod
     def open(cls, folder: AnyPath) -> Self:
@@ -160,10 +149,12 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Once is enough, and again does no harm."""
-        if self._connection is not None:
-            self._db.close()
-            self._connection = None
+        """End it for every thread."""
+        self._connections.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._connections.of_this_thread()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
