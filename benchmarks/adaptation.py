@@ -166,7 +166,7 @@ def measure_once(way: Way, rows: Path, arguments: argparse.Namespace) -> None:
 
 def measure(way: Way, data: Path, source: str, work: Path, steps: int | None) -> dict[str, Any]:
     """Adapt, then ask; in a process that does nothing else."""
-    from passerby.measure.footprint import peak_bytes
+    from passerby.benchmark.footprint import peak_bytes
 
     learned = [] if way.learns == FROZEN else drawn(data, source, way.captions, way.seed)
     with emptied(work / "row") as folder:
@@ -279,7 +279,7 @@ def asked(way: Way, data: Path, source: str, learned: set[str]) -> Iterator[tupl
 
 def answers(encoder: Encoder, records: Sequence[Record]) -> dict[str, list[Any]]:
     """Of each caption: whom it describes, whether the first picture is of them, and the average precision."""
-    from passerby.measure.evaluate import evaluate
+    from passerby.measure.evaluation import evaluate
 
     found = evaluate(encoder, Dataset("asked", tuple(records)))
     hit, precision = found.per_query.hits_within(1), found.per_query.average_precision

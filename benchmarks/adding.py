@@ -14,9 +14,9 @@ import numpy as np
 from common import Row, options, show
 from synthetic import write_index
 
-from passerby.find.index import Index
 from passerby.find.query import Query, Term
 from passerby.find.search import search
+from passerby.index.sqlite.index import Index
 from passerby.model.encoder import Encoder
 from passerby.resolve import DEFAULT_MODEL, load_model
 from passerby.types import Media

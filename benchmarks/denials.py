@@ -20,7 +20,7 @@ from common import Row, options, show
 from numpy.typing import NDArray
 
 from passerby.data.datasets import load_dataset
-from passerby.data.drawn import captions, draw, sample_person
+from passerby.data.synthetic import captions, draw, sample_person
 from passerby.find.query import directions
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder

@@ -13,10 +13,11 @@ from common import options, show
 from numpy.typing import NDArray
 from synthetic import write_pictures
 
-from passerby.find.index import Index
 from passerby.find.ingest import BATCH, index_paths
+from passerby.index.sqlite.index import Index
+from passerby.media.photo import read_image
 from passerby.model.encoder import Encoder
-from passerby.model.preprocess import preprocess, read_image
+from passerby.model.preprocess import preprocess
 from passerby.resolve import DEFAULT_MODEL, load_model
 
 

@@ -18,9 +18,9 @@ from common import Row, options, show
 from numpy.typing import NDArray
 from synthetic import write_index
 
-from passerby.find.index import Index
 from passerby.find.query import ask
 from passerby.find.search import search
+from passerby.index.sqlite.index import Index
 from passerby.model.encoder import Encoder
 from passerby.resolve import DEFAULT_MODEL, load_model
 

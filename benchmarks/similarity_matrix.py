@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
-from passerby.data.drawn import demo_people, write_gallery
+from passerby.data.synthetic import demo_people, write_gallery
 from passerby.measure.split import embed_split
 from passerby.resolve import DEFAULT_MODEL, load_model
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from passerby.find.index import Index
+from passerby.index.sqlite.index import Index
 from passerby.resolve import DEFAULT_MODEL, load_model
 from passerby.types import Media
 

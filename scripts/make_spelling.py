@@ -21,7 +21,7 @@ import passerby.words
 from passerby.data.datasets import load_dataset
 from passerby.types import Origin, Split
 from passerby.words.lexicon import lexicon
-from passerby.words.slips import SHORTEST, WORD
+from passerby.words.spelling import SHORTEST, WORD
 
 OFTEN = 20
 HEADER = """\

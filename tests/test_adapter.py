@@ -19,8 +19,8 @@ from transformers import CLIPModel, CLIPTokenizer
 from typer.testing import CliRunner
 
 from passerby import resolve
-from passerby.cli import app
-from passerby.deploy.export import export_base
+from passerby.cli.app import app
+from passerby.convert.export import export_base
 from passerby.errors import ModelError
 from passerby.find.query import ask
 from passerby.learn.adapter import MAX_DIFFERENCE, adapter_weights, attach, merge, write_adapter
@@ -29,7 +29,7 @@ from passerby.learn.base import Base
 from passerby.learn.from_bundle import load_base
 from passerby.learn.lora import adapt
 from passerby.learn.saved import load_saved
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.selftest import TEXTS

@@ -21,10 +21,10 @@ from small_clip import settle, small_clip, tokenizer_json
 from torch import Tensor
 from torch.nn import functional as F
 
-from passerby.data.drawn import sample_person
-from passerby.data.drawn.picture import draw
+from passerby.data.synthetic import sample_person
+from passerby.data.synthetic.picture import draw
+from passerby.draw.heatmap import Relevance, Word, draw_relevance, draw_to
 from passerby.errors import QueryError
-from passerby.find.relevance import Relevance, Word, draw_relevance, draw_to
 from passerby.learn.attention import OF_CLIP, OF_COMPACT, look, parts_of_clip, parts_of_compact, propagated, shares
 from passerby.learn.base import Size
 from passerby.learn.clip import Clip, load_clip
@@ -219,7 +219,7 @@ class TestDrawing:
 
 def test_the_command_draws_and_prints_one_document(folder: Path, person: Image.Image, tmp_path: Path) -> None:
     person.save(tmp_path / "somebody.png")
-    command = [sys.executable, "-m", "passerby.cli", "attention", "somebody.png", TEXT, "--model", str(folder), "--json"]
+    command = [sys.executable, "-m", "passerby", "attention", "somebody.png", TEXT, "--model", str(folder), "--json"]
     done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True)
     document = json.loads(done.stdout)
     assert {"similarity", "words", "places", "method", "model", "out"} <= document.keys()

@@ -26,7 +26,8 @@ from passerby.learn import batches
 from passerby.learn.batches import SIDED, Batch, Sentence, Sentences, draw_batch, pad, store_pictures, tokenise
 from passerby.learn.config import Pixels, Words
 from passerby.learn.vary import Pictures, Variation, coarsened, draw_variation, show, vary
-from passerby.model.preprocess import Preprocessing, normalise, read_image, resize
+from passerby.media.photo import read_image
+from passerby.model.preprocess import Preprocessing, normalise, resize
 from passerby.types import Caption, Origin, Record, Split
 
 PREPROCESSING = Preprocessing(64, 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

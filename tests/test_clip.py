@@ -18,7 +18,7 @@ from clip_folder import DIM, MAX_TOKENS, MEAN, SIDE, STD, clip_model, clip_token
 from small_clip import drawn_dataset
 from transformers import CLIPModel
 
-from passerby.deploy.export import export_base
+from passerby.convert.export import export_base
 from passerby.errors import ConfigError, ModelError
 from passerby.find.query import ask
 from passerby.learn.base import CARD, Size
@@ -317,7 +317,7 @@ def test_evaluate_asks_a_clip_with_a_prompt(folder: Path, tmp_path: Path) -> Non
         "a photo of a person wearing {}",
         "--json",
     ]
-    command = (sys.executable, "-m", "passerby.cli", "evaluate", "--model", folder, *options)
+    command = (sys.executable, "-m", "passerby", "evaluate", "--model", folder, *options)
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from passerby.find.index import Index
 from passerby.find.ingest import index_paths
+from passerby.index.sqlite.index import Index
 from passerby.model.onnx import OnnxEncoder
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +99,7 @@ def test_a_start_loads_no_package_but_these(tiny_bundle: Path, tiny_encoder: Onn
 
 def packages_loaded(*arguments: str) -> set[str]:
     """Distributions of whose modules a command imports any."""
-    command = [sys.executable, "-X", "importtime", "-m", "passerby.cli", *arguments]
+    command = [sys.executable, "-X", "importtime", "-m", "passerby", *arguments]
     traced = subprocess.run(command, capture_output=True, text=True, check=True)
     modules = {line.rsplit("|", 1)[-1].strip().partition(".")[0] for line in traced.stderr.splitlines() if line.startswith("import time:")}
     homes = packages_distributions()

@@ -27,8 +27,9 @@ from passerby.learn.losses import affinity, distance
 from passerby.learn.student import train_tokenizer, waves
 from passerby.learn.teacher import ask_teacher
 from passerby.learn.torch_encoder import load_tokenizer
+from passerby.media.photo import read_image
 from passerby.model.onnx import OnnxEncoder
-from passerby.model.preprocess import preprocess, read_image
+from passerby.model.preprocess import preprocess
 from passerby.types import Split
 
 SMALL = Student(side=32, patch=8, pieces=600, max_tokens=40, image=Tower(64, 2), text=Tower(64, 2))

@@ -25,10 +25,10 @@ from PIL import Image
 import passerby
 from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, QueryError
 from passerby.find.explain import Fit
-from passerby.find.index import Index
 from passerby.find.query import Query, Term
+from passerby.index.sqlite.index import Index
+from passerby.media.photo import read_image
 from passerby.model.onnx import OnnxEncoder
-from passerby.model.preprocess import read_image
 from passerby.types import Box, Caption, Dataset, Failure, Hit, Person, Problem, Record, Split
 
 HIT = Hit(1, 0.5, Person(media("/a.jpg", "a"), Box(1, 2, 3, 4), 0.5, 7), 0.25)

@@ -28,7 +28,7 @@ from passerby.learn.checkpoint import CHECKPOINT
 from passerby.learn.config import Losses
 from passerby.learn.finetune import BEST, finetune
 from passerby.learn.resized import pictures_of
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.resolve import load_base
 from passerby.types import Split
 
@@ -294,7 +294,7 @@ def test_the_command_line_killed_and_asked_again(folder: Path, tmp_path: Path) -
         "--targets",
         "q",
     ]
-    command = [sys.executable, "-m", "passerby.cli", "finetune", *map(str, options), "--steps", "12", "--out"]
+    command = [sys.executable, "-m", "passerby", "finetune", *map(str, options), "--steps", "12", "--out"]
     child = subprocess.Popen([*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, env=os.environ)
     deadline = time.monotonic() + 300
     while not (tmp_path / "killed.run" / CHECKPOINT).exists():

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
-LEARNING = Path(__file__).with_name("learning.py")
-PASSERBY = (sys.executable, "-m", "passerby.cli")
+LEARNING = Path(__file__).parent / "support" / "learning.py"
+PASSERBY = (sys.executable, "-m", "passerby")
 
 STRACE = ("strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--trace=socket,connect,?open,openat,?openat2,?creat")
 REACHES_OUT = re.compile(r'\b(?:socket|connect)\(.*|.*"/etc/(?:hosts|resolv\.conf)".*')
@@ -67,7 +67,7 @@ class Watched:
 
     def _suspicious(self, calls: list[str]) -> list[str]:
         written = ((call, match[1]) for call in calls if (match := OPENS_TO_WRITE.search(call)))
-        elsewhere = [call for call, path in written if not path.startswith(("/dev/", f"{self.folder}/"))]
+        elsewhere = [call for call, path in written if not f"{path}/".startswith(("/dev/", f"{self.folder}/"))]
         return [*filter(REACHES_OUT.search, calls), *elsewhere]
 
     def files(self) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from passerby.cli import app
+from passerby.cli.app import app
 from passerby.errors import ConfigError
 from passerby.learn.resized import delete_pictures, end_of_run, pictures_of
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from graphs import run, without_activation_pairs
 
-from passerby.data.drawn import DEMO_QUESTIONS, demo_people, draw
+from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, draw
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, read_bundle

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import CLIPModel, CLIPTokenizer
 
-from passerby.data.drawn import DEMO_QUESTIONS, demo_people, draw
+from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, draw
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_base, load_model
 

@@ -32,7 +32,7 @@ from passerby.learn.start import preprocessing_of, starting_model, tokenizer_jso
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.trainer import begin, finish, set_rates, stage_spans, take_step, train
 from passerby.learn.vary import Pictures, draw_variation
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.model.preprocess import Preprocessing
 
 STEPS = 26
@@ -54,7 +54,7 @@ def undisturbed(folder: Path) -> Path:
 
 
 def start(folder: Path, out: str) -> subprocess.Popen[bytes]:
-    script = Path(__file__).with_name("train_small.py")
+    script = Path(__file__).parent / "support" / "train_small.py"
     return subprocess.Popen([sys.executable, str(script), str(folder), out], stdout=subprocess.DEVNULL)
 
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from passerby.data.datasets import load_dataset
     from passerby.errors import PasserbyError
     from passerby.find.embed import Embeddings, embed
-    from passerby.find.index import Index, IndexedModel, IndexInfo
     from passerby.find.ingest import IndexReport, RemovalReport, index_paths, remove_paths
     from passerby.find.query import Query, ask
     from passerby.find.search import search
-    from passerby.measure.evaluate import Evaluation, evaluate
+    from passerby.index.sqlite.index import Index, IndexedModel, IndexInfo
+    from passerby.measure.evaluation import Evaluation, evaluate
     from passerby.model.encoder import Encoder
     from passerby.resolve import load_model
     from passerby.types import Box, Caption, Dataset, Failure, Hit, Media, Person, Problem, Record, Split
     from passerby.words.description import Item, PersonDescription
-    from passerby.words.reader import parse
+    from passerby.words.parser import parse
 
     __version__: str
 
@@ -68,13 +68,13 @@ _HOMES = {
     "Dataset": "passerby.types",
     "Embeddings": "passerby.find.embed",
     "Encoder": "passerby.model.encoder",
-    "Evaluation": "passerby.measure.evaluate",
+    "Evaluation": "passerby.measure.evaluation",
     "Failure": "passerby.types",
     "Hit": "passerby.types",
-    "Index": "passerby.find.index",
-    "IndexInfo": "passerby.find.index",
+    "Index": "passerby.index.sqlite.index",
+    "IndexInfo": "passerby.index.sqlite.index",
     "IndexReport": "passerby.find.ingest",
-    "IndexedModel": "passerby.find.index",
+    "IndexedModel": "passerby.index.sqlite.index",
     "Item": "passerby.words.description",
     "Media": "passerby.types",
     "PasserbyError": "passerby.errors",
@@ -87,11 +87,11 @@ _HOMES = {
     "Split": "passerby.types",
     "ask": "passerby.find.query",
     "embed": "passerby.find.embed",
-    "evaluate": "passerby.measure.evaluate",
+    "evaluate": "passerby.measure.evaluation",
     "index_paths": "passerby.find.ingest",
     "load_dataset": "passerby.data.datasets",
     "load_model": "passerby.resolve",
-    "parse": "passerby.words.reader",
+    "parse": "passerby.words.parser",
     "remove_paths": "passerby.find.ingest",
     "search": "passerby.find.search",
 }

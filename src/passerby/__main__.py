@@ -1,6 +1,6 @@
 """``python -m passerby``: the command line."""
 
-from passerby.cli import main
+from passerby.cli.app import main
 
 if __name__ == "__main__":
     main()

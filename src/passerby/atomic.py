@@ -72,6 +72,8 @@ def _require_writable(folder: Path, path: Path, option: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             return
     except FileNotFoundError:
+        if not folder.name:  # the current folder itself is lost, which the command line says of all commands alike
+            raise
         found = f"no folder {folder}"
     except NotADirectoryError:
         found = f"{folder}, which is no folder"

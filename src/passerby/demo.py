@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from passerby.data.drawn import DEMO_QUESTIONS, demo_people, write_gallery
-from passerby.find.index import Index
+from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, write_gallery
+from passerby.draw.sheet import write_sheet
 from passerby.find.ingest import IndexReport, index_paths
 from passerby.find.query import Query, ask
 from passerby.find.search import search
-from passerby.find.sheet import write_sheet
+from passerby.index.sqlite.index import Index
 from passerby.model.encoder import Encoder
 from passerby.types import Hit
 

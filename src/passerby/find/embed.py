@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from passerby.atomic import replacing
 from passerby.errors import InputError, QueryError
-from passerby.find.scan import scan_paths
 from passerby.inputs import AnyPaths, as_function, as_paths, as_texts, require
+from passerby.media.scan import scan_paths
 from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS

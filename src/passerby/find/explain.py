@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.find.index import Index
+from passerby.index.sqlite.index import Index
 from passerby.inputs import require, wrong
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from passerby.errors import ImageError
-from passerby.find.index import Index, Standing, as_index
-from passerby.find.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
+from passerby.index.sqlite.index import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
+from passerby.media.files import read_media
+from passerby.media.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.model.media import read_media
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.inputs import as_text, require, wrong
+from passerby.media.picture import AnyPicture, as_picture
 from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder
-from passerby.model.picture import AnyPicture, as_picture
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
 from passerby.words.plain import plain

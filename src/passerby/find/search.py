@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
-from passerby.find.index import Index, as_index
 from passerby.find.query import Query
 from passerby.index.scan import could_be_best, kth_best
+from passerby.index.sqlite.index import Index, as_index
 from passerby.index.vectors import VectorTable
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd

@@ -22,8 +22,8 @@ from tokenizers import Encoding
 from torch import Tensor
 from torch.nn import functional as F
 
+from passerby.draw.heatmap import Relevance, Word
 from passerby.errors import QueryError
-from passerby.find.relevance import Relevance, Word
 from passerby.learn.base import Base
 from passerby.learn.clip import Clip
 from passerby.learn.compact import CompactClip

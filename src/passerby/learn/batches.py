@@ -23,7 +23,8 @@ from torch import Tensor
 from passerby.errors import DatasetError, ImageError
 from passerby.learn.config import Pixels, Words
 from passerby.learn.vary import Variation, draw_variation
-from passerby.model.preprocess import Preprocessing, read_image, resize
+from passerby.media.photo import read_image
+from passerby.model.preprocess import Preprocessing, resize
 from passerby.types import Caption, Origin, Record
 
 UInt8 = NDArray[np.uint8]

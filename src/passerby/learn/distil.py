@@ -46,7 +46,7 @@ from passerby.learn.trainer import (
 )
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.vary import Pictures, vary
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.model.encoder import Encoder
 from passerby.types import Dataset, ModelDigest, Record, Split
 

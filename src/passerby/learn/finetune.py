@@ -42,7 +42,7 @@ from passerby.learn.torch_encoder import load_tokenizer
 from passerby.learn.trainer import Log, batches_from, drawn_ahead, precision, require_questions, set_rates
 from passerby.learn.training_set import TrainingSet, training_set
 from passerby.learn.vary import Pictures, Variation, vary
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.measure.split import FEWEST, few_people
 from passerby.types import Dataset, Split
 

@@ -43,7 +43,7 @@ from passerby.learn.start import BEST, TOKENIZER, preprocessing_of, starting_mod
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.training_set import TrainingSet, drawn_records, training_set
 from passerby.learn.vary import Pictures, vary
-from passerby.measure.evaluate import evaluate
+from passerby.measure.evaluation import evaluate
 from passerby.measure.split import require_two_people
 from passerby.types import Dataset, Origin, Split
 

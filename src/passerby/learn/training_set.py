@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from passerby.data.datasets import load_dataset
-from passerby.data.drawn import sample_person, write_gallery
+from passerby.data.synthetic import sample_person, write_gallery
 from passerby.errors import DatasetError
 from passerby.learn.batches import Sentences, tokenise
 from passerby.learn.config import Stage, Unseen

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from passerby.data.drawn import captions, draw, sample_person, swap_colours
+from passerby.data.synthetic import captions, draw, sample_person, swap_colours
 from passerby.errors import DatasetError
 from passerby.measure.metrics import TIE_DECIMALS, Estimate, bootstrap
 from passerby.measure.split import EmbeddedSplit, embed_split

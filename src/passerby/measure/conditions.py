@@ -26,9 +26,9 @@ from PIL import Image
 from passerby.errors import DatasetError
 from passerby.measure.metrics import Estimate, Metrics, PerQuery, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
+from passerby.media.photo import read_image
 from passerby.model.encode import encode_images, encode_texts
 from passerby.model.encoder import Encoder
-from passerby.model.preprocess import read_image
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure
 from passerby.words.attributes import parse

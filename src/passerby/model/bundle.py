@@ -128,7 +128,7 @@ def write_bundle(
         max_tokens: of a text, special tokens included.
         self_test: as :func:`passerby.model.selftest.measure` gives it.
         card: any JSON object: data, recipe, figures, limits.
-        calibration: of these very towers, as :func:`passerby.measure.calibrate.calibrate` fits it.
+        calibration: of these very towers, as :func:`passerby.measure.calibration.calibrate` fits it.
         extra_files: files to put beside the manifest, by name, such as ``MODEL_CARD.md``.
         replace: whether an existing bundle at ``folder`` makes way.
 

@@ -3,7 +3,7 @@
 A cosine similarity says little by itself: how much 0.4 is worth depends on how far it stands above what the same words
 score on everybody else, and on how many others had the chance to come first. A logistic regression over these three
 (Platt, "Probabilistic Outputs for Support Vector Machines", 1999) turns them into a probability. Its weights are in the
-bundle's manifest, beside a report of how well they did on people they were not fitted on; :mod:`passerby.measure.calibrate`
+bundle's manifest, beside a report of how well they did on people they were not fitted on; :mod:`passerby.measure.calibration`
 fits them.
 """
 

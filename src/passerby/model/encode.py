@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from passerby.errors import PasserbyError
+from passerby.media.files import read_media
+from passerby.media.photo import read_picture
 from passerby.model.encoder import Encoder
-from passerby.model.media import read_media
-from passerby.model.preprocess import Preprocessing, normalise, read_picture, resize
+from passerby.model.preprocess import Preprocessing, normalise, resize
 from passerby.types import Failure, Media, Note
 
 

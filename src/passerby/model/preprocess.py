@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
-from io import BytesIO
-from pathlib import Path
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
-from PIL.ExifTags import Base as Exif
+from PIL import Image
 
-from passerby.errors import ImageError, ModelError
-from passerby.model.colour import in_srgb
-from passerby.model.depth import Stored, eight_bit, raw_mode
-from passerby.model.formats import DECODED, claimed_format, undecoded_format
-from passerby.model.media import read_media
-from passerby.model.metadata import ended_jpegs, is_blank_at_end, jpeg2000_profile, without_metadata
+from passerby.errors import ModelError
 
 Resample = Literal["bicubic", "bilinear"]
 
-MAX_PIXELS: Final = 100_000_000
-"""A larger picture is refused before it is decoded: a few bytes can claim to be a picture that fills the memory."""
-
-NO_ORIENTATION: Final = "EXIF that cannot be read: taken as upright"
-NO_PROFILE: Final = "a colour profile that cannot be read: taken as sRGB"
-NO_ALPHA: Final = "transparent everywhere: shown without its transparency"
-FIRST_FRAME: Final = "several frames: the first was taken"
-INVERTED_INK: Final = "CMYK that does not say where white is: taken as Adobe's"
-
 _FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_UNSEEN_ALPHA: Final = 1
-_JPEG2000_PIXELS: Final = b"\xff\x93"
-"""What pixels begin with; without any, the decoder gives a black picture and no error."""
-
-# What Pillow has to say about a picture is said by read_image, in its error or not at all.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,67 +59,6 @@ class Preprocessing:
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A decoded picture.
-
-    Args:
-        image: upright sRGB.
-        notes: what had to be guessed or left out, each in a few words that other pictures may share.
-    """
-
-    image: Image.Image
-    notes: tuple[str, ...]
-
-
-def read_image(source: Path | bytes) -> Image.Image:
-    """The pixels of :func:`read_picture`, upright sRGB in mode RGB."""
-    return read_picture(source).image
-
-
-def read_picture(source: Path | bytes) -> Picture:
-    """Decode a picture to upright sRGB, and say what was guessed.
-
-    Orientation from EXIF is applied, an embedded colour profile is converted from, transparency lies over white, deeper pixels are
-    scaled to 8 bits, and an animation gives its first frame. Damaged metadata costs no picture. Safe to call from many threads.
-
-    Args:
-        source: a path, or the bytes of a file.
-
-    Raises:
-        ImageError: not a picture, a damaged one, one that shows nothing, or one of more than ``MAX_PIXELS``; the reason is one line.
-    """
-    data = source if isinstance(source, bytes) else read_media(source)[1]
-    if not data:
-        raise ImageError(expected="a picture", found="an empty file", do="replace the file")
-    notes: list[str] = []
-    with _refusing(partial(_unreadable, data)):
-        loaded = _load_whole(data, notes)
-        return Picture(_upright(_rgb(loaded, notes), loaded.image, notes), tuple(dict.fromkeys(notes)))
-
-
-def decoded(image: Image.Image) -> Picture:
-    """A picture of Pillow's as upright sRGB: what :func:`read_picture` makes of its file. Raises ``ImageError``."""
-    _require_size(image)
-    with _refusing(_damaged):
-        image.load()
-        notes: list[str] = []
-        return Picture(_upright(_rgb(Stored(image, image.mode, None), notes), image, notes), tuple(dict.fromkeys(notes)))
-
-
-@contextmanager
-def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
-    """Turn whatever Pillow raises into an ``ImageError``."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except MemoryError:
-        raise ImageError(expected="a picture that fits the memory", found="a larger one", do="make it smaller") from None
-    except Exception as error:  # Pillow's decoders raise many types, and one damaged file must never stop a run
-        raise refusal(error) from None
-
-
 def resize(image: Image.Image, height: int, width: int, resample: Resample) -> NDArray[np.uint8]:
     """Squash an RGB picture to a size, antialiased: uint8 (height, width, 3)."""
     return np.asarray(image.resize((width, height), _FILTERS[resample]), dtype=np.uint8)
@@ -185,141 +87,6 @@ def preprocess(image: Image.Image, p: Preprocessing) -> NDArray[np.float32]:
     return planes
 
 
-def _load_whole(data: bytes, notes: list[str]) -> Stored:
-    """All pixels of a file, past metadata that is damaged."""
-    try:
-        return _load(data)
-    except (ImageError, MemoryError):
-        raise
-    except Exception:  # Pillow's decoders raise many types
-        for bare, kept in without_metadata(data):
-            loaded = _load_or_none(bare)
-            if loaded:
-                notes += [note for what, note in (("exif", NO_ORIENTATION), ("icc", NO_PROFILE)) if what not in kept]
-                return loaded
-        raise
-
-
-def _load_or_none(data: bytes) -> Stored | None:
-    try:
-        return _load(data)
-    except (ImageError, MemoryError):
-        raise
-    except Exception:
-        return None
-
-
-def _load(data: bytes) -> Stored:
-    image = _open(data)
-    if image.format == "JPEG2000":
-        if _JPEG2000_PIXELS not in data:
-            raise OSError("image file is truncated")
-        if profile := jpeg2000_profile(data):
-            image.info["icc_profile"] = profile
-    raw = raw_mode(image)
-    if image.format not in ("JPEG", "MPO"):
-        image.load()
-    elif is_blank_at_end(data):
-        image = _load_without_end(data)
-    else:
-        try:
-            image.load()
-        except OSError:
-            image = _load_without_end(data)
-    return Stored(image, raw, partial(_open, data))
-
-
-def _load_without_end(data: bytes) -> ImageFile.ImageFile:
-    """A JPEG that lacks its end marker and nothing else."""
-    endings = map(_open, ended_jpegs(data))
-    first = next(endings, None)
-    if first is None or any(other.tobytes() != first.tobytes() for other in endings):
-        raise OSError("image file is truncated")
-    return first
-
-
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read the header alone, and refuse by it."""
-    try:
-        image = Image.open(BytesIO(data), formats=tuple(DECODED))
-    except Image.DecompressionBombError:
-        raise _wrong_size("more pixels") from None
-    _require_size(image)
-    return image
-
-
-def _require_size(image: Image.Image) -> None:
-    if not 0 < image.width * image.height <= MAX_PIXELS:
-        raise _wrong_size(f"{image.width} x {image.height}")
-
-
-def _unreadable(data: bytes, error: Exception) -> ImageError:
-    if undecoded := undecoded_format(data):
-        return ImageError(expected="a picture that can be decoded", found=undecoded, do="convert it to JPEG")
-    if not isinstance(error, UnidentifiedImageError):
-        return _damaged(error)
-    if claimed := claimed_format(data):
-        found = f"a {claimed} that is damaged, or of a kind that is not read"
-        return ImageError(expected="a picture that can be decoded", found=found, do="replace it, or save it as an 8-bit RGB JPEG or PNG")
-    return ImageError(expected="a picture", found="no known picture format", do="convert it to JPEG or PNG")
-
-
-def _damaged(error: Exception) -> ImageError:
-    return ImageError(expected="a whole picture", found=f"a damaged one ({_one_line(error)})", do="replace the file")
-
-
-def _wrong_size(found: str) -> ImageError:
-    return ImageError(expected=f"a picture of 1 pixel to {MAX_PIXELS // 10**6} megapixels", found=found, do="scale it down")
-
-
-def _upright(image: Image.Image, stored: Image.Image, notes: list[str]) -> Image.Image:
-    exif: Mapping[int, object] = {}
-    with suppress(Exception):  # damaged EXIF says nothing about the pixels
-        exif = stored.getexif()
-    if stored.info.get("exif") and not exif:
-        notes.append(NO_ORIENTATION)
-    orientation = exif.get(Exif.Orientation)
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
-
-
-def _rgb(loaded: Stored, notes: list[str]) -> Image.Image:
-    image = loaded.image
-    profile = image.info.get("icc_profile")
-    if "icc_profile" in image.info and not profile:
-        notes.append(NO_PROFILE)
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        notes.append(FIRST_FRAME)
-    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
-        notes.append(INVERTED_INK)
-    shallow = eight_bit(loaded, notes)
-    if not shallow.has_transparency_data:
-        return _srgb(shallow, profile, notes)
-    whole = shallow.convert("LA").convert("RGBA") if shallow.mode == "La" else shallow.convert("RGBA")
-    colours = _srgb(shallow if shallow.mode == "LA" else whole, profile, notes)
-    return _over_white(colours, whole.getchannel("A"), notes)
-
-
-def _srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
-    if profile:
-        try:
-            return in_srgb(image, profile)
-        except Exception:  # a damaged profile says nothing about the pixels
-            notes.append(NO_PROFILE)
-    return image.convert("RGB")
-
-
-def _over_white(colours: Image.Image, alpha: Image.Image, notes: list[str]) -> Image.Image:
-    if np.max(alpha.getextrema()) <= _UNSEEN_ALPHA:
-        if all(low == high for low, high in map(Image.Image.getextrema, colours.split())):
-            raise ImageError(expected="a picture that shows something", found="one that is transparent everywhere", do="replace the file")
-        notes.append(NO_ALPHA)
-        return colours
-    paper = Image.new("RGB", colours.size, "white")
-    paper.paste(colours, mask=alpha)
-    return paper
-
-
 def _three_finite(values: object) -> bool:
     return isinstance(values, tuple) and len(values) == 3 and all(type(v) in (int, float) and math.isfinite(v) for v in values)
 
@@ -331,7 +98,3 @@ def _require(holds: bool, expected: str, found: str) -> None:
 
 def _unusable(expected: str, found: str) -> ModelError:
     return ModelError(expected=expected, found=found, do="correct the model's manifest")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.errors import ImageError
-from passerby.model.media import read_media
-from passerby.model.preprocess import read_image
+from passerby.media.files import read_media
+from passerby.media.photo import read_image
 from passerby.progress import Progress
 from passerby.report.distribution import Distribution, distribution, percent
 from passerby.types import Failure, Record

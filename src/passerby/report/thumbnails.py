@@ -10,7 +10,7 @@ from typing import Final
 from PIL import Image
 
 from passerby.errors import ImageError
-from passerby.model.preprocess import read_image
+from passerby.media.photo import read_image
 from passerby.types import Record
 
 _BOX: Final = (160, 200)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from passerby.report.distribution import percent
-from passerby.words.slips import is_word
+from passerby.words.spelling import is_word
 
 SHOWN: Final = 20
 

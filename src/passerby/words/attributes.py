@@ -7,7 +7,7 @@ from typing import Final
 
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Part, is_plural, known_things, lexicon
-from passerby.words.reader import parse
+from passerby.words.parser import parse
 
 __all__ = ["Item", "Part", "PersonDescription", "describe", "item_phrase", "noun_phrase", "parse", "person_phrase"]
 

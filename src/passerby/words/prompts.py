@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from passerby.words.attributes import describe, noun_phrase, parse
-from passerby.words.denials import without_denials
 from passerby.words.description import Item, PersonDescription
 from passerby.words.lexicon import Kind, known_things, lexicon
+from passerby.words.negation import without_denials
+from passerby.words.parser import STANDS_FOR, description_of
 from passerby.words.plain import plain
-from passerby.words.reader import STANDS_FOR, description_of
-from passerby.words.slips import mended
+from passerby.words.spelling import mended
 from passerby.words.tokens import Token, tokens_of
 
 SENTENCE: Final = frozenset({Kind.WEARS, Kind.CARRIES, Kind.COPULA, Kind.ATTACHING})

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from passerby.words.lexicon import Kind, Lexicon, Meaning, lexicon
-from passerby.words.slips import readings
+from passerby.words.spelling import readings
 
 
 class Mark(Enum):

@@ -1,0 +1,1 @@
+"""How fast models are: time, memory, energy, and the limit on paper."""

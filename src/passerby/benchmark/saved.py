@@ -1,0 +1,79 @@
+"""Benchmark runs that were kept, and what changed between two of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from passerby.atomic import replacing
+from passerby.benchmark.speed import FORMAT
+from passerby.errors import ConfigError
+
+_RATES: Final = {"image_tower": "images_per_second", "text_tower": "texts_per_second"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A tower at one batch size in two runs.
+
+    Args:
+        before, after: inputs per second.
+        change: of inputs per second, as a part of ``before``.
+        relative: of the ratio to the reference, which a busier machine hardly moves; ``None`` without the same reference in both.
+    """
+
+    model: str
+    tower: str
+    batch: int
+    before: float
+    after: float
+    change: float
+    relative: float | None
+
+
+def save_run(run: Mapping[str, Any], path: Path) -> None:
+    """Keep a run's document, as a whole or not at all. Raises ``OSError``."""
+    with replacing(path) as file:
+        file.write(json.dumps(run, indent=1).encode() + b"\n")
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """A run that was kept.
+
+    Raises:
+        ConfigError: a file that holds none.
+    """
+    try:
+        run = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror).lower()) from None
+    except (ValueError, RecursionError):
+        raise _unreadable(path, "no JSON") from None
+    if not isinstance(run, dict) or run.get("format") != FORMAT:
+        raise _unreadable(path, "something else, or a run of another version")
+    return run
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """What is in both runs, by model, tower and batch size, in the order of the later run."""
+    return list(_changes(before, after))
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    earlier = {model["name"]: model for model in before["models"]}
+    same_reference = after["reference"] is not None and before["reference"] == after["reference"]
+    for model in after["models"]:
+        for tower, key in _RATES.items() if model["name"] in earlier else ():
+            old, new = earlier[model["name"]][tower], model[tower]
+            for n in (n for n in new[key] if n in old[key]):
+                relative = new["times_reference"][n]["median"] / old["times_reference"][n]["median"] - 1 if same_reference else None
+                yield Change(model["name"], tower, int(n), old[key][n], new[key][n], new[key][n] / old[key][n] - 1, relative)
+
+
+def _unreadable(path: Path, found: str) -> ConfigError:
+    return ConfigError(
+        expected=f"{path} to be a run that `passerby benchmark --save` kept", found=found, do="name another file, or measure again"
+    )

@@ -1,0 +1,252 @@
+"""What the commands that index and search show."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from passerby.cli.show.console import (
+    ALL_DONE,
+    NOTHING_DONE,
+    console_on,
+    exit_code,
+    failures_json,
+    local_time,
+    note,
+    notes_json,
+    printable,
+    show_failures,
+    show_json,
+    show_notes,
+    show_table,
+)
+from passerby.cli.show.words import show_not_understood
+
+if TYPE_CHECKING:
+    from passerby.demo import Demo
+    from passerby.draw.heatmap import Relevance
+    from passerby.find.embed import Embeddings
+    from passerby.find.explain import Fit
+    from passerby.find.ingest import Absence, IndexReport, RemovalReport
+    from passerby.find.query import Query
+    from passerby.index.sqlite.index import IndexInfo
+    from passerby.types import Failure, Hit
+
+
+_LISTED = 3
+
+
+def show_index_report(report: IndexReport, *, as_json: bool) -> int:
+    """Say what indexing did; returns the exit code."""
+    if as_json:
+        counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
+        show_json({**counts, **_away_json(report.away), "failed": failures_json(report.failed), "notes": notes_json(report.notes)})
+    recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
+    skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
+    summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
+    note(summary + skipped)
+    if report.not_crops:
+        note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    show_notes(report.notes)
+    _note_absence(report.away)
+    show_failures(report.failed)
+    done = report.indexed + report.unchanged + report.removed + report.away.count
+    if not done and not report.failed:
+        note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
+    return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
+
+
+def show_removal(report: RemovalReport, *, as_json: bool) -> int:
+    """Say what was deleted from an index; returns the exit code."""
+    if as_json:
+        show_json({"removed": report.removed, "failed": failures_json(report.failed)})
+    note(f"{report.removed} removed from the index")
+    show_failures(report.failed)
+    return exit_code(report.removed, len(report.failed)) if report.failed else ALL_DONE
+
+
+def show_hits(
+    query: Query,
+    hits: Sequence[Hit],
+    fits: Sequence[Sequence[Fit]],
+    sheet: Path | None,
+    *,
+    unlikely: Sequence[Hit] = (),
+    filters: Sequence[str] = (),
+    not_understood: Sequence[str] = (),
+    foreign: str = "",
+    as_json: bool,
+) -> int:
+    """Say who was found; returns the exit code.
+
+    Args:
+        fits: of each hit, how well it fits each part of the question.
+        unlikely: who was found but is less likely than was asked for.
+        filters: as they were asked for.
+        not_understood: words of the description that say nothing known.
+        foreign: a description of which nothing was understood, not even that it is English.
+    """
+    show_notes(query.notes)
+    _show_reading(query, not_understood, foreign)
+    if filters and hits:
+        note(f"{', '.join(filters)}: filters prefer; each keeps those whom it fits best, whether or not anybody has the thing")
+    if as_json:
+        answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
+        show_json({"query": query.text, "filters": list(filters), "not_understood": list(not_understood), "hits": answers})
+    elif hits:
+        _show_hits(hits, fits)
+    if hits and sheet:
+        note(f"drawn: {sheet}")
+    if unlikely and not hits:
+        best = f"{unlikely[0].probability:.1%}"
+        (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
+    elif not hits and filters:
+        note(f"nobody passes all of {', '.join(filters)}: expected filters that leave somebody; leave one of them out")
+    elif not hits:
+        note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
+    return ALL_DONE if hits or unlikely else NOTHING_DONE
+
+
+def _show_reading(query: Query, not_understood: Sequence[str], foreign: str) -> None:
+    """Say what of a description was not read."""
+    if query.cut:
+        note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
+    if foreign:
+        note(f"nothing understood in {printable(foreign)!r}: the model is asked it as it stands, and reads English")
+    elif not_understood:
+        show_not_understood(not_understood)
+
+
+def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
+    """Say what an index holds; returns the exit code."""
+    model = info.model and {"name": info.model.name, "digest": info.model.digest, "dim": info.model.dim}
+    facts = {
+        "path": str(info.folder),
+        "people": info.people,
+        "media": info.media,
+        "embeddings": info.embeddings,
+        "model": model,
+        "bytes": info.bytes,
+        "created": info.created,
+        "away": info.away,
+        "away_since": _utc(info.away_since),
+    }
+    if as_json:
+        show_json({**facts, "failed": failures_json(failures)})
+        return ALL_DONE
+    away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
+    del facts["away_since"]
+    shown = {
+        **facts,
+        "away": away or "none",
+        "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
+        "bytes": f"{info.bytes:,}",
+    }
+    show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
+    show_failures(failures)
+    return ALL_DONE
+
+
+def _note_absence(away: Absence) -> None:
+    """Say how many people are kept whose files cannot be seen, since when, and what can be done."""
+    if away.since is None:
+        return
+    newly = f", {away.new} of them newly" if 0 < away.new < away.count else ""
+    wholly = f" (nothing that was indexed below {_listed(away.wholly)} can be seen)" if away.wholly else ""
+    below = "" if away.wholly == away.below else f" below {_listed(away.below)}"
+    prune = " ".join(f"--prune {shlex.quote(str(path))}" for path in away.below[:_LISTED]) or "--prune PATH"
+    note(f"{away.count} away since {local_time(away.since)}{newly}{below}{wholly}: they are kept")
+    note(f"index again when their files can be seen again or, if they are gone for good: passerby index {prune}")
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    more = len(paths) - _LISTED
+    return ", ".join(map(str, paths[:_LISTED])) + (f" and {more} more" if more > 0 else "")
+
+
+def _away_json(away: Absence) -> dict[str, Any]:
+    return {"away": away.count, "newly_away": away.new, "away_since": _utc(away.since)}
+
+
+def _utc(seconds: int | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int:
+    """Say what was written; returns the exit code."""
+    count = len(embeddings.names)
+    if as_json:
+        show_json({"embedded": count, "out": str(path), "failed": failures_json(embeddings.failed), "notes": notes_json(embeddings.notes)})
+    note(f"{count} vectors written to {path}" if count else "nothing written: expected pictures or texts, found none; name some")
+    show_notes(embeddings.notes)
+    show_failures(embeddings.failed)
+    return exit_code(count, len(embeddings.failed))
+
+
+def show_relevance(relevance: Relevance, picture: Path, out: Path, *, as_json: bool) -> int:
+    """Say which words and places count, and where they are drawn; returns the exit code."""
+    if as_json:
+        show_json(
+            {
+                "picture": str(picture),
+                "model": relevance.model,
+                "method": relevance.method,
+                "similarity": relevance.similarity,
+                "words": [{"word": word.text, "share": word.share} for word in relevance.words],
+                "places": relevance.places.tolist(),
+                "out": str(out),
+            }
+        )
+    else:
+        show_table(("word", "share"), [(word.text, f"{word.share:.0%}") for word in relevance.words])
+        console_on(stderr=False).print(f"similarity {relevance.similarity:.3f}; {relevance.method}", highlight=False)
+    (note if as_json else console_on(stderr=False).print)(f"drawn: {printable(out)}")
+    return ALL_DONE
+
+
+def show_demo(demo: Demo, *, as_json: bool) -> int:
+    """Say what was asked and who was found; the sheet's name comes last. Returns the exit code."""
+    if as_json:
+        answers = [{"query": answer.query.text, "hits": [_hit_json(hit) for hit in answer.hits]} for answer in demo.answers]
+        show_json({"gallery": str(demo.gallery), "index": str(demo.index), "sheet": str(demo.sheet), "answers": answers})
+    else:
+        console_on(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
+        for answer in demo.answers:
+            console_on(stderr=False).print(f"\n[bold]{answer.query.text}[/bold]", highlight=False)
+            _show_hits(answer.hits, [()] * len(answer.hits))
+    show_failures(demo.report.failed)
+    (note if as_json else console_on(stderr=False).print)(f"the answers, drawn: {printable(demo.sheet)}")
+    return exit_code(demo.report.indexed, len(demo.report.failed))
+
+
+def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
+    optional: dict[str, list[str | None]] = {
+        "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
+        "fits": [", ".join(fit.phrase for fit in of_hit if fit.fits) for of_hit in fits],
+        "doubtful": [", ".join(fit.phrase for fit in of_hit if fit.doubtful) for of_hit in fits],
+        "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
+    }
+    shown = {name: column for name, column in optional.items() if any(column)}
+    rows = [
+        (hit.rank, f"{hit.score:.3f}", *cells, hit.person.media.path)
+        for hit, cells in zip(hits, zip(*shown.values(), strict=True) if shown else [()] * len(hits), strict=True)
+    ]
+    show_table(("rank", "score", *shown, "path"), rows, whole="path")
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    person, box = hit.person, hit.person.box
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "probability": hit.probability,
+        "path": str(person.media.path),
+        "away": _utc(person.media.away_since),
+        "box": box and [box.x, box.y, box.width, box.height],
+        "time": person.time,
+        "track": person.track,
+    }

@@ -1,0 +1,166 @@
+"""A bundle to TensorRT engines for the GPU of this machine, through the gates.
+
+What calls TensorRT here has not run on a device yet: ``_build_plan`` and ``_timing_cache``; docs/jetson.md says how to find out.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import onnx
+
+from passerby.atomic import replacing
+from passerby.convert.gates import drawn_inputs, measure_parity, require_parity, require_rank1
+from passerby.convert.graph import read_tower
+from passerby.convert.strongly_typed import for_tensorrt
+from passerby.errors import ModelError
+from passerby.measure.evaluation import evaluate
+from passerby.model.bundle import Bundle
+from passerby.model.engine_file import Stamp, read_engine, write_engine
+from passerby.model.onnx import OnnxEncoder
+from passerby.model.tensorrt import BATCHES, TensorRtEncoder, logger, stamp_here
+from passerby.places import engines_folder
+from passerby.types import Dataset
+
+WORKSPACE = 1 << 30
+"""Bytes that a kernel may use besides its inputs and outputs."""
+
+Say = Callable[[str], None]
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of each input, without the batch."""
+
+
+class Typed(NamedTuple):
+    """A tower as TensorRT takes it, and the shapes of its inputs, words filled up to the longest text."""
+
+    graph: onnx.ModelProto
+    shapes: Shapes
+
+
+def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, against: Bundle | None = None) -> list[Path]:
+    """Engines of both towers for this GPU and TensorRT, kept where every command finds them.
+
+    Args:
+        say: takes one line of text at a time, for people.
+        val: the records by which Rank-1 is judged; without them the engines must give the very vectors that the bundle gives.
+        against: the model whose Rank-1 must be kept; ``bundle`` otherwise.
+
+    Returns:
+        The engines' files; those that are there and fit are left as they are.
+
+    Raises:
+        ModelError: no GPU, a GPU without room, a graph that TensorRT does not take, or engines that fail their self-test.
+        MissingExtra: TensorRT is not installed.
+        GateRefused: the engines lost too much; they are not kept.
+        OSError: no space for the engines.
+    """
+    towers = typed_towers(bundle)
+    folder = engines_folder()
+    stamps = [stamp_here(bundle, tower) for tower in towers]
+    if all(_fits(stamp, folder, say) for stamp in stamps):
+        return [stamp.path(folder) for stamp in stamps]
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as draft:
+        for stamp in stamps:
+            say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
+            write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
+        _judge(bundle, TensorRtEncoder(bundle, Path(draft)), say, val, against)
+        return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
+
+
+def typed_towers(bundle: Bundle) -> dict[str, Typed]:
+    """Both towers as a strongly typed network demands them; needs no GPU.
+
+    Raises:
+        ModelError: a graph that does not hold that, or that takes what the other tower or another model takes.
+    """
+    p = bundle.preprocessing
+    words = dict.fromkeys(("input_ids", "attention_mask"), (bundle.max_tokens,))
+    towers = {
+        "image_tower": Typed(for_tensorrt(read_tower(bundle.image_tower)), {"pixel_values": (3, p.height, p.width)}),
+        "text_tower": Typed(for_tensorrt(read_tower(bundle.text_tower)), words),
+    }
+    for name, tower in towers.items():
+        found = {value.name for value in tower.graph.graph.input}
+        if found != tower.shapes.keys():
+            expected = f"the {name.replace('_', ' ')} of {bundle.name} to read {', '.join(tower.shapes)}"
+            raise ModelError(expected=expected, found=", ".join(sorted(found)), do="export the model again")
+    return towers
+
+
+def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:
+    """Whether there is an engine of this stamp; one that is not is told and built anew."""
+    if not stamp.path(folder).exists():
+        return False
+    try:
+        read_engine(stamp.path(folder), stamp)
+    except ModelError as error:
+        say(f"building again: {error}")
+        return False
+    return True
+
+
+def _judge(bundle: Bundle, engines: TensorRtEncoder, say: Say, val: Dataset | None, against: Bundle | None) -> None:
+    """The gates, on the device: Rank-1 where there is a dataset, the very same vectors where there is none."""
+    reference = OnnxEncoder(bundle)
+    pixels, texts = drawn_inputs(bundle.preprocessing)
+    if val is None:
+        require_parity(reference, engines, pixels, texts)
+        return
+    parity = measure_parity(reference, engines, pixels, texts)
+    say(f"least cosine with ONNX Runtime: {parity.images:.5f} for pictures, {parity.texts:.5f} for words")
+    before = evaluate(OnnxEncoder(against or bundle), val)
+    if before.split.caution:
+        say(f"caution: {before.split.caution}")
+    change = require_rank1(before, evaluate(engines, val))
+    say(f"val Rank-1 changes by {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})")
+
+
+def _build_plan(tower: Typed, timing: Path, say: Say) -> bytes:
+    """A plan with one profile for each batch size, fixed but for the batch."""
+    import tensorrt as trt
+
+    builder = trt.Builder(logger())
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger())
+    if not parser.parse(tower.graph.SerializeToString()):
+        errors = "; ".join(str(parser.get_error(i)) for i in range(parser.num_errors))
+        raise ModelError(expected="a graph that TensorRT takes", found=errors[:300], do="report it with TensorRT's version")
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
+    config.clear_flag(trt.BuilderFlag.TF32)
+    for batch in BATCHES:
+        profile = builder.create_optimization_profile()
+        for name, shape in tower.shapes.items():
+            profile.set_shape(name, (batch, *shape), (batch, *shape), (batch, *shape))
+        config.add_optimization_profile(profile)
+    _timing_cache(config, timing)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise ModelError(
+            expected="TensorRT to build an engine", found="errors it logged above", do="free the GPU of other work and try again"
+        )
+    _keep_timings(config, timing, say)
+    return bytes(plan)
+
+
+def _timing_cache(config: Any, path: Path) -> None:
+    """Let the builder know what earlier builds measured on this GPU."""
+    cache = config.create_timing_cache(path.read_bytes() if path.exists() else b"")
+    config.set_timing_cache(cache, False)
+
+
+def _keep_timings(config: Any, path: Path, say: Say) -> None:
+    """Make the next build quicker, where there is room for that."""
+    try:
+        with replacing(path) as file:
+            file.write(memoryview(config.get_timing_cache().serialize()))
+    except OSError as error:
+        say(f"the next build will measure again: {error}")
+
+
+def _timing_name(stamp: Stamp) -> str:
+    return stamp.path(Path()).stem.split("-trt")[-1] + ".timings"

@@ -1,0 +1,164 @@
+"""What a converted model must show before it may ship: numpy and Encoders only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.data.synthetic import captions, draw, sample_person
+from passerby.errors import GateRefused
+from passerby.measure.evaluation import Evaluation
+from passerby.measure.metrics import Estimate, paired_difference
+from passerby.model.encode import encode_texts
+from passerby.model.encoder import Encoder
+from passerby.model.preprocess import Preprocessing, normalise, resize
+
+Float32 = NDArray[np.float32]
+
+MIN_COSINE = 0.9999
+"""Least cosine between an export's embedding and its original's."""
+INPUTS = 256
+"""Pictures, and as many captions, on which an export is compared with its original."""
+TOP, TIE = 10, 1e-4
+"""The best so many pictures of each caption must be the same ones in the same order, but for scores that lie no further apart."""
+MAX_LOSS = 0.5
+"""Points of Rank-1 that a conversion to lower precision may lose, with 97.5 % confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Least cosine between two encoders' embeddings of the same inputs, for each tower.
+
+    Args:
+        inputs: how many pictures were compared.
+        reordered: captions whose best ``TOP`` pictures differ by more than ties.
+    """
+
+    images: float
+    texts: float
+    inputs: int
+    reordered: int
+
+
+class Verdict(Enum):
+    KEPT = "kept"
+    UNDECIDED = "undecided"
+    FELL = "fell"
+
+
+def drawn_inputs(p: Preprocessing, count: int = INPUTS) -> tuple[Float32, list[str]]:
+    """Drawn people as the towers take them, float32 (n, 3, h, w), and a caption of each."""
+    people = [sample_person(seed) for seed in range(count)]
+    pictures = [resize(draw(person, seed, p.height), p.height, p.width, p.resample) for seed, person in enumerate(people)]
+    return normalise(np.stack(pictures), p), [captions(person, seed, 1)[0] for seed, person in enumerate(people)]
+
+
+def measure_parity(original: Encoder, converted: Encoder, pixels: Float32, texts: Sequence[str]) -> Parity:
+    """How near two encoders' embeddings of the same inputs are.
+
+    Args:
+        pixels: float32 (n, 3, h, w), as both encoders' preprocessing makes them.
+    """
+    images_a, images_b = (_embed_images(encoder, pixels) for encoder in (original, converted))
+    texts_a, texts_b = (encode_texts(encoder, texts) for encoder in (original, converted))
+    reordered = _reordered(texts_a @ images_a.T, texts_b @ images_b.T)
+    return Parity(_least_cosine(images_a, images_b), _least_cosine(texts_a, texts_b), len(pixels), reordered)
+
+
+def require_parity(original: Encoder, converted: Encoder, pixels: Float32, texts: Sequence[str]) -> Parity:
+    """Two encoders must give the same embeddings, and find the same pictures with them.
+
+    Args:
+        pixels: float32 (n, 3, h, w), as both encoders' preprocessing makes them.
+
+    Raises:
+        GateRefused: a cosine below ``MIN_COSINE``, or other answers to a caption than ties explain.
+    """
+    parity = measure_parity(original, converted, pixels, texts)
+    if not (parity.images >= MIN_COSINE and parity.texts >= MIN_COSINE and not parity.reordered):
+        raise GateRefused(
+            expected=f"embeddings of cosine at least {MIN_COSINE} with the original's, and the same {TOP} best pictures of each caption",
+            found=f"{parity.images:.6f} for pictures, {parity.texts:.6f} for words, and {parity.reordered} captions with other pictures",
+            do="do not use this conversion; report it with the versions of torch and onnxruntime",
+        )
+    return parity
+
+
+def judge(difference: Estimate) -> Verdict:
+    """Whether a paired interval of Rank-1 lies above ``-MAX_LOSS``, below it, or on both sides."""
+    if difference.low >= -MAX_LOSS:
+        return Verdict.KEPT
+    return Verdict.FELL if difference.high < -MAX_LOSS else Verdict.UNDECIDED
+
+
+def queries_needed(difference: Estimate, queries: int) -> int | None:
+    """About how many queries would show that Rank-1 stays, were its change the one found; ``None`` where none would.
+
+    An interval narrows with the square root of the number of queries.
+    """
+    room = difference.mean + MAX_LOSS
+    return ceil(queries * ((difference.mean - difference.low) / room) ** 2) if room > 0 else None
+
+
+def rank1_change(original: Evaluation, converted: Evaluation) -> Estimate:
+    """Rank-1 of ``converted`` minus that of ``original``, in points, with its paired 95 % interval.
+
+    Raises:
+        GateRefused: the two were not asked the same queries.
+    """
+    if original.split.asked != converted.split.asked:
+        raise GateRefused(
+            expected="both models to answer the same queries",
+            found=f"{len(original.split.asked)} and {len(converted.split.asked)} queries of other people",
+            do="evaluate both on the same split",
+        )
+    return paired_difference(original.per_query, converted.per_query, original.split.asked)
+
+
+def require_rank1(original: Evaluation, converted: Evaluation) -> Estimate:
+    """A model of lower precision must be shown to lose at most ``MAX_LOSS`` points of Rank-1; undecided is not passed.
+
+    Returns:
+        What :func:`rank1_change` gives.
+
+    Raises:
+        GateRefused: the interval reaches below ``-MAX_LOSS``, or the two were not asked the same queries.
+    """
+    difference = rank1_change(original, converted)
+    if (verdict := judge(difference)) is not Verdict.KEPT:
+        raise refusal(difference, verdict, len(original.split.asked))
+    return difference
+
+
+def refusal(difference: Estimate, verdict: Verdict, queries: int) -> GateRefused:
+    """What to say of a model that was not shown to keep its Rank-1."""
+    found = f"{difference.mean:+.2f} points, 95 % interval {difference.low:+.2f} to {difference.high:+.2f}"
+    needed = queries_needed(difference, queries)
+    if verdict is Verdict.UNDECIDED and needed is not None:
+        found, do = f"{found}: undecided on {queries} queries", f"evaluate on about {needed} queries, or ship the float model"
+    elif verdict is Verdict.UNDECIDED:
+        found, do = f"{found}: undecided, and more likely a fall", "calibrate on more pictures, or ship the float model"
+    else:
+        do = "calibrate on more pictures, or ship the float model"
+    return GateRefused(expected=f"Rank-1 to fall by at most {MAX_LOSS} points", found=found, do=do)
+
+
+def _embed_images(encoder: Encoder, pixels: Float32, batch_size: int = 32) -> Float32:
+    batches = [encoder.embed_images(pixels[start : start + batch_size]) for start in range(0, len(pixels), batch_size)]
+    return np.concatenate(batches)
+
+
+def _least_cosine(a: Float32, b: Float32) -> float:
+    return float(np.einsum("nd,nd->n", a, b).min())
+
+
+def _reordered(before: Float32, after: Float32) -> int:
+    """Rows of scores (q, g) whose ``TOP`` best places are taken by columns that do not score alike ``before``."""
+    best = -np.sort(-before, axis=1)[:, :TOP]
+    chosen = np.take_along_axis(before, np.argsort(-after, axis=1, kind="stable")[:, :TOP], axis=1)
+    return int((~(np.abs(best - chosen) <= TIE)).any(axis=1).sum())

@@ -1,0 +1,1 @@
+"""Pictures of answers: contact sheets and heat maps."""

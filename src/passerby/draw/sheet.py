@@ -1,0 +1,170 @@
+"""The contact sheet: people who were found, drawn in a grid with rank and probability, or score where there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from passerby.atomic import replacing
+from passerby.errors import ImageError, QueryError
+from passerby.media.photo import read_image
+from passerby.types import Hit, Person
+
+FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+MOST: Final = 150
+"""People on a sheet: what the lowest of the formats' height limits takes."""
+
+_COLUMNS: Final = 5
+_PICTURE: Final = (192, 384)
+MARGIN: Final = 32
+GAP: Final = 20
+_FOOT: Final = 52
+RADIUS: Final = 14
+PAPER: Final = "#f4f5f7"
+CARD: Final = "#ffffff"
+EDGE: Final = "#e1e4e9"
+EMPTY: Final = "#e9ecf0"
+INK: Final = "#1b1f26"
+FAINT: Final = "#7a828e"
+_TITLE_SIZE: Final = 26
+_TITLE_LINES: Final = 3
+_LINE: Final = 34
+
+
+Section = tuple[str, Sequence[Hit]]
+"""A title, such as the question, and who was found for it."""
+
+
+def write_sheet(path: Path, sections: Sequence[Section]) -> None:
+    """Draw a sheet to a PNG, JPEG or WebP file, whole or not at all.
+
+    Raises:
+        QueryError: the name ends in none of these, or there are more than ``MOST`` hits.
+        OSError: the file cannot be written.
+    """
+    image_format = format_of(path, "--sheet")
+    require_room(sum(len(hits) for _, hits in sections))
+    with replacing(path) as file:
+        draw_sheet(sections).save(file, image_format)
+
+
+def require_room(people: int) -> None:
+    """Raises ``QueryError`` for more people than fit on a sheet."""
+    if people > MOST:
+        raise QueryError(expected=f"at most {MOST} people on a sheet", found=str(people), do="lower -k")
+
+
+def format_of(path: Path, option: str) -> str:
+    """Pillow's name of a file's format. Raises ``QueryError`` for a name that ends in none of ``FORMATS``."""
+    image_format = FORMATS.get(path.suffix.lower())
+    if image_format is None:
+        raise QueryError(expected=f"a picture that ends in {', '.join(FORMATS)}", found=repr(path.name), do=f"correct {option}")
+    return image_format
+
+
+def draw_sheet(sections: Sequence[Section]) -> Image.Image:
+    """An RGB picture of the sections from top to bottom: a title, then a card for each hit.
+
+    A picture that cannot be read any more leaves its card empty.
+    """
+    columns = max(3, min(_COLUMNS, max((len(hits) for _, hits in sections), default=0)))
+    drawn = [_draw_section(title, hits, columns) for title, hits in sections]
+    sheet = Image.new("RGB", (_width(columns), 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
+    top = MARGIN
+    for section in drawn:
+        sheet.paste(section, (0, top))
+        top += section.height
+    return sheet
+
+
+def _draw_section(title: str, hits: Sequence[Hit], columns: int) -> Image.Image:
+    lines = wrapped(" ".join(title.split()), _width(columns) - 2 * MARGIN)
+    head = len(lines) * _LINE + GAP
+    card_height = _PICTURE[1] + _FOOT + GAP
+    section = Image.new("RGB", (_width(columns), head + math.ceil(len(hits) / columns) * card_height), PAPER)
+    draw = ImageDraw.Draw(section)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, number * _LINE), line, INK, font(_TITLE_SIZE))
+    for place, hit in enumerate(hits):
+        row, column = divmod(place, columns)
+        _draw_card(section, draw, (MARGIN + column * (_PICTURE[0] + GAP), head + row * card_height), hit)
+    return section
+
+
+def _width(columns: int) -> int:
+    return 2 * MARGIN + columns * (_PICTURE[0] + GAP) - GAP
+
+
+def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], hit: Hit) -> None:
+    left, top = corner
+    width, height = _PICTURE
+    right, bottom = left + width, top + height
+    draw.rounded_rectangle((left - 1, top - 1, right, bottom + _FOOT), RADIUS, CARD, EDGE)
+    picture = _picture(hit.person)
+    if picture is None:
+        picture = Image.new("RGB", _PICTURE, EMPTY)
+        ImageDraw.Draw(picture).text((width // 2, height // 2), _absence(hit.person), FAINT, font(18), anchor="mm", align="center")
+    sheet.paste(picture, corner, _rounded_top(_PICTURE))
+    draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
+    worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
+    draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
+
+
+def _absence(person: Person) -> str:
+    since = person.media.away_since
+    return "picture\nnot there" if since is None else f"away since\n{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _picture(person: Person) -> Image.Image | None:
+    """The person, fitted into a card without distortion; ``None`` when the file cannot be read."""
+    try:
+        image = read_image(person.media.path)
+    except ImageError:
+        return None
+    if person.box is not None:
+        box = person.box
+        image = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
+    return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
+
+
+def _rounded_top(size: tuple[int, int]) -> Image.Image:
+    """A mask with two round corners, drawn four times too large for smooth edges."""
+    width, height = size
+    large = Image.new("L", (width * 4, height * 4), 0)
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, width * 4 - 1, height * 4 - 1), RADIUS * 4, 255, corners=(True, True, False, False))
+    return large.resize(size, Image.Resampling.BOX)
+
+
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def wrapped(text: str, width: int, size: int = _TITLE_SIZE) -> tuple[str, ...]:
+    """Lines no wider than ``width`` pixels, at most ``_TITLE_LINES``; what does not fit ends in an ellipsis."""
+    used = font(size)
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if used.getlength(longer) <= width:
+            lines[-1] = longer
+        elif len(lines) < _TITLE_LINES:
+            lines.append(shortened(word, used, width))
+        else:
+            lines[-1] = shortened(f"{longer}…", used, width)
+            break
+    return tuple(line for line in lines if line)
+
+
+def shortened(text: str, used: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    if used.getlength(text) <= width:
+        return text
+    text = text.removesuffix("…")[:500]
+    while text and used.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text.rstrip()}…"

@@ -1,0 +1,516 @@
+"""The index: one SQLite file that is the truth about media, the people in them, their embeddings, and what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import IndexFault
+from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.index.sqlite.vector_file import TAIL, VectorFile
+from passerby.index.vectors import VectorTable
+from passerby.inputs import AnyPath, as_path, require
+from passerby.model.encoder import Encoder, as_encoder
+from passerby.types import Box, Failure, Media, ModelDigest, Person
+
+WHOLE_PICTURE = "whole"
+"""The region of an embedding that is made of the whole picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedModel:
+    """Which model made the embeddings of an index."""
+
+    name: str
+    digest: ModelDigest
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an index knows of a file.
+
+    Args:
+        size: in bytes, when it was read.
+        time_ns: its modification time or, of a failure, its status change time.
+        digest: SHA-256 of its bytes; ``None`` of a failure.
+        failure: why it could not be used, if so.
+        changed_ns, device, away_since: as of `Media`; ``None`` of a failure.
+    """
+
+    size: int
+    time_ns: int
+    digest: str | None
+    failure: str | None
+    changed_ns: int | None = None
+    device: int | None = None
+    away_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A state of an index: equal stamps, equal embeddings.
+
+    Args:
+        index: 32 hexadecimal digits, drawn when the index was made.
+        generation: the number of writing transactions so far.
+    """
+
+    index: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index holds.
+
+    Args:
+        model: ``None`` until something was indexed.
+        bytes: the size of its files on disk.
+        created: UTC, ISO 8601.
+        away: media whose files could not be seen when they were last looked for.
+        away_since: the first time of that of them all, in seconds since 1970.
+    """
+
+    folder: Path
+    people: int
+    media: int
+    embeddings: int
+    failures: int
+    model: IndexedModel | None
+    bytes: int
+    created: str
+    away: int
+    away_since: int | None
+
+
+class Index:
+    """An open index folder; close it, or use it in a ``with``.
+
+    Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder.absolute()
+        self._connections = Connections(self.folder, connection)
+        self._file = VectorFile(self.folder)
+        self._table: tuple[Stamp, VectorTable] | None = None
+
+    @classmethod
+    def open(cls, folder: AnyPath) -> Self:
+        """Open an index that exists.
+
+        Raises:
+            InputError: ``folder`` is no path.
+            IndexFault: there is none, or it is damaged, or of a newer version.
+        """
+        path = as_path(folder, "an index's folder, a str or a Path")
+        index = cls(path, open_for_reading(path))
+        with suppress(IndexFault):
+            index.settle(TAIL)
+        return index
+
+    @classmethod
+    def create(cls, folder: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> Self:
+        """Open an index to be written with ``encoder``, made where there is none.
+
+        Args:
+            rebuild: forget everything it holds, whichever model that came from.
+
+        Raises:
+            InputError: an argument of the wrong kind.
+            IndexFault: it cannot be written, is damaged, of a newer version, or of another model.
+        """
+        path, encoder = as_path(folder, "an index's folder, a str or a Path"), as_encoder(encoder)
+        rebuild = require(rebuild, bool, "rebuild to be True or False")
+        index = cls(path, open_for_writing(path))
+        try:
+            index._adopt(encoder, rebuild)
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it for every thread."""
+        self._connections.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._connections.of_this_thread()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, all or nothing: what it holds is on the disk when it ends. Keep it short: one writes at a time."""
+        with self._locked():
+            yield
+            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whatever other processes write; one inside of another is the same."""
+        if self._db.in_transaction:
+            yield
+            return
+        with plain_faults(self.folder):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                roll_back(self._db)
+
+    # -- the model -------------------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> IndexedModel | None:
+        found = self._meta("model")
+        if found is None:
+            return None
+        name, digest, dim = json.loads(str(found))
+        return IndexedModel(name, ModelDigest(digest), dim)
+
+    def require_model(self, digest: ModelDigest, name: str) -> None:
+        """Refuse vectors of a model other than the one that made this index.
+
+        Raises:
+            IndexFault: another made it.
+        """
+        model = self.model
+        if model is not None and model.digest != digest:
+            raise IndexFault(
+                expected=f"an index made by model {name} ({digest[:12]})",
+                found=f"one made by {model.name} ({model.digest[:12]}) at {self.folder}",
+                do=f"name that model with --model, or index again: passerby index PATH… --index {self.folder} --rebuild",
+            )
+
+    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
+        if rebuild or self.model is None:
+            with self.writing():
+                if rebuild:
+                    self._db.execute("DELETE FROM media")
+                    self._db.execute("DELETE FROM failures")
+                    self._db.execute("DELETE FROM meta WHERE key = 'model'")
+                    self._db.execute("DELETE FROM deleted")
+                    self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
+                model = json.dumps([encoder.name, encoder.digest, encoder.dim])
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
+        self.require_model(encoder.digest, encoder.name)
+
+    # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
+
+    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+        """Hold one person, the whole of ``media``, in place of what its path held.
+
+        Args:
+            vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
+        """
+        self._db.execute(
+            """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
+            VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
+            (media.digest, WHOLE_PICTURE, np.ascontiguousarray(vector, "<f4").tobytes()),
+        )
+        self.link(media)
+
+    def link(self, media: Media) -> bool:
+        """Hold one person, the whole of ``media``, if its bytes are known: a moved, copied or merely touched file.
+
+        Returns:
+            whether they are; where not, nothing is changed.
+        """
+        embedding = self._one("SELECT id FROM embeddings WHERE digest = ? AND region = ?", media.digest, WHOLE_PICTURE)
+        if embedding is None:
+            return False
+        path = os.fsencode(media.path)
+        self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
+        self._db.execute(
+            """INSERT INTO media (path, size, modified_ns, digest, changed_ns, device) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
+                changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL""",
+            (path, media.size, media.modified_ns, media.digest, media.changed_ns, media.device),
+        )
+        person = self._db.execute(
+            "INSERT INTO persons (media, embedding) SELECT id, ? FROM media WHERE path = ?", (*embedding, path)
+        ).lastrowid
+        self._db.execute("DELETE FROM persons WHERE media = (SELECT id FROM media WHERE path = ?) AND id != ?", (path, person))
+        return True
+
+    def move(self, source: Path, target: Path) -> None:
+        """Give a media another path, in place of what that path held."""
+        self.forget(target)
+        self._db.execute("UPDATE media SET path = ? WHERE path = ?", (os.fsencode(target), os.fsencode(source)))
+
+    def see(self, path: Path, changed_ns: int, device: int) -> None:
+        """Remember that a media is there, with the bytes it had."""
+        self._db.execute(
+            "UPDATE media SET changed_ns = ?, device = ?, away_since = NULL WHERE path = ?", (changed_ns, device, os.fsencode(path))
+        )
+
+    def miss(self, path: Path, since: int) -> None:
+        """Remember that a media cannot be seen, since a time in seconds since 1970, unless it is known to be away for longer."""
+        self._db.execute("UPDATE media SET away_since = ? WHERE path = ? AND away_since IS NULL", (since, os.fsencode(path)))
+
+    def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
+        """Remember that a file could not be used, in place of what its path held.
+
+        Args:
+            changed_ns: its status change time, so that a change of permissions is a change too.
+        """
+        self.forget(path)
+        self._db.execute("INSERT INTO failures VALUES (?, ?, ?, ?)", (os.fsencode(path), size, changed_ns, reason))
+
+    def forget(self, path: Path) -> int:
+        """Delete a file, its people, and embeddings nobody is left of.
+
+        Returns:
+            the number of media deleted, 0 or 1.
+        """
+        key = (os.fsencode(path),)
+        self._db.execute("DELETE FROM failures WHERE path = ?", key)
+        return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
+
+    def settle(self, least: int = 1) -> None:
+        """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
+
+        Where there is no room for it, searches read the database instead.
+
+        Args:
+            least: added embeddings below which nothing is done.
+
+        Raises:
+            IndexFault: deleted vectors cannot be overwritten.
+        """
+        deleted = self._one("SELECT 1 FROM deleted WHERE NOT wiped LIMIT 1")
+        if self._file.lacks(_Embeddings(self._db)) < least and (least > 1 or not deleted):
+            return
+        self._wipe()
+        with suppress(OSError):
+            more = True
+            while more:
+                with self._locked():
+                    more = self._file.append(_Embeddings(self._db))
+
+    def purge(self) -> None:
+        """After a deletion, outside of `writing`: leave nothing of it in any file.
+
+        Raises:
+            IndexFault: another process holds on to the log, or deleted vectors cannot be overwritten.
+        """
+        self._wipe()
+        with plain_faults(self.folder):
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise IndexFault(
+                expected=f"no other process at {self.folder}",
+                found="one that still reads deleted data",
+                do="run the same command again later",
+            )
+
+    def _wipe(self) -> None:
+        """Overwrite in the copy of the vectors what was deleted since the last time."""
+        with self._locked():
+            source = _Embeddings(self._db)
+            ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
+            try:
+                self._file.wipe(source.epoch, np.array(ids, np.int64))
+                self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
+                if self._file.is_mostly_dead(source):
+                    self._file.drop()
+                    self._db.execute("DELETE FROM deleted")
+            except OSError as error:
+                raise IndexFault(
+                    expected=f"vectors at {self.folder} that can be overwritten",
+                    found=(error.strerror or str(error)).lower(),
+                    do="free some room, or give yourself write permission, and run the same command again",
+                ) from error
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """A transaction that nobody else writes beside, for work on the files that belong to the database."""
+        with plain_faults(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                roll_back(self._db)
+                raise
+
+    # -- reading ---------------------------------------------------------------------------------------------------------------
+
+    def standing(self, path: Path) -> Standing | None:
+        """What is known of a file; ``None`` for a new one."""
+        row = self._one(
+            """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since FROM media WHERE path = :path
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL FROM failures WHERE path = :path""",
+            path=os.fsencode(path),
+        )
+        return Standing(*row) if row else None
+
+    def knows_size(self, size: int) -> bool:
+        """Whether some media has this many bytes."""
+        return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
+
+    def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
+        """The media with these bytes, by path, each with its device."""
+        rows = self._all(
+            """SELECT path, device FROM embeddings JOIN persons ON embedding = embeddings.id JOIN media ON media.id = persons.media
+            WHERE embeddings.digest = ? AND region = ? ORDER BY path""",
+            digest,
+            WHOLE_PICTURE,
+        )
+        return [(Path(os.fsdecode(path)), device) for path, device in rows]
+
+    def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
+        """The media of this size and modification time, by path."""
+        rows = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
+        return [Path(os.fsdecode(row[0])) for row in rows]
+
+    def paths_under(self, path: Path) -> list[Path]:
+        """Media and failures at a path or, were it a folder, below it; sorted."""
+        key = os.fsencode(path)
+        separator = os.sep.encode()
+        below = key.removesuffix(separator) + separator
+        rows = self._all(
+            """SELECT path FROM media WHERE path = :key OR path > :below AND path < :beyond
+            UNION SELECT path FROM failures WHERE path = :key OR path > :below AND path < :beyond ORDER BY path""",
+            key=key,
+            below=below,
+            beyond=below[:-1] + bytes([below[-1] + 1]),
+        )
+        return [Path(os.fsdecode(row[0])) for row in rows]
+
+    def failures(self) -> list[Failure]:
+        """Files that could not be used, by path."""
+        return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
+
+    def stamp(self) -> Stamp:
+        return Stamp(str(self._meta("id")), int(str(self._meta("generation"))))
+
+    def iter_embeddings(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
+        return _Embeddings(self._db).after(0)
+
+    def vectors(self) -> VectorTable:
+        """The vectors of everybody, to be scanned; call it inside of a snapshot."""
+        stamp = self.stamp()
+        if self._table is None or self._table[0] != stamp:
+            with plain_faults(self.folder):
+                self._table = stamp, self._file.table(_Embeddings(self._db))
+        return self._table[1]
+
+    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
+        return _ids_and_vectors(
+            self._all("SELECT id, vector FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids)))
+        )
+
+    def persons(self, embedding: int) -> list[Person]:
+        """Who has this embedding, by path."""
+        rows = self._all(
+            """SELECT path, size, modified_ns, digest, changed_ns, device, away_since, x, y, width, height, time, track
+            FROM persons JOIN media ON media.id = persons.media WHERE embedding = ? ORDER BY path, persons.id""",
+            embedding,
+        )
+        return [_person(row) for row in rows]
+
+    def vector_of(self, person: Person) -> NDArray[np.float32]:
+        """The vector of somebody in the index, float32 (d,).
+
+        Raises:
+            IndexFault: they are not there any more.
+        """
+        box = person.box
+        place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+        row = self._one(
+            """SELECT vector FROM persons JOIN media ON media.id = persons.media JOIN embeddings ON embeddings.id = embedding
+            WHERE path = ? AND x IS ? AND y IS ? AND width IS ? AND height IS ? AND time IS ? AND track IS ?""",
+            os.fsencode(person.media.path),
+            *place,
+            person.time,
+            person.track,
+        )
+        if row is None:
+            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
+        return np.frombuffer(row[0], "<f4")
+
+    def info(self) -> IndexInfo:
+        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+        with self.snapshot():
+            away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
+            return IndexInfo(
+                folder=self.folder,
+                people=self._count("persons"),
+                media=self._count("media"),
+                embeddings=self._count("embeddings"),
+                failures=self._count("failures"),
+                model=self.model,
+                bytes=size,
+                created=str(self._meta("created")),
+                away=away,
+                away_since=away_since,
+            )
+
+    def _count(self, table: str) -> int:
+        return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
+
+    def _meta(self, key: str) -> object:
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
+        return row[0] if row else None
+
+    def _one(self, sql: str, *values: object, **named: object) -> tuple[Any, ...] | None:
+        return next(iter(self._all(sql, *values, **named)), None)
+
+    def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        with plain_faults(self.folder):
+            return self._db.execute(sql, named or values).fetchall()
+
+
+def as_index(value: object) -> Index:
+    """The value, if it is an index. Raises ``InputError``."""
+    return require(value, Index, "an open index", "open it: Index.open(folder)")
+
+
+class _Embeddings:
+    """The embeddings of a database, as the copy of its vectors is made of them, all of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest')"))
+        self.epoch, self.newest = str(facts["epoch"]), int(facts["newest"])
+
+    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        cursor = self._db.execute("SELECT id, vector FROM embeddings WHERE id > ? ORDER BY id", (newest,))
+        while rows := cursor.fetchmany(1024):
+            yield _ids_and_vectors(rows)
+
+    def deleted(self) -> NDArray[np.int64]:
+        return np.array([row[0] for row in self._db.execute("SELECT embedding FROM deleted")], np.int64)
+
+
+def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ids = np.array([row[0] for row in rows], np.int64)
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
+    return ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0)
+
+
+def _person(row: tuple[Any, ...]) -> Person:
+    path, size, modified_ns, digest, changed_ns, device, away_since, *box, time, track = row
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since)
+    return Person(media, None if box[0] is None else Box(*box), time, track)

@@ -1,0 +1,1 @@
+"""What people have, as pictures: files, folders, their bytes and pixels."""

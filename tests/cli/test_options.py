@@ -1,0 +1,121 @@
+"""Options that cannot be followed are said before any work is done, and none is ignored in silence."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from passerby.cli.app import app
+from passerby.cli.show.console import NOTHING_DONE
+from passerby.errors import PasserbyError
+
+NOT_THERE = "not-there"
+"""Of an index, a dataset or a model: whoever looks for it before the option is checked says so."""
+
+
+@contextmanager
+def refused(match: str) -> Iterator[None]:
+    with pytest.raises(PasserbyError, match=match) as error:
+        yield
+    assert NOT_THERE not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["search", "red hat", "--index", NOT_THERE, "--sheet"], "--sheet"),
+        (["embed", NOT_THERE, "--model", NOT_THERE, "--out"], "--out"),
+        (["attention", NOT_THERE, "red hat", "--model", NOT_THERE, "--out"], "--out"),
+        (["explore", NOT_THERE, "--out", "look", "--export-prompts"], "--export-prompts"),
+        (["benchmark", "--model", NOT_THERE, "--save"], "--save"),
+        (["benchmark", "--model", NOT_THERE, "--picture"], "--picture"),
+    ],
+)
+@pytest.mark.parametrize("place", ["no/folder/found.png", "file/found.png", "taken.png"])
+def test_a_file_that_cannot_be_written(
+    command: list[str], option: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "taken.png").mkdir()
+    with refused(option):
+        app([*command, place], standalone_mode=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken.png"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["demo", "--model", NOT_THERE],
+        ["explore", NOT_THERE],
+        ["finetune", "--base", NOT_THERE, "--data", NOT_THERE],
+        ["merge", NOT_THERE],
+        ["export", f"{NOT_THERE}.toml"],
+        ["quantize", NOT_THERE, "--data", NOT_THERE],
+        ["calibrate", NOT_THERE, "--data", NOT_THERE],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_folder_that_cannot_be_made(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with refused("--out"):
+        app([*command, "--out", "file/made"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("command", ["quantize", "calibrate", "export"])
+def test_a_bundle_takes_no_other_folder_s_place(command: str, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with refused("not a bundle"):
+        app(
+            [command, NOT_THERE, *(("--data", NOT_THERE) if command != "export" else ()), "--out", str(tmp_path / "photos")],
+            standalone_mode=False,
+        )
+
+
+@pytest.mark.parametrize(
+    ("command", "match"),
+    [
+        (["search", "red hat", "--index", NOT_THERE, "--sheet", "found.gif"], "--sheet"),
+        (["search", "red hat", "--index", NOT_THERE, "--sheet", "found.png", "-k", "151"], "-k"),
+        (["attention", NOT_THERE, "red hat", "--out", "found.gif"], "--out"),
+        (["benchmark", "--model", NOT_THERE, "--picture", "found.gif"], "--picture"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn(command: list[str], match: str) -> None:
+    with refused(match):
+        app(command, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("command", "ignored"),
+    [
+        (["benchmark", "--predict", "orin", "--threads", "1"], "--threads"),
+        (["benchmark", "--predict", "orin", "--rounds", "7"], "--rounds"),
+        (["benchmark", "--predict", "orin", "--no-clip", "--batch", "4"], "--clip, --batch"),
+        (["benchmark", "--predict", "orin", "--save", "a.json", "--picture", "a.png"], "--save, --picture"),
+        (["benchmark", "--predict", "orin", "--from", "a.json", "--compare", "a.json"], "--from, --compare"),
+        (["benchmark", "--from", NOT_THERE, "--model", "passerby-s"], "--model"),
+        (["benchmark", "--from", NOT_THERE, "--rounds", "2", "--threads", "1"], "--threads, --rounds"),
+        (["benchmark", "--from", NOT_THERE, "--save", "a.json"], "--save"),
+        (["build-engine", NOT_THERE, "--check", "--data", NOT_THERE], "--data"),
+        (["build-engine", NOT_THERE, "--against", NOT_THERE], "--against"),
+        (["export", f"{NOT_THERE}.toml", "--size", "384x128", "--out", "made"], "--size"),
+    ],
+)
+def test_no_option_is_ignored_in_silence(command: list[str], ignored: str) -> None:
+    with refused(f"nothing beside .*found {re.escape(ignored)};"):
+        app(command, standalone_mode=False)
+
+
+def test_what_is_refused_is_one_line() -> None:
+    command = [sys.executable, "-m", "passerby", "search", "red hat", "--sheet", "found.gif"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (NOTHING_DONE, "")
+    assert re.fullmatch(r"passerby: error: expected .*, found 'found.gif'; .*\n", ran.stderr)

@@ -1,0 +1,169 @@
+"""Indexes of older versions: they open, give the same answers, and lose nothing on the way to today's schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crops import write_crops
+from indexing import NOTHING, CountingEncoder, held
+
+from passerby.index.sqlite import database
+from passerby.find.ingest import index_paths
+from passerby.index.sqlite.index import Index
+from passerby.model.encode import Encoded, encode_images
+from passerby.model.onnx import OnnxEncoder
+
+VERSION_1 = """
+PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; BEGIN;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE embeddings (
+    id INTEGER PRIMARY KEY, digest TEXT NOT NULL, region TEXT NOT NULL, vector BLOB NOT NULL, UNIQUE (digest, region));
+CREATE TABLE media (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE persons (
+    id INTEGER PRIMARY KEY,
+    media INTEGER NOT NULL REFERENCES media ON DELETE CASCADE,
+    embedding INTEGER NOT NULL REFERENCES embeddings,
+    x REAL, y REAL, width REAL, height REAL, time REAL, track INTEGER);
+CREATE TABLE failures (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX media_by_size ON media (size);
+CREATE INDEX persons_by_media ON persons (media);
+CREATE INDEX persons_by_embedding ON persons (embedding);
+CREATE TRIGGER embedding_of_nobody AFTER DELETE ON persons
+    WHEN NOT EXISTS (SELECT 1 FROM persons WHERE embedding = OLD.embedding)
+    BEGIN DELETE FROM embeddings WHERE id = OLD.embedding; END;
+INSERT INTO meta VALUES ('id', '0123456789abcdef0123456789abcdef'), ('generation', 3), ('created', '2026-11-01T12:00:00Z');
+PRAGMA application_id = 0x50534259; PRAGMA user_version = 1; COMMIT;
+"""
+"""What version 1 made, word for word."""
+
+
+@pytest.fixture
+def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+    return CountingEncoder(tiny_encoder._bundle, threads=1)
+
+
+@pytest.fixture
+def old(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Path:
+    """An index of version 1 with four people and a failure."""
+    folder, crops = tmp_path / "index", write_crops(tmp_path / "crops", 4)
+    bad = tmp_path / "crops" / "bad.jpg"
+    bad.write_bytes(b"bad")
+    folder.mkdir()
+    db = sqlite3.connect(folder / database.FILE_NAME, isolation_level=None)
+    db.executescript(VERSION_1)
+    db.execute("INSERT INTO meta VALUES ('model', ?)", (json.dumps([tiny_encoder.name, tiny_encoder.digest, tiny_encoder.dim]),))
+    for number, encoded in enumerate(encode_images(tiny_encoder, crops), 1):
+        assert isinstance(encoded, Encoded)
+        path, status = encoded.media.path, encoded.media.path.stat()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        db.execute("INSERT INTO embeddings VALUES (?, ?, 'whole', ?)", (number, digest, encoded.vector.astype("<f4").tobytes()))
+        db.execute("INSERT INTO media VALUES (?, ?, ?, ?, ?)", (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest))
+        db.execute("INSERT INTO persons (media, embedding) VALUES (?, ?)", (number, number))
+    db.execute("INSERT INTO failures VALUES (?, 3, ?, 'broken')", (os.fsencode(bad), bad.stat().st_ctime_ns))
+    db.close()
+    return folder
+
+
+def test_an_old_index_opens_and_its_next_run_encodes_nothing(old: Path, tmp_path: Path, encoder: CountingEncoder) -> None:
+    with Index.create(old, encoder) as index:
+        before, info = held(index), index.info()
+        assert (info.people, info.media, info.failures, info.away, info.created) == (4, 4, 1, 0, "2026-11-01T12:00:00Z")
+        report = index_paths(index, encoder, [tmp_path / "crops"])
+        assert replace(report, failed=()) == replace(NOTHING, unchanged=4)
+        assert [failure.reason for failure in report.failed] == ["broken"]
+        for path in before:
+            known = index.standing(path)
+            assert known is not None
+            assert (known.changed_ns, known.device) == (path.stat().st_ctime_ns, path.stat().st_dev)
+        stamp = index.stamp()
+        index_paths(index, encoder, [tmp_path / "crops"])
+        assert index.stamp() == stamp
+        after = held(index)
+    assert encoder.encoded == 0
+    assert after.keys() == before.keys()
+    assert all(np.array_equal(after[path], vector) for path, vector in before.items())
+
+
+def search(folder: Path, bundle: Path, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [
+        *within,
+        sys.executable,
+        "-m",
+        "passerby",
+        "search",
+        "a red jacket",
+        "--index",
+        folder,
+        "--model",
+        bundle,
+        "--json",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_old_index_on_a_read_only_disk_gives_the_same_answers(old: Path, tiny_bundle: Path, ordinary: Sequence[str]) -> None:
+    (old / database.FILE_NAME).chmod(0o444)
+    old.chmod(0o555)
+    before = (old / database.FILE_NAME).read_bytes()
+    try:
+        read_only = search(old, tiny_bundle, ordinary)
+        arguments: list[str | Path] = [*ordinary, sys.executable, "-m", "passerby", "remove", "crops", "--index", old]
+        removing = subprocess.run(arguments, cwd=old.parent, capture_output=True, text=True, timeout=60, check=False)
+        assert (old / database.FILE_NAME).read_bytes() == before
+    finally:
+        old.chmod(0o755)
+        (old / database.FILE_NAME).chmod(0o644)
+    migrated = search(old, tiny_bundle)
+    assert (read_only.returncode, read_only.stderr) == (0, "")
+    assert (removing.returncode, removing.stderr.count("\n")) == (2, 1), removing.stderr
+    assert "read-only" in removing.stderr
+    assert json.loads(read_only.stdout) == json.loads(migrated.stdout)
+    assert len(json.loads(migrated.stdout)["hits"]) == 4
+    with Index.open(old) as index:
+        assert database.schema_version(index._db) == database.SCHEMA_VERSION
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from passerby.index.sqlite import database
+
+step, after = int(sys.argv[2]), []
+def kill_after(statement):
+    if statement.startswith(("ALTER", "DROP", "CREATE", "PRAGMA user_version =", "COMMIT")):
+        after.append(statement)
+        if len(after) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+connect = database._connect
+def traced(folder, options):
+    connection = connect(folder, options)
+    connection.set_trace_callback(kill_after)
+    return connection
+database._connect = traced
+database.open_for_writing(Path(sys.argv[1])).close()
+"""
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, step: int) -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED, old, str(step)], timeout=60, check=False)
+    assert done.returncode == -9
+    db = sqlite3.connect(f"file:{old / database.FILE_NAME}?mode=ro", uri=True)
+    assert database.schema_version(db) == 1
+    assert db.execute("SELECT count(*) FROM persons JOIN media ON media.id = media").fetchone() == (4,)
+    db.close()
+    with Index.create(old, encoder) as index:
+        assert len(held(index)) == 4

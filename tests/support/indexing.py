@@ -1,0 +1,39 @@
+"""An index seen from outside, and an encoder that counts what it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.find.ingest import IndexReport
+from passerby.index.sqlite.index import Index
+from passerby.model.onnx import OnnxEncoder
+
+NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), not_crops=0, skipped=0)
+
+
+class CountingEncoder(OnnxEncoder):
+    """Counts the pictures it encodes."""
+
+    encoded = 0
+
+    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.encoded += len(pixels)
+        return super().embed_images(pixels)
+
+
+def held(index: Index) -> dict[Path, NDArray[np.float32]]:
+    """Each person's path and vector."""
+    return {
+        person.media.path: vector
+        for ids, vectors in index.iter_embeddings()
+        for embedding, vector in zip(ids, vectors, strict=True)
+        for person in index.persons(int(embedding))
+    }
+
+
+def away(index: Index) -> set[Path]:
+    """The paths of media that an index says are away."""
+    return {path for path in held(index) if (known := index.standing(path)) and known.away_since is not None}
