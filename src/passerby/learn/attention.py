@@ -136,9 +136,10 @@ def parts_of_compact(model: CompactClip, pixels: Tensor, ids: Tensor) -> Parts:
 
 def shares(parts: NDArray[np.float32]) -> NDArray[np.float32]:
     """What speaks for the pair, as non-negative shares that add up to 1; zeros where nothing does."""
-    positive = np.maximum(parts, 0)
+    positive = np.maximum(parts, 0, dtype=np.float64)
     total = positive.sum()
-    return positive / total if total > 0 else positive
+    share: NDArray[np.float32] = (positive / total if total > 0 else positive).astype(np.float32)
+    return share
 
 
 def by_word(text: str, encoding: Encoding, tokens: Sequence[float]) -> tuple[Word, ...]:
