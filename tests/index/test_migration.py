@@ -17,8 +17,8 @@ import pytest
 from crops import write_crops
 from indexing import NOTHING, CountingEncoder, held
 
-from passerby.index.sqlite import database
 from passerby.find.ingest import index_paths
+from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.model.encode import Encoded, encode_images
 from passerby.model.onnx import OnnxEncoder

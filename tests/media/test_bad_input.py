@@ -21,8 +21,8 @@ from crops import write_crop, write_crops
 from PIL import Image
 
 from passerby.errors import IndexFault
-from passerby.index.sqlite import database
 from passerby.find.ingest import index_paths
+from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.model.onnx import OnnxEncoder
 
