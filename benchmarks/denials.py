@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.find.query import directions
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.media.encode_files import EncodedFile, encode_files
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_model
@@ -71,7 +72,7 @@ def viper_people(encoder: Encoder, folder: Path, split: Split) -> People:
     ticked = {row["file_path"].rpartition(".")[0]: "accessoryHat" in row["attributes"] for row in listed}
     known = {r.path: r for r in load_dataset(folder, {split}).records if r.name.rpartition(".")[0] in ticked}
     known = {path: record for path, record in known.items() if any(c.origin is Origin.OWN for c in record.captions)}
-    found = [result for result in encode_images(encoder, list(known)) if isinstance(result, Encoded)]
+    found = [result for result in encode_files(encoder, list(known)) if isinstance(result, EncodedFile)]
     records = [known[encoded.media.path] for encoded in found]
     hats = np.array([ticked[r.name.rpartition(".")[0]] for r in records])
     said = [(r.identity, c.text) for r, hat in zip(records, hats, strict=True) if not hat for c in r.captions if c.origin is Origin.OWN]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from passerby.data.datasets import load_dataset
 from passerby.find.explain import DOUBTFUL, FITS, phrase_directions, shares_below
 from passerby.measure.reliability import auroc
-from passerby.model.encode import Encoded, encode_images
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.encoder import Encoder
 from passerby.resolve import load_model
 from passerby.types import Split
@@ -42,7 +42,7 @@ def main() -> None:
     ticked = {row["file_path"].rpartition(".")[0]: row["attributes"] for row in listed}
     known = {r.path: r for r in load_dataset(arguments.data, {Split.VAL}).records if r.name.rpartition(".")[0] in ticked}
     encoder = load_model(arguments.model)
-    found = [result for result in encode_images(encoder, list(known)) if isinstance(result, Encoded)]
+    found = [result for result in encode_files(encoder, list(known)) if isinstance(result, EncodedFile)]
     records = [known[encoded.media.path] for encoded in found]
     attributes = [ticked[r.name.rpartition(".")[0]] for r in records]
     rows = list(marks(encoder, np.stack([encoded.vector for encoded in found]), [r.identity for r in records], attributes))

@@ -30,7 +30,7 @@ from passerby.learn.from_bundle import load_base
 from passerby.learn.lora import adapt
 from passerby.learn.saved import load_saved
 from passerby.measure.evaluation import evaluate
-from passerby.model.encode import Encoded, encode_images
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.selftest import TEXTS
 from passerby.types import Dataset, Split
@@ -188,7 +188,7 @@ class TestMerge:
         found = run("search", words, "-k", str(len(pictures)), "--model", bundle, "--index", tmp_path / "index", "--json")
         assert json.loads(measured)["rank1"] == pytest.approx(evaluate(adapted, val).metrics.rank1.mean)
         scores = {hit["path"]: hit["score"] for hit in json.loads(found)["hits"]}
-        vectors = [v.vector for v in encode_images(adapted, [r.path for r in val.records]) if isinstance(v, Encoded)]
+        vectors = [v.vector for v in encode_files(adapted, [r.path for r in val.records]) if isinstance(v, EncodedFile)]
         expected = np.stack(vectors) @ ask(adapted, words).direction
         np.testing.assert_allclose([scores[path] for path in pictures], expected, atol=1e-4)
 

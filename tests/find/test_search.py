@@ -20,9 +20,10 @@ from passerby.find.query import Query, Term, ask, directions
 from passerby.find.search import likely, search
 from passerby.index.scan import ROUNDING, rough_scores
 from passerby.index.sqlite.index import Index
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import read_bundle, write_calibrated
 from passerby.model.calibration import Calibration, Crowd
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encode import encode_texts
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import ModelDigest
 from passerby.words.prompts import prompts
@@ -198,8 +199,8 @@ def test_words_are_asked_as_prompts_say(tiny_encoder: OnnxEncoder) -> None:
 def test_a_picture_finds_itself(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
     paths = [write_crop(tmp_path / f"{seed}.png", seed) for seed in range(5)]
     with index.writing():
-        for encoded in encode_images(tiny_encoder, paths):
-            assert isinstance(encoded, Encoded)
+        for encoded in encode_files(tiny_encoder, paths):
+            assert isinstance(encoded, EncodedFile)
             index.add(encoded.media, encoded.vector)
     best = search(index, ask(tiny_encoder, like=paths[3]))[0]
     assert best.person.media.path == paths[3]

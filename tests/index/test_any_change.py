@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite.index import Index
-from passerby.model.encode import Encoded, encode_images
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.onnx import OnnxEncoder
 
 PATHS = st.sampled_from(["a.jpg", "b.jpg", "c.jpg", "x/a.jpg", "x/d.jpg", "y/a.jpg"])
@@ -84,6 +84,6 @@ def test_an_index_follows_its_files(tiny_encoder: OnnxEncoder, runs: list[list[t
 def vector_of(encoder: OnnxEncoder, folder: Path, seed: int) -> NDArray[np.float32]:
     path = folder / f"{seed}.jpg"
     path.write_bytes(content(seed))
-    (encoded,) = encode_images(encoder, [path])
-    assert isinstance(encoded, Encoded)
+    (encoded,) = encode_files(encoder, [path])
+    assert isinstance(encoded, EncodedFile)
     return encoded.vector

@@ -15,9 +15,9 @@ from passerby.find import ingest
 from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop, remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.scan import scan_paths
-from passerby.model.encode import Encoded, encode_images
 from passerby.model.onnx import OnnxEncoder
 from passerby.types import Media
 
@@ -42,8 +42,8 @@ def crops(tmp_path: Path) -> Path:
 def test_an_index_holds_what_the_encoder_says(index: Index, encoder: CountingEncoder, crops: Path) -> None:
     assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=5)
     found = held(index)
-    for expected in encode_images(encoder, sorted(crops.iterdir())):
-        assert isinstance(expected, Encoded)
+    for expected in encode_files(encoder, sorted(crops.iterdir())):
+        assert isinstance(expected, EncodedFile)
         np.testing.assert_array_equal(found.pop(expected.media.path), expected.vector)
     assert not found
 
@@ -86,8 +86,8 @@ def test_other_bytes_of_equal_size_and_time_are_encoded(index: Index, encoder: C
     index_paths(index, encoder, [crops])
     overwrite(victim, of_size(other, size))
     assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=1, unchanged=4)
-    (expected,) = encode_images(encoder, [other])
-    assert isinstance(expected, Encoded)
+    (expected,) = encode_files(encoder, [other])
+    assert isinstance(expected, EncodedFile)
     np.testing.assert_allclose(held(index)[victim], expected.vector, atol=1e-6)
 
 

@@ -20,7 +20,7 @@ from indexing import NOTHING, CountingEncoder, held
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
-from passerby.model.encode import Encoded, encode_images
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.onnx import OnnxEncoder
 
 VERSION_1 = """
@@ -65,8 +65,8 @@ def old(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Path:
     db = sqlite3.connect(folder / database.FILE_NAME, isolation_level=None)
     db.executescript(VERSION_1)
     db.execute("INSERT INTO meta VALUES ('model', ?)", (json.dumps([tiny_encoder.name, tiny_encoder.digest, tiny_encoder.dim]),))
-    for number, encoded in enumerate(encode_images(tiny_encoder, crops), 1):
-        assert isinstance(encoded, Encoded)
+    for number, encoded in enumerate(encode_files(tiny_encoder, crops), 1):
+        assert isinstance(encoded, EncodedFile)
         path, status = encoded.media.path, encoded.media.path.stat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         db.execute("INSERT INTO embeddings VALUES (?, ?, 'whole', ?)", (number, digest, encoded.vector.astype("<f4").tobytes()))

@@ -40,8 +40,9 @@ from passerby.measure.conditions import (
 )
 from passerby.measure.evaluation import evaluate
 from passerby.measure.metrics import paired_difference, rank_queries, summarise
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.photo import read_image
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encode import encode_texts
 from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import preprocess
 from passerby.types import Caption, Dataset, Origin, Record, Split
@@ -271,10 +272,10 @@ class TestMeasureConditions:
 
     def test_pictures_are_changed_before_they_are_resized(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
         paths = [record.path for record in street.records]
-        found = list(encode_images(tiny_encoder, paths, change=partial(reduce, factor=4), batch_size=5))
+        found = list(encode_files(tiny_encoder, paths, change=partial(reduce, factor=4), batch_size=5))
         for path, result in zip(paths, found, strict=True):
             if path.name != "bad.jpg":
-                assert isinstance(result, Encoded) and (result.width, result.height) == (24, 60)
+                assert isinstance(result, EncodedFile) and (result.width, result.height) == (24, 60)
                 seen = preprocess(read_image(path).reduce(4), tiny_encoder.preprocessing)
                 np.testing.assert_allclose(result.vector, tiny_encoder.embed_images(seen[None])[0], atol=1e-6)
 

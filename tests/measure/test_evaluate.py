@@ -19,7 +19,8 @@ from passerby.measure.groups import measure_groups
 from passerby.measure.metrics import PROTOCOL, rank_queries, summarise
 from passerby.measure.split import FEWEST
 from passerby.measure.wording import measure_wording
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.media.encode_files import EncodedFile, encode_files
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.types import Caption, Dataset, Origin, Problem, Record, Split
 
@@ -47,7 +48,7 @@ def sizes(evaluation: Evaluation) -> tuple[int, int, int, int]:
 
 
 def test_metrics_are_those_of_the_vectors(tiny_encoder: Encoder, painted: Dataset) -> None:
-    images = [result for result in encode_images(tiny_encoder, [r.path for r in painted.records]) if isinstance(result, Encoded)]
+    images = [result for result in encode_files(tiny_encoder, [r.path for r in painted.records]) if isinstance(result, EncodedFile)]
     identities = [record.identity for record in painted.records]
     texts = encode_texts(tiny_encoder, [record.captions[0].text for record in painted.records])
     expected = summarise(rank_queries(texts, np.stack([image.vector for image in images]), identities, identities), identities)

@@ -31,8 +31,9 @@ from passerby.convert.sensitivity import Layer, damages, fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.measure.evaluation import Evaluation, evaluate
 from passerby.measure.metrics import Estimate
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import Bundle, write_bundle
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import unit_vectors
 from passerby.model.onnx import OnnxEncoder, available_cores, start_session
 from passerby.model.selftest import SelfTest, measure
@@ -244,7 +245,7 @@ def _within(prefix: str, keep: Collection[Layer]) -> set[str]:
 
 
 def _embed(encoder: OnnxEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
-    return np.stack([result.vector for result in encode_images(encoder, paths) if isinstance(result, Encoded)])
+    return np.stack([result.vector for result in encode_files(encoder, paths) if isinstance(result, EncodedFile)])
 
 
 def _require_float(tower: onnx.ModelProto) -> onnx.ModelProto:

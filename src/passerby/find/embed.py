@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from passerby.atomic import replacing
 from passerby.errors import InputError, QueryError
 from passerby.inputs import AnyPaths, as_function, as_paths, as_texts, require
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.scan import scan_paths
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Note
@@ -66,9 +67,9 @@ def embed(
     files = [path for scan in scans for path in scan.files]
     failed = [Failure(path, "expected a file or folder, found nothing; check the path") for scan in scans for path in scan.missing]
     failed += [failure for scan in scans for failure in scan.failed]
-    pictures: list[Encoded] = []
-    for done, outcome in enumerate(encode_images(encoder, files), 1):
-        if isinstance(outcome, Encoded):
+    pictures: list[EncodedFile] = []
+    for done, outcome in enumerate(encode_files(encoder, files), 1):
+        if isinstance(outcome, EncodedFile):
             pictures.append(outcome)
         else:
             failed.append(outcome)

@@ -14,9 +14,9 @@ from passerby.errors import ImageError
 from passerby.index.sqlite.index import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
+from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
-from passerby.model.encode import Encoded, encode_images
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
@@ -307,12 +307,12 @@ def _encode(
     failed: list[Failure] = []
     unreadable: list[Path] = []
     notes: list[Note] = []
-    results = encode_images(encoder, (file.path for file in files), batch_size=BATCH)
+    results = encode_files(encoder, (file.path for file in files), batch_size=BATCH)
     for batch in _batches(files, BATCH):
         outcomes = [(file, next(results)) for file in batch]
         with index.writing():
             for file, outcome in outcomes:
-                if isinstance(outcome, Encoded):
+                if isinstance(outcome, EncodedFile):
                     index.add(outcome.media, outcome.vector)
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
                     notes += outcome.notes

@@ -26,8 +26,9 @@ from PIL import Image
 from passerby.errors import DatasetError
 from passerby.measure.metrics import Estimate, Metrics, PerQuery, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
+from passerby.media.encode_files import encode_files
 from passerby.media.photo import read_image
-from passerby.model.encode import encode_images, encode_texts
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure
@@ -274,7 +275,7 @@ def _embed_changed(
 ) -> NDArray[np.float32]:
     """Vectors of the gallery's pictures after a change, float32 (g, d)."""
     vectors = []
-    results = encode_images(encoder, [record.path for record in split.gallery], change=change)
+    results = encode_files(encoder, [record.path for record in split.gallery], change=change)
     for done, result in enumerate(results, start=1):
         if isinstance(result, Failure):
             raise DatasetError(

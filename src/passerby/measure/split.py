@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from passerby.errors import DatasetError
 from passerby.measure.metrics import PerQuery, rank_queries
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.media.encode_files import EncodedFile, encode_files
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
@@ -121,9 +122,9 @@ def embed_split(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | N
     """
     split = _only_split(dataset)
     gallery, vectors, failures = [], [], []
-    results = encode_images(encoder, [record.path for record in dataset.records])
+    results = encode_files(encoder, [record.path for record in dataset.records])
     for done, (record, result) in enumerate(zip(dataset.records, results, strict=True), start=1):
-        if isinstance(result, Encoded):
+        if isinstance(result, EncodedFile):
             gallery.append(record)
             vectors.append(result.vector)
         else:

@@ -1,4 +1,4 @@
-"""The one loop that turns files into vectors: bounded look-ahead, decoding overlapped with inference, results in order."""
+"""The one loop that turns pictures into vectors: bounded look-ahead, loading overlapped with inference, results in order."""
 
 from __future__ import annotations
 
@@ -6,69 +6,84 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
 from passerby.errors import PasserbyError
-from passerby.media.files import read_media
-from passerby.media.photo import read_picture
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, normalise, resize
-from passerby.types import Failure, Media, Note
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    """A picture's file and its vector.
+class Loaded(Generic[K]):
+    """An item's picture, and what is to be known of the item once its picture is gone.
 
     Args:
-        width, height: of the upright picture, in pixels.
-        vector: float32 (d,), of length 1.
-        notes: what had to be guessed of the picture.
+        image: upright, in mode RGB, of any size.
     """
 
-    media: Media
-    width: int
-    height: int
-    vector: NDArray[np.float32]
-    notes: tuple[Note, ...] = ()
+    known: K
+    image: Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Decoded:
-    media: Media
-    width: int
-    height: int
-    pixels: NDArray[np.uint8]
-    notes: tuple[Note, ...]
-
-
-def encode_images(
-    encoder: Encoder, paths: Iterable[Path], *, change: Callable[[Image], Image] | None = None, batch_size: int = 16, readers: int = 2
-) -> Generator[Encoded | Failure]:
-    """Encode picture files, one result for each path and in their order.
-
-    Files are read and decoded by ``readers`` threads at most two batches ahead of the model, so memory stays bounded
-    however many paths there are. The threads end with the iterator, whether it is exhausted, closed or stopped by an error.
+class Encoded(Generic[K]):
+    """What is known of an item, and its vector.
 
     Args:
-        change: done to each upright RGB picture before it is resized, by several threads at once.
+        vector: float32 (d,), of length 1.
+    """
+
+    known: K
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failed(Generic[T]):
+    """An item that has no vector, and why, in one line."""
+
+    item: T
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Resized(Generic[K]):
+    known: K
+    pixels: NDArray[np.uint8]
+
+
+def encode(
+    encoder: Encoder, items: Iterable[T], load: Callable[[T], Loaded[K]], *, batch_size: int = 16, readers: int = 2
+) -> Generator[Encoded[K] | Failed[T]]:
+    """Encode the pictures of any items, one result for each item and in their order.
+
+    Items are drawn, and loaded by ``readers`` threads, at most two batches ahead of the model, so memory stays bounded however many there
+    are. The threads end with the iterator, whether it is exhausted, closed or stopped by an error.
+
+    Args:
+        load: from an item to its picture, called by several threads at once. A ``PasserbyError`` or a ``MemoryError`` in it makes the item
+            ``Failed`` and nothing else; another error ends the loop.
 
     Raises:
-        ModelError: from the encoder; a bad file never raises, it is a ``Failure``.
+        ModelError: from the encoder.
+        ValueError: a batch of no pictures.
     """
     if batch_size < 1:
         raise ValueError(f"a batch needs at least one picture, found {batch_size}")
-    source = iter(paths)
-    ahead: deque[Future[_Decoded | Failure]] = deque()
+    source = iter(items)
+    ahead: deque[Future[_Resized[K] | Failed[T]]] = deque()
     pool = ThreadPoolExecutor(readers, thread_name_prefix="passerby-read")
 
     def look_ahead() -> None:
-        while len(ahead) < 2 * batch_size and (path := next(source, None)) is not None:
-            ahead.append(pool.submit(_decode, path, encoder.preprocessing, change))
+        for item in islice(source, 2 * batch_size - len(ahead)):
+            ahead.append(pool.submit(_load, item, load, encoder.preprocessing))
 
     try:
         look_ahead()
@@ -86,21 +101,18 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -
     return np.concatenate([np.empty((0, encoder.dim), np.float32), *batches])
 
 
-def _decode(path: Path, p: Preprocessing, change: Callable[[Image], Image] | None) -> _Decoded | Failure:
+def _load(item: T, load: Callable[[T], Loaded[K]], p: Preprocessing) -> _Resized[K] | Failed[T]:
     try:
-        media, data = read_media(path)
-        picture = read_picture(data)
-        image = picture.image
-        pixels = resize(change(image) if change else image, p.height, p.width, p.resample)
-        return _Decoded(media, image.width, image.height, pixels, tuple(Note(media.path, note) for note in picture.notes))
+        loaded = load(item)
+        return _Resized(loaded.known, resize(loaded.image, p.height, p.width, p.resample))
     except PasserbyError as error:
-        return Failure(path.absolute(), str(error))
+        return Failed(item, str(error))
     except MemoryError:
-        return Failure(path.absolute(), "expected a picture that fits the memory, found a larger one; make it smaller")
+        return Failed(item, "expected a picture that fits the memory, found a larger one; make it smaller")
 
 
-def _encode(encoder: Encoder, batch: Sequence[_Decoded | Failure]) -> Iterator[Encoded | Failure]:
-    pixels = [item.pixels for item in batch if isinstance(item, _Decoded)]
+def _encode(encoder: Encoder, batch: Sequence[_Resized[K] | Failed[T]]) -> Iterator[Encoded[K] | Failed[T]]:
+    pixels = [item.pixels for item in batch if isinstance(item, _Resized)]
     vectors = iter(encoder.embed_images(normalise(np.stack(pixels), encoder.preprocessing)) if pixels else ())
     for item in batch:
-        yield item if isinstance(item, Failure) else Encoded(item.media, item.width, item.height, next(vectors), item.notes)
+        yield item if isinstance(item, Failed) else Encoded(item.known, next(vectors))
