@@ -12,7 +12,7 @@ from hypothesis import settings
 from tiny import write_tiny_bundle
 
 from passerby.model.bundle import read_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 if TYPE_CHECKING:
     from small_clip import Exported
@@ -28,8 +28,8 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_encoder(tiny_bundle: Path) -> OnnxEncoder:
-    return OnnxEncoder(read_bundle(tiny_bundle), threads=1)
+def tiny_encoder(tiny_bundle: Path) -> BundleEncoder:
+    return BundleEncoder(read_bundle(tiny_bundle), threads=1)
 
 
 @pytest.fixture(scope="session")

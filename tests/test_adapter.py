@@ -31,7 +31,7 @@ from passerby.learn.lora import adapt
 from passerby.learn.saved import load_saved
 from passerby.measure.evaluation import evaluate
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.selftest import TEXTS
 from passerby.types import Dataset, Split
 
@@ -203,7 +203,7 @@ class TestMerge:
         np.testing.assert_allclose(base.encoder().embed_images(pixels()), before[0], atol=MAX_DIFFERENCE)
         np.testing.assert_allclose(base.encoder().embed_texts(TEXTS), before[1], atol=MAX_DIFFERENCE)
         np.testing.assert_array_equal(evaluate(base.encoder(), val).per_query.first_hit_rank, before[2].per_query.first_hit_rank)
-        exported = OnnxEncoder(export_base(base, "merged", tmp_path / "bundle"))
+        exported = BundleEncoder(export_base(base, "merged", tmp_path / "bundle"))
         np.testing.assert_allclose(exported.embed_texts(TEXTS), before[1], atol=1e-4)
 
     @pytest.mark.parametrize("name", ["mall", "compact"])

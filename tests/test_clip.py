@@ -23,8 +23,8 @@ from passerby.errors import ConfigError, ModelError
 from passerby.find.query import ask
 from passerby.learn.base import CARD, Size
 from passerby.learn.clip import Clip, interpolated, load_clip
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import CountsTokens
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.prompted import PromptedEncoder
 from passerby.resolve import load_model, parse_size
 
@@ -297,7 +297,7 @@ def test_an_export_gives_what_torch_gives(folder: Path, tmp_path: Path) -> None:
     encoder = base.encoder()
     images, texts = encoder.embed_images(pixels(3, 48, 16)), encoder.embed_texts(TEXTS)
     bundle = export_base(base, "tiny-clip", tmp_path / "bundle")
-    exported = OnnxEncoder(bundle)
+    exported = BundleEncoder(bundle)
     np.testing.assert_allclose(exported.embed_images(pixels(3, 48, 16)), images, atol=1e-5)
     np.testing.assert_allclose(exported.embed_texts(TEXTS), texts, atol=1e-5)
     assert (bundle.preprocessing, bundle.max_tokens) == (base.preprocessing, MAX_TOKENS)

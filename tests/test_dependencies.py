@@ -19,7 +19,7 @@ from packaging.version import Version
 
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / os.environ.get("LOCK", "requirements.lock")
@@ -86,7 +86,7 @@ def test_the_lock_keeps_to_pyproject(line: str) -> None:
         assert asked.specifier.contains(locked()[canonicalize_name(asked.name)])
 
 
-def test_a_start_loads_no_package_but_these(tiny_bundle: Path, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_a_start_loads_no_package_but_these(tiny_bundle: Path, tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     """Each costs every start its time; whoever adds one has measured it with benchmarks/start_time.py."""
     write_crops(tmp_path / "crops", 3)
     with Index.create(tmp_path / "index", tiny_encoder) as index:

@@ -28,7 +28,7 @@ from passerby.learn.student import train_tokenizer, waves
 from passerby.learn.teacher import ask_teacher
 from passerby.learn.torch_encoder import load_tokenizer
 from passerby.media.photo import read_image
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import preprocess
 from passerby.types import Split
 
@@ -59,7 +59,7 @@ def how(dataset: Path, out: str, **changes: object) -> Distillation:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(dataset: Path, tiny_encoder: OnnxEncoder) -> Path:
+def undisturbed(dataset: Path, tiny_encoder: BundleEncoder) -> Path:
     return distil(tiny_encoder, how(dataset, "undisturbed"), lambda _: None)
 
 
@@ -91,7 +91,7 @@ class TestTheStudentsFolder:
         weights = (undisturbed / "model.safetensors").stat().st_size
         assert weights < 2.1 * sum(p.numel() for p in halved.parameters()) + 20_000
 
-    def test_is_the_best_on_val_and_names_its_teacher(self, undisturbed: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_is_the_best_on_val_and_names_its_teacher(self, undisturbed: Path, tiny_encoder: BundleEncoder) -> None:
         judged = [row["val"] for row in log(undisturbed) if "val" in row]
         assert len(judged) == 2
         made_of = json.loads((undisturbed / "passerby.json").read_text())["made_of"]
@@ -99,7 +99,7 @@ class TestTheStudentsFolder:
         assert made_of["val"]["rank1"] == max(report["rank1"] for report in judged)  # type: ignore[index]
 
 
-def test_the_student_comes_to_say_what_the_teacher_says(dataset: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_the_student_comes_to_say_what_the_teacher_says(dataset: Path, tiny_encoder: BundleEncoder) -> None:
     plain = how(dataset, "longer", epochs=30, drawn=0, judge_every=30, pixels=Pixels(padding=0, flip=0.0, erasing=0.0))
     student = load_clip(str(distil(tiny_encoder, plain, lambda _: None))).encoder()
     records = load_dataset(dataset, {Split.TRAIN}).records
@@ -114,7 +114,7 @@ def test_the_student_comes_to_say_what_the_teacher_says(dataset: Path, tiny_enco
 
 class TestInterruption:
     def test_a_run_that_is_interrupted_ends_as_an_undisturbed_one(
-        self, dataset: Path, undisturbed: Path, tiny_encoder: OnnxEncoder
+        self, dataset: Path, undisturbed: Path, tiny_encoder: BundleEncoder
     ) -> None:
         def interrupt(line: str) -> None:
             if line.startswith("step 4  val"):
@@ -132,13 +132,13 @@ class TestInterruption:
         assert (again / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
 
     @pytest.mark.usefixtures("undisturbed")
-    def test_the_teacher_is_asked_once(self, dataset: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_the_teacher_is_asked_once(self, dataset: Path, tiny_encoder: BundleEncoder) -> None:
         said: list[str] = []
         distil(tiny_encoder, how(dataset, "undisturbed"), said.append)
         assert not any("teacher" in line for line in said)
 
     @pytest.mark.usefixtures("undisturbed")
-    def test_a_checkpoint_of_another_run_is_refused_by_what_differs(self, dataset: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_a_checkpoint_of_another_run_is_refused_by_what_differs(self, dataset: Path, tiny_encoder: BundleEncoder) -> None:
         with pytest.raises(ConfigError, match="another seed, mimicry"):
             distil(tiny_encoder, how(dataset, "undisturbed", seed=2, mimicry=Mimicry(others=3)), lambda _: None)
 
@@ -173,7 +173,7 @@ def test_rows_count_captions_in_the_order_of_captions_by_row(dataset: Path) -> N
     assert [by_row[row] for row in sorted(by_row)] == [tokenizer.encode(c.text).ids for c in captions_by_row(records)]
 
 
-def test_a_teachers_answer_to_a_picture_is_the_same_as_to_its_mirror_image(dataset: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_a_teachers_answer_to_a_picture_is_the_same_as_to_its_mirror_image(dataset: Path, tiny_encoder: BundleEncoder) -> None:
     records = load_dataset(dataset, {Split.TRAIN}).records[:3]
     answers = ask_teacher(tiny_encoder, records, dataset.parent, lambda _: None)
     p = tiny_encoder.preprocessing
@@ -237,7 +237,7 @@ class TestConfig:
             read_distillation(tmp_path / "c.toml")
 
 
-def test_too_few_pictures_and_another_folder_are_refused(dataset: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_too_few_pictures_and_another_folder_are_refused(dataset: Path, tiny_encoder: BundleEncoder) -> None:
     with pytest.raises(DatasetError, match="pictures for a batch of 100"):
         distil(tiny_encoder, how(dataset, "few", optimiser=Optimiser(batch_size=100, frozen_text_layers=0)), lambda _: None)
     (dataset.parent / "taken" / STUDENT).mkdir(parents=True)

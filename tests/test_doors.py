@@ -28,7 +28,7 @@ from passerby.find.explain import Fit
 from passerby.find.query import Query, Term
 from passerby.index.sqlite.index import Index
 from passerby.media.photo import read_image
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Caption, Dataset, Failure, Hit, Person, Problem, Record, Split
 
 HIT = Hit(1, 0.5, Person(media("/a.jpg", "a"), Box(1, 2, 3, 4), 0.5, 7), 0.25)
@@ -40,7 +40,7 @@ class World:
 
     folder: Path
     index: Index
-    encoder: OnnxEncoder
+    encoder: BundleEncoder
     dataset: Dataset
 
     @property
@@ -49,7 +49,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: OnnxEncoder) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: BundleEncoder) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("doors")
     records = tuple(Record(path, path.name, path.stem, Split.VAL, (Caption("a man"),)) for path in write_crops(folder / "crops", 4))
     (folder / "crops" / "table.csv").write_text("path,caption,id,split\n000.jpg,a man,1,val\n")
@@ -148,7 +148,7 @@ def makers() -> list[Callable[[], object]]:
         object(),
         object,
         Path,
-        OnnxEncoder,
+        BundleEncoder,
         range(3),
         NoPath(),
         ValueError("x"),
@@ -399,7 +399,7 @@ def test_numbers_of_numpy(world: World, k: Any) -> None:
     assert passerby.search(world.index, world.query, k) == passerby.search(world.index, world.query, 2)
 
 
-@pytest.mark.parametrize("encoder", ["passerby-s", None, OnnxEncoder, Path("model")], ids=repr)
+@pytest.mark.parametrize("encoder", ["passerby-s", None, BundleEncoder, Path("model")], ids=repr)
 def test_no_model(world: World, encoder: Any) -> None:
     for call in (
         lambda: passerby.ask(encoder, "a red jacket"),

@@ -13,8 +13,8 @@ from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, draw
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, read_bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import preprocess
 from passerby.model.tokenizer import Tokenizer
 from passerby.resolve import DEFAULT_MODEL, bundled_models, load_model
@@ -60,7 +60,7 @@ def test_it_comes_back_into_torch_as_the_weights_of_record(bundle: Bundle) -> No
 
 
 def test_more_threads_change_nothing_that_matters(bundle: Bundle) -> None:
-    one, two = (OnnxEncoder(bundle, threads=n).embed_texts(DEMO_QUESTIONS) for n in (1, 2))
+    one, two = (BundleEncoder(bundle, threads=n).embed_texts(DEMO_QUESTIONS) for n in (1, 2))
     assert np.einsum("nd,nd->n", one, two).min() > 0.9999
 
 

@@ -12,9 +12,10 @@ from passerby.errors import ConfigError, ModelError
 from passerby.extras import needs_extra
 from passerby.inputs import AnyPath, as_path, as_text
 from passerby.model.bundle import MANIFEST, Bundle, read_bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign
-from passerby.model.tensorrt import load_engines
+from passerby.model.tensorrt import runtime_here
 
 if TYPE_CHECKING:
     from passerby.learn.base import Base, Size
@@ -55,7 +56,7 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
         return load_base(name, size=size).encoder()
     if size is not None:
         raise ModelError(expected=f"no --size for the bundle {name}", found=size, do="export the model again at that size")
-    return load_engines(bundle)
+    return BundleEncoder(bundle, runtime=runtime_here(bundle))
 
 
 def find_bundle(name: str | os.PathLike[str]) -> Bundle:

@@ -23,7 +23,7 @@ from passerby.errors import ConfigError, IndexFault
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 PASSERBY: list[str | Path] = [sys.executable, "-m", "passerby"]
 
@@ -106,8 +106,8 @@ def test_a_user_whom_nobody_knows_can_do_everything_that_needs_no_home(common: P
     crops = write_crops(common / "crops", 3)
     shutil.copytree(tiny_bundle, common / "tiny")
     model = ("--model", str(common / "tiny"))
-    with Index.create(common / "index", OnnxEncoder(read_bundle(tiny_bundle), threads=1)) as index:
-        index_paths(index, OnnxEncoder(read_bundle(tiny_bundle), threads=1), crops)
+    with Index.create(common / "index", BundleEncoder(read_bundle(tiny_bundle), threads=1)) as index:
+        index_paths(index, BundleEncoder(read_bundle(tiny_bundle), threads=1), crops)
     (common / "closed").mkdir(mode=0o700)
     (common / "fixed").mkdir(mode=0o555)
     work = common / "work"
@@ -167,7 +167,7 @@ def test_a_group_shares_an_index(common: Path, tiny_bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("mask", [0o002, 0o027])
-def test_what_is_written_is_for_whom_the_umask_wants(tmp_path: Path, tiny_encoder: OnnxEncoder, mask: int) -> None:
+def test_what_is_written_is_for_whom_the_umask_wants(tmp_path: Path, tiny_encoder: BundleEncoder, mask: int) -> None:
     with umask(mask):
         with Index.create(tmp_path / "index", tiny_encoder) as index:
             index_paths(index, tiny_encoder, write_crops(tmp_path / "crops", 1))
@@ -231,17 +231,17 @@ def test_named_engines_that_cannot_be_looked_at_are_warned_of(
 
     tensorrt._warned.clear()
     monkeypatch.setenv("PASSERBY_ENGINES", "~nobody-has-this-name/engines")
-    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert tensorrt.runtime_here(read_bundle(tiny_bundle)).name == "ONNX Runtime"
     assert "write the path in full" in caplog.text
     caplog.clear()
     tensorrt._warned.clear()
     monkeypatch.setenv("PASSERBY_ENGINES", "/" + "n" * 300)
-    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert tensorrt.runtime_here(read_bundle(tiny_bundle)).name == "ONNX Runtime"
     assert "using ONNX Runtime" in caplog.text
     caplog.clear()
     monkeypatch.delenv("PASSERBY_ENGINES")
     monkeypatch.setenv("XDG_CACHE_HOME", "/" + "n" * 300)
-    assert tensorrt.load_engines(read_bundle(tiny_bundle)).name == "tiny"
+    assert tensorrt.runtime_here(read_bundle(tiny_bundle)).name == "ONNX Runtime"
     assert not caplog.text
 
 
@@ -333,7 +333,7 @@ def test_an_interrupt_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path) -> 
     assert err.decode().strip() == "passerby: interrupted"
 
 
-def test_a_search_keeps_nothing_in_the_home(tmp_path: Path, tiny_bundle: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_a_search_keeps_nothing_in_the_home(tmp_path: Path, tiny_bundle: Path, tiny_encoder: BundleEncoder) -> None:
     with Index.create(tmp_path / "index", tiny_encoder) as index:
         index_paths(index, tiny_encoder, write_crops(tmp_path / "crops", 1))
     (tmp_path / "home").mkdir()

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from passerby.errors import MissingExtra, ModelError
 from passerby.model import tensorrt as engines
 from passerby.model.bundle import read_bundle
+from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.encoder import Encoder
 from passerby.model.engine_file import Stamp, has_engines, read_engine, write_engine
-from passerby.model.onnx import OnnxEncoder
-from passerby.model.tensorrt import BATCHES, TensorRtEncoder, fill, place
+from passerby.model.tensorrt import BATCHES, TensorRt, fill, place
 from passerby.places import engines_folder
 from passerby.resolve import load_model
 from passerby.types import ModelDigest
@@ -128,8 +129,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return engines_folder()
 
 
+def runtime_of(encoder: Encoder) -> str:
+    assert isinstance(encoder, BundleEncoder)
+    return encoder.runtime.name
+
+
 def test_a_model_without_engines_is_silent(tiny_bundle: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert type(load_model(str(tiny_bundle))) is OnnxEncoder
+    assert runtime_of(load_model(str(tiny_bundle))) == "ONNX Runtime"
     assert not caplog.records
     assert not folder.exists()
 
@@ -142,7 +148,7 @@ def test_engines_that_cannot_be_used_are_one_warning_and_onnx_runtime(
     write_engine(folder, replace(STAMP, model=bundle.digest), PLAN)
     with caplog.at_level(logging.WARNING):
         first, second = (load_model(str(tiny_bundle)) for _ in range(2))
-    assert type(first) is type(second) is OnnxEncoder
+    assert runtime_of(first) == runtime_of(second) == "ONNX Runtime"
     (warning,) = caplog.records
     assert "using ONNX Runtime" in warning.getMessage()
     assert "TensorRT" in warning.getMessage()
@@ -151,7 +157,7 @@ def test_engines_that_cannot_be_used_are_one_warning_and_onnx_runtime(
 @no_tensorrt
 def test_building_says_in_one_line_what_is_missing(tiny_bundle: Path, folder: Path) -> None:
     with pytest.raises(MissingExtra, match="python3-libnvinfer"):
-        TensorRtEncoder(read_bundle(tiny_bundle), folder)
+        TensorRt(read_bundle(tiny_bundle), folder)
     done = subprocess.run([sys.executable, "-m", "passerby", "build-engine", "passerby-s"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("passerby: error: expected TensorRT")
@@ -170,7 +176,7 @@ def test_the_report_runs_anywhere_and_says_what_is_not_there(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["passerby"]["self_test"]["value"]["runs_on"] == "OnnxEncoder"
+    assert report["passerby"]["self_test"]["value"]["runs_on"] == "ONNX Runtime"
     assert "not_here" in report["power"]["tegrastats"] or "Jetson" in report["machine"]["model"]["value"]
     assert all(set(fact) in ({"value"}, {"not_here"}) for facts in report.values() for fact in facts.values())
     assert report["speed"]["benchmark"]["not_here"] == "left out by --quick"

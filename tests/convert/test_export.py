@@ -25,7 +25,7 @@ from passerby.learn.config import Stage, TrainConfig
 from passerby.learn.from_bundle import TRANSPOSED, load_compact
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import read_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Split
 
 Float32 = NDArray[np.float32]
@@ -39,7 +39,7 @@ def least_cosine(a: Float32, b: Float32) -> float:
 def test_onnx_gives_what_torch_gives(exported_clip: Exported) -> None:
     """On pictures and words of every length, in batches of sizes that the export never saw."""
     torch_encoder = TorchEncoder(exported_clip.model, load_tokenizer(exported_clip.tokenizer, MAX_TOKENS), PREPROCESSING)
-    onnx_encoder = OnnxEncoder(exported_clip.bundle, threads=1)
+    onnx_encoder = BundleEncoder(exported_clip.bundle, threads=1)
     pixels = pictures(exported_clip.dataset.records)
     texts = [c.text for r in exported_clip.dataset.records for c in r.captions] + ["jacket", "a " * 100]
     assert least_cosine(torch_encoder.embed_images(pixels), onnx_encoder.embed_images(pixels)) >= MIN_COSINE

@@ -31,8 +31,8 @@ from passerby.errors import GateRefused
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.metrics import PROTOCOL, Estimate, PerQuery, summarise
 from passerby.measure.split import EmbeddedSplit, Query
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder, unit_vectors
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import TEXTS
 from passerby.types import ModelDigest, Record, Split
@@ -144,7 +144,7 @@ def one_turned(encoder: Encoder, tower: str, degrees: float) -> Turned:
     return Turned(encoder, images=angle) if tower == "images" else Turned(encoder, texts=angle)
 
 
-def test_equal_encoders_have_parity(tiny_encoder: OnnxEncoder) -> None:
+def test_equal_encoders_have_parity(tiny_encoder: BundleEncoder) -> None:
     pixels, texts = drawn_inputs(tiny_encoder.preprocessing, 20)
     assert pixels.shape == (20, 3, 32, 16)
     parity = require_parity(tiny_encoder, tiny_encoder, pixels, texts)
@@ -154,7 +154,7 @@ def test_equal_encoders_have_parity(tiny_encoder: OnnxEncoder) -> None:
 
 
 @pytest.mark.parametrize("tower", ["images", "texts"])
-def test_one_vector_a_degree_aside_is_refused(tiny_encoder: OnnxEncoder, tower: str) -> None:
+def test_one_vector_a_degree_aside_is_refused(tiny_encoder: BundleEncoder, tower: str) -> None:
     """cos 1° is 0.99985; cos 0.5° is 0.99996."""
     pixels, texts = drawn_inputs(tiny_encoder.preprocessing, 3)
     little, much = (one_turned(tiny_encoder, tower, degrees) for degrees in (0.5, 1))
@@ -164,7 +164,7 @@ def test_one_vector_a_degree_aside_is_refused(tiny_encoder: OnnxEncoder, tower: 
 
 
 @pytest.mark.parametrize("tower", ["images", "texts"])
-def test_what_is_not_a_number_is_refused(tiny_encoder: OnnxEncoder, tower: str) -> None:
+def test_what_is_not_a_number_is_refused(tiny_encoder: BundleEncoder, tower: str) -> None:
     pixels, texts = drawn_inputs(tiny_encoder.preprocessing, 3)
     with pytest.raises(GateRefused, match="nan"):
         require_parity(tiny_encoder, one_turned(tiny_encoder, tower, np.nan), pixels, texts)
@@ -185,7 +185,7 @@ def test_other_answers_are_counted_but_for_ties(base: list[int], seed: int) -> N
     assert _reordered(before[None], after[None]) == expected
 
 
-def test_the_same_cosines_with_other_answers_are_refused(tiny_encoder: OnnxEncoder) -> None:
+def test_the_same_cosines_with_other_answers_are_refused(tiny_encoder: BundleEncoder) -> None:
     """Pictures so much alike that turning all by half a degree exchanges them."""
     rng = np.random.default_rng(0)
     p = tiny_encoder.preprocessing

@@ -15,7 +15,7 @@ from small_clip import MAX_TOKENS, Exported, pictures
 from passerby.convert.fp16 import FLOAT32_OPS, to_half
 from passerby.convert.quantize import quantize
 from passerby.model.bundle import Bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Precision, Split
 
@@ -119,7 +119,7 @@ def fp16(exported_clip: Exported, tmp_path_factory: pytest.TempPathFactory) -> B
 
 
 def test_a_whole_model_keeps_its_vectors_in_half_the_bytes(exported_clip: Exported, fp16: Bundle) -> None:
-    before, after = OnnxEncoder(exported_clip.bundle, threads=1), OnnxEncoder(fp16, threads=1)
+    before, after = BundleEncoder(exported_clip.bundle, threads=1), BundleEncoder(fp16, threads=1)
     records = [r for r in exported_clip.dataset.records if r.split is Split.VAL]
     pixels, texts = pictures(records), [c.text for r in records for c in r.captions]
     assert np.einsum("nd,nd->n", before.embed_images(pixels), after.embed_images(pixels)).min() > 0.9999
@@ -142,7 +142,7 @@ def test_norms_and_softmax_are_float32_and_layers_are_float16(fp16: Bundle) -> N
 
 def test_padding_changes_nothing(fp16: Bundle) -> None:
     """A sentence beside a long one is masked over most of its length."""
-    encoder = OnnxEncoder(fp16, threads=1)
+    encoder = BundleEncoder(fp16, threads=1)
     short, long = "a red jacket", "a man in a " + "red " * 60 + "jacket"
     assert Tokenizer(fp16.tokenizer.read(), MAX_TOKENS)([long]).input_ids.shape[1] == MAX_TOKENS
     alone, beside = encoder.embed_texts([short])[0], encoder.embed_texts([short, long])[0]

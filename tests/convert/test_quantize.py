@@ -42,8 +42,8 @@ from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.from_bundle import load_compact
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.runtime import onnxruntime
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Dataset, Split
@@ -187,7 +187,7 @@ def test_files_shrink_to_little_more_than_a_quarter(exported_clip: Exported, int
 
 def test_vectors_stay_near_those_of_the_float_model(exported_clip: Exported, int8: Bundle) -> None:
     """Far nearer than people are to each other; a gate by cosine this is not."""
-    before, after = OnnxEncoder(exported_clip.bundle, threads=1), OnnxEncoder(int8, threads=1)
+    before, after = BundleEncoder(exported_clip.bundle, threads=1), BundleEncoder(int8, threads=1)
     pixels, texts = inputs(exported_clip)
     assert np.einsum("nd,nd->n", before.embed_images(pixels), after.embed_images(pixels)).min() > 0.85
     assert np.einsum("nd,nd->n", before.embed_texts(texts), after.embed_texts(texts)).min() > 0.98

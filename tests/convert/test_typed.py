@@ -17,8 +17,8 @@ from passerby.convert.gates import drawn_inputs
 from passerby.convert.graph import read_tower
 from passerby.convert.strongly_typed import _sign_activations, faults, for_tensorrt
 from passerby.errors import ModelError
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.tensorrt import fill
 from passerby.model.tokenizer import Tokenizer
 from passerby.resolve import find_bundle
@@ -53,7 +53,7 @@ def test_signed_steps_reach_as_far_and_are_twice_as_wide_at_most(step: float, ze
 def test_the_model_that_ships_holds_what_is_demanded_and_stays_near_itself() -> None:
     """Its towers as they are do not: their steps are unsigned and their table is int8."""
     bundle = find_bundle("passerby-s")
-    encoder, towers = OnnxEncoder(bundle, threads=1), typed_towers(bundle)
+    encoder, towers = BundleEncoder(bundle, threads=1), typed_towers(bundle)
     pixels, texts = drawn_inputs(bundle.preprocessing, 4)
     tokens = Tokenizer(bundle.tokenizer.read(), bundle.max_tokens)(texts)
     words = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}

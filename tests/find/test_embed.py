@@ -8,11 +8,11 @@ from crops import write_crop, write_crops
 
 from passerby.errors import QueryError
 from passerby.find.embed import embed, read_texts, write_embeddings
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encode import encode_texts
-from passerby.model.onnx import OnnxEncoder
 
 
-def test_pictures_then_texts_in_order_and_as_often_as_given(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_pictures_then_texts_in_order_and_as_often_as_given(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     one, two = write_crops(tmp_path, 2)
     made = embed(tiny_encoder, [two, tmp_path, two], ["red", "blue", "red"])
     assert made.names == (str(two), str(one), str(two), str(two), "red", "blue", "red")
@@ -22,7 +22,7 @@ def test_pictures_then_texts_in_order_and_as_often_as_given(tiny_encoder: OnnxEn
     np.testing.assert_allclose(np.linalg.norm(made.vectors, axis=1), 1, atol=1e-6)
 
 
-def test_a_bad_file_is_named_and_the_rest_goes_on(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_the_rest_goes_on(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     good, bad, missing = write_crop(tmp_path / "a.jpg", 1), tmp_path / "b.jpg", tmp_path / "c.jpg"
     bad.write_bytes(b"bad")
     made = embed(tiny_encoder, [missing, bad, good])
@@ -30,7 +30,7 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(tiny_encoder: OnnxEncoder, tmp
     assert {failure.path for failure in made.failed} == {bad, missing}
 
 
-def test_what_is_written_reads_back(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_what_is_written_reads_back(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     made = embed(tiny_encoder, [write_crop(tmp_path / "a.jpg", 1)], ["un café 😀"])
     write_embeddings(made, tmp_path / "v.npz")
     with np.load(tmp_path / "v.npz", allow_pickle=False) as read:

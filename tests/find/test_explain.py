@@ -16,7 +16,7 @@ from passerby.find.explain import FEWEST, Fit, explain, phrase_directions, share
 from passerby.find.query import ask
 from passerby.find.search import search
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Person
 from passerby.words.prompts import ANYBODY, Phrase, phrases
 
@@ -24,7 +24,7 @@ WORDS = "a man in a red jacket and jeans, no hat"
 HATS = ("A person, wearing a hat.", "A person, wearing a cap.", "A person, wearing a beanie.")
 
 
-def filled(folder: Path, encoder: OnnxEncoder, vectors: NDArray[np.float32]) -> Index:
+def filled(folder: Path, encoder: BundleEncoder, vectors: NDArray[np.float32]) -> Index:
     index = Index.create(folder, encoder)
     with index.writing():
         for number, vector in enumerate(vectors):
@@ -54,7 +54,7 @@ def test_the_side_of_a_bag_is_not_held_against_a_picture() -> None:
     assert phrase.says == ("A person, carrying a red bag.",)
 
 
-def test_each_hit_stands_where_a_slow_count_puts_it(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_each_hit_stands_where_a_slow_count_puts_it(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     vectors = random_vectors(60)
     with filled(tmp_path, tiny_encoder, vectors) as index:
         hits = search(index, ask(tiny_encoder, WORDS), 5)
@@ -68,7 +68,7 @@ def test_each_hit_stands_where_a_slow_count_puts_it(tmp_path: Path, tiny_encoder
             assert fit.above == pytest.approx(slow, abs=1.01 / 60)
 
 
-def test_a_denial_is_the_opposite_of_the_mean_of_what_it_denies(tiny_encoder: OnnxEncoder) -> None:
+def test_a_denial_is_the_opposite_of_the_mean_of_what_it_denies(tiny_encoder: BundleEncoder) -> None:
     *having, denied = phrase_directions(tiny_encoder, [*phrases("hat, cap, beanie"), *phrases("no hat")])
     np.testing.assert_allclose(np.mean(having, axis=0), -denied, atol=1e-6)
 
@@ -79,7 +79,7 @@ def test_a_purse_is_no_bag_that_is_missing() -> None:
     assert "A person, carrying a purse." not in denied.says
 
 
-def test_hits_and_their_fits_are_of_one_moment(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_hits_and_their_fits_are_of_one_moment(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with filled(tmp_path, tiny_encoder, random_vectors(60)) as index, Index.open(tmp_path) as other:
         with index.snapshot():
             hits = search(index, ask(tiny_encoder, WORDS), 5)
@@ -97,7 +97,7 @@ def test_shares_are_those_of_counting(others: list[int], score: int) -> None:
     assert share == pytest.approx((sum(o < score for o in others) + sum(o == score for o in others) / 2) / len(others))
 
 
-def test_a_small_index_and_words_that_name_nothing_say_nothing(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_a_small_index_and_words_that_name_nothing_say_nothing(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with filled(tmp_path / "small", tiny_encoder, random_vectors(FEWEST - 1)) as small:
         assert explain(small, tiny_encoder, WORDS, search(small, ask(tiny_encoder, WORDS), 2)) == [(), ()]
     with filled(tmp_path / "large", tiny_encoder, random_vectors(FEWEST)) as large:
@@ -105,7 +105,7 @@ def test_a_small_index_and_words_that_name_nothing_say_nothing(tmp_path: Path, t
         assert explain(large, tiny_encoder, WORDS, []) == []
 
 
-def test_somebody_who_is_gone_is_named(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_somebody_who_is_gone_is_named(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with filled(tmp_path, tiny_encoder, random_vectors(2)) as index, pytest.raises(IndexFault, match="gone"):
         index.vector_of(Person(media("/gone.jpg", "gone")))
 

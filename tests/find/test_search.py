@@ -22,15 +22,15 @@ from passerby.index.scan import ROUNDING, rough_scores
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import read_bundle, write_calibrated
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration, Crowd
 from passerby.model.encode import encode_texts
-from passerby.model.onnx import OnnxEncoder
 from passerby.types import ModelDigest
 from passerby.words.prompts import prompts
 
 
 @pytest.fixture
-def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
     with Index.create(tmp_path / "index", tiny_encoder) as opened:
         yield opened
 
@@ -53,7 +53,7 @@ def slow_search(vectors: NDArray[np.float32], direction: NDArray[np.float64], k:
     return sorted(people, key=lambda person: (-person[1], person[0]))[:k]
 
 
-def query_of(encoder: OnnxEncoder, *vectors: NDArray[np.float32]) -> Query:
+def query_of(encoder: BundleEncoder, *vectors: NDArray[np.float32]) -> Query:
     return Query("", tuple(Term(1.0, vector) for vector in vectors), encoder.digest, encoder.name)
 
 
@@ -68,7 +68,7 @@ GALLERIES = st.builds(cluster, st.integers(0, 2**32 - 1), st.integers(0, 300), s
 
 @given(gallery=GALLERIES, k=st.integers(1, 400))
 @settings(max_examples=40, deadline=None)
-def test_the_ranking_is_that_of_a_slow_exact_search(tiny_encoder: OnnxEncoder, gallery: NDArray[np.float32], k: int) -> None:
+def test_the_ranking_is_that_of_a_slow_exact_search(tiny_encoder: BundleEncoder, gallery: NDArray[np.float32], k: int) -> None:
     """Also where many vectors lie closer together than float16 can tell."""
     query, vectors = query_of(tiny_encoder, gallery[0]), gallery[1:]
     with TemporaryDirectory() as folder, Index.create(Path(folder), tiny_encoder) as index:
@@ -118,12 +118,12 @@ def test_a_forked_process_searches_too() -> None:
 CALIBRATION = Calibration(0.0, 0.25, -3.0, 5.0, 1.0, -0.5, {})
 
 
-def calibrated_query(encoder: OnnxEncoder, vector: NDArray[np.float32]) -> Query:
+def calibrated_query(encoder: BundleEncoder, vector: NDArray[np.float32]) -> Query:
     return Query("", (Term(1.0, vector),), encoder.digest, encoder.name, calibration=CALIBRATION)
 
 
 @pytest.mark.parametrize("people", [1, 2, 3, 500])
-def test_every_hit_has_the_probability_of_its_score_among_all(index: Index, tiny_encoder: OnnxEncoder, people: int) -> None:
+def test_every_hit_has_the_probability_of_its_score_among_all(index: Index, tiny_encoder: BundleEncoder, people: int) -> None:
     vectors = random_vectors(people)
     fill(index, vectors)
     query = calibrated_query(tiny_encoder, random_vectors(1, seed=1)[0])
@@ -135,7 +135,7 @@ def test_every_hit_has_the_probability_of_its_score_among_all(index: Index, tiny
     assert np.all(np.diff(np.array(found, np.float64)) <= 1e-12)
 
 
-def test_without_calibration_there_is_no_probability(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_without_calibration_there_is_no_probability(index: Index, tiny_encoder: BundleEncoder) -> None:
     fill(index, random_vectors(3))
     hits = search(index, query_of(tiny_encoder, random_vectors(1)[0]))
     assert {hit.probability for hit in hits} == {None}
@@ -143,11 +143,11 @@ def test_without_calibration_there_is_no_probability(index: Index, tiny_encoder:
         likely(hits, 0.5)
 
 
-def test_an_empty_index_has_no_crowd(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_an_empty_index_has_no_crowd(index: Index, tiny_encoder: BundleEncoder) -> None:
     assert search(index, calibrated_query(tiny_encoder, random_vectors(1)[0])) == []
 
 
-def test_the_likely_are_the_first(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_the_likely_are_the_first(index: Index, tiny_encoder: BundleEncoder) -> None:
     fill(index, random_vectors(50))
     hits = search(index, calibrated_query(tiny_encoder, random_vectors(1, seed=1)[0]))
     fourth = hits[3].probability
@@ -158,7 +158,7 @@ def test_the_likely_are_the_first(index: Index, tiny_encoder: OnnxEncoder) -> No
 
 
 def test_only_words_alone_have_a_probability(tiny_bundle: Path, tmp_path: Path) -> None:
-    encoder = OnnxEncoder(write_calibrated(read_bundle(tiny_bundle), CALIBRATION, tmp_path / "calibrated"), threads=1)
+    encoder = BundleEncoder(write_calibrated(read_bundle(tiny_bundle), CALIBRATION, tmp_path / "calibrated"), threads=1)
     picture = write_crop(tmp_path / "a.png", 1)
     assert ask(encoder, "red").calibration == CALIBRATION
     assert ask(encoder, "red", picture).calibration is None
@@ -172,22 +172,22 @@ def test_a_query_of_another_model_is_refused(index: Index) -> None:
         search(index, query)
 
 
-def test_an_empty_index_finds_nobody(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_an_empty_index_finds_nobody(index: Index, tiny_encoder: BundleEncoder) -> None:
     assert search(index, query_of(tiny_encoder, random_vectors(1)[0])) == []
 
 
-def test_k_is_positive(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_k_is_positive(index: Index, tiny_encoder: BundleEncoder) -> None:
     with pytest.raises(QueryError, match="-k"):
         search(index, query_of(tiny_encoder, random_vectors(1)[0]), 0)
 
 
-def test_words_are_one_vector(tiny_encoder: OnnxEncoder) -> None:
+def test_words_are_one_vector(tiny_encoder: BundleEncoder) -> None:
     query = ask(tiny_encoder, "  a man in a red jacket ")
     assert query.text == "a man in a red jacket"
     np.testing.assert_allclose(query.direction, encode_texts(tiny_encoder, ["a man in a red jacket"])[0], atol=1e-6)
 
 
-def test_words_are_asked_as_prompts_say(tiny_encoder: OnnxEncoder) -> None:
+def test_words_are_asked_as_prompts_say(tiny_encoder: BundleEncoder) -> None:
     words = "red jaket, blue jeans, no hat"
     total = sum(prompt.weight * encode_texts(tiny_encoder, [prompt.text])[0] for prompt in prompts(words))
     np.testing.assert_allclose(ask(tiny_encoder, words).direction, total / np.linalg.norm(total), atol=1e-5)
@@ -196,7 +196,7 @@ def test_words_are_asked_as_prompts_say(tiny_encoder: OnnxEncoder) -> None:
     assert directions(tiny_encoder, []).shape == (0, tiny_encoder.dim)
 
 
-def test_a_picture_finds_itself(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_a_picture_finds_itself(index: Index, tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     paths = [write_crop(tmp_path / f"{seed}.png", seed) for seed in range(5)]
     with index.writing():
         for encoded in encode_files(tiny_encoder, paths):
@@ -207,7 +207,7 @@ def test_a_picture_finds_itself(index: Index, tiny_encoder: OnnxEncoder, tmp_pat
     assert best.score == pytest.approx(1, abs=1e-6)
 
 
-def test_words_and_a_picture_count_the_same(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_words_and_a_picture_count_the_same(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     picture = write_crop(tmp_path / "a.png", 1)
     words, like, both = ask(tiny_encoder, "red"), ask(tiny_encoder, like=picture), ask(tiny_encoder, "red", picture)
     mean = words.direction + like.direction
@@ -216,30 +216,30 @@ def test_words_and_a_picture_count_the_same(tiny_encoder: OnnxEncoder, tmp_path:
 
 
 @pytest.mark.parametrize("words", [None, "", " \n\t "])
-def test_an_empty_question_is_refused(tiny_encoder: OnnxEncoder, words: str | None) -> None:
+def test_an_empty_question_is_refused(tiny_encoder: BundleEncoder, words: str | None) -> None:
     with pytest.raises(QueryError, match="empty"):
         ask(tiny_encoder, words)
 
 
 @pytest.mark.parametrize("words", ["😀", "красная куртка", "红色夹克", "\ud800", "a\0b", "red " * 10_000])
-def test_any_words_make_a_question(tiny_encoder: OnnxEncoder, words: str) -> None:
+def test_any_words_make_a_question(tiny_encoder: BundleEncoder, words: str) -> None:
     query = ask(tiny_encoder, words)
     assert np.linalg.norm(query.direction) == pytest.approx(1)
     assert (query.cut > 9_000) == (len(words) > 100)
 
 
-def test_a_picture_that_cannot_be_read_is_no_question(tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_read_is_no_question(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     with pytest.raises(ImageError):
         ask(tiny_encoder, "red", tmp_path / "missing.jpg")
 
 
-def test_opposites_are_no_question(tiny_encoder: OnnxEncoder) -> None:
+def test_opposites_are_no_question(tiny_encoder: BundleEncoder) -> None:
     vector = random_vectors(1)[0]
     with pytest.raises(QueryError, match="opposites"):
         query_of(tiny_encoder, vector, -vector)
 
 
-def test_what_is_cut_is_of_the_sentences_that_are_asked(tiny_encoder: OnnxEncoder) -> None:
+def test_what_is_cut_is_of_the_sentences_that_are_asked(tiny_encoder: BundleEncoder) -> None:
     room = tiny.MAX_TOKENS - 2
     assert ask(tiny_encoder, "wearing " + "jeans " * (room - 1) + "no hat").cut == 0
     assert ask(tiny_encoder, "wearing " + "jeans " * (room + 1) + "no hat").cut == 2

@@ -26,11 +26,11 @@ from passerby.find.ingest import Absence, index_paths, prune_paths, remove_paths
 from passerby.find.query import ask
 from passerby.find.search import look, search
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 
 @pytest.fixture
-def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
     return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 
@@ -258,10 +258,10 @@ from pathlib import Path
 from passerby.index.sqlite.index import Index
 from passerby.find.ingest import index_paths
 from passerby.model.bundle import read_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 bundle, folder, crops = map(Path, sys.argv[1:])
-encoder = OnnxEncoder(read_bundle(bundle), threads=1)
+encoder = BundleEncoder(read_bundle(bundle), threads=1)
 with Index.create(folder, encoder) as index:
     index_paths(index, encoder, [crops], lambda done, total: print(done, flush=True))
 """

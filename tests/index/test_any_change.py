@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 PATHS = st.sampled_from(["a.jpg", "b.jpg", "c.jpg", "x/a.jpg", "x/d.jpg", "y/a.jpg"])
 CHANGES = st.one_of(
@@ -59,7 +59,7 @@ def change(root: Path, kind: str, one: str, other: str | int | None) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.lists(CHANGES, min_size=1, max_size=4), min_size=2, max_size=4))
-def test_an_index_follows_its_files(tiny_encoder: OnnxEncoder, runs: list[list[tuple[str, str, str | int | None]]]) -> None:
+def test_an_index_follows_its_files(tiny_encoder: BundleEncoder, runs: list[list[tuple[str, str, str | int | None]]]) -> None:
     with tempfile.TemporaryDirectory() as made, Index.create(Path(made) / "index", tiny_encoder) as index:
         root = Path(made).resolve() / "root"
         root.mkdir()
@@ -81,7 +81,7 @@ def test_an_index_follows_its_files(tiny_encoder: OnnxEncoder, runs: list[list[t
             before = after
 
 
-def vector_of(encoder: OnnxEncoder, folder: Path, seed: int) -> NDArray[np.float32]:
+def vector_of(encoder: BundleEncoder, folder: Path, seed: int) -> NDArray[np.float32]:
     path = folder / f"{seed}.jpg"
     path.write_bytes(content(seed))
     (encoded,) = encode_files(encoder, [path])

@@ -22,10 +22,10 @@ from pathlib import Path
 from passerby.index.sqlite.index import Index
 from passerby.find.ingest import index_paths
 from passerby.model.bundle import read_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 bundle, crops, folder = map(Path, sys.argv[1:])
-encoder = OnnxEncoder(read_bundle(bundle), threads=1)
+encoder = BundleEncoder(read_bundle(bundle), threads=1)
 print("ready", flush=True)
 with Index.create(folder, encoder) as index:
     report = index_paths(index, encoder, [crops], lambda done, total: print(done, total, flush=True))

@@ -14,13 +14,13 @@ from crops import media, random_vectors
 from passerby.errors import IndexFault
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index, Standing
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Failure, ModelDigest
 
 VECTORS = random_vectors(8)
 
 
-class OtherEncoder(OnnxEncoder):
+class OtherEncoder(BundleEncoder):
     """The same model under another name."""
 
     @property
@@ -33,7 +33,7 @@ class OtherEncoder(OnnxEncoder):
 
 
 @pytest.fixture
-def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
     with Index.create(tmp_path / "index", tiny_encoder) as opened:
         yield opened
 
@@ -42,7 +42,7 @@ def embedding_ids(index: Index) -> list[int]:
     return [int(i) for ids, _ in index.iter_embeddings() for i in ids]
 
 
-def test_what_was_added_is_there_in_another_process_s_eyes(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_what_was_added_is_there_in_another_process_s_eyes(index: Index, tiny_encoder: BundleEncoder) -> None:
     item = media("/crops/a.jpg", "a")
     with index.writing():
         index.add(item, VECTORS[0])
@@ -143,7 +143,7 @@ def test_a_transaction_is_all_or_nothing(index: Index) -> None:
     assert index.stamp() == before
 
 
-def test_each_writing_transaction_is_a_new_generation(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_each_writing_transaction_is_a_new_generation(index: Index, tiny_encoder: BundleEncoder) -> None:
     before = index.stamp()
     with index.writing():
         index.add(media("/a.jpg", "a"), VECTORS[0])
@@ -162,7 +162,7 @@ def test_a_snapshot_does_not_see_later_writes(index: Index) -> None:
         assert embedding_ids(reader) == []
 
 
-def test_another_model_is_refused_with_the_command_that_helps(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_another_model_is_refused_with_the_command_that_helps(index: Index, tiny_encoder: BundleEncoder) -> None:
     other = OtherEncoder(tiny_encoder._bundle)
     with pytest.raises(IndexFault, match=r"passerby index PATH… --index .* --rebuild"):
         Index.create(index.folder, other)
@@ -170,7 +170,7 @@ def test_another_model_is_refused_with_the_command_that_helps(index: Index, tiny
         index.require_model(other.digest, other.name)
 
 
-def test_rebuild_starts_anew_with_another_model(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_rebuild_starts_anew_with_another_model(index: Index, tiny_encoder: BundleEncoder) -> None:
     with index.writing():
         index.add(media("/a.jpg", "a"), VECTORS[0])
         index.fail(Path("/b.jpg"), 1, 1, "broken")
@@ -224,7 +224,9 @@ def test_an_index_stopped_at_its_birth_opens_empty(tmp_path: Path) -> None:
         assert opened.info().media == 0
 
 
-def test_a_damaged_schema_change_leaves_the_old_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_encoder: OnnxEncoder) -> None:
+def test_a_damaged_schema_change_leaves_the_old_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_encoder: BundleEncoder
+) -> None:
     with Index.create(tmp_path, tiny_encoder) as index, index.writing():
         index.add(media("/a.jpg", "a"), VECTORS[0])
     better = ("ALTER TABLE media ADD COLUMN note TEXT",)

@@ -18,12 +18,12 @@ from passerby.index.sqlite.vector_file import HEAD
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.scan import scan_paths
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Media
 
 
 @pytest.fixture
-def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
     return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 

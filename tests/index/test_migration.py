@@ -21,7 +21,7 @@ from passerby.find.ingest import index_paths
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 VERSION_1 = """
 PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; BEGIN;
@@ -51,12 +51,12 @@ PRAGMA application_id = 0x50534259; PRAGMA user_version = 1; COMMIT;
 
 
 @pytest.fixture
-def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
     return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 
 @pytest.fixture
-def old(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Path:
+def old(tmp_path: Path, tiny_encoder: BundleEncoder) -> Path:
     """An index of version 1 with four people and a failure."""
     folder, crops = tmp_path / "index", write_crops(tmp_path / "crops", 4)
     bad = tmp_path / "crops" / "bad.jpg"

@@ -14,7 +14,7 @@ from passerby.errors import IndexFault
 from passerby.find.query import Query, Term
 from passerby.find.search import search
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 T = TypeVar("T")
 THREADS = 16
@@ -23,12 +23,12 @@ STAYING = 50
 """The first of them are never deleted, and the best answers to their own vectors."""
 
 
-def asked(encoder: OnnxEncoder, number: int) -> Query:
+def asked(encoder: BundleEncoder, number: int) -> Query:
     return Query("somebody", (Term(1.0, VECTORS[number]),), encoder.digest, encoder.name)
 
 
 @pytest.fixture
-def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Index:
+def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Index:
     opened = Index.create(tmp_path, tiny_encoder)
     with opened.writing():
         for number in range(STAYING):
@@ -37,7 +37,7 @@ def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Index:
     return opened
 
 
-def test_sixteen_threads_search_while_one_adds_and_deletes(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_sixteen_threads_search_while_one_adds_and_deletes(index: Index, tiny_encoder: BundleEncoder) -> None:
     ended = Event()
 
     def write() -> None:

@@ -10,13 +10,13 @@ from crops import media, random_vectors
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD, TAIL
 from passerby.index.vectors import VectorTable
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 VECTORS = random_vectors(100)
 
 
 @pytest.fixture
-def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
     with Index.create(tmp_path, tiny_encoder) as opened:
         with opened.writing():
             for number, vector in enumerate(VECTORS[:90]):
@@ -119,7 +119,7 @@ def test_when_many_are_deleted_the_rest_is_written_anew(index: Index) -> None:
     assert_as_in_the_index(load(index), index)
 
 
-def test_an_index_made_again_has_nothing_of_the_old_one(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_an_index_made_again_has_nothing_of_the_old_one(index: Index, tiny_encoder: BundleEncoder) -> None:
     with Index.create(index.folder, tiny_encoder, rebuild=True) as again:
         with again.writing():
             again.add(media("/new.jpg", "new"), VECTORS[95])
@@ -165,7 +165,7 @@ def test_shortened_vectors_are_not_believed(index: Index, suffix: str) -> None:
 
 
 def test_the_files_of_another_index_are_not_believed(
-    index: Index, tmp_path_factory: pytest.TempPathFactory, tiny_encoder: OnnxEncoder
+    index: Index, tmp_path_factory: pytest.TempPathFactory, tiny_encoder: BundleEncoder
 ) -> None:
     with Index.create(tmp_path_factory.mktemp("other"), tiny_encoder) as other:
         with other.writing():
@@ -176,7 +176,7 @@ def test_the_files_of_another_index_are_not_believed(
     assert_as_in_the_index(load(index), index)
 
 
-def test_where_it_cannot_be_written_the_database_is_read(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_where_it_cannot_be_written_the_database_is_read(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     (tmp_path / HEAD).mkdir()
     with Index.create(tmp_path, tiny_encoder) as index:
         with index.writing():
@@ -187,7 +187,7 @@ def test_where_it_cannot_be_written_the_database_is_read(tmp_path: Path, tiny_en
         assert not isinstance(table.parts[0], np.memmap)
 
 
-def test_who_opens_an_index_that_has_grown_much_brings_the_file_up_to_date(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_who_opens_an_index_that_has_grown_much_brings_the_file_up_to_date(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     many = random_vectors(TAIL, seed=1)
     with Index.create(tmp_path, tiny_encoder) as index:
         with index.writing():
@@ -198,7 +198,7 @@ def test_who_opens_an_index_that_has_grown_much_brings_the_file_up_to_date(tmp_p
         assert isinstance(rows, np.memmap)
 
 
-def test_an_empty_index_has_an_empty_table(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_an_empty_index_has_an_empty_table(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with Index.create(tmp_path / "empty", tiny_encoder) as index:
         table = load(index)
         assert (len(table), table.parts, table.scores(np.ones((3, 16))).shape, table.spread(5).shape) == (0, (), (3, 0), (0, 0))

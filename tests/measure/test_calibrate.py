@@ -26,8 +26,8 @@ from passerby.measure.calibration import (
     fit_and_check,
     fit_logistic,
 )
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Crowd
-from passerby.model.onnx import OnnxEncoder
 from passerby.types import Caption, Dataset, Origin, Record, Split
 
 Floats = NDArray[np.float32]
@@ -206,7 +206,7 @@ COLOURS = ("red", "black", "brown", "white", "yellow")
 
 
 class TestCalibrate:
-    def test_a_bad_picture_is_named_and_the_others_are_asked(self, tiny_encoder: OnnxEncoder, painted: Dataset) -> None:
+    def test_a_bad_picture_is_named_and_the_others_are_asked(self, tiny_encoder: BundleEncoder, painted: Dataset) -> None:
         painted.records[5].path.write_bytes(b"bad")
         calls: list[tuple[int, int]] = []
         found = calibrate(tiny_encoder, painted, on_progress=lambda done, total: calls.append((done, total)))
@@ -215,7 +215,7 @@ class TestCalibrate:
         assert (found.check.fitted, found.check.checked, found.check.queries) == (6, 6, 12)
         assert math.isfinite(found.calibration.intercept)
 
-    def test_too_few_people(self, tiny_encoder: OnnxEncoder, painted: Dataset) -> None:
+    def test_too_few_people(self, tiny_encoder: BundleEncoder, painted: Dataset) -> None:
         with pytest.raises(DatasetError, match="at least 4 people"):
             calibrate(tiny_encoder, Dataset("few", painted.records[:6]))
         with pytest.raises(DatasetError, match="no records"):

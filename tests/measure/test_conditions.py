@@ -42,8 +42,8 @@ from passerby.measure.evaluation import evaluate
 from passerby.measure.metrics import paired_difference, rank_queries, summarise
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.photo import read_image
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encode import encode_texts
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import preprocess
 from passerby.types import Caption, Dataset, Origin, Record, Split
 
@@ -207,7 +207,7 @@ def street(tmp_path: Path) -> Dataset:
 class Counted:
     """The tiny encoder, counting pictures."""
 
-    def __init__(self, inner: OnnxEncoder) -> None:
+    def __init__(self, inner: BundleEncoder) -> None:
         self.name, self.digest, self.dim, self.preprocessing = inner.name, inner.digest, inner.dim, inner.preprocessing
         self.calibration, self.embed_texts = inner.calibration, inner.embed_texts
         self.pictures, self._inner = 0, inner
@@ -218,7 +218,7 @@ class Counted:
 
 
 class TestMeasureConditions:
-    def test_figures_are_those_of_changing_by_hand(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_figures_are_those_of_changing_by_hand(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         report = measure_conditions(tiny_encoder, street)
         read = [record for record in street.records if record.name != "bad.jpg"]
         people, texts = [record.identity for record in read], [record.captions[0].text for record in read]
@@ -238,29 +238,29 @@ class TestMeasureConditions:
             assert outcome.fall == paired_difference(per_query, plain, people)
             assert outcome.fall.mean == pytest.approx(report.plain.rank1.mean - outcome.metrics.rank1.mean)
 
-    def test_each_vector_is_computed_once(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_each_vector_is_computed_once(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         counted = Counted(tiny_encoder)
         measure_conditions(counted, street)
         assert counted.pictures == 16 * (1 + len(PICTURE_CONDITIONS))
 
-    def test_same_again(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_same_again(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         first, second = (measure_conditions(tiny_encoder, street) for _ in range(2))
         assert first.outcomes == second.outcomes
 
-    def test_progress_only_grows_and_ends(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_progress_only_grows_and_ends(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         calls: list[tuple[int, int]] = []
         measure_conditions(tiny_encoder, street, on_progress=lambda done, total: calls.append((done, total)))
         assert [done for done, _ in calls] == list(range(1, 17 + 16 * len(PICTURE_CONDITIONS) + 1))
         assert calls[-1][0] == calls[-1][1]
 
-    def test_a_picture_that_goes_away_is_named(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_a_picture_that_goes_away_is_named(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         gone = street.records[-1].path
         plain_done = len(street.records)
         with pytest.raises(DatasetError, match=r"what it was.*no such file") as raised:
             measure_conditions(tiny_encoder, street, on_progress=lambda done, _: gone.unlink() if done == plain_done else None)
         assert str(gone) in str(raised.value)
 
-    def test_a_picture_that_cannot_be_changed_stays_plain_and_is_counted(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_a_picture_that_cannot_be_changed_stays_plain_and_is_counted(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         """A strip too long for JPEG, which PNG holds."""
         strip = street.records[0].path.with_name("strip.png")
         noise(1, 65_536).save(strip)
@@ -270,7 +270,7 @@ class TestMeasureConditions:
         assert {o.name: o.unchanged for o in report.outcomes if o.unchanged} == {"JPEG 30": 1}
         assert [row["unchanged"] for row in report.to_json()["conditions"]].count(1) == 1
 
-    def test_pictures_are_changed_before_they_are_resized(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_pictures_are_changed_before_they_are_resized(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         paths = [record.path for record in street.records]
         found = list(encode_files(tiny_encoder, paths, change=partial(reduce, factor=4), batch_size=5))
         for path, result in zip(paths, found, strict=True):

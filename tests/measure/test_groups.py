@@ -18,7 +18,7 @@ from passerby.measure.evaluation import evaluate
 from passerby.measure.groups import BEHIND, RESAMPLES, Group, Kind, SmallGroup, compare_groups, groups_of, measure_groups
 from passerby.measure.metrics import Estimate
 from passerby.measure.split import FEWEST, Query
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Caption, Dataset, Record, Split
 
 
@@ -149,7 +149,7 @@ def street(tmp_path: Path) -> Dataset:
 
 
 class TestMeasureGroups:
-    def test_all_groups_share_the_ranking_of_all(self, tiny_encoder: OnnxEncoder, street: Dataset) -> None:
+    def test_all_groups_share_the_ranking_of_all(self, tiny_encoder: BundleEncoder, street: Dataset) -> None:
         calls: list[tuple[int, int]] = []
         report = measure_groups(tiny_encoder, street, on_progress=lambda done, total: calls.append((done, total)))
         evaluation = evaluate(tiny_encoder, street)

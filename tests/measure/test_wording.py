@@ -17,7 +17,7 @@ from passerby.measure.evaluation import evaluate
 from passerby.measure.metrics import rank_queries, summarise
 from passerby.measure.split import embed_split
 from passerby.measure.wording import WORDINGS, described_keywords, measure_wording
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Split
 
 TEXTS = ("A man in a red jacket and a hat.", "A woman wearing blue jeans with no bag.", "green shirt black trousers", "somebody")
@@ -33,7 +33,7 @@ def street(tmp_path: Path) -> Path:
     return tmp_path / "street.jsonl"
 
 
-def test_figures_are_those_of_asking_one_by_one(tiny_encoder: OnnxEncoder, street: Path) -> None:
+def test_figures_are_those_of_asking_one_by_one(tiny_encoder: BundleEncoder, street: Path) -> None:
     dataset = load_dataset(street, {Split.VAL})
     report = measure_wording(tiny_encoder, dataset)
     assert report.wordings[0].plain == evaluate(tiny_encoder, dataset).metrics

@@ -24,7 +24,7 @@ from passerby.errors import IndexFault
 from passerby.find.ingest import index_paths
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 ONE_LINE = re.compile(r"passerby: error: expected .+, found .+; .+\n")
 
@@ -57,7 +57,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.soak)])
-def test_damaged_pictures_are_indexed_or_named(tmp_path: Path, tiny_encoder: OnnxEncoder, count: int) -> None:
+def test_damaged_pictures_are_indexed_or_named(tmp_path: Path, tiny_encoder: BundleEncoder, count: int) -> None:
     chance = random.Random(count)
     crops = tmp_path / "crops"
     crops.mkdir()
@@ -107,7 +107,7 @@ def write_bad_pictures(folder: Path) -> set[str]:
     return {*bad, "dangling.jpg", "loop.jpg", "pipe.jpg"}
 
 
-def test_one_bad_file_never_stops_a_run(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_one_bad_file_never_stops_a_run(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     bad = write_bad_pictures(tmp_path / "crops")
     with Index.create(tmp_path / "index", tiny_encoder) as index:
         for _ in range(2):
@@ -120,7 +120,7 @@ def test_one_bad_file_never_stops_a_run(tmp_path: Path, tiny_encoder: OnnxEncode
     assert "pipe" in reasons["pipe.jpg"]
 
 
-def test_a_folder_may_change_while_it_is_read(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_a_folder_may_change_while_it_is_read(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     crops = write_crops(tmp_path / "crops", 100)
 
     def meddle(done: int, _total: int) -> None:
@@ -142,7 +142,7 @@ def test_a_folder_may_change_while_it_is_read(tmp_path: Path, tiny_encoder: Onnx
 
 
 @pytest.fixture
-def index(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Path:
+def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Path:
     with Index.create(tmp_path / "index", tiny_encoder) as opened:
         index_paths(opened, tiny_encoder, write_crops(tmp_path / "crops", 40))
     return tmp_path / "index"
@@ -165,7 +165,7 @@ def test_an_index_that_is_a_file(tmp_path: Path, tiny_bundle: Path) -> None:
     assert (tmp_path / "file").read_text() == "precious"
 
 
-def test_an_index_of_a_newer_version(index: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_an_index_of_a_newer_version(index: Path, tiny_encoder: BundleEncoder) -> None:
     with sqlite3.connect(index / "index.db") as db:
         db.execute(f"PRAGMA user_version = {database.SCHEMA_VERSION + 1}")
     db.close()
@@ -180,7 +180,7 @@ def test_an_index_of_a_newer_version(index: Path, tiny_encoder: OnnxEncoder) -> 
     assert (index / "index.db").read_bytes() == before
 
 
-def test_a_database_of_another_program(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_a_database_of_another_program(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with sqlite3.connect(tmp_path / "index.db") as db:
         db.execute("CREATE TABLE theirs (x)")
     db.close()

@@ -16,7 +16,7 @@ from PIL import Image
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import MAX_FILE_BYTES
 from passerby.media.photo import read_image
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import preprocess
 from passerby.types import Failure
 
@@ -24,7 +24,7 @@ from passerby.types import Failure
 class Wrapped:
     """The tiny encoder, with something that happens before each batch of pictures."""
 
-    def __init__(self, inner: OnnxEncoder, before: Callable[[], None]) -> None:
+    def __init__(self, inner: BundleEncoder, before: Callable[[], None]) -> None:
         self.name, self.digest, self.dim, self.preprocessing = inner.name, inner.digest, inner.dim, inner.preprocessing
         self.calibration = inner.calibration
         self.embed_texts = inner.embed_texts
@@ -60,7 +60,7 @@ class TestEncodeFiles:
     @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(order=st.lists(st.integers(0, 9), max_size=25), sizes=st.tuples(st.integers(1, 7), st.integers(1, 3)))
     def test_one_result_for_each_path_in_order(
-        self, tiny_encoder: OnnxEncoder, people: list[Path], broken: Path, order: list[int], sizes: tuple[int, int]
+        self, tiny_encoder: BundleEncoder, people: list[Path], broken: Path, order: list[int], sizes: tuple[int, int]
     ) -> None:
         paths, (batch_size, readers) = [[*people, broken][choice] for choice in order], sizes
         results = list(encode_files(tiny_encoder, iter(paths), batch_size=batch_size, readers=readers))
@@ -72,7 +72,7 @@ class TestEncodeFiles:
                 assert isinstance(result, EncodedFile) and result.media.path == path
                 np.testing.assert_allclose(result.vector, one_by_one(tiny_encoder, path), atol=1e-5)
 
-    def test_says_what_was_read(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_says_what_was_read(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         (result,) = encode_files(tiny_encoder, people[4:5])
         assert isinstance(result, EncodedFile)
         assert (result.width, result.height) == (13, 24)
@@ -81,13 +81,13 @@ class TestEncodeFiles:
         found = result.media
         assert (found.size, found.modified_ns, found.digest) == (len(data), status.st_mtime_ns, hashlib.sha256(data).hexdigest())
 
-    def test_relative_paths_become_absolute(self, tiny_encoder: OnnxEncoder, people: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_relative_paths_become_absolute(self, tiny_encoder: BundleEncoder, people: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(people[0].parent)
         good, bad = encode_files(tiny_encoder, [Path("0.png"), Path("none.png")])
         assert isinstance(good, EncodedFile) and good.media.path == people[0]
         assert isinstance(bad, Failure) and bad.path == people[0].parent / "none.png"
 
-    def test_reads_at_most_two_batches_ahead(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_reads_at_most_two_batches_ahead(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         drawn = 0
 
         def endless() -> Iterator[Path]:
@@ -102,7 +102,7 @@ class TestEncodeFiles:
             assert drawn <= seen + 3 * 4
         results.close()
 
-    def test_reads_while_the_model_runs(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_reads_while_the_model_runs(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         """The third picture is read during the first inference, which waits for it."""
         read = threading.Event()
 
@@ -116,7 +116,7 @@ class TestEncodeFiles:
         assert len(list(encode_files(encoder, [*people[:2], Watched(people[2])], batch_size=1))) == 3
         assert overlapped == [True] * 3
 
-    def test_closing_ends_the_threads(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_closing_ends_the_threads(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         results = encode_files(tiny_encoder, people * 20, batch_size=2)
         next(results)
         assert readers_alive()
@@ -125,7 +125,7 @@ class TestEncodeFiles:
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
     def test_an_error_of_the_model_ends_the_threads(
-        self, tiny_encoder: OnnxEncoder, people: list[Path], error: type[BaseException]
+        self, tiny_encoder: BundleEncoder, people: list[Path], error: type[BaseException]
     ) -> None:
         def fail() -> None:
             raise error
@@ -134,7 +134,7 @@ class TestEncodeFiles:
             list(encode_files(Wrapped(tiny_encoder, fail), people * 20))
         assert not readers_alive()
 
-    def test_an_error_of_the_paths_ends_the_threads(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_an_error_of_the_paths_ends_the_threads(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         def failing() -> Iterator[Path]:
             yield from people
             raise OSError("the folder went away")
@@ -143,7 +143,7 @@ class TestEncodeFiles:
             list(encode_files(tiny_encoder, failing(), batch_size=2))
         assert not readers_alive()
 
-    def test_a_batch_needs_a_size(self, tiny_encoder: OnnxEncoder, people: list[Path]) -> None:
+    def test_a_batch_needs_a_size(self, tiny_encoder: BundleEncoder, people: list[Path]) -> None:
         with pytest.raises(ValueError, match="at least one"):
             list(encode_files(tiny_encoder, people, batch_size=0))
 
@@ -187,7 +187,7 @@ class TestBadFiles:
         ],
     )
     def test_is_named_with_its_reason(
-        self, tiny_encoder: OnnxEncoder, people: list[Path], tmp_path: Path, make: Callable[[Path], None], words: str
+        self, tiny_encoder: BundleEncoder, people: list[Path], tmp_path: Path, make: Callable[[Path], None], words: str
     ) -> None:
         path = tmp_path / "two\nlines \udcff.jpg"
         make(path)
@@ -196,18 +196,18 @@ class TestBadFiles:
         assert isinstance(failure, Failure) and failure.path == path
         assert words in failure.reason and len(failure.reason.splitlines()) == 1
 
-    def test_impossible_name(self, tiny_encoder: OnnxEncoder) -> None:
+    def test_impossible_name(self, tiny_encoder: BundleEncoder) -> None:
         (failure,) = encode_files(tiny_encoder, [Path("/tmp/a\0b.jpg")])
         assert isinstance(failure, Failure) and "null" in failure.reason
 
-    def test_unusual_names_are_no_failure(self, tiny_encoder: OnnxEncoder, people: list[Path], tmp_path: Path) -> None:
+    def test_unusual_names_are_no_failure(self, tiny_encoder: BundleEncoder, people: list[Path], tmp_path: Path) -> None:
         path = tmp_path / "two\nlines \udcff.png"
         path.write_bytes(people[0].read_bytes())
         (result,) = encode_files(tiny_encoder, [path])
         assert isinstance(result, EncodedFile) and result.media.path == path
 
 
-def one_by_one(encoder: OnnxEncoder, path: Path) -> NDArray[np.float32]:
+def one_by_one(encoder: BundleEncoder, path: Path) -> NDArray[np.float32]:
     """The obvious way to a picture's vector."""
     (vector,) = encoder.embed_images(preprocess(read_image(path), encoder.preprocessing)[None])
     return np.asarray(vector)

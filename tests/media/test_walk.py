@@ -18,7 +18,7 @@ from indexing import NOTHING, CountingEncoder, away, held
 from passerby.find.ingest import index_paths, remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.scan import Root, scan_paths
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 
 def names(folder: Path, *paths: Path | str) -> list[str]:
@@ -130,7 +130,7 @@ def hidden(path: Path, folder: Path) -> bool:
 
 
 @pytest.fixture
-def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
     return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from passerby.errors import ImageError
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encode import Encoded, Failed, Loaded, encode, encode_texts
-from passerby.model.onnx import OnnxEncoder
 from passerby.model.preprocess import preprocess
 
 Seen = tuple[str, int | None]
@@ -35,7 +35,7 @@ def load(item: int | None) -> Loaded[Seen]:
 class TestEncode:
     @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(items=st.lists(st.one_of(st.none(), st.integers(-2, 5)), max_size=20), sizes=st.tuples(st.integers(1, 7), st.integers(1, 3)))
-    def test_one_result_for_each_item_in_order(self, tiny_encoder: OnnxEncoder, items: list[int | None], sizes: tuple[int, int]) -> None:
+    def test_one_result_for_each_item_in_order(self, tiny_encoder: BundleEncoder, items: list[int | None], sizes: tuple[int, int]) -> None:
         batch_size, readers = sizes
         results = list(encode(tiny_encoder, iter(items), load, batch_size=batch_size, readers=readers))
         assert len(results) == len(items)
@@ -48,7 +48,7 @@ class TestEncode:
                 (alone,) = tiny_encoder.embed_images(preprocess(picture(item), tiny_encoder.preprocessing)[None])
                 np.testing.assert_allclose(result.vector, alone, atol=1e-5)
 
-    def test_draws_at_most_two_batches_ahead(self, tiny_encoder: OnnxEncoder) -> None:
+    def test_draws_at_most_two_batches_ahead(self, tiny_encoder: BundleEncoder) -> None:
         drawn = 0
 
         def endless() -> Iterator[int]:
@@ -63,7 +63,7 @@ class TestEncode:
             assert drawn <= seen + 3 * 4
         results.close()
 
-    def test_a_fault_of_the_loader_is_no_bad_item(self, tiny_encoder: OnnxEncoder) -> None:
+    def test_a_fault_of_the_loader_is_no_bad_item(self, tiny_encoder: BundleEncoder) -> None:
         def faulty(item: int) -> Loaded[int]:
             raise TypeError(item)
 
@@ -73,13 +73,13 @@ class TestEncode:
 
 
 class TestEncodeTexts:
-    def test_batches_change_nothing(self, tiny_encoder: OnnxEncoder) -> None:
+    def test_batches_change_nothing(self, tiny_encoder: BundleEncoder) -> None:
         texts = ["a red jacket", "a black cap and brown shoes, carried by a woman", "", "jeans"]
         expected = np.concatenate([tiny_encoder.embed_texts([text]) for text in texts])
         for batch_size in (1, 2, 3, 64):
             np.testing.assert_allclose(encode_texts(tiny_encoder, texts, batch_size), expected, atol=1e-6)
 
     @pytest.mark.parametrize("texts", [[], ()])
-    def test_no_texts(self, tiny_encoder: OnnxEncoder, texts: Sequence[str]) -> None:
+    def test_no_texts(self, tiny_encoder: BundleEncoder, texts: Sequence[str]) -> None:
         found = encode_texts(tiny_encoder, texts)
         assert found.shape == (0, 16) and found.dtype == np.float32

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from passerby.cli.app import app
 from passerby.data.datasets import load_dataset
 from passerby.errors import DatasetError
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import CountsTokens
-from passerby.model.onnx import OnnxEncoder
 from passerby.report.attributes import attributes_of
 from passerby.report.distribution import distribution
 from passerby.report.duplicates import MOST_BITS, MOST_COLOUR, differing_bits, near_pairs
@@ -175,7 +175,7 @@ class TestDuplicates:
         }
         assert found == slow
 
-    def test_copies_are_found_across_people_and_splits(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_copies_are_found_across_people_and_splits(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         folder = write_dataset(tmp_path, ROWS)
         picture = Image.effect_mandelbrot((96, 192), (-2, -1.5, 1, 1.5), 60).convert("RGB")
         picture.save(folder / "1.jpg", quality=95)
@@ -210,7 +210,7 @@ class TestShape:
 
 
 class TestFindings:
-    def test_they_say_what_the_figures_carry(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_they_say_what_the_figures_carry(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         figures = explore(load_dataset(write_dataset(tmp_path, ROWS)), tiny_encoder)
         found = findings_of(figures)
         assert [finding.weight for finding in found] == sorted((f.weight for f in found), key=list(Weight).index)
@@ -222,7 +222,7 @@ class TestFindings:
             numbers = [f"{value:,}" for value in finding.evidence.values() if isinstance(value, int)]
             assert all(number in finding.says + finding.means for number in numbers)
 
-    def test_every_rule_names_figures_that_there_are(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_every_rule_names_figures_that_there_are(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         figures = explore(load_dataset(write_dataset(tmp_path, ROWS)), tiny_encoder)
         for rule in RULES:
             for name in re.findall(r"\{([a-z0-9_.]+)", rule.says + rule.means):
@@ -233,7 +233,7 @@ class TestFindings:
 
 
 class TestPage:
-    def test_it_stands_alone_and_escapes(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_it_stands_alone_and_escapes(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         hostile = "<script>alert(1)</script> & a red jacket, left"
         folder = write_dataset(tmp_path / "set", [{**ROWS[0], "caption": hostile}, *ROWS[1:]])
         report = explore_datasets([folder], tiny_encoder, tmp_path / "out")
@@ -246,11 +246,11 @@ class TestPage:
         assert "data:image/jpeg" in page
         assert json.loads(report.figures.read_text()) == json.loads(json.dumps(report.document))
 
-    def test_people_can_be_left_out(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_people_can_be_left_out(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         report = explore_datasets([write_dataset(tmp_path / "set", ROWS)], tiny_encoder, tmp_path / "out", pictures=False)
         assert "data:" not in report.page.read_text()
 
-    def test_the_other_dataset_is_read_before_the_first_is_looked_at(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_the_other_dataset_is_read_before_the_first_is_looked_at(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         looked: list[int] = []
         with pytest.raises(DatasetError, match="not-there"):
             explore_datasets(
@@ -261,7 +261,7 @@ class TestPage:
             )
         assert looked == []
 
-    def test_two_datasets_side_by_side(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_two_datasets_side_by_side(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         one, other = write_dataset(tmp_path / "a" / "set", ROWS), write_dataset(tmp_path / "b" / "set", ROWS[2:])
         report = explore_datasets([one, other], tiny_encoder, tmp_path / "out")
         assert [look["dataset"] for look in report.document["datasets"]] == ["set", "set (2)"]
@@ -297,14 +297,14 @@ class TestCommand:
         assert code == 0
         assert "4 images of 1 people with 4 captions" in out
 
-    def test_a_folder_that_cannot_be_written(self, tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+    def test_a_folder_that_cannot_be_written(self, tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
         (tmp_path / "out").write_text("a file")
         with pytest.raises(OSError, match="out"):
             explore_datasets([write_dataset(tmp_path / "set", ROWS)], tiny_encoder, tmp_path / "out")
 
 
 @pytest.mark.realdata
-def test_cuhk_pedes(tmp_path: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_cuhk_pedes(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     place = os.environ.get("PASSERBY_DATA")
     if not place:
         pytest.skip("PASSERBY_DATA names no folder of CUHK-PEDES")

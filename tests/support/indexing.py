@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from passerby.find.ingest import IndexReport
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), not_crops=0, skipped=0)
 
 
-class CountingEncoder(OnnxEncoder):
+class CountingEncoder(BundleEncoder):
     """Counts the pictures it encodes."""
 
     encoded = 0

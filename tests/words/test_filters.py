@@ -18,7 +18,7 @@ from passerby.find.query import ask
 from passerby.find.search import search
 from passerby.index.sqlite.index import Index
 from passerby.index.vectors import VectorTable
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.words.filters import described, read_filters
 from passerby.words.lexicon import Part
 
@@ -77,14 +77,14 @@ def test_what_names_no_such_thing_is_refused(part: Part, value: str, problem: st
 
 
 @pytest.fixture
-def filled(tmp_path: Path, tiny_encoder: OnnxEncoder) -> Path:
+def filled(tmp_path: Path, tiny_encoder: BundleEncoder) -> Path:
     with Index.create(tmp_path / "index", tiny_encoder) as index, index.writing():
         for number, vector in enumerate(random_vectors(200)):
             index.add(media(f"/{number:03}.jpg", str(number)), vector)
     return tmp_path / "index"
 
 
-def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: OnnxEncoder) -> None:
+def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: BundleEncoder) -> None:
     filters = read_filters({Part.UPPER: ["red"]}, without=["bag"])
     with Index.open(filled) as index:
         hits = search(index, ask(tiny_encoder, "a man"), 200, Sieve.of(tiny_encoder, filters).passes)
@@ -97,7 +97,7 @@ def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: Onn
     assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
 
 
-def test_a_small_index_is_refused(tiny_encoder: OnnxEncoder) -> None:
+def test_a_small_index_is_refused(tiny_encoder: BundleEncoder) -> None:
     sieve = Sieve.of(tiny_encoder, read_filters({}, ["hat"]))
     with pytest.raises(QueryError, match=f"at least {FEWEST} people"):
         sieve.passes(VectorTable.of([random_vectors(FEWEST - 1).astype(np.float16)], np.arange(FEWEST - 1), np.empty(0, np.intp)))

@@ -759,13 +759,13 @@ def calibrate(
     from passerby.data.datasets import load_dataset
     from passerby.measure.calibration import calibrate as calibrate_model
     from passerby.model.bundle import read_bundle, require_bundle_place, write_calibrated
-    from passerby.model.onnx import OnnxEncoder
+    from passerby.model.bundle_encoder import BundleEncoder
     from passerby.progress import progress_bar
 
     require_bundle_place(out)
     original = read_bundle(bundle)
     with progress_bar("reading pictures", quiet=json) as on_progress:
-        calibrated = calibrate_model(OnnxEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)
+        calibrated = calibrate_model(BundleEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)
     written = write_calibrated(original, calibrated.calibration, out)
     raise typer.Exit(show_calibration(calibrated, written, as_json=json))
 

@@ -19,9 +19,9 @@ from passerby.convert.strongly_typed import for_tensorrt
 from passerby.errors import ModelError
 from passerby.measure.evaluation import evaluate
 from passerby.model.bundle import Bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.engine_file import Stamp, read_engine, write_engine
-from passerby.model.onnx import OnnxEncoder
-from passerby.model.tensorrt import BATCHES, TensorRtEncoder, logger, stamp_here
+from passerby.model.tensorrt import BATCHES, TensorRt, logger, stamp_here
 from passerby.places import engines_folder
 from passerby.types import Dataset
 
@@ -67,7 +67,7 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
         for stamp in stamps:
             say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
             write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
-        _judge(bundle, TensorRtEncoder(bundle, Path(draft)), say, val, against)
+        _judge(bundle, BundleEncoder(bundle, runtime=TensorRt(bundle, Path(draft))), say, val, against)
         return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
 
 
@@ -103,16 +103,16 @@ def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:
     return True
 
 
-def _judge(bundle: Bundle, engines: TensorRtEncoder, say: Say, val: Dataset | None, against: Bundle | None) -> None:
+def _judge(bundle: Bundle, engines: BundleEncoder, say: Say, val: Dataset | None, against: Bundle | None) -> None:
     """The gates, on the device: Rank-1 where there is a dataset, the very same vectors where there is none."""
-    reference = OnnxEncoder(bundle)
+    reference = BundleEncoder(bundle)
     pixels, texts = drawn_inputs(bundle.preprocessing)
     if val is None:
         require_parity(reference, engines, pixels, texts)
         return
     parity = measure_parity(reference, engines, pixels, texts)
     say(f"least cosine with ONNX Runtime: {parity.images:.5f} for pictures, {parity.texts:.5f} for words")
-    before = evaluate(OnnxEncoder(against or bundle), val)
+    before = evaluate(BundleEncoder(against or bundle), val)
     if before.split.caution:
         say(f"caution: {before.split.caution}")
     change = require_rank1(before, evaluate(engines, val))

@@ -31,7 +31,7 @@ from passerby.learn.start import TOKENIZER, load_best
 from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import measure
 from passerby.model.tokenizer import Tokenizer
@@ -116,7 +116,7 @@ def export(
         )
         pixels, texts = drawn_inputs(preprocessing)
         try:
-            parity = require_parity(original, OnnxEncoder(draft), pixels, texts)
+            parity = require_parity(original, BundleEncoder(draft), pixels, texts)
         except (GateRefused, ModelError) as error:
             tokens = Tokenizer(tokenizer, max_tokens)(texts[:8])
             words = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}

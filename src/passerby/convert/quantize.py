@@ -33,9 +33,10 @@ from passerby.measure.evaluation import Evaluation, evaluate
 from passerby.measure.metrics import Estimate
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import Bundle, write_bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import unit_vectors
-from passerby.model.onnx import OnnxEncoder, available_cores, start_session
+from passerby.model.onnx import available_cores, start_session
 from passerby.model.selftest import SelfTest, measure
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Dataset, Precision, Split
@@ -103,8 +104,8 @@ class Conversion:
             return self.before.metrics.mAP.mean
         return self.before.metrics.mAP.mean - 100 * float(ranked.average_precision.mean())
 
-    def _encoder(self, towers: Towers) -> OnnxEncoder:
-        return OnnxEncoder(_write(self.bundle, towers, self.work / "draft", {}, {}))
+    def _encoder(self, towers: Towers) -> BundleEncoder:
+        return BundleEncoder(_write(self.bundle, towers, self.work / "draft", {}, {}))
 
 
 class Attempt(NamedTuple):
@@ -142,7 +143,7 @@ def quantize(
     """
     train, val = _split(dataset, Split.TRAIN), _split(dataset, Split.VAL)
     towers = Towers(*(_require_float(read_tower(file)) for file in (bundle.image_tower, bundle.text_tower)))
-    before = evaluate(OnnxEncoder(against or bundle), val)
+    before = evaluate(BundleEncoder(against or bundle), val)
     say(f"float32: val Rank-1 {before.metrics.rank1.mean:.2f}")
     if before.split.caution:
         say(f"caution: {before.split.caution}")
@@ -244,7 +245,7 @@ def _within(prefix: str, keep: Collection[Layer]) -> set[str]:
     return {layer.removeprefix(prefix) for layer in keep if layer.startswith(prefix)}
 
 
-def _embed(encoder: OnnxEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
+def _embed(encoder: BundleEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
     return np.stack([result.vector for result in encode_files(encoder, paths) if isinstance(result, EncodedFile)])
 
 

@@ -25,6 +25,9 @@ from passerby.types import ModelDigest
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
+IMAGE_TOWER: Final = "image_tower"
+TEXT_TOWER: Final = "text_tower"
+TOWERS: Final = (IMAGE_TOWER, TEXT_TOWER)
 _GET_AGAIN: Final = "get the bundle again, or export it again"
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}(/[A-Za-z0-9_.-]{1,200})*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -74,6 +77,11 @@ class Bundle:
     self_test: SelfTest
     calibration: Calibration | None
     card: Mapping[str, object]
+
+    @property
+    def towers(self) -> Mapping[str, BundleFile]:
+        """Both towers' files by their names, ``TOWERS``."""
+        return {IMAGE_TOWER: self.image_tower, TEXT_TOWER: self.text_tower}
 
 
 def read_bundle(folder: Path) -> Bundle:

@@ -15,9 +15,9 @@ from typing import Final
 
 from passerby.atomic import replacing
 from passerby.errors import ModelError
+from passerby.model.bundle import IMAGE_TOWER
 from passerby.types import ModelDigest
 
-TOWERS: Final = ("image_tower", "text_tower")
 _MAGIC: Final = b"passerby engine 1\n"
 _BUILD: Final = "build it here with passerby build-engine"
 
@@ -28,7 +28,7 @@ class Stamp:
 
     Args:
         model: the bundle's digest.
-        tower: one of ``TOWERS``.
+        tower: one of :data:`~passerby.model.bundle.TOWERS`.
         tensorrt: its full version.
         gpu: its name, compute capability and number of multiprocessors.
     """
@@ -45,7 +45,7 @@ class Stamp:
 def has_engines(model: ModelDigest, folder: Path) -> bool:
     """Whether engines of this model were built, for whatever TensorRT and GPU. Raises ``OSError`` where that cannot be seen."""
     try:
-        return any(path.match(f"{TOWERS[0]}-{model[:16]}-*.engine") for path in folder.iterdir())
+        return any(path.match(f"{IMAGE_TOWER}-{model[:16]}-*.engine") for path in folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -1,4 +1,4 @@
-"""An encoder that runs a bundle's engines with TensorRT, on the GPU they were built on.
+"""A bundle's towers as TensorRT engines, on the GPU they were built on.
 
 Nothing here has run on a device yet; docs/jetson.md says what that means and how to find out.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from functools import cache, cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from threading import local
 from typing import Any, Final
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError, MissingExtra, ModelError
 from passerby.model import cuda
-from passerby.model.bundle import Bundle
+from passerby.model.bundle import TOWERS, Bundle
 from passerby.model.engine_file import Stamp, has_engines, read_engine
-from passerby.model.onnx import OnnxEncoder
-from passerby.model.selftest import check_images, check_texts
+from passerby.model.onnx import OnnxRuntime
+from passerby.model.session import Arrays, Runtime
 from passerby.places import engines_folder
 
 BATCHES: Final = (1, 8, 32)
@@ -30,8 +30,8 @@ _ALIGNMENT: Final = 256
 _warned: set[str] = set()
 
 
-def load_engines(bundle: Bundle) -> OnnxEncoder:
-    """The bundle on TensorRT where engines of it were built here, else on ONNX Runtime; one warning where engines cannot be used.
+def runtime_here(bundle: Bundle) -> Runtime:
+    """TensorRT where engines of a bundle were built here, else ONNX Runtime; one warning where engines cannot be used.
 
     A cache that cannot be looked at has none, unless ``$PASSERBY_ENGINES`` names it.
     """
@@ -41,16 +41,16 @@ def load_engines(bundle: Bundle) -> OnnxEncoder:
     except (ConfigError, OSError) as error:
         return _without_engines(bundle, error if os.environ.get("PASSERBY_ENGINES") else None)
     try:
-        return TensorRtEncoder(bundle, folder) if found else _without_engines(bundle)
+        return TensorRt(bundle, folder) if found else _without_engines(bundle)
     except (ModelError, MissingExtra) as error:
         return _without_engines(bundle, error)
 
 
-def _without_engines(bundle: Bundle, error: Exception | None = None) -> OnnxEncoder:
+def _without_engines(bundle: Bundle, error: Exception | None = None) -> OnnxRuntime:
     if error is not None and bundle.digest not in _warned:
         _warned.add(bundle.digest)
         logging.getLogger("passerby").warning("passerby: warning: %s: %s; using ONNX Runtime", bundle.name, error)
-    return OnnxEncoder(bundle)
+    return OnnxRuntime(bundle)
 
 
 def stamp_here(bundle: Bundle, tower: str) -> Stamp:
@@ -63,8 +63,8 @@ def stamp_here(bundle: Bundle, tower: str) -> Stamp:
     return Stamp(bundle.digest, tower, trt.__version__, cuda.gpu_name())
 
 
-class TensorRtEncoder(OnnxEncoder):
-    """An :class:`~passerby.model.encoder.Encoder` whose towers are engines; each tests itself when first used. For any number of threads.
+class TensorRt:
+    """A :class:`~passerby.model.session.Runtime`: a bundle's engines, on the GPU they were built on.
 
     Args:
         folder: where the engines are.
@@ -74,26 +74,18 @@ class TensorRtEncoder(OnnxEncoder):
         MissingExtra: TensorRT is not installed.
     """
 
+    name: Final = "TensorRT"
+
     def __init__(self, bundle: Bundle, folder: Path) -> None:
-        super().__init__(bundle)
-        image, text = (stamp_here(bundle, tower) for tower in ("image_tower", "text_tower"))
-        self._plans = {stamp.tower: read_engine(stamp.path(folder), stamp) for stamp in (image, text)}
+        stamps = [stamp_here(bundle, tower) for tower in TOWERS]
+        self._plans = {stamp.tower: read_engine(stamp.path(folder), stamp) for stamp in stamps}
 
-    @cached_property
-    def _image_tower(self) -> Any:
-        tower = EngineTower(self._plans.pop("image_tower"))
-        check_images(lambda pixels: self._run_image_tower(tower, pixels), self._bundle.self_test, self.preprocessing)
-        return tower
-
-    @cached_property
-    def _text_tower(self) -> Any:
-        tower = EngineTower(self._plans.pop("text_tower"))
-        check_texts(lambda texts: self._run_text_tower(tower, texts), self._bundle.self_test)
-        return tower
+    def start(self, tower: str) -> TensorRtSession:
+        return TensorRtSession(self._plans[tower])
 
 
-class EngineTower:
-    """A plan, and for each thread a stream of its own with one lane for each batch size. Called like an ONNX Runtime session."""
+class TensorRtSession:
+    """A :class:`~passerby.model.session.Session` of a plan; each thread has a stream of its own with one lane for each batch size."""
 
     def __init__(self, plan: bytes) -> None:
         import tensorrt as trt
@@ -102,13 +94,14 @@ class EngineTower:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelError(expected="a plan that TensorRT takes", found="one that it refused", do="build it again: passerby build-engine")
+        dtypes = {name: np.dtype(trt.nptype(self._engine.get_tensor_dtype(name))).name for name in _tensors(self._engine)}
+        self.inputs = {name: dtype for name, dtype in dtypes.items() if _is_input(self._engine, name)}
+        self.outputs = {name: dtype for name, dtype in dtypes.items() if name not in self.inputs}
         self._thread = local()
 
-    def run(self, _: None, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
-        count = len(next(iter(inputs.values())))
-        starts = range(0, count, BATCHES[-1])
-        runs = ({name: values[start : start + BATCHES[-1]] for name, values in inputs.items()} for start in starts)
-        return [np.concatenate([self._lane(min(BATCHES[-1], count - start)).run(part) for start, part in zip(starts, runs, strict=True)])]
+    def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        parts = [self._lane(count).run(part, outputs) for part, count in _runs(inputs)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
     def _lane(self, count: int) -> Lane:
         """This thread's lane of the smallest batch that takes so many inputs."""
@@ -131,8 +124,8 @@ class Lane:
         self._context = engine.create_execution_context()
         if self._context is None or not self._context.set_optimization_profile_async(profile, stream):
             raise ModelError(expected="memory for a batch on the GPU", found="none", do="free the GPU of other work, or use ONNX Runtime")
-        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-        inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
+        names = _tensors(engine)
+        inputs = [name for name in names if _is_input(engine, name)]
         for name in inputs:
             self._context.set_input_shape(name, tuple(engine.get_tensor_profile_shape(name, profile)[1]))
         layouts = {
@@ -145,15 +138,14 @@ class Lane:
         cuda.synchronize(stream)
         self._graph = cuda.capture(self._enqueue, stream)
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The one output, float32 (n, d), of n inputs."""
+    def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Some outputs, n rows each, of n inputs."""
         count = len(next(iter(inputs.values())))
         for name, values in inputs.items():
             fill(self._in.views[name], values)
         cuda.launch(self._graph, self._stream)
         cuda.synchronize(self._stream)
-        (features,) = self._out.views.values()
-        return np.array(features[:count], np.float32)
+        return {name: np.array(self._out.views[name][:count]) for name in outputs}
 
     def _enqueue(self) -> None:
         cuda.copy(self._in.device, self._in.host.ctypes.data, self._in.host.nbytes, cuda.TO_DEVICE, self._stream)
@@ -191,12 +183,30 @@ def place(sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
     return offsets, end
 
 
+def _runs(inputs: Arrays) -> Iterator[tuple[Arrays, int]]:
+    """Inputs in pieces of at most the largest batch, and the number of rows of each."""
+    count, most = len(next(iter(inputs.values()))), BATCHES[-1]
+    for start in range(0, count, most):
+        yield {name: values[start : start + most] for name, values in inputs.items()}, min(most, count - start)
+
+
 def fill(target: NDArray[Any], values: NDArray[Any]) -> None:
     """Copy a batch into a larger one: the rows that are left repeat the last, the columns that are left are 0, which masks them."""
     target[(slice(len(values)), *(slice(n) for n in values.shape[1:]))] = values
     for axis in range(1, values.ndim):
         target[(slice(len(values)), *(slice(None),) * (axis - 1), slice(values.shape[axis], None))] = 0
     target[len(values) :] = target[len(values) - 1]
+
+
+def _tensors(engine: Any) -> list[str]:
+    """The names of what an engine takes and gives."""
+    return [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+
+
+def _is_input(engine: Any, name: str) -> bool:
+    import tensorrt as trt
+
+    return bool(engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT)
 
 
 @cache
