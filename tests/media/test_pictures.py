@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -577,3 +579,15 @@ def test_guesses_reach_who_indexes_embeds_and_asks(tmp_path: Path, tiny_bundle: 
     }
     done = CliRunner().invoke(app, ["search", "--like", str(crops / "b.png"), *where[1:], "--index", str(tmp_path / "index")])
     assert done.stderr.startswith(f"guessed at {crops / 'b.png'}: 12 bits in 16")
+
+
+def test_what_pillow_warns_of_is_a_programs_to_hear_and_no_commands_to_say(tmp_path: Path, tiny_bundle: Path) -> None:
+    exif = Image.Exif()
+    exif[Exif.ImageDescription] = "x" * 100
+    noise().save(tmp_path / "a.jpg", exif=exif.tobytes()[:-60])
+    with pytest.warns(UserWarning, match="larger than file"):
+        read_picture(tmp_path / "a.jpg")
+    command = [sys.executable, "-m", "passerby", "index", str(tmp_path / "a.jpg"), "--model", str(tiny_bundle)]
+    done = subprocess.run([*command, "--index", str(tmp_path / "index")], capture_output=True, text=True, check=True)
+    assert "1 indexed" in done.stdout + done.stderr
+    assert "Warning" not in done.stderr

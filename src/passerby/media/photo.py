@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,10 +42,6 @@ _UPRIGHT: Final = {
 _UNSEEN_ALPHA: Final = 1
 _JPEG2000_PIXELS: Final = b"\xff\x93"
 """What pixels begin with; without any, the decoder gives a black picture and no error."""
-
-# What Pillow has to say about a picture is said by read_image, in its error or not at all.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
