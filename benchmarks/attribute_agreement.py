@@ -18,7 +18,9 @@ from common import Row, options, show
 
 from passerby.data.datasets import load_dataset
 from passerby.types import Origin, Split
-from passerby.words.attributes import Item, Part, PersonDescription, parse
+from passerby.words.description import Item, PersonDescription
+from passerby.words.lexicon import Part
+from passerby.words.parser import parse
 
 Says = Callable[[PersonDescription], bool]
 UPPER: Final = (Part.UPPER, Part.BODY)

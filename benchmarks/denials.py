@@ -28,7 +28,7 @@ from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_model
 from passerby.types import Origin, Split
-from passerby.words.attributes import parse
+from passerby.words.parser import parse
 
 DRAWN_FROM: Final = 7_000_000
 """Seed of the first drawn person, far from those of the demo, of training and of other measurements."""

@@ -18,7 +18,7 @@ from passerby.model.calibration import Calibration
 from passerby.model.encoder import Encoder, unit_vectors
 from passerby.model.preprocess import Preprocessing
 from passerby.types import Caption, Dataset, ModelDigest, Record, Split
-from passerby.words.swaps import coloured_things
+from passerby.words.hard_negatives import coloured_things
 
 PAINTS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 GREY = (127, 127, 127)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from passerby.errors import QueryError
-from passerby.words.attributes import describe, parse
+from passerby.words.description import describe
 from passerby.words.filters import read_filters
 from passerby.words.lexicon import Part
+from passerby.words.parser import parse
 from passerby.words.prompts import DENIAL, Prompt, phrases, prompts
 
 Said = list[tuple[str, tuple[str, ...], tuple[str, ...], bool]]

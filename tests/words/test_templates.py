@@ -15,8 +15,10 @@ from passerby.cli.app import app
 from passerby.data.datasets import load_dataset
 from passerby.errors import DatasetError
 from passerby.report.prompts import export_prompts
-from passerby.words.attributes import Part, PersonDescription, parse
-from passerby.words.templates import Wording, reworded, wordings
+from passerby.words.description import PersonDescription
+from passerby.words.lexicon import Part
+from passerby.words.parser import parse
+from passerby.words.prompts import Wording, reworded, wordings
 
 CHALLENGE = [json.loads(line) for line in (Path(__file__).parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()]
 SEEN = [row["text"] for row in CHALLENGE if not row.get("held_out")]

@@ -205,9 +205,9 @@ def search(
     from passerby.index.sqlite.index import Index
     from passerby.places import index_folder
     from passerby.resolve import load_model
-    from passerby.words.attributes import parse as parse_words
     from passerby.words.filters import described, read_filters
     from passerby.words.lexicon import Part
+    from passerby.words.parser import parse as parse_words
     from passerby.words.spelling import is_english
 
     if sheet:
@@ -277,7 +277,7 @@ def remove(paths: Paths, *, index: IndexFolder = None, json: Json = False) -> No
 def parse(words: Annotated[str, typer.Argument(metavar="WORDS", help="A description of a person.")], *, json: Json = False) -> None:
     """Show what a description says: what is worn and carried, in which colours, what is absent, and what was not understood."""
     from passerby.cli.show.words import show_description
-    from passerby.words.attributes import parse as parse_words
+    from passerby.words.parser import parse as parse_words
 
     raise typer.Exit(show_description(words, parse_words(words), as_json=json))
 

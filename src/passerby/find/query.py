@@ -16,7 +16,7 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
 from passerby.words.prompts import prompts
 
 

@@ -17,7 +17,7 @@ from passerby.errors import DatasetError
 from passerby.learn.batches import Sentences, tokenise
 from passerby.learn.config import Stage, Unseen
 from passerby.types import Dataset, Origin, Record, Split
-from passerby.words.believable import believable_swaps
+from passerby.words.hard_negatives import believable_swaps
 
 DRAWN_VIEWS = 2
 SWAPS_SEED = 0

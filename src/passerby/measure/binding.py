@@ -26,8 +26,7 @@ from passerby.model.encoder import Encoder
 from passerby.model.preprocess import normalise, resize
 from passerby.progress import Progress
 from passerby.types import Dataset
-from passerby.words.believable import believable_swaps
-from passerby.words.swaps import colour_swaps
+from passerby.words.hard_negatives import believable_swaps, colour_swaps
 
 Float32 = NDArray[np.float32]
 

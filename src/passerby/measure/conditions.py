@@ -32,7 +32,7 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure
-from passerby.words.attributes import parse
+from passerby.words.parser import parse
 
 PROTOCOL: Final = (
     "Each own caption of the split is asked of all its pictures, plain and once under each condition: all pictures are changed and the "

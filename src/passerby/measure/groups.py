@@ -21,7 +21,8 @@ from passerby.measure.split import FEWEST, EmbeddedSplit, Query, embed_split
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset
-from passerby.words.attributes import Part, parse
+from passerby.words.lexicon import Part
+from passerby.words.parser import parse
 
 Bools = NDArray[np.bool_]
 Float64 = NDArray[np.float64]

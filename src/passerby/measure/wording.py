@@ -15,7 +15,8 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.progress import Progress
 from passerby.types import Dataset
-from passerby.words.attributes import describe, parse
+from passerby.words.description import describe
+from passerby.words.parser import parse
 
 PROTOCOL: Final = (
     "Each own caption of the split, worded in several ways, is asked of all its pictures twice: embedded as it stands, and as search asks "

@@ -11,8 +11,9 @@ from typing import Final
 from passerby.progress import Progress
 from passerby.report.distribution import percent
 from passerby.types import Record
-from passerby.words.attributes import Item, Part, PersonDescription, parse
-from passerby.words.lexicon import families, known_colours, known_patterns, known_things, without_shade
+from passerby.words.description import Item, PersonDescription
+from passerby.words.lexicon import Part, families, known_colours, known_patterns, known_things, without_shade
+from passerby.words.parser import parse
 
 ROWS: Final = 14
 COLUMNS: Final = 12

@@ -11,8 +11,8 @@ from typing import Final
 from passerby.atomic import replacing
 from passerby.errors import DatasetError
 from passerby.types import Dataset, Record
-from passerby.words.attributes import parse
-from passerby.words.templates import reworded
+from passerby.words.parser import parse
+from passerby.words.prompts import reworded
 
 SUFFIX: Final = ".jsonl"
 

@@ -19,8 +19,8 @@ from passerby.progress import Progress
 from passerby.report.distribution import Distribution, distribution, percent
 from passerby.report.typos import Typos, typos_in
 from passerby.types import Origin, Record, Split
-from passerby.words.attributes import parse
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
+from passerby.words.parser import parse
 
 CLIP_TOKENS: Final = 77
 """The longest text a CLIP reads, its start and end token included."""

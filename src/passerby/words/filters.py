@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from passerby.errors import QueryError
-from passerby.words.attributes import noun_phrase, parse
-from passerby.words.description import Item
+from passerby.words.description import Item, noun_phrase
 from passerby.words.lexicon import Part, lexicon
+from passerby.words.parser import parse
 from passerby.words.prompts import Phrase, including, phrase_of
 
 EXAMPLE = "'red', 'bag' or 'red jacket'"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from passerby.words.ahead import clause_ends
 from passerby.words.description import Item
+from passerby.words.grammar import clause_ends
 from passerby.words.lexicon import Kind
 from passerby.words.tokens import Mark, Token
 

@@ -8,12 +8,16 @@ from enum import Enum, auto
 from typing import Final
 
 from passerby.inputs import as_text
-from passerby.words.ahead import (
+from passerby.words.description import PersonDescription
+from passerby.words.grammar import (
     ARTICLES,
     FAR,
     MODIFIERS,
     POSSESSIVES,
     RELATIVES,
+    SIDE_KINDS,
+    Draft,
+    Looks,
     bare_thing_follows,
     clause_ends,
     clause_start,
@@ -27,12 +31,11 @@ from passerby.words.ahead import (
     looks_after,
     named_again,
     next_is,
+    qualifier,
     thing_follows,
 )
-from passerby.words.description import PersonDescription
-from passerby.words.drafts import SIDE_KINDS, Draft, Looks, qualifier
 from passerby.words.lexicon import Kind, Part, lexicon
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
 from passerby.words.tokens import Mark, Token, tokens_of
 
 _VAGUE_LENGTHS: Final = {"short", "long"}

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Final
 
 from passerby.words.lexicon import lexicon
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
 
 SHORTEST: Final = 3
 """Letters; shorter words have too many neighbours."""

@@ -60,7 +60,7 @@ class _Word:
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens of a sentence that :func:`~passerby.words.plain.plain` has made, the longest phrases of the lexicon first."""
+    """The tokens of a sentence that :func:`~passerby.words.normalise.plain` has made, the longest phrases of the lexicon first."""
     found: list[Token] = []
     words: list[_Word] = []
     pieces = list(_PIECES.finditer(text))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def show_description(text: str, description: PersonDescription, *, as_json: bool) -> int:
     """Say what was understood of a sentence, and what was not; returns the exit code."""
-    from passerby.words.plain import plain
+    from passerby.words.normalise import plain
     from passerby.words.prompts import prompts
 
     understood = description.says_something

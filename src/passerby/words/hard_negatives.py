@@ -1,13 +1,17 @@
-"""The same sentence with the colours of two things exchanged."""
+"""Hard negatives: captions with the colours of two things exchanged, such that only the picture tells which one is true; to learn from, and
+to measure with."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
+
+import numpy as np
 
 from passerby.words.lexicon import lexicon
 
@@ -15,6 +19,9 @@ FAR = 3
 """Words at most between a colour and the thing that has it."""
 MOST = 12
 """Things whose colours are exchanged."""
+
+Arrangement = frozenset[tuple[str, str]]
+"""Two things to wear and the colour of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,22 @@ def coloured_things(text: str) -> list[Coloured]:
     return found
 
 
+def believable_swaps(texts: Iterable[str], seed: int) -> dict[str, list[str]]:
+    """For each text, some of its copies with two colours exchanged.
+
+    Most exchanges are rare things to wear: red jeans, a blue mouth. Shown them all, a text tower learns which sentences are odd and no
+    picture is needed. So an exchange is kept with the odds at which people wear the two so: how often the texts tell of the exchanged
+    arrangement for every time they tell of this one, at most 1. Of an arrangement and its mirror image, each is then shown as often as
+    the true one as it is as the false one.
+    """
+    swaps = {text: colour_swaps(text) for text in sorted(set(texts))}
+    told = Counter(_worn(swap) for found in swaps.values() for swap in found)
+    rng = np.random.default_rng(seed)
+    return {
+        text: [swap.text for swap in found if rng.random() < told[_mirrored(swap)] / told[_worn(swap)]] for text, found in swaps.items()
+    }
+
+
 def _exchanged(text: str, a: tuple[int, int], b: tuple[int, int]) -> str:
     swapped = f"{text[: a[0]]}{text[slice(*b)]}{text[a[1] : b[0]]}{text[slice(*a)]}{text[b[1] :]}"
     return _grammar().article.sub(lambda match: _article(match[1], match[2]), swapped)
@@ -106,3 +129,12 @@ def _any_of(spellings: Iterable[str]) -> str:
     """A pattern for any of these, the longest first, with hyphens or spaces between their words."""
     longest_first = sorted(spellings, key=len, reverse=True)
     return f"(?:{'|'.join('[ -]'.join(map(re.escape, re.split('[ -]', spelling))) for spelling in longest_first)})"
+
+
+def _worn(swap: Swap) -> Arrangement:
+    return frozenset((swap.first, swap.second))
+
+
+def _mirrored(swap: Swap) -> Arrangement:
+    (first_colour, first), (second_colour, second) = swap.first, swap.second
+    return frozenset(((second_colour, first), (first_colour, second)))

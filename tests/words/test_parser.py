@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerby.errors import QueryError
-from passerby.words.attributes import Item, Part, PersonDescription, describe, parse
-from passerby.words.lexicon import known_colours, known_patterns, known_things, lexicon
+from passerby.words.description import Item, PersonDescription, describe
+from passerby.words.lexicon import Part, known_colours, known_patterns, known_things, lexicon
+from passerby.words.parser import parse
 
 CHALLENGE = [json.loads(line) for line in (Path(__file__).parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()]
 HELD_OUT = [row for row in CHALLENGE if row.get("held_out")]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerby.words.attributes import parse
 from passerby.words.lexicon import lexicon
+from passerby.words.parser import parse
 from passerby.words.spelling import is_english, meant, mended
 
 TELLING = [word for group in lexicon().telling.values() for word in group]

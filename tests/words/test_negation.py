@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerby.words.attributes import parse
 from passerby.words.negation import without_denials
+from passerby.words.parser import parse
 from passerby.words.tokens import tokens_of
 
 CHALLENGE = [json.loads(line) for line in (Path(__file__).parent / "challenge.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from passerby.words.attributes import parse
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
+from passerby.words.parser import parse
 from passerby.words.prompts import prompts
 
 AS_SEEN = "a man who isn't in a red t-shirt"
