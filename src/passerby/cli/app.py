@@ -83,11 +83,10 @@ def _show_version(wanted: bool) -> None:
 
 def main() -> None:
     """Run the command line; what goes wrong is said in one line."""
-    from passerby.cli.show.console import INTERRUPTED, NOTHING_DONE, note, open_streams, plain, quiet_libraries, show_error
+    from passerby.cli.show.console import INTERRUPTED, NOTHING_DONE, note, open_streams, plain, show_error
     from passerby.errors import PasserbyError
 
     open_streams()
-    quiet_libraries()
     try:
         app()
     except (PasserbyError, OSError) as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -39,6 +43,9 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PILLOWS: Final = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+"""A filter of warnings as ``warnings.filters`` holds it."""
+_QUIETENING: Final = Lock()
 _UNSEEN_ALPHA: Final = 1
 _JPEG2000_PIXELS: Final = b"\xff\x93"
 """What pixels begin with; without any, the decoder gives a black picture and no error."""
@@ -94,7 +101,8 @@ def decoded(image: Image.Image) -> Picture:
 
 @contextmanager
 def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
-    """Turn whatever Pillow raises into an ``ImageError``."""
+    """Turn whatever Pillow raises into an ``ImageError``, and keep what it warns of to ourselves."""
+    _ignore_warnings_of_pillow()
     try:
         yield
     except ImageError:
@@ -103,6 +111,16 @@ def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
         raise ImageError(expected="a picture that fits the memory", found="a larger one", do="make it smaller") from None
     except Exception as error:  # Pillow's decoders raise many types, and one damaged file must never stop a run
         raise refusal(error) from None
+
+
+def _ignore_warnings_of_pillow() -> None:
+    """Said in our errors or not at all; from the first picture on, not on import, and for good: threads share the filters, and one that
+    put them back would do so while another reads. A filter that the program sets later comes first."""
+    with _QUIETENING:
+        if _PILLOWS not in warnings.filters:
+            warnings.filterwarnings("ignore", module=_PILLOWS[3].pattern)
+        if not (logger := logging.getLogger("PIL")).handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 def _load_whole(data: bytes, notes: list[str]) -> Stored:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,13 +36,6 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w", closefd=False))
         getattr(sys, name).reconfigure(errors="backslashreplace")
-
-
-def quiet_libraries() -> None:
-    """Keep what Pillow and matplotlib say of pictures and fonts from people: errors and notes of ours say it, or nobody need know."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def plain(error: Exception) -> Exception:
