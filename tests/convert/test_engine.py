@@ -22,7 +22,7 @@ from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.engine_file import Stamp, has_engines, read_engine, write_engine
-from passerby.model.tensorrt import BATCHES, TensorRt, fill, place
+from passerby.model.tensorrt import BATCHES, TensorRt, fill, pieces, place
 from passerby.places import engines_folder
 from passerby.resolve import load_model
 from passerby.types import ModelDigest
@@ -111,6 +111,15 @@ def test_tensors_lie_side_by_side_aligned_and_do_not_overlap(sizes: dict[str, in
     assert all(a_end <= b_start for (_, a_end), (b_start, _) in pairwise(spans))
     assert spans[-1][1] == end
     assert end < sum(sizes.values()) + 256 * len(sizes)
+
+
+@given(st.integers(1, 100))
+def test_a_large_batch_is_cut_into_pieces_that_an_engine_takes(count: int) -> None:
+    inputs = {"ids": np.arange(count * 2).reshape(count, 2), "mask": np.arange(count)}
+    parts = list(pieces(inputs))
+    assert all(len(values) == size <= BATCHES[-1] for part, size in parts for values in part.values())
+    for name, values in inputs.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part, _ in parts]), values)
 
 
 def test_batches_are_those_of_the_profiles() -> None:

@@ -94,13 +94,13 @@ class TensorRtSession:
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
             raise ModelError(expected="a plan that TensorRT takes", found="one that it refused", do="build it again: passerby build-engine")
-        dtypes = {name: np.dtype(trt.nptype(self._engine.get_tensor_dtype(name))).name for name in _tensors(self._engine)}
+        dtypes = {name: _dtype(self._engine, name).name for name in _tensors(self._engine)}
         self.inputs = {name: dtype for name, dtype in dtypes.items() if _is_input(self._engine, name)}
         self.outputs = {name: dtype for name, dtype in dtypes.items() if name not in self.inputs}
         self._thread = local()
 
     def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        parts = [self._lane(count).run(part, outputs) for part, count in _runs(inputs)]
+        parts = [self._lane(count).run(part, outputs) for part, count in pieces(inputs)]
         return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
     def _lane(self, count: int) -> Lane:
@@ -118,8 +118,6 @@ class Lane:
     """One batch size on one stream: an execution context, its memory, and the graph of a run: one copy in, the engine, one copy out."""
 
     def __init__(self, engine: Any, profile: int, stream: int) -> None:
-        import tensorrt as trt
-
         self._stream = stream
         self._context = engine.create_execution_context()
         if self._context is None or not self._context.set_optimization_profile_async(profile, stream):
@@ -128,9 +126,7 @@ class Lane:
         inputs = [name for name in names if _is_input(engine, name)]
         for name in inputs:
             self._context.set_input_shape(name, tuple(engine.get_tensor_profile_shape(name, profile)[1]))
-        layouts = {
-            name: (tuple(self._context.get_tensor_shape(name)), np.dtype(trt.nptype(engine.get_tensor_dtype(name)))) for name in names
-        }
+        layouts = {name: (tuple(self._context.get_tensor_shape(name)), _dtype(engine, name)) for name in names}
         self._in, self._out = Block({n: layouts[n] for n in inputs}), Block({n: layouts[n] for n in names if n not in inputs})
         for name, address in (self._in.addresses | self._out.addresses).items():
             self._context.set_tensor_address(name, address)
@@ -183,7 +179,7 @@ def place(sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
     return offsets, end
 
 
-def _runs(inputs: Arrays) -> Iterator[tuple[Arrays, int]]:
+def pieces(inputs: Arrays) -> Iterator[tuple[Arrays, int]]:
     """Inputs in pieces of at most the largest batch, and the number of rows of each."""
     count, most = len(next(iter(inputs.values()))), BATCHES[-1]
     for start in range(0, count, most):
@@ -201,6 +197,12 @@ def fill(target: NDArray[Any], values: NDArray[Any]) -> None:
 def _tensors(engine: Any) -> list[str]:
     """The names of what an engine takes and gives."""
     return [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+
+
+def _dtype(engine: Any, name: str) -> np.dtype[Any]:
+    import tensorrt as trt
+
+    return np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
 
 
 def _is_input(engine: Any, name: str) -> bool:
