@@ -202,7 +202,8 @@ def _tensors(engine: Any) -> list[str]:
 def _dtype(engine: Any, name: str) -> np.dtype[Any]:
     import tensorrt as trt
 
-    return np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+    dtype: np.dtype[Any] = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+    return dtype
 
 
 def _is_input(engine: Any, name: str) -> bool:
