@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from passerby.errors import PasserbyError
+from passerby.look_ahead import look_ahead
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, normalise, resize
 
@@ -77,22 +78,10 @@ def encode(
     """
     if batch_size < 1:
         raise ValueError(f"a batch needs at least one picture, found {batch_size}")
-    source = iter(items)
-    ahead: deque[Future[_Resized[K] | Failed[T]]] = deque()
-    pool = ThreadPoolExecutor(readers, thread_name_prefix="passerby-read")
-
-    def look_ahead() -> None:
-        for item in islice(source, 2 * batch_size - len(ahead)):
-            ahead.append(pool.submit(_load, item, load, encoder.preprocessing))
-
-    try:
-        look_ahead()
-        while ahead:
-            batch = [ahead.popleft().result() for _ in range(min(batch_size, len(ahead)))]
-            look_ahead()
+    resized = look_ahead(items, partial(_load, load=load, p=encoder.preprocessing), 2 * batch_size, readers)
+    with closing(resized):
+        while batch := list(islice(resized, batch_size)):
             yield from _encode(encoder, batch)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float32]:
@@ -101,7 +90,7 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -
     return np.concatenate([np.empty((0, encoder.dim), np.float32), *batches])
 
 
-def _load(item: T, load: Callable[[T], Loaded[K]], p: Preprocessing) -> _Resized[K] | Failed[T]:
+def _load(item: T, *, load: Callable[[T], Loaded[K]], p: Preprocessing) -> _Resized[K] | Failed[T]:
     try:
         loaded = load(item)
         return _Resized(loaded.known, resize(loaded.image, p.height, p.width, p.resample))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.errors import ImageError
+from passerby.look_ahead import look_ahead
 from passerby.media.files import read_media
 from passerby.media.photo import read_image
 from passerby.progress import Progress
@@ -113,7 +113,7 @@ def measure_pictures(
     """
     rows = np.zeros(len(records), ROW)
     failures: list[Failure] = []
-    for place, measured in enumerate(_measured(records, readers)):
+    for place, measured in enumerate(look_ahead((record.path for record in records), _measure_file, _AHEAD, readers)):
         if isinstance(measured, Failure):
             failures.append(measured)
         else:
@@ -178,12 +178,6 @@ def _gradients(grey: Image.Image) -> NDArray[np.uint16]:
     right = grid[:8, 1:] - grid[:8, :-1] > _MARGIN
     down = grid[1:, :8] - grid[:-1, :8] > _MARGIN
     return np.packbits(np.concatenate([right, down])).view(np.uint16)
-
-
-def _measured(records: Sequence[Record], readers: int) -> Iterator[tuple[Any, ...] | Failure]:
-    with ThreadPoolExecutor(readers, thread_name_prefix="passerby-look") as pool:
-        for start in range(0, len(records), _AHEAD):
-            yield from pool.map(_measure_file, [record.path for record in records[start : start + _AHEAD]])
 
 
 def _measure_file(path: Path) -> tuple[Any, ...] | Failure:
