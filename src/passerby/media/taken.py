@@ -1,0 +1,180 @@
+"""When and by which camera something was taken: by its EXIF, else by its file's name, else by its file's time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from typing import Final
+
+from PIL import Image
+from PIL.ExifTags import GPS, IFD, Base
+
+from passerby.errors import InputError
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time, read_offset, readings, require_wall
+from passerby.media.name_pattern import NamePattern
+
+NEVER_SET: Final = "a time that clocks begin with when they were never set: taken as it says"
+TWICE: Final = "a time that came twice as clocks were put back: the first was taken"
+LEFT_OUT: Final = "a time that was left out as clocks were put forward: taken as by a clock that was not"
+
+_DATE: Final = re.compile(r"(\d{4})[:/.-](\d\d)[:/.-](\d\d)", re.ASCII)
+_WRITTEN: Final = re.compile(_DATE.pattern + r"[ T](\d\d):(\d\d):(\d\d)(?![\d:])", re.ASCII)
+_BEGINNINGS: Final = frozenset({1970, 1980, 2000})
+"""On the first day of these years clocks begin."""
+
+_FIELDS: Final = (
+    (Base.DateTimeOriginal, Base.SubsecTimeOriginal, Base.OffsetTimeOriginal),
+    (Base.DateTimeDigitized, Base.SubsecTimeDigitized, Base.OffsetTimeDigitized),
+    (Base.DateTime, Base.SubsecTime, Base.OffsetTime),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A clock's time, naive, the zone it is in, and what told it."""
+
+    wall: datetime
+    zone: str | None
+    known_by: KnownBy
+
+    @property
+    def instant(self) -> Instant:
+        return Instant(readings(self.wall, self.zone)[0], self.zone, self.known_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """When and by which camera something was taken.
+
+    Args:
+        instant: ``None`` where not even its file's time is one.
+        camera: its name; ``None`` where it is not known.
+        notes: what had to be guessed, each in a few words that other pictures may share.
+    """
+
+    instant: Instant | None
+    camera: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def taken(
+    path: PurePath,
+    modified_ns: int,
+    exif: Image.Exif | None = None,
+    *,
+    pattern: NamePattern | None = None,
+    cameras: Mapping[str, Camera] | None = None,
+    zone: str | None = None,
+) -> Taken:
+    """When and by which camera a file's picture was taken, by the best that is known.
+
+    Args:
+        path: with the folders that the pattern looks at.
+        modified_ns: of the file, in nanoseconds since 1970.
+        exif: of the picture, as Pillow has it, damaged or not.
+        pattern: of the files' names.
+        cameras: by name; a time without a zone is in that of its camera.
+        zone: of cameras that have none; ``None`` says the machine's.
+
+    Raises:
+        InputError: a zone that this machine does not know.
+    """
+    named = pattern.read(path) if pattern else None
+    camera = named.camera if named else None
+    known = (cameras or {}).get(camera) if camera is not None else None
+    zone = (known.zone if known else None) or zone
+    told = next(_told_by_exif(exif, zone), None) if exif is not None else None
+    if told is None and named and named.wall:
+        told = _Told(named.wall, named.zone or zone, KnownBy.NAME)
+    if told is None:
+        instant = _file_instant(modified_ns, zone)
+        return Taken(instant, camera, (NEVER_SET,) if instant and _is_a_beginning(clock_time(instant.at, zone)) else ())
+    return Taken(told.instant, camera, tuple(_notes(told)))
+
+
+def photo_instant(exif: Image.Exif, zone: str | None = None) -> Instant | None:
+    """When a photo was taken, by its EXIF; ``None`` where that says no time that can be.
+
+    The first that is a time of: when it was taken, when it was made digital, when its file was written; and last GPS, which is in UTC.
+
+    Args:
+        exif: as Pillow has it, damaged or not.
+        zone: of times that EXIF gives no offset for; ``None`` says the machine's.
+
+    Raises:
+        InputError: a zone that this machine does not know.
+    """
+    told = next(_told_by_exif(exif, zone), None)
+    return told.instant if told else None
+
+
+def _told_by_exif(exif: Image.Exif, zone: str | None) -> Iterator[_Told]:
+    """The times in EXIF, best first."""
+    details = _directory(exif, IFD.Exif)
+    for date, fraction, offset in _FIELDS:
+        if wall := _wall(_text(exif if date is Base.DateTime else details, date), _text(details, fraction)):
+            yield _Told(wall, read_offset(_text(details, offset)) or zone, KnownBy.EXIF)
+    if wall := _gps_wall(_directory(exif, IFD.GPSInfo)):
+        yield _Told(wall, "+00:00", KnownBy.EXIF)
+
+
+def _directory(exif: Image.Exif, which: IFD) -> Mapping[int, object]:
+    with suppress(Exception):  # Pillow raises many types for damaged EXIF
+        return exif.get_ifd(which)
+    return {}
+
+
+def _text(directory: Mapping[int, object], tag: int) -> str:
+    """The text of a tag, without what fills it up; empty where there is none."""
+    value: object = None
+    with suppress(Exception):  # Pillow reads some tags only now
+        value = directory.get(tag)
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    return text.strip(" \0") if isinstance(text, str) else ""
+
+
+def _wall(date: str, fraction: str) -> datetime | None:
+    """The time that EXIF writes as ``2026:11:28 18:02:05``; ``None`` for what is no time, such as zeros or blanks."""
+    match = _WRITTEN.match(date)
+    if not match:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
+    digits = fraction[:6] if fraction.isascii() and fraction.isdigit() else ""
+    with suppress(ValueError):
+        return require_wall(datetime(year, month, day, hour, minute, second, int(digits.ljust(6, "0"))))
+    return None
+
+
+def _gps_wall(gps: Mapping[int, object]) -> datetime | None:
+    """The time in UTC that EXIF has from GPS."""
+    date, time = _DATE.match(_text(gps, GPS.GPSDateStamp)), gps.get(GPS.GPSTimeStamp)
+    if not date or not isinstance(time, tuple) or len(time) != 3:
+        return None
+    with suppress(ValueError, TypeError, OverflowError, ZeroDivisionError):
+        year, month, day = map(int, date.groups())
+        hour, minute, second = map(float, time)
+        if 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60:
+            return require_wall(datetime(year, month, day)) + timedelta(hours=hour, minutes=minute, seconds=second)
+    return None
+
+
+def _file_instant(modified_ns: int, zone: str | None) -> Instant | None:
+    with suppress(InputError):
+        return Instant(modified_ns / 1e9, zone, KnownBy.FILE)
+    return None
+
+
+def _notes(told: _Told) -> Iterator[str]:
+    first, second = readings(told.wall, told.zone)
+    if first != second:
+        yield TWICE if first < second else LEFT_OUT
+    if _is_a_beginning(told.wall):
+        yield NEVER_SET
+
+
+def _is_a_beginning(wall: datetime) -> bool:
+    return wall.year in _BEGINNINGS and (wall.month, wall.day) == (1, 1)
