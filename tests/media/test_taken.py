@@ -38,10 +38,12 @@ def exif(
 
 
 def through_a_file(made: Image.Exif, kind: str = "JPEG") -> Image.Exif:
-    """EXIF as it is read from a picture's bytes."""
+    """EXIF as it is read from a picture's bytes, its pixels first: of a TIFF it is gone once the file is closed without."""
     file = BytesIO()
     Image.new("RGB", (8, 8)).save(file, kind, exif=made)
-    return Image.open(BytesIO(file.getvalue())).getexif()
+    image = Image.open(BytesIO(file.getvalue()))
+    image.load()
+    return image.getexif()
 
 
 def iso(instant: Instant | None) -> str | None:
