@@ -20,8 +20,6 @@ from passerby.media.clock import Camera, Instant, KnownBy, as_camera_name, as_zo
 
 INSTANTS = st.integers(300_000_000, 4_000_000_000)
 """Of 1979 to 2096, when all offsets were of whole quarters of an hour."""
-NEAR = st.sampled_from(ZONES).flatmap(lambda zone: st.tuples(st.just(zone), st.sampled_from(changes(zone)), st.integers(-100_000, 100_000)))
-"""A zone, a change of its clocks, and seconds from there."""
 
 
 @cache
@@ -32,6 +30,10 @@ def changes(zone: str) -> list[int]:
     offsets = [(int(hour.timestamp()), hour.astimezone(known).utcoffset()) for hour in hours]
     found = [after for (_, one), (after, other) in pairwise(offsets) if one != other]
     return found or [1_795_858_933]
+
+
+NEAR = st.sampled_from(ZONES).flatmap(lambda zone: st.tuples(st.just(zone), st.sampled_from(changes(zone)), st.integers(-100_000, 100_000)))
+"""A zone, a change of its clocks, and seconds from there."""
 
 
 def seconds(iso: str) -> float:

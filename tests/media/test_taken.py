@@ -29,7 +29,6 @@ def exif(
     details: dict[int, object] | None = None, gps: dict[int, object] | None = None, main: dict[int, object] | None = None
 ) -> Image.Exif:
     made = Image.Exif()
-    made[Base.Make] = "Kamera"  # Pillow writes none where its first directory is empty
     for tag, value in (main or {}).items():
         made[tag] = value
     made.get_ifd(IFD.Exif).update(details or {})
@@ -38,9 +37,9 @@ def exif(
 
 
 def through_a_file(made: Image.Exif, kind: str = "JPEG") -> Image.Exif:
-    """EXIF as it is read from a picture's bytes, its pixels first: of a TIFF it is gone once the file is closed without."""
+    """EXIF as it is read from a picture's bytes, after its pixels."""
     file = BytesIO()
-    Image.new("RGB", (8, 8)).save(file, kind, exif=made)
+    Image.new("RGB", (8, 8)).save(file, kind, exif=made.tobytes())
     image = Image.open(BytesIO(file.getvalue()))
     image.load()
     return image.getexif()

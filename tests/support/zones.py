@@ -22,11 +22,13 @@ ZONES = [
 
 @contextmanager
 def machine_in(zone: str) -> Iterator[None]:
-    """Let the machine's clock be in a zone."""
+    """Let the machine's clock be in a zone, none of them at UTC; skips where the system has no zones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
         try:
+            if time.localtime(1_795_858_933).tm_gmtoff == 0:
+                pytest.skip("needs the system's time zones, such as Debian's tzdata")
             yield
         finally:
             patch.undo()
