@@ -15,7 +15,6 @@ ZONES = [
     "Asia/Kathmandu",  # three quarters
     "Australia/Lord_Howe",  # its summer is half an hour long
     "America/Havana",  # midnight comes twice
-    "Africa/Casablanca",  # back in Ramadan
     "Pacific/Apia",  # left out 2011-12-30
 ]
 
