@@ -1,0 +1,143 @@
+"""Which crops of a gallery are one picture, or one moment, and count once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.media.signature import REACH, Floats, Signatures, alike, outlines, within_reach
+
+Rows = NDArray[np.intp]
+Links = NDArray[np.intp]
+"""Rows that belong together, pair by pair: intp (2, m)."""
+
+MOMENT: Final = 1.0
+"""Seconds of a video that are one moment."""
+
+OVERLAP: Final = 0.5
+"""Intersection over union, at least, of boxes that show one person at one moment."""
+
+_AXES: Final = 4
+"""Numbers of an outline by which crops are sorted into the cells of a grid."""
+
+_SIDE: Final = REACH * (1 + 1e-9)
+_CELLS: Final = int(2 / _SIDE) + 4
+"""Along an axis, whose numbers lie within ±1, with an empty cell at either end."""
+
+_BLOCK: Final = 1 << 18
+"""Pairs that are looked at together, about: outlines in 40 MB."""
+
+
+def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0) -> Rows:
+    """Of each crop, the first crop that is one with it: intp (n,). A crop that is its own leader counts, the others are its copies.
+
+    Crops are one where near-copies or links lead from one to the other, in however many steps. So groups do not depend on the order of
+    the crops, and another crop joins groups or founds one, but never parts one. A crop costs a few searches in a sorted list; beside
+    them, time grows with the pairs whose outlines are near each other, a small part of all.
+
+    Args:
+        signatures: uint8 (n, LENGTH).
+        links: other evidence, such as :func:`same_moment`, or what was found before: crops and their leaders.
+        since: the pairs of crops before this one were looked at before.
+    """
+    found: Rows = np.arange(len(signatures))
+    distinct, first, place = np.unique(signatures, axis=0, return_index=True, return_inverse=True)
+    for link in (np.stack([found, first[place.ravel()]]), *links):
+        found = _joined(found, *link)
+    outlined = outlines(distinct)
+    for pairs in _neighbours(outlined, first >= since):
+        apart = pairs[:, np.not_equal(*found[first[pairs]])]
+        near = apart[:, within_reach(*outlined[apart])]
+        found = _joined(found, *first[near[:, alike(*distinct[near])]])
+    return found
+
+
+def fold(ranked: Sequence[int] | Rows) -> list[list[int]]:
+    """The places of a ranking, from 0, with those of one leader together: groups in the order of their best, each best first.
+
+    Args:
+        ranked: the leader of each place, best first.
+    """
+    groups: dict[int, list[int]] = {}
+    for place, leader in enumerate(ranked):
+        groups.setdefault(int(leader), []).append(place)
+    return list(groups.values())
+
+
+def same_moment(media: NDArray[np.integer[Any]], times: Floats, boxes: Floats) -> Links:
+    """Crops of one media whose boxes overlap, in a video within ``MOMENT``: links for :func:`leaders`.
+
+    Args:
+        media: a number for each content, (n,): equal bytes at two paths are one.
+        times: float64 (n,), seconds from the start; 0 in a photo.
+        boxes: float64 (n, 4), x, y, width and height in pixels.
+    """
+    order = np.lexsort((times, media))
+    place, apart, found = np.arange(len(order)), 0, [np.empty((2, 0), np.intp)]
+    while len(place):
+        apart += 1
+        place = place[place + apart < len(order)]
+        pairs = order[np.stack([place, place + apart])]
+        together = np.equal(*media[pairs]) & (np.ptp(times[pairs], axis=0) <= MOMENT)
+        place, pairs = place[together], pairs[:, together]
+        found.append(pairs[:, _overlap(*boxes[pairs]) >= OVERLAP])
+    return np.concatenate(found, axis=1)
+
+
+def _overlap(one: Floats, other: Floats) -> Floats:
+    """Intersection over union of boxes (n, 4), pair by pair."""
+    low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=1)
+    union: Floats = np.prod(one[:, 2:], axis=1) + np.prod(other[:, 2:], axis=1) - common
+    return common / union
+
+
+def _joined(found: Rows, one: Rows, other: Rows) -> Rows:
+    """Leaders (n,) after the groups of some crops are joined with those of others, pair by pair."""
+    found = found.copy()
+    while np.any(apart := found[one] != found[other]):
+        one, other = found[one[apart]], found[other[apart]]
+        np.minimum.at(found, np.maximum(one, other), np.minimum(one, other))
+        while np.any(found != (led := found[found])):
+            found = led
+    return found
+
+
+def _neighbours(outlined: Floats, asking: NDArray[np.bool_]) -> Iterator[Links]:
+    """Every pair of crops within reach of which one asks, once, among others; in blocks.
+
+    Crops lie in the cells of a grid whose sides are as long as the reach, so only cells that touch are compared. Cells that touch along
+    the last axis follow each other in the order of the keys.
+    """
+    strides = _CELLS ** np.arange(_AXES)[::-1]
+    keys = (np.floor((outlined[:, :_AXES] + 1) / _SIDE).astype(np.int64) + 1) @ strides
+    order = np.argsort(keys, kind="stable")
+    ordered, rows = keys[order], np.flatnonzero(asking)
+    for steps in product((-1, 0, 1), repeat=_AXES - 1):
+        centre = keys[rows] + np.dot(steps, strides[:-1])
+        begin, end = np.searchsorted(ordered, centre - 1), np.searchsorted(ordered, centre + 1, side="right")
+        for block in _blocks(end - begin):
+            one, other = np.repeat(rows[block], (end - begin)[block]), order[_ranges(begin[block], end[block])]
+            once = (other < one) | ~asking[other]
+            yield np.stack([one[once], other[once]])
+
+
+def _blocks(counts: Rows) -> Iterator[slice]:
+    """Slices of counts, each with a sum of ``_BLOCK`` at most or of one count."""
+    until = np.cumsum(counts)
+    start = 0
+    while start < len(counts):
+        before = until[start] - counts[start]
+        end = max(start + 1, int(np.searchsorted(until, before + _BLOCK, side="right")))
+        yield slice(start, end)
+        start = end
+
+
+def _ranges(begin: Rows, end: Rows) -> Rows:
+    """The numbers of ranges, one range after the other."""
+    counts = end - begin
+    return np.arange(counts.sum()) + np.repeat(begin - np.cumsum(counts) + counts, counts)
