@@ -6,14 +6,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from copies import shifted, signature_of
 from hypothesis import given
 from hypothesis import strategies as st
+from near_copies import shifted, signature_of
 from numpy.typing import NDArray
 
 from passerby.data.synthetic import draw, sample_person
 from passerby.index import copies
-from passerby.index.copies import MOMENT, OVERLAP, fold, leaders, same_moment
+from passerby.index.copies import MOMENT, OVERLAP, counted, fold, leaders, same_moment
 from passerby.media.signature import LENGTH, alike
 
 PEOPLE = np.stack([signature_of(draw(sample_person(seed), seed, 96)) for seed in range(6)]).astype(np.float64)
@@ -103,6 +103,19 @@ def test_a_ranking_folds_into_whoever_comes_first(ranked: list[int]) -> None:
     assert all(group == sorted(group) for group in groups)
     assert [group[0] for group in groups] == [place for place, leader in enumerate(ranked) if leader not in ranked[:place]]
     assert all(len({ranked[place] for place in group}) == 1 for group in groups)
+
+
+@given(seed=SEEDS, size=st.integers(0, 30))
+def test_whoever_may_be_an_answer_counts_once(seed: int, size: int) -> None:
+    """By its largest picture, also where the leader of all may not be one."""
+    generator = np.random.default_rng(seed)
+    led = np.minimum(generator.integers(8, size=size), np.arange(size))
+    pixels, among = generator.integers(3, size=size), np.flatnonzero(generator.random(size) < 0.6)
+    groups: dict[int, list[int]] = {}
+    for row in among.tolist():
+        groups.setdefault(int(led[row]), []).append(row)
+    expected = sorted(max(group, key=lambda row: (pixels[row], -row)) for group in groups.values())
+    assert counted(led, among, pixels).tolist() == expected
 
 
 def slow_overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

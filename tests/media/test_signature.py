@@ -6,9 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from copies import CHANGES, in_uniform, shifted, signature_of
 from hypothesis import given
 from hypothesis import strategies as st
+from near_copies import CHANGES, in_uniform, shifted, signature_of
 from numpy.typing import NDArray
 
 from passerby.data.synthetic import draw, sample_person

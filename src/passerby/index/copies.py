@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.media.signature import REACH, Floats, Signatures, alike, outlines, within_reach
+from passerby.media.signature import REACH, Floats, Signatures, alike, outlines
 
 Rows = NDArray[np.intp]
 Links = NDArray[np.intp]
@@ -33,7 +33,7 @@ _BLOCK: Final = 1 << 18
 
 
 def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0) -> Rows:
-    """Of each crop, the first crop that is one with it: intp (n,). A crop that is its own leader counts, the others are its copies.
+    """Of each crop, the first crop that is one with it: intp (n,).
 
     Crops are one where near-copies or links lead from one to the other, in however many steps. So groups do not depend on the order of
     the crops, and another crop joins groups or founds one, but never parts one. A crop costs a few searches in a sorted list; beside
@@ -48,12 +48,28 @@ def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0)
     distinct, first, place = np.unique(signatures, axis=0, return_index=True, return_inverse=True)
     for link in (np.stack([found, first[place.ravel()]]), *links):
         found = _joined(found, *link)
-    outlined = outlines(distinct)
-    for pairs in _neighbours(outlined, first >= since):
+    numbers = np.ascontiguousarray(outlines(distinct).T)
+    for pairs in _neighbours(numbers[:_AXES], first >= since):
         apart = pairs[:, np.not_equal(*found[first[pairs]])]
-        near = apart[:, within_reach(*outlined[apart])]
+        near = _within_reach(numbers[::-1], apart)
         found = _joined(found, *first[near[:, alike(*distinct[near])]])
     return found
+
+
+def counted(led: Rows, among: Rows, pixels: NDArray[np.integer[Any]]) -> Rows:
+    """Of some crops the largest of each group, in rising order: who is ranked, and whose scores make the crowd.
+
+    The largest has lost least, and which it is depends on no question: the best score of many copies is better than the picture's own, by
+    chance alone.
+
+    Args:
+        led: the leader of each crop of the gallery, intp (n,).
+        among: crops that may be an answer, rising, intp (m,).
+        pixels: how many each crop of the gallery has, before it was resized, (n,); of equal ones the first counts.
+    """
+    by_size = among[np.argsort(-pixels[among], kind="stable")]
+    _, largest = np.unique(led[by_size], return_index=True)
+    return np.sort(by_size[largest])
 
 
 def fold(ranked: Sequence[int] | Rows) -> list[list[int]]:
@@ -92,8 +108,8 @@ def _overlap(one: Floats, other: Floats) -> Floats:
     """Intersection over union of boxes (n, 4), pair by pair."""
     low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=1)
-    union: Floats = np.prod(one[:, 2:], axis=1) + np.prod(other[:, 2:], axis=1) - common
-    return common / union
+    overlap: Floats = common / (np.prod(one[:, 2:], axis=1) + np.prod(other[:, 2:], axis=1) - common)
+    return overlap
 
 
 def _joined(found: Rows, one: Rows, other: Rows) -> Rows:
@@ -107,14 +123,21 @@ def _joined(found: Rows, one: Rows, other: Rows) -> Rows:
     return found
 
 
-def _neighbours(outlined: Floats, asking: NDArray[np.bool_]) -> Iterator[Links]:
-    """Every pair of crops within reach of which one asks, once, among others; in blocks.
+def _within_reach(numbers: Floats, pairs: Links) -> Links:
+    """Those pairs that are within reach in each of several numbers (m, n) of all crops. Most pairs fail by the first."""
+    for number in numbers:
+        pairs = pairs[:, np.abs(np.subtract(*number[pairs])) <= REACH]
+    return pairs
+
+
+def _neighbours(numbers: Floats, asking: NDArray[np.bool_]) -> Iterator[Links]:
+    """Every pair of crops, of which one asks, that is within reach in ``_AXES`` numbers (``_AXES``, n): once, among others; in blocks.
 
     Crops lie in the cells of a grid whose sides are as long as the reach, so only cells that touch are compared. Cells that touch along
     the last axis follow each other in the order of the keys.
     """
     strides = _CELLS ** np.arange(_AXES)[::-1]
-    keys = (np.floor((outlined[:, :_AXES] + 1) / _SIDE).astype(np.int64) + 1) @ strides
+    keys = strides @ (np.floor((numbers + 1) / _SIDE).astype(np.int64) + 1)
     order = np.argsort(keys, kind="stable")
     ordered, rows = keys[order], np.flatnonzero(asking)
     for steps in product((-1, 0, 1), repeat=_AXES - 1):
@@ -140,4 +163,5 @@ def _blocks(counts: Rows) -> Iterator[slice]:
 def _ranges(begin: Rows, end: Rows) -> Rows:
     """The numbers of ranges, one range after the other."""
     counts = end - begin
-    return np.arange(counts.sum()) + np.repeat(begin - np.cumsum(counts) + counts, counts)
+    numbers: Rows = np.arange(counts.sum()) + np.repeat(begin - np.cumsum(counts) + counts, counts)
+    return numbers

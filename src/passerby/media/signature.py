@@ -69,7 +69,7 @@ def alike(one: Signatures, other: Signatures) -> NDArray[np.bool_]:
     Args:
         one, other: signatures uint8 (n, LENGTH).
     """
-    near = within_reach(outlines(one), outlines(other))
+    near: NDArray[np.bool_] = np.all(np.abs(outlines(one) - outlines(other)) <= REACH, axis=1)
     found = np.flatnonzero(near)
     for start in range(0, len(found), _PAIRS):
         some = found[start : start + _PAIRS]
@@ -87,7 +87,8 @@ def unlikeness(one: Signatures, other: Signatures) -> Floats:
     amounts = np.linalg.solve(normal, np.einsum("npd,nd->np", tangents, difference)[..., None])
     left = np.linalg.norm(difference - np.sum(amounts * tangents, axis=1), axis=1)
     contrast = np.linalg.norm(_without_means(middle) * _WEIGHTS, axis=1)
-    return np.divide(left, contrast, out=np.where(left > 0, np.inf, 0.0), where=contrast > 0)
+    distances: Floats = np.divide(left, contrast, out=np.where(left > 0, np.inf, 0.0), where=contrast > 0)
+    return distances
 
 
 def outlines(signatures: Signatures) -> Floats:
@@ -100,13 +101,8 @@ def outlines(signatures: Signatures) -> Floats:
     """
     brightness = _without_means(signatures[:, _BRIGHTNESS].astype(np.float64), ((0, 16, 6),))
     contrast = np.linalg.norm(brightness, axis=1, keepdims=True)
-    return np.divide(brightness, contrast, out=np.zeros_like(brightness), where=contrast > 0) @ _WAVES
-
-
-def within_reach(one: Floats, other: Floats) -> NDArray[np.bool_]:
-    """Whether outlines (n, m) are as near as those of near-copies, pair by pair: bool (n,)."""
-    near: NDArray[np.bool_] = np.all(np.abs(one - other) <= REACH, axis=1)
-    return near
+    unit: Floats = np.divide(brightness, contrast, out=np.zeros_like(brightness), where=contrast > 0)
+    return unit @ _WAVES
 
 
 def _tangents(middle: Floats) -> Floats:

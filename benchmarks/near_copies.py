@@ -58,6 +58,13 @@ def blurred(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(image.height / 384))
 
 
+def anyhow(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Moved, brighter or darker, resized and re-encoded, all by chance."""
+    right, down = rng.integers(-4, 5, 2).tolist()
+    changed = resized(brighter(shifted(image, right, down), rng.uniform(0.95, 1.05)), rng.uniform(0.5, 1.5))
+    return encoded(changed, "JPEG" if rng.random() < 0.7 else "WEBP", int(rng.integers(30, 96)))
+
+
 CHANGES: Final[dict[str, Change]] = {
     **{f"JPEG {quality}": lambda image, q=quality: encoded(image, "JPEG", q) for quality in (30, 50, 75, 95)},  # type: ignore[misc]
     **{f"WebP {quality}": lambda image, q=quality: encoded(image, "WEBP", q) for quality in (30, 80)},  # type: ignore[misc]
