@@ -7,8 +7,9 @@
 
 bursts: drawn people are asked for by a caption of one of them, who is found first; then copies of that picture are put before it, each
 moved by up to 4 pixels of 128 × 384, a little brighter or darker, resized and re-encoded by chance. Score and probability are those of the
-first hit, at first with every picture in the ranking and the crowd, then with the largest of each group only. A change is that from the
-gallery without copies, the largest of all questions.
+first hit, at first with every picture in the ranking and the crowd, then with one of each group only: that of the largest file, or, where
+copies were added later, what was there before. A change is that from the gallery without copies, the largest of all questions; beside it
+is the share of questions whose change is 0.05 at most.
 
 uniform: how near drawn people in the same clothes come, each in a picture of their own.
 
@@ -29,7 +30,7 @@ from typing import Final
 
 import numpy as np
 from common import Row, options, show
-from near_copies import CHANGES, anyhow, in_uniform, trimmed
+from near_copies import CHANGES, anyhow, as_file, in_uniform, trimmed
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -62,16 +63,16 @@ class Crops:
     Args:
         vectors: float64 (n, d), of length 1.
         signatures: uint8 (n, LENGTH).
-        pixels: int64 (n,), of each picture.
+        detail: int64 (n,), bytes of each file.
     """
 
     vectors: NDArray[np.float64]
     signatures: NDArray[np.uint8]
-    pixels: NDArray[np.int64]
+    detail: NDArray[np.int64]
 
     def behind(self, others: Crops, count: int) -> Crops:
         """The first of others, and these."""
-        pairs = ((others.vectors, self.vectors), (others.signatures, self.signatures), (others.pixels, self.pixels))
+        pairs = ((others.vectors, self.vectors), (others.signatures, self.signatures), (others.detail, self.detail))
         return Crops(*(np.concatenate([other[:count], own]) for other, own in pairs))
 
 
@@ -83,7 +84,7 @@ def main() -> None:
         "--data", type=Path, metavar="DIR", default=os.environ.get("PASSERBY_DATA") or None, help="CUHK-PEDES; PASSERBY_DATA names it too"
     )
     parser.add_argument("--model", default="passerby-s")
-    parser.add_argument("--questions", type=int, default=10, metavar="N", help="people that are asked for among the drawn")
+    parser.add_argument("--questions", type=int, default=25, metavar="N", help="people that are asked for among the drawn")
     parser.add_argument("--pictures", type=int, default=400, metavar="N", help="that are drawn or changed, those of val evenly spread")
     arguments = parser.parse_args()
     encoder = load_model(arguments.model)
@@ -103,8 +104,8 @@ def main() -> None:
 def bursts(encoder: Encoder, questions: int) -> list[Row]:
     """A row for each number of copies, over the first questions whose answer comes first."""
     people = [sample_person(DRAWN_FROM + number) for number in range(CROPS)]
-    pictures = [draw(person, DRAWN_FROM + number) for number, person in enumerate(people)]
-    crops, calibration = embed(encoder, pictures), encoder.calibration
+    files = [as_file(draw(person, DRAWN_FROM + number), "JPEG", 90) for number, person in enumerate(people)]
+    crops, calibration = embed(encoder, files), encoder.calibration
     if calibration is None:
         raise SystemExit("expected a calibrated model, found one that is not; name another with --model")
     outcomes: list[list[list[float]]] = []
@@ -113,32 +114,37 @@ def bursts(encoder: Encoder, questions: int) -> list[Row]:
         if np.argmax(crops.vectors @ direction) != number or len(outcomes) == questions:
             continue
         rng = np.random.default_rng(number)
-        copies = embed(encoder, [anyhow(pictures[number], rng) for _ in range(max(COPIES))])
-        outcomes.append([outcome(calibration, crops.behind(copies, count), direction) for count in COPIES])
+        copies = embed(encoder, [anyhow(read_image(files[number]), rng) for _ in range(max(COPIES))])
+        outcomes.append([outcome(calibration, crops.behind(copies, count), direction, count) for count in COPIES])
     found = np.array(outcomes)
-    change = np.abs(found - found[:, :1]).max(axis=0)
+    changes = np.abs(found - found[:, :1])
     return [
         {
             "copies": count,
             "questions": len(found),
-            "copies folded": float(found[:, column, 4].mean()),
+            "copies folded": float(found[:, column, 6].mean()),
             "score": float(found[:, column, 0].mean()),
             "probability": float(found[:, column, 1].mean()),
-            "change": float(change[column, 1]),
+            "change": float(changes[:, column, 1].max()),
             "score, folded": float(found[:, column, 2].mean()),
             "probability, folded": float(found[:, column, 3].mean()),
-            "change, folded": float(change[column, 3]),
+            "change, folded": float(changes[:, column, 3].max()),
+            "within 0.05, %": float(100 * np.mean(changes[:, column, 3] <= 0.05)),
+            "change, added later": float(changes[:, column, 5].max()),
         }
         for column, count in enumerate(COPIES)
     ]
 
 
-def outcome(calibration: Calibration, crops: Crops, direction: NDArray[np.float64]) -> list[float]:
-    """Score and probability of the first hit among all and among those that count, and how many crops do not."""
+def outcome(calibration: Calibration, crops: Crops, direction: NDArray[np.float64], copies: int) -> list[float]:
+    """Score and probability of the first hit among all, among those that count, and among those that count where so many copies, which
+    stand in front, were added later than the others; and how many crops do not count."""
     scores, everybody = crops.vectors @ direction, np.arange(len(crops.vectors))
-    kept = counted(leaders(crops.signatures), everybody, crops.pixels)
-    found = [(some.max(), calibration.probability(some.max(keepdims=True), Crowd.of(some))[0]) for some in (scores, scores[kept])]
-    return [*found[0], *found[1], len(everybody) - len(kept)]
+    led = leaders(crops.signatures)
+    at_once, later = (counted(led, everybody, detail) for detail in (crops.detail, (everybody >= copies).astype(int)))
+    galleries = (scores, scores[at_once], scores[later])
+    found = [(some.max(), calibration.probability(some.max(keepdims=True), Crowd.of(some))[0]) for some in galleries]
+    return [*np.array(found).ravel().tolist(), len(everybody) - len(at_once)]
 
 
 def people_in_uniform(encoder: Encoder, count: int) -> list[Row]:
@@ -179,10 +185,9 @@ def folded_val(encoder: Encoder, folder: Path) -> list[Row]:
     """A row without folding and one with."""
     split = embed_split(encoder, load_dataset(folder, {Split.VAL}))
     shown = np.array([record.identity for record in split.gallery])
-    pictures = [read_image(record.path) for record in split.gallery]
-    signatures = signatures_of(encoder, pictures)
+    signatures = signatures_of(encoder, (read_image(record.path) for record in split.gallery))
     everybody, found = np.arange(len(shown)), folds(signatures, shown)
-    folded = counted(leaders(signatures), everybody, np.array([picture.width * picture.height for picture in pictures]))
+    folded = counted(leaders(signatures), everybody, np.array([record.path.stat().st_size for record in split.gallery]))
     return [
         {
             "gallery": name,
@@ -229,14 +234,11 @@ def refitted_error(split: EmbeddedSplit, shown: NDArray[np.str_], kept: NDArray[
     return check.overall.ece
 
 
-def embed(encoder: Encoder, pictures: Sequence[Image.Image]) -> Crops:
-    pixels = pixels_of(encoder, pictures)
+def embed(encoder: Encoder, files: Sequence[bytes]) -> Crops:
+    pixels = pixels_of(encoder, map(read_image, files))
     batches = [encoder.embed_images(normalise(np.stack(pixels[at : at + 16]), encoder.preprocessing)) for at in range(0, len(pixels), 16)]
-    return Crops(
-        np.concatenate(batches).astype(np.float64),
-        np.stack([signature(one) for one in pixels]),
-        np.array([picture.width * picture.height for picture in pictures]),
-    )
+    signatures = np.stack([signature(one) for one in pixels])
+    return Crops(np.concatenate(batches).astype(np.float64), signatures, np.array([len(file) for file in files]))
 
 
 def signatures_of(encoder: Encoder, pictures: Iterable[Image.Image]) -> NDArray[np.uint8]:

@@ -29,10 +29,14 @@ def signature_of(image: Image.Image) -> NDArray[np.uint8]:
     return signature(resize(image, 192, 96, "bicubic"))
 
 
-def encoded(image: Image.Image, kind: str, quality: int) -> Image.Image:
+def as_file(image: Image.Image, kind: str, quality: int) -> bytes:
     file = BytesIO()
     image.save(file, kind, quality=quality)
-    return Image.open(file).convert("RGB")
+    return file.getvalue()
+
+
+def encoded(image: Image.Image, kind: str, quality: int) -> Image.Image:
+    return Image.open(BytesIO(as_file(image, kind, quality))).convert("RGB")
 
 
 def trimmed(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
@@ -58,11 +62,11 @@ def blurred(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(image.height / 384))
 
 
-def anyhow(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Moved, brighter or darker, resized and re-encoded, all by chance."""
+def anyhow(image: Image.Image, rng: np.random.Generator) -> bytes:
+    """A file of it, moved, brighter or darker, resized and re-encoded, all by chance."""
     right, down = rng.integers(-4, 5, 2).tolist()
     changed = resized(brighter(shifted(image, right, down), rng.uniform(0.95, 1.05)), rng.uniform(0.5, 1.5))
-    return encoded(changed, "JPEG" if rng.random() < 0.7 else "WEBP", int(rng.integers(30, 96)))
+    return as_file(changed, "JPEG" if rng.random() < 0.7 else "WEBP", int(rng.integers(30, 96)))
 
 
 CHANGES: Final[dict[str, Change]] = {

@@ -107,15 +107,15 @@ def test_a_ranking_folds_into_whoever_comes_first(ranked: list[int]) -> None:
 
 @given(seed=SEEDS, size=st.integers(0, 30))
 def test_whoever_may_be_an_answer_counts_once(seed: int, size: int) -> None:
-    """By its largest picture, also where the leader of all may not be one."""
+    """By the picture of most detail, also where the leader of all may not be one."""
     generator = np.random.default_rng(seed)
     led = np.minimum(generator.integers(8, size=size), np.arange(size))
-    pixels, among = generator.integers(3, size=size), np.flatnonzero(generator.random(size) < 0.6)
+    detail, among = generator.integers(3, size=size), np.flatnonzero(generator.random(size) < 0.6)
     groups: dict[int, list[int]] = {}
     for row in among.tolist():
         groups.setdefault(int(led[row]), []).append(row)
-    expected = sorted(max(group, key=lambda row: (pixels[row], -row)) for group in groups.values())
-    assert counted(led, among, pixels).tolist() == expected
+    expected = sorted(max(group, key=lambda row: (detail[row], -row)) for group in groups.values())
+    assert counted(led, among, detail).tolist() == expected
 
 
 def slow_overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

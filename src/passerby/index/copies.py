@@ -56,20 +56,19 @@ def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0)
     return found
 
 
-def counted(led: Rows, among: Rows, pixels: NDArray[np.integer[Any]]) -> Rows:
-    """Of some crops the largest of each group, in rising order: who is ranked, and whose scores make the crowd.
+def counted(led: Rows, among: Rows, detail: NDArray[np.integer[Any]]) -> Rows:
+    """Of some crops one of each group, that of most detail, in rising order: who is ranked, and whose scores make the crowd.
 
-    The largest has lost least, and which it is depends on no question: the best score of many copies is better than the picture's own, by
-    chance alone.
+    It depends on no question: the best score of many copies is better than the picture's own, by chance alone.
 
     Args:
         led: the leader of each crop of the gallery, intp (n,).
         among: crops that may be an answer, rising, intp (m,).
-        pixels: how many each crop of the gallery has, before it was resized, (n,); of equal ones the first counts.
+        detail: how much each crop of the gallery has, such as the bytes of its file, (n,); of equal ones the first counts.
     """
-    by_size = among[np.argsort(-pixels[among], kind="stable")]
-    _, largest = np.unique(led[by_size], return_index=True)
-    return np.sort(by_size[largest])
+    by_detail = among[np.argsort(-detail[among], kind="stable")]
+    _, best = np.unique(led[by_detail], return_index=True)
+    return np.sort(by_detail[best])
 
 
 def fold(ranked: Sequence[int] | Rows) -> list[list[int]]:
