@@ -9,7 +9,7 @@ from typing import Final
 from passerby.errors import QueryError
 from passerby.inputs import as_text
 from passerby.media.clock import clock_time, read_offset, readings, require_wall
-from passerby.words.plain import plain
+from passerby.words.normalise import plain
 
 EXAMPLES: Final = "'2026-11-28', '2026-11-28 10:00', '10:00', 'yesterday 18:00' or '2 hours ago'"
 
