@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from adapting import CLIP_LORA, COMPACT_LORA, TALL, clip_base, compact_base
+from click.testing import CliRunner
 from clip_folder import write_clip
 from peft import PeftModel
 from PIL import Image
 from small_clip import Exported, drawn_dataset, tokenizer_json
 from transformers import CLIPModel, CLIPTokenizer
-from typer.testing import CliRunner
 
 from passerby import resolve
 from passerby.cli.app import app

@@ -21,7 +21,7 @@ from PIL import Image
 from tiny import write_tiny_bundle
 
 from passerby import resolve
-from passerby.cli import app as cli
+from passerby.cli import options
 
 
 @dataclass(frozen=True)
@@ -343,7 +343,7 @@ def test_index_and_search_load_no_torch(indexed: Passerby) -> None:
 
 
 def test_the_default_model_is_the_loader_s() -> None:
-    assert cli.DEFAULT_MODEL == resolve.DEFAULT_MODEL
+    assert options.DEFAULT_MODEL == resolve.DEFAULT_MODEL
 
 
 def test_parse_shows_what_was_understood_and_what_was_not(passerby: Passerby) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from click.testing import CliRunner
 from crops import write_crop
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.data.columns import KNOWN

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
-from typer.testing import CliRunner
 
 from passerby.cli import app as cli
 from passerby.draw.sheet import draw_sheet

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from crops import write_crop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.errors import DatasetError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from crops import write_crop
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.data.datasets import load_dataset

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 from PIL.ExifTags import Base as Exif
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.errors import ImageError

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from crops import write_crop
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.data.datasets import load_dataset

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from crops import media, random_vectors
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.errors import QueryError

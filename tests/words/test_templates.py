@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from crops import write_crop
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from passerby.cli.app import app
 from passerby.data.datasets import load_dataset

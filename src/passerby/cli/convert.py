@@ -1,0 +1,134 @@
+"""Commands that make models small and fast, each behind the gate that its result must pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from passerby.cli import options
+from passerby.types import Precision, Split
+
+
+@click.command(epilog="Example: passerby export configs/passerby-s/2-pictures.toml --out passerby-s-float")
+@click.argument("source", metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")
+@options.out_bundle
+@click.option("--name", metavar="NAME", help="What the bundle calls itself.", show_default="the name of --out")
+@options.input_size
+@click.pass_context
+def export(context: click.Context, source: str, *, out: Path, name: str | None, size: str | None) -> None:
+    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
+    `passerby merge` made. Needs the extra [learn]."""
+    from passerby.cli.show.console import note
+    from passerby.extras import needs_extra
+    from passerby.model.bundle import require_bundle_place
+    from passerby.resolve import load_base
+
+    from_run = source.endswith(".toml")
+    if from_run:
+        options.refuse_ignored(context, "the config of a run", "size")
+    require_bundle_place(out)
+    with needs_extra("learn"):
+        from passerby.convert.export import export_base, export_run
+        from passerby.learn.config import read_config
+
+    name = name or out.resolve().name
+    bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
+    note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
+
+
+@click.command(epilog="Example: passerby quantize passerby-s-float --data CUHK-PEDES --precision int8 --out passerby-s")
+@click.argument("bundle", type=options.PATH, metavar="BUNDLE", help="The float32 bundle's folder.")
+@options.data
+@options.out_bundle
+@click.option("--precision", type=options.OneOf(Precision), default="int8", help="FP16 for GPUs, INT8 for everything.")
+@click.option(
+    "--against",
+    type=options.PATH,
+    metavar="BUNDLE",
+    help="The float bundle whose Rank-1 must be kept.",
+    show_default="BUNDLE itself",
+)
+@click.option(
+    "--add",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file to put into the bundle, such as its card.",
+)
+def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, against: Path | None, add: tuple[Path, ...]) -> None:
+    """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
+
+    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Needs the
+    extra [learn].
+    """
+    from passerby.cli.show.console import note
+    from passerby.extras import needs_extra
+    from passerby.model.bundle import read_bundle, require_bundle_place
+
+    require_bundle_place(out)
+    with needs_extra("learn"):
+        from passerby.convert.quantize import quantize as quantize_bundle
+
+    from passerby.data.datasets import load_dataset
+
+    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    files = {path.name: path for path in add}
+    kept = read_bundle(against) if against else None
+    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
+    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+
+
+@click.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
+@click.argument("bundle", metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")
+@click.option("--data", type=options.PATH, metavar="DATASET", help="Whose val split shows that Rank-1 stays.")
+@click.option("--against", metavar="BUNDLE", help="The model whose Rank-1 must be kept.", show_default="BUNDLE itself")
+@click.option("--check", is_flag=True, help="Only check the graphs, which needs no GPU.")
+@click.pass_context
+def build_engine(context: click.Context, bundle: str, *, data: Path | None, against: str | None, check: bool) -> None:
+    """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
+
+    Every command uses them from then on. Needs the extra [trt] and, but for --check, TensorRT.
+    """
+    from passerby.cli.show.console import note
+    from passerby.data.datasets import load_dataset
+    from passerby.extras import needs_extra
+    from passerby.resolve import find_bundle
+
+    if check:
+        options.refuse_ignored(context, "--check", "data", "against")
+    if not data:
+        options.refuse_ignored(context, "no --data", "against")
+    with needs_extra("trt"):
+        from passerby.convert.engine import build_engines, typed_towers
+
+    found = find_bundle(bundle)
+    if check:
+        typed_towers(found)
+        note(f"{found.name}: both towers hold what a strongly typed network demands")
+        return
+    val = load_dataset(data, {Split.VAL}) if data else None
+    for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
+        note(f"built {path}")
+
+
+@click.command(epilog="Example: passerby calibrate passerby-s-int8 --data CUHK-PEDES --out passerby-s")
+@click.argument("bundle", type=options.PATH, metavar="BUNDLE", help="The bundle's folder.")
+@options.data
+@options.out_bundle
+@options.as_json
+def calibrate(bundle: Path, *, data: Path, out: Path, json: bool) -> int:
+    """Let a bundle say how likely its hits are right: fitted on one half of val's people, checked on the other."""
+    from passerby.cli.show.measuring import show_calibration
+    from passerby.data.datasets import load_dataset
+    from passerby.measure.calibration import calibrate as calibrate_model
+    from passerby.model.bundle import read_bundle, require_bundle_place, write_calibrated
+    from passerby.model.bundle_encoder import BundleEncoder
+    from passerby.progress import progress_bar
+
+    require_bundle_place(out)
+    original = read_bundle(bundle)
+    with progress_bar("reading pictures", quiet=json) as on_progress:
+        calibrated = calibrate_model(BundleEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)
+    written = write_calibrated(original, calibrated.calibration, out)
+    return show_calibration(calibrated, written, as_json=json)

@@ -1,0 +1,76 @@
+"""Options and arguments that several commands have, and the kinds of their values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+DEFAULT_MODEL: Final = "passerby-s"
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+class OneOf(click.Choice[Member]):
+    """A member of an enumeration, by its value."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        return super().normalize_choice(str(choice), ctx)
+
+
+class _APath(click.Path):
+    """A path; a variable that was empty when a script named it is not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("expected a path, found an empty one; name it", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = _APath(path_type=Path)
+
+index_folder = click.option(
+    "--index",
+    type=PATH,
+    metavar="DIR",
+    envvar="PASSERBY_INDEX",
+    show_envvar=True,
+    help="The index's folder.",
+    show_default="in your data folder",
+)
+model = click.option(
+    "--model",
+    metavar="MODEL",
+    default=DEFAULT_MODEL,
+    help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.",
+)
+adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
+input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")
+as_json = click.option("--json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")
+keep_pictures = click.option(
+    "--keep-pictures", is_flag=True, help="Leave the resized pictures of people in the run's folder when it has ended."
+)
+data = click.option(
+    "--data",
+    type=PATH,
+    metavar="DATASET",
+    required=True,
+    help="A dataset's folder, or a CSV or JSONL table of path, caption, id, split.",
+)
+config = click.argument("config", type=PATH, metavar="CONFIG", help="A TOML file; see configs/.")
+out_bundle = click.option("--out", type=PATH, metavar="DIR", required=True, help="The bundle's folder; a bundle that is there makes way.")
+
+
+def refuse_ignored(context: click.Context, beside: str, *names: str) -> None:
+    """Raises ``ConfigError`` for options that were given and mean nothing beside another."""
+    from passerby.errors import ConfigError
+
+    given = [p.opts[0] for p in context.command.params if p.name in names and _was_given(context, p.name)]
+    if given:
+        raise ConfigError(expected=f"no option that means nothing beside {beside}", found=", ".join(given), do="leave one of them out")
+
+
+def _was_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
