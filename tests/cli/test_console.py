@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import redirect_stdout
+from io import StringIO
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passerby.cli.show import console
 from passerby.cli.show.console import show_table
 
 HEADER = ("rank", "score", "fits", "path")
@@ -30,3 +36,18 @@ def test_a_pipe_gets_one_line_a_row(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     _, _, *rows = filter(str.strip, capsys.readouterr().out.splitlines())
     assert [row.split()[0] for row in rows] == ["1", "2"]
     assert rows[0].rstrip().endswith(LONG)
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
+
+
+@given(header=st.lists(st.text("abc", min_size=1), min_size=1, max_size=4), data=st.data())
+def test_a_table_in_a_pipe_is_the_one_of_a_wide_terminal(header: list[str], data: st.DataObject) -> None:
+    """Rich is the slow and obvious reference: files and pipes do without it."""
+    below = data.draw(st.lists(st.lists(CELLS, min_size=len(header), max_size=len(header)), max_size=4))
+    plain, rich = StringIO(), StringIO()
+    with redirect_stdout(plain):
+        show_table(header, below)
+    with redirect_stdout(rich):
+        console._show_on_terminal(header, below, None, stderr=False)
+    assert plain.getvalue() == rich.getvalue()

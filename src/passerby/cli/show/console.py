@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -108,6 +108,41 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, whole
         whole: the column that is never broken over lines, so that it can be copied, such as a path; where a terminal is too narrow for
             it beside the others, it has lines of its own.
     """
+    stream = sys.stderr if stderr else sys.stdout
+    if stream.isatty() or os.environ.get("FORCE_COLOR"):
+        _show_on_terminal(header, rows, whole, stderr)
+    else:
+        for line in _plain_table(header, [[printable(cell) for cell in row] for row in rows]):
+            print(line, file=stream)
+
+
+def _plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table as a terminal wide enough shows it. For files and pipes: Rich takes longer to load than to search an index."""
+    shown = [header, *rows] if any(header) else rows
+    widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        return f" {'   '.join(cell + ' ' * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))} "
+
+    edge = " " * len(line([" "] * len(widths)))
+    yield edge
+    if any(header):
+        yield line(header)
+        yield f" {'─' * (len(edge) - 2)} "
+    yield from map(line, rows)
+    yield edge
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _show_on_terminal(header: Sequence[str], rows: Sequence[Sequence[object]], whole: str | None, stderr: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
