@@ -16,6 +16,7 @@ CALLED = ["ask", "embed", "evaluate", "index_paths", "load_dataset", "load_model
 TYPES = [
     "Box",
     "Caption",
+    "Crop",
     "Dataset",
     "Embeddings",
     "Encoder",
@@ -28,6 +29,7 @@ TYPES = [
     "IndexedModel",
     "Item",
     "Media",
+    "MediaKind",
     "PasserbyError",
     "Person",
     "PersonDescription",

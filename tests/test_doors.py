@@ -29,9 +29,9 @@ from passerby.find.query import Query, Term
 from passerby.index.sqlite.index import Index
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Box, Caption, Dataset, Failure, Hit, Person, Problem, Record, Split
+from passerby.types import Box, Caption, Crop, Dataset, Failure, Hit, MediaKind, Person, Problem, Record, Split
 
-HIT = Hit(1, 0.5, Person(media("/a.jpg", "a"), Box(1, 2, 3, 4), 0.5, 7), 0.25)
+HIT = Hit(1, 0.5, Person(media("/a.jpg", "a"), 1, 7, 0.5, 2), 0.25, Crop(Box(1, 2, 3, 4), 0.5, 0.9))
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,12 @@ def nothing(done: int, total: int) -> None:
 GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "Box": lambda _: {"x": 0, "y": 0, "width": 1, "height": 1},
     "Caption": lambda _: {"text": "a man", "origin": passerby.Caption("a").origin},
+    "Crop": lambda _: {"box": Box(0, 0, 1, 1), "time": 1.0, "quality": 0.5},
     "Dataset": lambda w: {"name": "drawn", "records": w.dataset.records, "problems": (Problem("a", "b"),)},
     "Embeddings": lambda _: {"vectors": random_vectors(1), "names": ("a",), "failed": ()},
     "Evaluation": lambda _: {"split": None, "metrics": None, "per_query": None, "seconds": 1.0},
     "Failure": lambda w: {"path": w.folder, "reason": "broken"},
-    "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5},
+    "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5, "crop": HIT.crop},
     "Index.create": lambda w: {"folder": w.folder / "other", "encoder": w.encoder, "rebuild": False},
     "Index.open": lambda w: {"folder": w.folder / "index"},
     "IndexInfo": lambda _: {field: 1 for field in inspect.signature(passerby.IndexInfo).parameters},
@@ -83,7 +84,7 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     },
     "Media": lambda w: {"path": w.folder, "size": 1, "modified_ns": 1, "digest": "0" * 64},
     "PasserbyError": lambda _: {"expected": "a", "found": "b", "do": "c"},
-    "Person": lambda _: {"media": HIT.person.media, "box": Box(0, 0, 1, 1), "time": 1.0, "track": 1},
+    "Person": lambda _: {"media": HIT.person.media, "id": 1, "track": 1, "first": 1.0, "last": 2.0},
     "PersonDescription": lambda _: {"items": (), "gender": None},
     "Problem": lambda _: {"record": "a", "reason": "b"},
     "Query": lambda w: {
@@ -422,6 +423,12 @@ def test_a_model_by_its_folder(tiny_bundle: Path) -> None:
 ARGUMENTS: Mapping[str, object] = {
     "media": HIT.person.media,
     "person": HIT.person,
+    "crop": None,
+    "people": (),
+    "directions": np.eye(16)[:1],
+    "k": 1,
+    "passes": None,
+    "count": 1,
     "vector": random_vectors(1)[0],
     "size": 1,
     "changed_ns": 1,
@@ -435,7 +442,7 @@ ARGUMENTS: Mapping[str, object] = {
     "embedding": 1,
 }
 
-USES = sorted(name for name in vars(Index) if not name.startswith("_") and name not in {"open", "create", "close"})
+USES = sorted(name for name in vars(Index) if not name.startswith("_") and name not in {"open", "create", "close", "place"})
 
 
 def use(index: Index, name: str) -> None:
@@ -491,15 +498,23 @@ NAN = float("nan")
         (HIT, "person", [None, media("/a.jpg", "a")]),
         (HIT, "probability", [7, -0.1, 1.1, NAN, "0.5"]),
         (HIT.person, "media", [None, Path("/a.jpg")]),
-        (HIT.person, "box", [(0, 0, 1, 1)]),
-        (HIT.person, "time", [-1.0, NAN, float("inf"), "1"]),
+        (HIT, "crop", [None, Box(0, 0, 1, 1)]),
+        (HIT.person, "id", [0, -1, 1.5, "1"]),
+        (HIT.person, "first", [-1.0, NAN, float("inf"), "1"]),
+        (HIT.person, "last", [0.25, NAN, "1"]),
+        (HIT.crop, "box", [(0, 0, 1, 1)]),
+        (HIT.crop, "time", [-1.0, NAN, float("inf"), "1"]),
+        (HIT.crop, "quality", [NAN, "1"]),
         (HIT.person, "track", [-1, 1.5, True]),
-        (HIT.person.box, "x", [NAN, float("inf"), "1", None]),
-        (HIT.person.box, "height", [0, -1, NAN, None]),
+        (HIT.crop.box, "x", [NAN, float("inf"), "1", None]),
+        (HIT.crop.box, "height", [0, -1, NAN, None]),
         (HIT.person.media, "path", ["/a.jpg", None]),
         (HIT.person.media, "size", [-1, 1.5, None]),
         (HIT.person.media, "modified_ns", [1.5, None]),
         (HIT.person.media, "digest", ["", "0" * 63, "G" * 64, None]),
+        (HIT.person.media, "kind", ["photo", None]),
+        (HIT.person.media, "camera", ["", 3]),
+        (HIT.person.media, "started_at", [NAN, "1"]),
         (Failure(Path("/a.jpg"), "broken"), "path", ["/a.jpg"]),
         (Failure(Path("/a.jpg"), "broken"), "reason", ["", None]),
         (Problem("a", "b"), "reason", ["", None]),
@@ -526,9 +541,9 @@ def test_nouns_refuse_what_cannot_be(noun: Any, field: str, values: list[object]
 def test_nouns_take_what_can_be() -> None:
     replace(HIT, score=1 + 1e-6, probability=None)
     replace(HIT, score=-1, probability=1)
-    replace(HIT.person, box=None, time=None, track=None)
-    replace(HIT.person, time=0)
-    replace(HIT.person.media, size=0, modified_ns=-1)
+    replace(HIT.person, id=None, track=None, first=None, last=None)
+    replace(HIT.crop, box=None, time=0, quality=-1)
+    replace(HIT.person.media, size=0, modified_ns=-1, digest="", kind=MediaKind.CAMERA, started_at=-1.5)
 
 
 def test_an_input_error_is_a_value_error() -> None:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from passerby.find.ingest import IndexReport, RemovalReport, index_paths, remove_paths
     from passerby.find.query import Query, ask
     from passerby.find.search import search
-    from passerby.index.sqlite.index import Index, IndexedModel, IndexInfo
+    from passerby.index.base import IndexedModel, IndexInfo
+    from passerby.index.sqlite.index import Index
     from passerby.measure.evaluation import Evaluation, evaluate
     from passerby.model.encoder import Encoder
     from passerby.resolve import load_model
-    from passerby.types import Box, Caption, Dataset, Failure, Hit, Media, Person, Problem, Record, Split
+    from passerby.types import Box, Caption, Crop, Dataset, Failure, Hit, Media, MediaKind, Person, Problem, Record, Split
     from passerby.words.description import Item, PersonDescription
     from passerby.words.parser import parse
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Box",
     "Caption",
+    "Crop",
     "Dataset",
     "Embeddings",
     "Encoder",
@@ -43,6 +45,7 @@ __all__ = [
     "IndexedModel",
     "Item",
     "Media",
+    "MediaKind",
     "PasserbyError",
     "Person",
     "PersonDescription",
@@ -65,6 +68,7 @@ __all__ = [
 _HOMES = {
     "Box": "passerby.types",
     "Caption": "passerby.types",
+    "Crop": "passerby.types",
     "Dataset": "passerby.types",
     "Embeddings": "passerby.find.embed",
     "Encoder": "passerby.model.encoder",
@@ -72,11 +76,12 @@ _HOMES = {
     "Failure": "passerby.types",
     "Hit": "passerby.types",
     "Index": "passerby.index.sqlite.index",
-    "IndexInfo": "passerby.index.sqlite.index",
+    "IndexInfo": "passerby.index.base",
     "IndexReport": "passerby.find.ingest",
-    "IndexedModel": "passerby.index.sqlite.index",
+    "IndexedModel": "passerby.index.base",
     "Item": "passerby.words.description",
     "Media": "passerby.types",
+    "MediaKind": "passerby.types",
     "PasserbyError": "passerby.errors",
     "Person": "passerby.types",
     "PersonDescription": "passerby.words.description",

@@ -106,18 +106,31 @@ class Box:
         _require(finite and self.width > 0 and self.height > 0, "a box of finite numbers with a positive width and height", self)
 
 
+class MediaKind(StrEnum):
+    """What people are seen in."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+    CAMERA = "camera"
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file as it was when it was read.
+    """A photo, a video or a camera, as it was when it was read.
 
     Args:
-        path: as indexed, absolute.
+        path: as indexed, absolute; of a camera, its name.
         size: bytes.
         modified_ns: modification time in nanoseconds.
-        digest: SHA-256 of the bytes; equal bytes at two paths are two media and one embedding.
+        digest: SHA-256 of the bytes; equal bytes at two paths are two media and one embedding. Empty of a camera, which
+            has none.
         changed_ns: status change time in nanoseconds; ``None`` where an older version indexed it.
         device: the number of the device it was last seen on; ``None`` likewise.
         away_since: when it could not be seen for the first time, in seconds since 1970; ``None`` if it was there when last looked for.
+        camera: what took it, by its name; ``None`` where nobody said.
+        started_at: when it was taken or begun, in seconds since 1970; ``None`` where that is not known.
+        zone: in which its clock told the time; ``None`` says the machine's.
+        known_by: what says when it was taken; ``None`` where nothing does.
     """
 
     path: Path
@@ -127,34 +140,66 @@ class Media:
     changed_ns: int | None = None
     device: int | None = None
     away_since: int | None = None
+    kind: MediaKind = MediaKind.PHOTO
+    camera: str | None = None
+    started_at: float | None = None
+    zone: str | None = None
+    known_by: str | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.path, Path), "a media's path, a Path", self.path)
         _require(_is_integer(self.size) and self.size >= 0, "a size in bytes", self.size)
         _require(_is_integer(self.modified_ns), "a time in whole nanoseconds", self.modified_ns)
-        _require(isinstance(self.digest, str) and _SHA256.fullmatch(self.digest) is not None, "a SHA-256 in hexadecimal", self.digest)
+        _require(isinstance(self.kind, MediaKind), "a MediaKind", self.kind)
+        has_none = self.kind is MediaKind.CAMERA and self.digest == ""
+        _require(has_none or _is_sha256(self.digest), "a SHA-256 in hexadecimal", self.digest)
+        _require(self.started_at is None or _is_number(self.started_at, -inf, inf), "seconds since 1970 or None", self.started_at)
+        for text in (self.camera, self.zone, self.known_by):
+            _require(text is None or (isinstance(text, str) and text != ""), "a text or None", text)
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody in a media.
+class Crop:
+    """A picture of a person.
 
     Args:
         box: where; ``None`` says the whole picture.
         time: seconds from the start of a video; ``None`` in a photo.
+        quality: how good a picture of them it is, higher for better; ``None`` where nobody judged.
+    """
+
+    box: Box | None = None
+    time: float | None = None
+    quality: float | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)
+        _require(self.time is None or _is_number(self.time, 0, inf), "seconds of at least 0 or None", self.time)
+        _require(self.quality is None or _is_number(self.quality, -inf, inf), "a quality, a number, or None", self.quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a media: in a photo one detection, in a video one track.
+
+    Args:
+        id: as an index gave it, to nobody else before or after; ``None`` outside of an index.
         track: which of a video's tracks; ``None`` in a photo.
+        first, last: when they are seen for the first and the last time, in seconds from the start of a video; ``None`` in a photo.
     """
 
     media: Media
-    box: Box | None = None
-    time: float | None = None
+    id: int | None = None
     track: int | None = None
+    first: float | None = None
+    last: float | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.media, Media), "a Media", self.media)
-        _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)
-        _require(self.time is None or _is_number(self.time, 0, inf), "seconds of at least 0 or None", self.time)
+        _require(self.id is None or (_is_integer(self.id) and self.id >= 1), "an id of at least 1 or None", self.id)
         _require(self.track is None or (_is_integer(self.track) and self.track >= 0), "a track of at least 0 or None", self.track)
+        _require(self.first is None or _is_number(self.first, 0, inf), "seconds of at least 0 or None", self.first)
+        _require(self.last is None or _is_number(self.last, self.first or 0, inf), "seconds not before the first or None", self.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +208,23 @@ class Hit:
 
     Args:
         rank: 1 for the best.
-        score: cosine similarity in [-1, 1].
+        score: cosine similarity of their best crop in [-1, 1].
         probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
+        crop: the picture of them that is most like the query.
     """
 
     rank: int
     score: float
     person: Person
     probability: float | None = None
+    crop: Crop = field(default_factory=Crop)
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
         _require(_is_number(self.score, -1 - ROUNDING, 1 + ROUNDING), "a score in [-1, 1]", self.score)
         _require(isinstance(self.person, Person), "a Person", self.person)
         _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
+        _require(isinstance(self.crop, Crop), "a Crop", self.crop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +276,10 @@ class Dataset:
 def _require(holds: bool, expected: str, found: object) -> None:
     if not holds:
         raise wrong(found, expected, "correct the value")
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def _is_integer(value: object) -> bool:

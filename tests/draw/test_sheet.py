@@ -11,11 +11,11 @@ from PIL import Image
 
 from passerby.draw.sheet import MOST, draw_sheet, write_sheet
 from passerby.errors import QueryError
-from passerby.types import Box, Hit, Person
+from passerby.types import Box, Crop, Hit, Person
 
 
 def hit(path: Path, rank: int = 1, box: Box | None = None) -> Hit:
-    return Hit(rank, 0.5, Person(media(path, "x"), box))
+    return Hit(rank, 0.5, Person(media(path, "x")), crop=Crop(box))
 
 
 def share_of(sheet: Image.Image, colour: tuple[int, int, int]) -> float:

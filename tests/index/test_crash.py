@@ -54,12 +54,7 @@ def start(bundle: Path, crops: Path, index: Path) -> subprocess.Popen[str]:
 def contents(folder: Path) -> tuple[dict[Path, NDArray[np.float32]], set[Path]]:
     """Each path's vector, and the paths that failed; the derived vectors agree."""
     with Index.open(folder) as index, index.snapshot():
-        held = {
-            person.media.path: vector
-            for ids, vectors in index.iter_embeddings()
-            for embedding, vector in zip(ids, vectors, strict=True)
-            for person in index.persons(int(embedding))
-        }
+        held = {person.media.path: index.vector_of(person) for person, _ in index.people()}
         assert len(index.vectors()) == len(held)
         assert index._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return held, {failure.path for failure in index.failures()}

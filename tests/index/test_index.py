@@ -12,10 +12,11 @@ import pytest
 from crops import media, random_vectors
 
 from passerby.errors import IndexFault
+from passerby.index.base import Standing
 from passerby.index.sqlite import database
-from passerby.index.sqlite.index import Index, Standing
+from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Failure, ModelDigest
+from passerby.types import Crop, Failure, ModelDigest, Person
 
 VECTORS = random_vectors(8)
 
@@ -49,9 +50,7 @@ def test_what_was_added_is_there_in_another_process_s_eyes(index: Index, tiny_en
     with Index.open(index.folder) as other:
         ((ids, vectors),) = other.iter_embeddings()
         np.testing.assert_array_equal(vectors, VECTORS[:1])
-        (person,) = other.persons(int(ids[0]))
-        assert person.media == item
-        assert (person.box, person.time, person.track) == (None, None, None)
+        assert other.seen_by(ids.tolist()) == [(1, Person(item, 1), Crop())]
         info = other.info()
     assert (info.people, info.media, info.embeddings, info.failures) == (1, 1, 1, 0)
     assert info.model is not None
@@ -64,7 +63,7 @@ def test_equal_bytes_are_two_media_and_one_embedding(index: Index) -> None:
         index.add(media("/b.jpg", "same"), VECTORS[0])
         index.add(media("/a.jpg", "same"), VECTORS[1])
     (embedding,) = embedding_ids(index)
-    assert [str(person.media.path) for person in index.persons(embedding)] == ["/a.jpg", "/b.jpg"]
+    assert [str(person.media.path) for _, person, _ in index.seen_by([embedding])] == ["/a.jpg", "/b.jpg"]
     np.testing.assert_array_equal(index.embeddings([embedding])[1], VECTORS[:1])
 
 

@@ -26,12 +26,7 @@ class CountingEncoder(BundleEncoder):
 
 def held(index: Index) -> dict[Path, NDArray[np.float32]]:
     """Each person's path and vector."""
-    return {
-        person.media.path: vector
-        for ids, vectors in index.iter_embeddings()
-        for embedding, vector in zip(ids, vectors, strict=True)
-        for person in index.persons(int(embedding))
-    }
+    return {person.media.path: index.vector_of(person) for person, _ in index.people()}
 
 
 def away(index: Index) -> set[Path]:

@@ -106,7 +106,7 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
     width, height = _PICTURE
     right, bottom = left + width, top + height
     draw.rounded_rectangle((left - 1, top - 1, right, bottom + _FOOT), RADIUS, CARD, EDGE)
-    picture = _picture(hit.person)
+    picture = _picture(hit)
     if picture is None:
         picture = Image.new("RGB", _PICTURE, EMPTY)
         ImageDraw.Draw(picture).text((width // 2, height // 2), _absence(hit.person), FAINT, font(18), anchor="mm", align="center")
@@ -121,14 +121,14 @@ def _absence(person: Person) -> str:
     return "picture\nnot there" if since is None else f"away since\n{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
 
 
-def _picture(person: Person) -> Image.Image | None:
+def _picture(hit: Hit) -> Image.Image | None:
     """The person, fitted into a card without distortion; ``None`` when the file cannot be read."""
     try:
-        image = read_image(person.media.path)
+        image = read_image(hit.person.media.path)
     except ImageError:
         return None
-    if person.box is not None:
-        box = person.box
+    if hit.crop.box is not None:
+        box = hit.crop.box
         image = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
     return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.sqlite.index import Index
+from passerby.index.base import Index
 from passerby.inputs import require, wrong
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
@@ -63,7 +63,7 @@ def explain(index: Index, encoder: Encoder, words: str, hits: Sequence[Hit]) -> 
         everybody = index.vectors()
         if not hits or not named or len(everybody) < FEWEST:
             return [()] * len(hits)
-        vectors = [index.vector_of(hit.person) for hit in hits]
+        vectors = [index.vector_of(hit.person, hit.crop) for hit in hits]
         looks = phrase_directions(encoder, named)
         above = shares_below(np.stack(vectors) @ looks.T, everybody.spread(SAMPLE) @ looks.T)
     return [tuple(Fit(phrase.text, float(share)) for phrase, share in zip(named, row, strict=True)) for row in above]

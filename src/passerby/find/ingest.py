@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from passerby.errors import ImageError
-from passerby.index.sqlite.index import Index, Standing, as_index
+from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.encode_files import EncodedFile, encode_files
@@ -111,7 +111,7 @@ def index_paths(
     verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
     index.require_model(encoder.digest, encoder.name)
     now = int(time.time())
-    scan = scan_paths(named, leave_out=index.folder, known_below=index.paths_under)
+    scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under)
     todo, seen, unchanged, failed = _compare(index, scan, verify=verify)
     _see(index, seen)
 
@@ -378,9 +378,13 @@ def _named(index: Index, paths: Iterable[Path]) -> tuple[list[Path], list[Failur
     for path in map(absolute, paths):
         known = _known_by(index, path) or _known_by(index, Path(os.path.realpath(path)))
         if not known:
-            failed.append(Failure(path, f"expected something in the index at {index.folder}, found nothing; check the path"))
+            failed.append(Failure(path, f"expected something in the index{_at(index.place())}, found nothing; check the path"))
         named |= dict.fromkeys(known)
     return list(named), failed
+
+
+def _at(place: Path | None) -> str:
+    return "" if place is None else f" at {place}"
 
 
 def _known_by(index: Index, path: Path) -> list[Path]:

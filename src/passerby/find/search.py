@@ -1,30 +1,20 @@
-"""Exact search: one pass over float16 vectors finds everyone who could be among the best, float32 vectors rank them."""
+"""The people of an index who are most like a question, and how likely each is right."""
 
 from __future__ import annotations
 
-import heapq
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.query import Query
-from passerby.index.scan import could_be_best, kth_best
-from passerby.index.sqlite.index import Index, as_index
-from passerby.index.vectors import VectorTable
+from passerby.index.base import Index, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Hit, Media, Person
-
-_CHUNK: Final = 1024
-
-Passes = Callable[[VectorTable], NDArray[np.bool_]]
-"""Of everybody, who may be an answer, (n,)."""
+from passerby.types import Hit, Media
 
 
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None) -> list[Hit]:
@@ -48,14 +38,12 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         raise QueryError(expected="a number of people of at least 1", found=str(k), do="correct -k")
     with index.snapshot():
         index.require_model(query.model, query.model_name)
-        table = index.vectors()
-        direction = query.direction
-        rough = table.scores(direction[None])[0]
-        eligible = np.flatnonzero(passes(table)) if passes else np.arange(len(rough))
-        candidates = table.ids[eligible[could_be_best(rough[eligible], k)]]
-        best = heapq.nsmallest(k, _people(index, candidates, direction, k), key=lambda found: (-found[0], os.fsencode(found[1].media.path)))
-    probabilities = _probabilities(query.calibration, [score for score, _ in best], rough.astype(np.float64))
-    return [Hit(rank, *found, probability) for rank, (found, probability) in enumerate(zip(best, probabilities, strict=True), 1)]
+        (nearest,) = index.nearest(query.direction[None], k, passes)
+    probabilities = _probabilities(query.calibration, [found.score for found in nearest.people], nearest.crowd)
+    return [
+        Hit(rank, found.score, found.person, probability, found.crop)
+        for rank, (found, probability) in enumerate(zip(nearest.people, probabilities, strict=True), 1)
+    ]
 
 
 def look(hits: Sequence[Hit]) -> list[Hit]:
@@ -84,22 +72,8 @@ def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:
     return [hit for hit in hits if hit.probability is not None and hit.probability >= minimum]
 
 
-def _probabilities(calibration: Calibration | None, scores: list[float], rough: NDArray[np.float64]) -> Sequence[float | None]:
+def _probabilities(calibration: Calibration | None, scores: list[float], crowd: Crowd) -> Sequence[float | None]:
     if calibration is None or not scores:
         return [None] * len(scores)
-    probabilities: list[float] = calibration.probability(np.array(scores), Crowd.of(rough)).tolist()
+    probabilities: list[float] = calibration.probability(np.array(scores), crowd).tolist()
     return probabilities
-
-
-def _people(index: Index, ids: NDArray[np.int64], direction: NDArray[np.float64], k: int) -> Iterator[tuple[float, Person]]:
-    """Whoever has one of the best exact scores among these embeddings, ties included."""
-    scores, known = [np.empty(0)], [np.empty(0, np.int64)]
-    for start in range(0, len(ids), _CHUNK):
-        found, vectors = index.embeddings(ids[start : start + _CHUNK].tolist())
-        scores.append(np.sum(vectors.astype(np.float64) * direction, axis=1))
-        known.append(found)
-    exact = np.concatenate(scores)
-    threshold = kth_best(exact, k)
-    for score, embedding in zip(exact.tolist(), np.concatenate(known).tolist(), strict=True):
-        if score >= threshold:
-            yield from ((score, person) for person in index.persons(embedding))

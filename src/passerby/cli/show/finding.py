@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from passerby.find.explain import Fit
     from passerby.find.ingest import Absence, IndexReport, RemovalReport
     from passerby.find.query import Query
-    from passerby.index.sqlite.index import IndexInfo
+    from passerby.index.base import IndexInfo
     from passerby.types import Failure, Hit
 
 
@@ -239,14 +239,15 @@ def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:
-    person, box = hit.person, hit.person.box
+    person, box = hit.person, hit.crop.box
     return {
         "rank": hit.rank,
+        "person": hit.person.id,
         "score": hit.score,
         "probability": hit.probability,
         "path": str(person.media.path),
         "away": _utc(person.media.away_since),
         "box": box and [box.x, box.y, box.width, box.height],
-        "time": person.time,
+        "time": hit.crop.time,
         "track": person.track,
     }

@@ -56,18 +56,60 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER embedding_deleted AFTER DELETE ON embeddings
             BEGIN INSERT INTO deleted (embedding) VALUES (OLD.id); END""",
     ),
+    (
+        "ALTER TABLE media ADD COLUMN kind TEXT NOT NULL DEFAULT 'photo'",
+        "ALTER TABLE media ADD COLUMN camera TEXT",
+        "ALTER TABLE media ADD COLUMN started_at REAL",
+        "ALTER TABLE media ADD COLUMN zone TEXT",
+        "ALTER TABLE media ADD COLUMN known_by TEXT",
+        # Most media are found by the digest that their embedding has too; the few others by a small index of their own.
+        "ALTER TABLE media ADD COLUMN embedded INTEGER NOT NULL DEFAULT 1",
+        "CREATE INDEX media_by_digest ON media (digest) WHERE NOT embedded",
+        """CREATE TABLE people (
+            id INTEGER PRIMARY KEY,
+            media INTEGER NOT NULL REFERENCES media ON DELETE CASCADE,
+            track INTEGER, first REAL, last REAL)""",
+        """CREATE TABLE crops (
+            person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            embedding INTEGER NOT NULL REFERENCES embeddings,
+            x REAL, y REAL, width REAL, height REAL, time REAL, quality REAL,
+            PRIMARY KEY (person, number)) WITHOUT ROWID""",
+        "INSERT INTO people SELECT id, media, track, time, time FROM persons ORDER BY id",
+        "INSERT INTO crops SELECT id, 0, embedding, x, y, width, height, time, NULL FROM persons ORDER BY id",
+        "DROP TABLE persons",
+        "CREATE INDEX people_by_media ON people (media)",
+        "CREATE INDEX crops_by_embedding ON crops (embedding)",
+        """CREATE TRIGGER embedding_of_nobody AFTER DELETE ON crops
+            WHEN NOT EXISTS (SELECT 1 FROM crops WHERE embedding = OLD.embedding)
+            BEGIN DELETE FROM embeddings WHERE id = OLD.embedding; END""",
+        # A person's id is never given twice either.
+        "INSERT INTO meta VALUES ('newest_person', (SELECT coalesce(max(id), 0) FROM people)), ('salt', lower(hex(randomblob(32))))",
+        """CREATE TRIGGER person_given AFTER INSERT ON people
+            BEGIN UPDATE meta SET value = NEW.id WHERE key = 'newest_person'; END""",
+        "CREATE TABLE suppressed (digest BLOB PRIMARY KEY, region TEXT NOT NULL, person INTEGER NOT NULL) WITHOUT ROWID",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
+_OF_A_PHOTO = "'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded"
+_PERSONS_AS_PEOPLE = (
+    "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",
+    """CREATE TEMP VIEW crops AS
+        SELECT id AS person, 0 AS number, embedding, x, y, width, height, time, NULL AS quality FROM main.persons""",
+)
+
 _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
     1: (
-        "CREATE TEMP VIEW media AS SELECT *, NULL AS changed_ns, NULL AS device, NULL AS away_since FROM main.media",
+        f"CREATE TEMP VIEW media AS SELECT *, NULL AS changed_ns, NULL AS device, NULL AS away_since, {_OF_A_PHOTO} FROM main.media",
         """CREATE TEMP VIEW meta AS SELECT * FROM main.meta UNION ALL SELECT 'epoch', value FROM main.meta WHERE key = 'id'
             UNION ALL SELECT 'newest', coalesce(max(id), 0) FROM embeddings""",
         "CREATE TEMP TABLE deleted (embedding INTEGER PRIMARY KEY, wiped INTEGER NOT NULL)",
-    )
+        *_PERSONS_AS_PEOPLE,
+    ),
+    2: (f"CREATE TEMP VIEW media AS SELECT *, {_OF_A_PHOTO} FROM main.media", *_PERSONS_AS_PEOPLE),
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,85 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
+from passerby.index import base
+from passerby.index.base import IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Stamp, Standing
+from passerby.index.nearest import nearest
+from passerby.index.sqlite import people as rows
+from passerby.index.sqlite import suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.index.sqlite.embeddings import Embeddings, ids_and_vectors
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.types import Box, Failure, Media, ModelDigest, Person
-
-WHOLE_PICTURE = "whole"
-"""The region of an embedding that is made of the whole picture."""
+from passerby.types import Crop, Failure, Media, ModelDigest, Person
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedModel:
-    """Which model made the embeddings of an index."""
-
-    name: str
-    digest: ModelDigest
-    dim: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What an index knows of a file.
-
-    Args:
-        size: in bytes, when it was read.
-        time_ns: its modification time or, of a failure, its status change time.
-        digest: SHA-256 of its bytes; ``None`` of a failure.
-        failure: why it could not be used, if so.
-        changed_ns, device, away_since: as of `Media`; ``None`` of a failure.
-    """
-
-    size: int
-    time_ns: int
-    digest: str | None
-    failure: str | None
-    changed_ns: int | None = None
-    device: int | None = None
-    away_since: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A state of an index: equal stamps, equal embeddings.
-
-    Args:
-        index: 32 hexadecimal digits, drawn when the index was made.
-        generation: the number of writing transactions so far.
-    """
-
-    index: str
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexInfo:
-    """What an index holds.
-
-    Args:
-        model: ``None`` until something was indexed.
-        bytes: the size of its files on disk.
-        created: UTC, ISO 8601.
-        away: media whose files could not be seen when they were last looked for.
-        away_since: the first time of that of them all, in seconds since 1970.
-    """
-
-    folder: Path
-    people: int
-    media: int
-    embeddings: int
-    failures: int
-    model: IndexedModel | None
-    bytes: int
-    created: str
-    away: int
-    away_since: int | None
-
-
-class Index:
+class Index(base.Index):
     """An open index folder; close it, or use it in a ``with``.
 
     Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
@@ -106,6 +41,7 @@ class Index:
         self._connections = Connections(self.folder, connection)
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
+        self._moments: tuple[Stamp, Moments] | None = None
 
     @classmethod
     def open(cls, folder: AnyPath) -> Self:
@@ -151,6 +87,9 @@ class Index:
     def close(self) -> None:
         """End it for every thread."""
         self._connections.close()
+
+    def place(self) -> Path:
+        return self.folder
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -215,41 +154,33 @@ class Index:
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
+    def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        """Hold a media and the people in it, in place of what its path held. People who are kept out stay out.
+
+        Of equal places in photos of equal bytes the first vector stays.
+        """
+        rows.insert(self._db, rows.hold(self._db, media), media, [one for one in people if suppression.let_in(self._db, media, one)])
+
     def add(self, media: Media, vector: NDArray[np.float32]) -> None:
-        """Hold one person, the whole of ``media``, in place of what its path held.
+        """Hold one person, the whole of a photo, in place of what its path held.
 
         Args:
             vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
         """
-        self._db.execute(
-            """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
-            VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
-            (media.digest, WHOLE_PICTURE, np.ascontiguousarray(vector, "<f4").tobytes()),
-        )
-        self.link(media)
+        self.put(media, [Sighting.whole(vector)])
 
     def link(self, media: Media) -> bool:
-        """Hold one person, the whole of ``media``, if its bytes are known: a moved, copied or merely touched file.
+        """Hold the people of a media whose bytes are known: a moved, copied or merely touched file.
 
         Returns:
             whether they are; where not, nothing is changed.
         """
-        embedding = self._one("SELECT id FROM embeddings WHERE digest = ? AND region = ?", media.digest, WHOLE_PICTURE)
-        if embedding is None:
-            return False
-        path = os.fsencode(media.path)
-        self._db.execute("DELETE FROM failures WHERE path = ?", (path,))
-        self._db.execute(
-            """INSERT INTO media (path, size, modified_ns, digest, changed_ns, device) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
-                changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL""",
-            (path, media.size, media.modified_ns, media.digest, media.changed_ns, media.device),
-        )
-        person = self._db.execute(
-            "INSERT INTO persons (media, embedding) SELECT id, ? FROM media WHERE path = ?", (*embedding, path)
-        ).lastrowid
-        self._db.execute("DELETE FROM persons WHERE media = (SELECT id FROM media WHERE path = ?) AND id != ?", (path, person))
-        return True
+        known = rows.with_bytes(self._db, media.digest) if media.digest else []
+        if known:
+            row = rows.hold(self._db, media)
+            if row not in known:
+                rows.copy(self._db, known[0], row)
+        return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
         """Give a media another path, in place of what that path held."""
@@ -285,6 +216,14 @@ class Index:
         self._db.execute("DELETE FROM failures WHERE path = ?", key)
         return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
 
+    def suppress(self, person: int) -> int:
+        """Delete a person, in copies of their media too, and keep them out from now on; the number of people deleted."""
+        return suppression.suppress(self._db, person)
+
+    def unsuppress(self, person: int) -> bool:
+        """Let a person in again when their media is next indexed; whether they were kept out."""
+        return suppression.unsuppress(self._db, person)
+
     def settle(self, least: int = 1) -> None:
         """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
 
@@ -297,14 +236,14 @@ class Index:
             IndexFault: deleted vectors cannot be overwritten.
         """
         deleted = self._one("SELECT 1 FROM deleted WHERE NOT wiped LIMIT 1")
-        if self._file.lacks(_Embeddings(self._db)) < least and (least > 1 or not deleted):
+        if self._file.lacks(Embeddings(self._db)) < least and (least > 1 or not deleted):
             return
         self._wipe()
         with suppress(OSError):
             more = True
             while more:
                 with self._locked():
-                    more = self._file.append(_Embeddings(self._db))
+                    more = self._file.append(Embeddings(self._db))
 
     def purge(self) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file.
@@ -325,7 +264,7 @@ class Index:
     def _wipe(self) -> None:
         """Overwrite in the copy of the vectors what was deleted since the last time."""
         with self._locked():
-            source = _Embeddings(self._db)
+            source = Embeddings(self._db)
             ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
             try:
                 self._file.wipe(source.epoch, np.array(ids, np.int64))
@@ -367,34 +306,36 @@ class Index:
         """Whether some media has this many bytes."""
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
 
+    def kept_out(self, media: Media) -> int:
+        """How many people of a media are kept out."""
+        with plain_faults(self.folder):
+            return suppression.kept_out(self._db, media)
+
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         """The media with these bytes, by path, each with its device."""
-        rows = self._all(
-            """SELECT path, device FROM embeddings JOIN persons ON embedding = embeddings.id JOIN media ON media.id = persons.media
-            WHERE embeddings.digest = ? AND region = ? ORDER BY path""",
-            digest,
-            WHOLE_PICTURE,
-        )
-        return [(Path(os.fsdecode(path)), device) for path, device in rows]
+        with plain_faults(self.folder):
+            found = json.dumps(rows.with_bytes(self._db, digest))
+        known = self._all("SELECT path, device FROM media WHERE id IN (SELECT value FROM json_each(?)) ORDER BY path", found)
+        return [(Path(os.fsdecode(path)), device) for path, device in known]
 
     def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
         """The media of this size and modification time, by path."""
-        rows = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
-        return [Path(os.fsdecode(row[0])) for row in rows]
+        known = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
+        return [Path(os.fsdecode(row[0])) for row in known]
 
     def paths_under(self, path: Path) -> list[Path]:
         """Media and failures at a path or, were it a folder, below it; sorted."""
         key = os.fsencode(path)
         separator = os.sep.encode()
         below = key.removesuffix(separator) + separator
-        rows = self._all(
+        known = self._all(
             """SELECT path FROM media WHERE path = :key OR path > :below AND path < :beyond
             UNION SELECT path FROM failures WHERE path = :key OR path > :below AND path < :beyond ORDER BY path""",
             key=key,
             below=below,
             beyond=below[:-1] + bytes([below[-1] + 1]),
         )
-        return [Path(os.fsdecode(row[0])) for row in rows]
+        return [Path(os.fsdecode(row[0])) for row in known]
 
     def failures(self) -> list[Failure]:
         """Files that could not be used, by path."""
@@ -405,50 +346,70 @@ class Index:
 
     def iter_embeddings(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
-        return _Embeddings(self._db).after(0)
+        return Embeddings(self._db).after(0)
 
     def vectors(self) -> VectorTable:
         """The vectors of everybody, to be scanned; call it inside of a snapshot."""
         stamp = self.stamp()
         if self._table is None or self._table[0] != stamp:
             with plain_faults(self.folder):
-                self._table = stamp, self._file.table(_Embeddings(self._db))
+                self._table = stamp, self._file.table(Embeddings(self._db))
         return self._table[1]
 
     def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
-        return _ids_and_vectors(
+        return ids_and_vectors(
             self._all("SELECT id, vector FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids)))
         )
 
-    def persons(self, embedding: int) -> list[Person]:
-        """Who has this embedding, by path."""
-        rows = self._all(
-            """SELECT path, size, modified_ns, digest, changed_ns, device, away_since, x, y, width, height, time, track
-            FROM persons JOIN media ON media.id = persons.media WHERE embedding = ? ORDER BY path, persons.id""",
-            embedding,
-        )
-        return [_person(row) for row in rows]
+    def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+        """People with these ids, or all, by id, each with their crops."""
+        with plain_faults(self.folder):
+            if ids is None:
+                yield from rows.read(self._db, "1", ())
+            else:
+                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
-    def vector_of(self, person: Person) -> NDArray[np.float32]:
-        """The vector of somebody in the index, float32 (d,).
+    def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:
+        """Whose crops have the embeddings with these ids, each with its embedding's id; by path and person."""
+        with plain_faults(self.folder):
+            return rows.seen_by(self._db, json.dumps(list(ids)))
+
+    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+        """As :meth:`passerby.index.base.Index.nearest`."""
+        with self.snapshot():
+            return nearest(self.vectors(), self, directions, k, passes)
+
+    def sample(self, count: int) -> NDArray[np.float32]:
+        """At most ``count`` vectors, evenly spread over all in the order in which they came: float32 (m, d)."""
+        with self.snapshot():
+            return self.vectors().spread(count)
+
+    def moments(self) -> Moments:
+        """Count, mean and covariance of all vectors; kept until something is written."""
+        with self.snapshot():
+            stamp = self.stamp()
+            if self._moments is None or self._moments[0] != stamp:
+                self._moments = stamp, Moments.of(self.vectors())
+            return self._moments[1]
+
+    def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
+        """The vector of somebody's crop, or of their first, float32 (d,).
 
         Raises:
             IndexFault: they are not there any more.
         """
-        box = person.box
-        place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-        row = self._one(
-            """SELECT vector FROM persons JOIN media ON media.id = persons.media JOIN embeddings ON embeddings.id = embedding
-            WHERE path = ? AND x IS ? AND y IS ? AND width IS ? AND height IS ? AND time IS ? AND track IS ?""",
-            os.fsencode(person.media.path),
-            *place,
-            person.time,
-            person.track,
-        )
+        number = self._number_of(person, crop)
+        row = self._one("SELECT vector FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND number = ?", person.id, number)
         if row is None:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return np.frombuffer(row[0], "<f4")
+
+    def _number_of(self, person: Person, crop: Crop | None) -> int:
+        if crop is None or person.id is None:
+            return 0
+        crops = next((crops for _, crops in self.people([person.id])), ())
+        return crops.index(crop) if crop in crops else -1
 
     def info(self) -> IndexInfo:
         size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
@@ -456,7 +417,7 @@ class Index:
             away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
             return IndexInfo(
                 folder=self.folder,
-                people=self._count("persons"),
+                people=self._count("people"),
                 media=self._count("media"),
                 embeddings=self._count("embeddings"),
                 failures=self._count("failures"),
@@ -480,37 +441,3 @@ class Index:
     def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         with plain_faults(self.folder):
             return self._db.execute(sql, named or values).fetchall()
-
-
-def as_index(value: object) -> Index:
-    """The value, if it is an index. Raises ``InputError``."""
-    return require(value, Index, "an open index", "open it: Index.open(folder)")
-
-
-class _Embeddings:
-    """The embeddings of a database, as the copy of its vectors is made of them, all of one transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
-        facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest')"))
-        self.epoch, self.newest = str(facts["epoch"]), int(facts["newest"])
-
-    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        cursor = self._db.execute("SELECT id, vector FROM embeddings WHERE id > ? ORDER BY id", (newest,))
-        while rows := cursor.fetchmany(1024):
-            yield _ids_and_vectors(rows)
-
-    def deleted(self) -> NDArray[np.int64]:
-        return np.array([row[0] for row in self._db.execute("SELECT embedding FROM deleted")], np.int64)
-
-
-def _ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    ids = np.array([row[0] for row in rows], np.int64)
-    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
-    return ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0)
-
-
-def _person(row: tuple[Any, ...]) -> Person:
-    path, size, modified_ns, digest, changed_ns, device, away_since, *box, time, track = row
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since)
-    return Person(media, None if box[0] is None else Box(*box), time, track)

@@ -1,0 +1,316 @@
+"""What an index is, whatever keeps it: the Protocol of all kinds, and the nouns of their methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.index.vectors import VectorTable
+from passerby.inputs import require
+from passerby.model.calibration import Crowd
+from passerby.types import Crop, Failure, Media, ModelDigest, Person
+
+Passes = Callable[[VectorTable], NDArray[np.bool_]]
+"""Of the n vectors of an index, which may be an answer, bool (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedModel:
+    """Which model made the embeddings of an index."""
+
+    name: str
+    digest: ModelDigest
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an index knows of a file.
+
+    Args:
+        size: in bytes, when it was read.
+        time_ns: its modification time or, of a failure, its status change time.
+        digest: SHA-256 of its bytes; ``None`` of a failure.
+        failure: why it could not be used, if so.
+        changed_ns, device, away_since: as of `Media`; ``None`` of a failure.
+    """
+
+    size: int
+    time_ns: int
+    digest: str | None
+    failure: str | None
+    changed_ns: int | None = None
+    device: int | None = None
+    away_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A state of an index: equal stamps, equal embeddings.
+
+    Args:
+        index: 32 hexadecimal digits, drawn when the index was made.
+        generation: the number of writing transactions so far.
+    """
+
+    index: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What an index holds.
+
+    Args:
+        model: ``None`` until something was indexed.
+        bytes: the size of its files on disk.
+        created: UTC, ISO 8601.
+        away: media whose files could not be seen when they were last looked for.
+        away_since: the first time of that of them all, in seconds since 1970.
+    """
+
+    folder: Path
+    people: int
+    media: int
+    embeddings: int
+    failures: int
+    model: IndexedModel | None
+    bytes: int
+    created: str
+    away: int
+    away_since: int | None
+
+
+WHOLE_PICTURE = "whole"
+"""The region of a crop that is the whole picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """Somebody in a media, on the way into an index.
+
+    Args:
+        crops: at least one, the best first.
+        vectors: of each crop, float32 (c, d), each of length 1.
+        track, first, last: as of `Person`.
+    """
+
+    crops: tuple[Crop, ...]
+    vectors: NDArray[np.float32]
+    track: int | None = None
+    first: float | None = None
+    last: float | None = None
+
+    @classmethod
+    def whole(cls, vector: NDArray[np.float32]) -> Self:
+        """Somebody of whom a photo shows nothing else: of a vector float32 (d,)."""
+        return cls((Crop(),), vector[None])
+
+
+def region_of(track: int | None, crop: Crop) -> str:
+    """Where in a media somebody is: their track or, in a photo, the box of their crop."""
+    if track is not None:
+        return f"track {track}"
+    box = crop.box
+    return WHOLE_PICTURE if box is None else f"{box.x!r} {box.y!r} {box.width!r} {box.height!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Somebody, their crop that is most like a question, and its cosine similarity, exact in float64."""
+
+    person: Person
+    crop: Crop
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Who is most like a question, best first, and the scores of everybody that they stand out of."""
+
+    people: tuple[Found, ...]
+    crowd: Crowd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Count, mean and covariance of the vectors of an index, which say how any question scores on them without a look at each.
+
+    Args:
+        count: n.
+        mean: float64 (d,).
+        covariance: float64 (d, d).
+    """
+
+    count: int
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: VectorTable) -> Self:
+        """Of the vectors of a table, in one pass."""
+        dim = table.parts[0].shape[1] if table.parts else 0
+        total, squares = np.zeros(dim), np.zeros((dim, dim))
+        for chunk in table.chunks():
+            vectors = chunk.astype(np.float64)
+            total += vectors.sum(axis=0)
+            squares += vectors.T @ vectors
+        mean = total / max(len(table), 1)
+        return cls(len(table), mean, squares / max(len(table), 1) - np.outer(mean, mean))
+
+    def crowd(self, direction: NDArray[np.float64]) -> Crowd:
+        """What a question, float64 (d,), scores on everybody."""
+        spread = np.sqrt(max(float(direction @ self.covariance @ direction), 0.0))
+        return Crowd(np.array([float(self.count)]), np.array([float(self.mean @ direction)]), np.array([spread]))
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Media, the people in them with a vector for each crop, and what could not be used; all of one model.
+
+    What changes it stands inside of ``writing``, but for ``settle`` and ``purge``. Methods raise ``IndexFault`` where it cannot be read or
+    written. All paths are absolute; orders by path are those of their bytes.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+    def close(self) -> None:
+        """End it for every thread."""
+        ...
+
+    def place(self) -> Path | None:
+        """The folder that it lives in, in which nobody looks for pictures; ``None`` if in none."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One transaction, all or nothing: what it holds is safe when it ends."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Everything read inside is of one moment, whatever others write; one inside of another is the same."""
+        ...
+
+    def require_model(self, digest: ModelDigest, name: str) -> None:
+        """Refuse vectors of a model other than the one that made this index. Raises ``IndexFault``."""
+        ...
+
+    def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        """Hold a media and the people in it, in place of what its path held. People who are kept out stay out."""
+        ...
+
+    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+        """Hold one person, the whole of a photo: as ``put`` of a single crop."""
+        ...
+
+    def link(self, media: Media) -> bool:
+        """Hold the people that another media of the same bytes holds, or this one held; whether there is any."""
+        ...
+
+    def move(self, source: Path, target: Path) -> None:
+        """Give a media another path, in place of what that path held."""
+        ...
+
+    def see(self, path: Path, changed_ns: int, device: int) -> None:
+        """Remember that a media is there, with the bytes it had."""
+        ...
+
+    def miss(self, path: Path, since: int) -> None:
+        """Remember that a media cannot be seen, since a time in seconds since 1970, unless it is known to be away for longer."""
+        ...
+
+    def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
+        """Remember that a file could not be used, in place of what its path held."""
+        ...
+
+    def forget(self, path: Path) -> int:
+        """Delete a file and its people; the number of media deleted, 0 or 1."""
+        ...
+
+    def suppress(self, person: int) -> int:
+        """Delete a person, in copies of their media too, and keep them out from now on; the number of people deleted."""
+        ...
+
+    def unsuppress(self, person: int) -> bool:
+        """Let a person in again when their media is next indexed; whether they were kept out."""
+        ...
+
+    def kept_out(self, media: Media) -> int:
+        """How many people of a media are kept out."""
+        ...
+
+    def settle(self, least: int = 1) -> None:
+        """After writing: make ready for searches, where at least so many embeddings were added."""
+        ...
+
+    def purge(self) -> None:
+        """After a deletion: leave nothing of it anywhere."""
+        ...
+
+    def standing(self, path: Path) -> Standing | None:
+        """What is known of a file; ``None`` for a new one."""
+        ...
+
+    def knows_size(self, size: int) -> bool:
+        """Whether some media has this many bytes."""
+        ...
+
+    def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
+        """The media with these bytes, by path, each with its device."""
+        ...
+
+    def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
+        """The media of this size and modification time, by path."""
+        ...
+
+    def paths_under(self, path: Path) -> list[Path]:
+        """Media and failures at a path or, were it a folder, below it, by path."""
+        ...
+
+    def failures(self) -> list[Failure]:
+        """Files that could not be used, by path."""
+        ...
+
+    def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+        """People with these ids, or all, by id, each with their crops."""
+        ...
+
+    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+        """For each question the ``k`` best people, by their best crop, exactly; people of equal score are in the order of their paths.
+
+        Args:
+            directions: float64 (q, d), each of length 1.
+            passes: whose crops may be an answer; by default everybody's.
+        """
+        ...
+
+    def vectors(self) -> VectorTable:
+        """The vectors of everybody, to be scanned; call it inside of a snapshot."""
+        ...
+
+    def sample(self, count: int) -> NDArray[np.float32]:
+        """At most ``count`` vectors, chosen by nothing that tells people apart: float32 (m, d)."""
+        ...
+
+    def moments(self) -> Moments:
+        """Count, mean and covariance of all vectors."""
+        ...
+
+    def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
+        """The vector of somebody's crop, or of their first, float32 (d,). Raises ``IndexFault`` if they are gone."""
+        ...
+
+    def info(self) -> IndexInfo: ...
+
+
+def as_index(value: object) -> Index:
+    """The value, if it is an index. Raises ``InputError``."""
+    return require(value, Index, "an open index", "open it: Index.open(folder)")  # type: ignore[type-abstract]

@@ -1,0 +1,172 @@
+"""Media, people and crops as rows: written inside of a transaction, and read back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.index.base import Sighting, region_of
+from passerby.types import Box, Crop, Media, MediaKind, Person
+
+_MEDIA: Final = "path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by"
+_PERSON: Final = "people.id, track, first, last"
+_CROP: Final = "x, y, width, height, time, quality"
+
+
+def hold(db: sqlite3.Connection, media: Media) -> int:
+    """The row of a media, made or brought up to date; its people stay."""
+    path = os.fsencode(media.path)
+    db.execute("DELETE FROM failures WHERE path = ?", (path,))
+    db.execute(
+        """INSERT INTO media (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
+            changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL, kind = excluded.kind,
+            camera = excluded.camera, started_at = excluded.started_at, zone = excluded.zone, known_by = excluded.known_by""",
+        (
+            path,
+            media.size,
+            media.modified_ns,
+            media.digest,
+            media.changed_ns,
+            media.device,
+            media.kind,
+            media.camera,
+            media.started_at,
+            media.zone,
+            media.known_by,
+        ),
+    )
+    return int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
+
+
+def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+    """Put people into the row of a media in place of those who are there."""
+    before = _newest(db)
+    for one in people:
+        person = _give(db, row, one.track, one.first, one.last)
+        for number, (crop, vector) in enumerate(zip(one.crops, one.vectors, strict=True)):
+            box = crop.box
+            place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+            embedding = _embed(db, *_key(media, one.track, crop, vector), vector)
+            db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
+    _delete_until(db, row, before)
+
+
+def copy(db: sqlite3.Connection, source: int, target: int) -> None:
+    """Put the people of one media's row into another's, in place of those who are there."""
+    before = _newest(db)
+    for person, *facts in db.execute("SELECT id, track, first, last FROM people WHERE media = ? ORDER BY id", (source,)).fetchall():
+        db.execute(
+            """INSERT INTO crops SELECT ?, number, embedding, x, y, width, height, time, quality FROM crops WHERE person = ?""",
+            (_give(db, target, *facts), person),
+        )
+    _delete_until(db, target, before)
+
+
+def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
+    """Delete people of a media's row."""
+    db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
+    _note_embedded(db, row)
+
+
+def with_bytes(db: sqlite3.Connection, digest: str) -> list[int]:
+    """The rows of the media with these bytes, by path."""
+    rows = db.execute(
+        """SELECT id, path FROM media WHERE digest = :digest AND NOT embedded
+        UNION SELECT media.id, path FROM embeddings JOIN crops ON embedding = embeddings.id JOIN people ON people.id = person
+            JOIN media ON media.id = people.media WHERE embeddings.digest = :digest AND media.digest = :digest ORDER BY path""",
+        {"digest": digest},
+    )
+    return [row[0] for row in rows]
+
+
+def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+    """People by id, each with their crops, of whom something in SQL is true."""
+    cursor = db.execute(
+        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP} FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id
+        WHERE {where} ORDER BY people.id, number""",
+        values,
+    )
+    for _, rows in groupby(cursor, key=lambda row: row[0]):
+        found = list(rows)
+        yield _person(found[0]), tuple(_crop(row) for row in found)
+
+
+def seen_by(db: sqlite3.Connection, embeddings: str) -> list[tuple[int, Person, Crop]]:
+    """Whose crops have these embeddings, a JSON list of ids; by path, person and crop."""
+    rows = db.execute(
+        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
+        FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
+        WHERE embedding IN (SELECT value FROM json_each(?)) ORDER BY path, people.id, number""",
+        (embeddings,),
+    )
+    return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
+
+
+def _person(row: tuple[Any, ...]) -> Person:
+    id, track, first, last, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:16]
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
+    return Person(media, id, track, first, last)
+
+
+def _crop(row: tuple[Any, ...]) -> Crop:
+    *box, time, quality = row[16:]
+    return Crop(None if box[0] is None else Box(*box), time, quality)
+
+
+def _key(media: Media, track: int | None, crop: Crop, vector: NDArray[np.float32]) -> tuple[str, str]:
+    """What an embedding is known by. Bytes of a photo say all; other media grow, but what their track had at a time is as it was."""
+    if media.kind is MediaKind.PHOTO:
+        return media.digest, region_of(track, crop)
+    made_of = hashlib.sha256(vector.tobytes()).hexdigest()
+    return hashlib.sha256(os.fsencode(media.path)).hexdigest(), f"{region_of(track, crop)} {crop.time!r} {made_of}"
+
+
+def _embed(db: sqlite3.Connection, digest: str, region: str, vector: NDArray[np.float32]) -> int:
+    """An embedding's id; of equal keys the first vector stays."""
+    db.execute(
+        """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
+        (digest, region, np.ascontiguousarray(vector, "<f4").tobytes()),
+    )
+    return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", (digest, region)).fetchone()[0])
+
+
+def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None) -> int:
+    """A person of an id that nobody had."""
+    given = db.execute(
+        """INSERT INTO people (id, media, track, first, last)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?)""",
+        (row, track, first, last),
+    )
+    return int(given.lastrowid or 0)
+
+
+def _newest(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT value FROM meta WHERE key = 'newest_person'").fetchone()[0])
+
+
+def _delete_until(db: sqlite3.Connection, row: int, newest: int) -> None:
+    """The new ones stand before the old ones go, so that an embedding of both stays."""
+    db.execute("DELETE FROM people WHERE media = ? AND id <= ?", (row, newest))
+    _note_embedded(db, row)
+
+
+def _note_embedded(db: sqlite3.Connection, row: int) -> None:
+    """Whether an embedding has the digest of a media, by which both are found."""
+    db.execute(
+        """UPDATE media SET embedded = EXISTS (
+            SELECT 1 FROM people JOIN crops ON person = people.id JOIN embeddings ON embeddings.id = embedding
+            WHERE people.media = media.id AND embeddings.digest = media.digest)
+        WHERE id = ?""",
+        (row,),
+    )

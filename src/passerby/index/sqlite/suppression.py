@@ -1,0 +1,71 @@
+"""Who is kept out of an index: salted digests of the bytes that show them and where, which tell nobody who that is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from passerby.index.base import Sighting, region_of
+from passerby.index.sqlite import people
+from passerby.types import Media, MediaKind
+
+_OF_NOTHING: Final = "0" * 64
+"""A digest that no bytes have."""
+
+
+def let_in(db: sqlite3.Connection, media: Media, seen: Sighting) -> bool:
+    """Whether somebody is not kept out."""
+    return not _any_kept_out(db, _digests(db, media, region_of(seen.track, seen.crops[0])))
+
+
+def kept_out(db: sqlite3.Connection, media: Media) -> int:
+    """How many people of a media are kept out."""
+    regions = [row[0] for row in db.execute("SELECT DISTINCT region FROM suppressed")]
+    return sum(_any_kept_out(db, _digests(db, media, region)) for region in regions)
+
+
+def suppress(db: sqlite3.Connection, person: int) -> int:
+    """Delete a person, and whoever is at their place in media of the same bytes, and keep them out; how many were deleted."""
+    found = next(people.read(db, "people.id = ?", (person,)), None)
+    if found is None:
+        return 0
+    one, (crop, *_) = found
+    region = region_of(one.track, crop)
+    db.executemany(
+        "INSERT OR IGNORE INTO suppressed VALUES (?, ?, ?)", [(digest, region, person) for digest in _digests(db, one.media, region)]
+    )
+    (own,) = db.execute("SELECT media FROM people WHERE id = ?", (person,)).fetchone()
+    deleted = 0
+    for row in {own, *(people.with_bytes(db, one.media.digest) if one.media.digest else ())}:
+        there = people.read(db, "people.media = ?", (row,))
+        same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
+        people.delete(db, row, same)
+        deleted += len(same)
+    return deleted
+
+
+def unsuppress(db: sqlite3.Connection, person: int) -> bool:
+    """Let a person in again, and have the media that show them read again; whether they were kept out."""
+    kept = dict(db.execute("SELECT digest, region FROM suppressed WHERE person = ?", (person,)))
+    db.execute("DELETE FROM suppressed WHERE person = ?", (person,))
+    for region in set(kept.values()):
+        for row, path, digest, kind in db.execute("SELECT id, path, digest, kind FROM media").fetchall():
+            shown = Media(Path(os.fsdecode(path)), 0, 0, digest, kind=MediaKind(kind))
+            if not kept.keys().isdisjoint(_digests(db, shown, region)):
+                db.execute("UPDATE media SET modified_ns = 0, digest = ?, embedded = 0 WHERE id = ?", (_OF_NOTHING, row))
+    return bool(kept)
+
+
+def _digests(db: sqlite3.Connection, media: Media, region: str) -> list[bytes]:
+    """What somebody is kept out by: the bytes of their media and, as those of a video may grow, its path too."""
+    (salt,) = db.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
+    names = [media.digest.encode()] if media.digest else []
+    names += [os.fsencode(media.path)] if media.kind is not MediaKind.PHOTO else []
+    return [hashlib.sha256(b"\0".join([salt.encode(), name, region.encode()])).digest() for name in names]
+
+
+def _any_kept_out(db: sqlite3.Connection, digests: list[bytes]) -> bool:
+    return any(db.execute("SELECT 1 FROM suppressed WHERE digest = ?", (digest,)).fetchone() for digest in digests)
