@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crops import write_crops
+from crops import media, write_crops
 from indexing import NOTHING, CountingEncoder, held
 
 from passerby.find.ingest import index_paths
@@ -22,6 +22,7 @@ from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.types import Box, Crop
 
 VERSION_1 = """
 PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; BEGIN;
@@ -49,6 +50,34 @@ PRAGMA application_id = 0x50534259; PRAGMA user_version = 1; COMMIT;
 """
 """What version 1 made, word for word."""
 
+VERSION_2 = (
+    VERSION_1
+    + """
+BEGIN;
+ALTER TABLE media ADD COLUMN changed_ns INTEGER;
+ALTER TABLE media ADD COLUMN device INTEGER;
+ALTER TABLE media ADD COLUMN away_since INTEGER;
+DROP INDEX media_by_size;
+CREATE INDEX media_by_size ON media (size, modified_ns);
+INSERT INTO meta VALUES
+    ('epoch', 'fedcba9876543210fedcba9876543210'), ('newest', (SELECT coalesce(max(id), 0) FROM embeddings));
+CREATE TABLE deleted (embedding INTEGER PRIMARY KEY, wiped INTEGER NOT NULL DEFAULT 0);
+CREATE TRIGGER embedding_given AFTER INSERT ON embeddings
+    BEGIN UPDATE meta SET value = NEW.id WHERE key = 'newest'; END;
+CREATE TRIGGER embedding_deleted AFTER DELETE ON embeddings
+    BEGIN INSERT INTO deleted (embedding) VALUES (OLD.id); END;
+PRAGMA user_version = 2; COMMIT;
+"""
+)
+"""What version 2 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2}
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
 
 @pytest.fixture
 def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
@@ -56,21 +85,24 @@ def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
 
 
 @pytest.fixture
-def old(tmp_path: Path, tiny_encoder: BundleEncoder) -> Path:
-    """An index of version 1 with four people and a failure."""
+def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
+    """An index of an older version with four people and a failure."""
     folder, crops = tmp_path / "index", write_crops(tmp_path / "crops", 4)
     bad = tmp_path / "crops" / "bad.jpg"
     bad.write_bytes(b"bad")
     folder.mkdir()
     db = sqlite3.connect(folder / database.FILE_NAME, isolation_level=None)
-    db.executescript(VERSION_1)
+    db.executescript(VERSIONS[version])
     db.execute("INSERT INTO meta VALUES ('model', ?)", (json.dumps([tiny_encoder.name, tiny_encoder.digest, tiny_encoder.dim]),))
     for number, encoded in enumerate(encode_files(tiny_encoder, crops), 1):
         assert isinstance(encoded, EncodedFile)
         path, status = encoded.media.path, encoded.media.path.stat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         db.execute("INSERT INTO embeddings VALUES (?, ?, 'whole', ?)", (number, digest, encoded.vector.astype("<f4").tobytes()))
-        db.execute("INSERT INTO media VALUES (?, ?, ?, ?, ?)", (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest))
+        db.execute(
+            "INSERT INTO media (id, path, size, modified_ns, digest) VALUES (?, ?, ?, ?, ?)",
+            (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest),
+        )
         db.execute("INSERT INTO persons (media, embedding) VALUES (?, ?)", (number, number))
     db.execute("INSERT INTO failures VALUES (?, 3, ?, 'broken')", (os.fsencode(bad), bad.stat().st_ctime_ns))
     db.close()
@@ -143,7 +175,7 @@ from passerby.index.sqlite import database
 
 step, after = int(sys.argv[2]), []
 def kill_after(statement):
-    if statement.startswith(("ALTER", "DROP", "CREATE", "PRAGMA user_version =", "COMMIT")):
+    if statement.startswith(("ALTER", "DROP", "CREATE", "INSERT", "PRAGMA user_version =", "COMMIT")):
         after.append(statement)
         if len(after) == step:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -157,13 +189,69 @@ database.open_for_writing(Path(sys.argv[1])).close()
 """
 
 
-@pytest.mark.parametrize("step", range(1, 8))
-def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, step: int) -> None:
+@pytest.mark.parametrize(
+    ("version", "step"), [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20)], indirect=["version"]
+)
+def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, version: int, step: int) -> None:
     done = subprocess.run([sys.executable, "-c", STOPPED, old, str(step)], timeout=60, check=False)
     assert done.returncode == -9
-    db = sqlite3.connect(f"file:{old / database.FILE_NAME}?mode=ro", uri=True)
-    assert database.schema_version(db) == 1
-    assert db.execute("SELECT count(*) FROM persons JOIN media ON media.id = media").fetchone() == (4,)
-    db.close()
+    assert_as_it_was(old, version)
     with Index.create(old, encoder) as index:
         assert len(held(index)) == 4
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from passerby.errors import IndexFault
+from passerby.index.sqlite import database
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    database.open_for_writing(Path(sys.argv[1]))
+except IndexFault as fault:
+    print(fault)
+"""
+
+
+def test_a_migration_on_a_full_disk_loses_nothing(old: Path, encoder: CountingEncoder, version: int) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, old], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("expected "), done.stderr
+    assert_as_it_was(old, version)
+    with Index.create(old, encoder) as index:
+        assert len(held(index)) == 4
+
+
+def assert_as_it_was(folder: Path, version: int) -> None:
+    db = sqlite3.connect(f"file:{folder / database.FILE_NAME}?mode=ro", uri=True)
+    assert database.schema_version(db) == version
+    assert db.execute("SELECT count(*) FROM persons JOIN media ON media.id = media").fetchone() == (4,)
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
+
+
+def test_people_of_an_old_index_keep_their_vectors_and_their_ids(old: Path, encoder: CountingEncoder) -> None:
+    """And whoever comes later gets neither."""
+    db = sqlite3.connect(old / database.FILE_NAME)
+    db.execute("DELETE FROM persons WHERE id = 2")
+    db.execute(
+        "INSERT INTO persons (id, media, embedding, x, y, width, height, time, track) VALUES (7, 1, 1, 1.5, 2, 3, 4, 2.5, 3)"
+    )
+    db.commit()
+    pages = db.execute("SELECT id, vector FROM embeddings ORDER BY id").fetchall()
+    db.close()
+    with Index.create(old, encoder) as index:
+        assert index._db.execute("SELECT id, vector FROM embeddings ORDER BY id").fetchall() == pages
+        found = {person.id: (person, crops) for person, crops in index.people()}
+        assert list(found) == [1, 3, 4, 7]
+        person, (crop,) = found[7]
+        assert (person.track, person.first, person.last) == (3, 2.5, 2.5)
+        assert crop == Crop(Box(1.5, 2, 3, 4), 2.5)
+        np.testing.assert_array_equal(index.vector_of(person), index.vector_of(found[1][0]))
+        with index.writing():
+            index.add(media("/new.jpg", "new"), index.vector_of(person))
+        assert max(person.id or 0 for person, _ in index.people()) == 8
+        index.purge()
+        assert index._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert index._db.execute("PRAGMA foreign_key_check").fetchall() == []
