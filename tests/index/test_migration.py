@@ -235,9 +235,7 @@ def test_people_of_an_old_index_keep_their_vectors_and_their_ids(old: Path, enco
     """And whoever comes later gets neither."""
     db = sqlite3.connect(old / database.FILE_NAME)
     db.execute("DELETE FROM persons WHERE id = 2")
-    db.execute(
-        "INSERT INTO persons (id, media, embedding, x, y, width, height, time, track) VALUES (7, 1, 1, 1.5, 2, 3, 4, 2.5, 3)"
-    )
+    db.execute("INSERT INTO persons (id, media, embedding, x, y, width, height, time, track) VALUES (7, 1, 1, 1.5, 2, 3, 4, 2.5, 3)")
     db.commit()
     pages = db.execute("SELECT id, vector FROM embeddings ORDER BY id").fetchall()
     db.close()

@@ -119,7 +119,7 @@ def region_of(track: int | None, crop: Crop) -> str:
     if track is not None:
         return f"track {track}"
     box = crop.box
-    return WHOLE_PICTURE if box is None else f"{box.x!r} {box.y!r} {box.width!r} {box.height!r}"
+    return WHOLE_PICTURE if box is None else " ".join(repr(float(number)) for number in (box.x, box.y, box.width, box.height))
 
 
 @dataclass(frozen=True, slots=True)

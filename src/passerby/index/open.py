@@ -1,0 +1,58 @@
+"""An index by its name: a folder, or a URL that says which kind it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from passerby.errors import IndexFault
+from passerby.index.base import Index
+from passerby.inputs import AnyPath, as_path
+from passerby.model.encoder import Encoder
+
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:/")
+"""Where a URL stands as a path, which has lost one of its slashes."""
+
+
+def open_index(place: AnyPath) -> Index:
+    """Open an index that exists.
+
+    Args:
+        place: its folder, or its URL.
+
+    Raises:
+        InputError: neither.
+        IndexFault: there is none, or it is damaged, of a newer version, or of a kind that is not known.
+    """
+    from passerby.index.sqlite.index import Index as InFolder
+
+    return InFolder.open(_folder(place))
+
+
+def create_index(place: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> Index:
+    """Open an index to be written with ``encoder``, made where there is none.
+
+    Args:
+        place: its folder, or its URL.
+        rebuild: forget everything it holds, whichever model that came from; who is kept out stays out.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        IndexFault: it cannot be written, is damaged, of a newer version, of another model, or of a kind that is not known.
+    """
+    from passerby.index.memory import MemoryIndex
+    from passerby.index.sqlite.index import Index as InFolder
+
+    if place == "memory://":
+        return MemoryIndex(encoder)
+    return InFolder.create(_folder(place), encoder, rebuild=rebuild)
+
+
+def _folder(place: AnyPath) -> Path:
+    folder = as_path(place, "an index's folder, a str or a Path")
+    if _URL.match(str(folder)):
+        raise IndexFault(
+            expected="an index's folder, or memory:// for one that is gone when it is closed", found=str(place), do="name a folder"
+        )
+    return folder

@@ -1,0 +1,378 @@
+"""What every kind of index keeps, whatever it keeps people in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from crops import media, random_vectors, unit, write_crops
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from indexing import NOTHING
+from numpy.typing import NDArray
+
+from passerby.errors import IndexFault, InputError
+from passerby.find.ingest import index_paths, remove_paths
+from passerby.find.query import ask
+from passerby.find.search import search
+from passerby.index.base import Index, Sighting, Standing, as_index
+from passerby.index.open import create_index, open_index
+from passerby.index.scan import ROUNDING
+from passerby.index.vectors import VectorTable
+from passerby.model.calibration import Calibration
+from passerby.model.onnx import OnnxEncoder
+from passerby.types import Box, Crop, Failure, Media, MediaKind, Person
+
+DIM = 16
+VECTORS = random_vectors(40)
+
+Make = Callable[[str, OnnxEncoder], Index]
+KINDS: dict[str, Make] = {"sqlite": create_index, "memory": lambda _, encoder: create_index("memory://", encoder)}
+
+
+@pytest.fixture(params=KINDS)
+def make(request: pytest.FixtureRequest) -> Make:
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def index(make: Make, tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+    with make(str(tmp_path / "index"), tiny_encoder) as opened:
+        yield opened
+
+
+def seen(*numbers: int, track: int | None = None) -> Sighting:
+    """Somebody with a crop for each of some vectors."""
+    crops = tuple(Crop(Box(number, 0, 10, 20), None if track is None else float(number), 0.5) for number in numbers)
+    times = (None, None) if track is None else (0.0, 60.0)
+    return Sighting(crops, VECTORS[list(numbers)], track, *times)
+
+
+def video(path: str, content: str) -> Media:
+    return replace(media(path, content), kind=MediaKind.VIDEO)
+
+
+def put(index: Index, item: Media, *people: Sighting) -> None:
+    with index.writing():
+        index.put(item, people)
+
+
+def paths(index: Index) -> list[str]:
+    return [str(person.media.path) for person, _ in index.people()]
+
+
+# -- who is nearest ---------------------------------------------------------------------------------------------------------------
+
+
+def slow_nearest(index: Index, direction: NDArray[np.float64], k: int, passes: Callable[[NDArray[np.float32]], bool]) -> list[tuple[Person, Crop, float]]:
+    """Score every crop in float64, keep each person's best, sort, cut."""
+    best = []
+    for person, crops in index.people():
+        scored = [
+            (float(np.sum(vector.astype(np.float64) * direction)), crop)
+            for crop, vector in ((crop, index.vector_of(person, crop)) for crop in crops)
+            if passes(vector)
+        ]
+        if scored:
+            score, crop = max(scored, key=lambda one: one[0])
+            best.append((person, crop, score))
+    return sorted(best, key=lambda one: (-one[2], os.fsencode(one[0].media.path), one[0].id))[:k]
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+@settings(max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    crops=st.lists(st.integers(1, 4), max_size=40),
+    spread=st.sampled_from([0.0, 1e-6, 1e-3, 1.0]),
+    k=st.integers(1, 60),
+    half=st.booleans(),
+)
+def test_the_nearest_are_those_of_a_slow_exact_search(
+    tiny_encoder: OnnxEncoder, make: Make, seed: int, crops: list[int], spread: float, k: int, half: bool
+) -> None:
+    """People of several crops, several in a media, some of them alike to the bit, and two questions at once."""
+    rng = np.random.default_rng(seed)
+    directions = unit(rng.normal(size=(2, DIM))).astype(np.float64)
+    side = rng.normal(size=DIM)
+    with TemporaryDirectory() as folder, make(folder, tiny_encoder) as index:
+        with index.writing():
+            for place in rng.permutation(len(crops) // 3 + 1).tolist():
+                there = crops[place * 3 : place * 3 + 3]
+                people = [
+                    Sighting(
+                        tuple(Crop(Box(n, c, 1, 2), 1.0 * c) for c in range(count)),
+                        unit(directions[0] + spread * rng.normal(size=(count, DIM))),
+                        n,
+                    )
+                    for n, count in enumerate(there)
+                ]
+                index.put(video(f"/{place}.mp4", str(place)), people)
+
+        def passes(table: VectorTable) -> NDArray[np.bool_]:
+            return np.concatenate([np.empty(0, np.bool_), *(chunk.astype(np.float64) @ side > 0 for chunk in table.chunks())])
+
+        answers = index.nearest(directions, k, passes if half else None)
+        for answer, direction in zip(answers, directions, strict=True):
+            expected = slow_nearest(
+                index, direction, k, lambda vector: not half or bool(vector.astype(np.float16).astype(np.float64) @ side > 0)
+            )
+            assert [(found.person, found.crop, found.score) for found in answer.people] == expected
+
+
+CALIBRATION = Calibration(0.0, 0.25, -3.0, 5.0, 1.0, -0.5, {})
+
+
+def test_the_crowd_of_a_question_is_that_of_a_scan_and_follows_from_moments(index: Index) -> None:
+    """Also for a question that only one in a hundred may answer."""
+    rng = np.random.default_rng(5)
+    vectors = unit(rng.normal(size=(2000, DIM)) * np.linspace(0.2, 2, DIM) + 0.5)
+    with index.writing():
+        for number, vector in enumerate(vectors):
+            index.add(media(f"/{number}.jpg", str(number)), vector)
+    moments = index.moments()
+    assert (moments.count, moments.mean.shape, moments.covariance.shape) == (2000, (DIM,), (DIM, DIM))
+    directions = np.concatenate([vectors[:3], random_vectors(5, seed=9)]).astype(np.float64)
+
+    def few(table: VectorTable) -> NDArray[np.bool_]:
+        return np.asarray(np.arange(len(table)) % 100 == 0)
+
+    for passes in (None, few):
+        for direction, answer in zip(directions, index.nearest(directions, 10, passes), strict=True):
+            scores = vectors.astype(np.float64) @ direction
+            scan, crowd = answer.crowd, moments.crowd(direction)
+            np.testing.assert_allclose((scan.size, scan.mean, scan.spread), [[2000], [scores.mean()], [scores.std()]], atol=ROUNDING)
+            worth = np.array([found.score for found in answer.people])
+            assert len(worth) == 10
+            np.testing.assert_allclose(CALIBRATION.probability(worth, crowd), CALIBRATION.probability(worth, scan), atol=0.02)
+    with index.writing():
+        index.forget(Path("/0.jpg"))
+    assert index.moments().count == 1999
+
+
+def test_an_empty_index_has_nobody(index: Index) -> None:
+    (answer,) = index.nearest(np.eye(DIM)[:1], 3)
+    assert (answer.people, answer.crowd.size.tolist(), list(index.people())) == ((), [0], [])
+    assert (index.moments().count, len(index.sample(5)), len(index.vectors())) == (0, 0, 0)
+    assert index.nearest(np.empty((0, DIM)), 3) == []
+
+
+def test_a_sample_is_of_everybody_s_vectors(index: Index) -> None:
+    with index.writing():
+        for number, vector in enumerate(VECTORS):
+            index.add(media(f"/{number}.jpg", str(number)), vector)
+    everybody = VECTORS.astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(index.sample(100), everybody)
+    some = index.sample(10)
+    assert len(some) == 10
+    assert {row.tobytes() for row in some} < {row.tobytes() for row in everybody}
+
+
+# -- what is held -----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_put_is_there(index: Index) -> None:
+    item = replace(video("/a.mp4", "a"), camera="door", started_at=1.5, zone="Europe/Berlin", known_by="container")
+    put(index, item, seen(0, 1, track=4), seen(2, track=7))
+    (one, crops), (two, _) = index.people()
+    assert (one, two) == (Person(item, 1, 4, 0.0, 60.0), Person(item, 2, 7, 0.0, 60.0))
+    assert crops == (Crop(Box(0, 0, 10, 20), 0.0, 0.5), Crop(Box(1, 0, 10, 20), 1.0, 0.5))
+    np.testing.assert_array_equal(index.vector_of(one, crops[1]), VECTORS[1])
+    np.testing.assert_array_equal(index.vector_of(one), VECTORS[0])
+    assert [person.id for person, _ in index.people([2, 9])] == [2]
+    assert (index.info().people, index.info().media, index.info().embeddings) == (2, 1, 3)
+    for gone in (replace(one, id=9), replace(one, id=None)):
+        with pytest.raises(IndexFault, match="gone"):
+            index.vector_of(gone)
+    with pytest.raises(IndexFault, match="gone"):
+        index.vector_of(two, crops[0])
+
+
+def test_a_whole_picture_is_a_person_of_one_crop(index: Index) -> None:
+    with index.writing():
+        index.add(media("/a.jpg", "a"), VECTORS[0])
+    assert list(index.people()) == [(Person(media("/a.jpg", "a"), 1), (Crop(),))]
+
+
+def test_putting_again_replaces_and_gives_no_id_twice(index: Index) -> None:
+    """A recording grows: other bytes, the same people and more."""
+    put(index, video("/a.mp4", "short"), seen(0, 1, track=1))
+    put(index, video("/a.mp4", "longer"), seen(0, 1, 5, track=1), seen(2, track=2))
+    assert [person.id for person, _ in index.people()] == [2, 3]
+    assert index.info().embeddings == 4
+    put(index, video("/a.mp4", "longest"))
+    put(index, video("/b.mp4", "b"), seen(3, track=1))
+    assert [(person.id, str(person.media.path)) for person, _ in index.people()] == [(4, "/b.mp4")]
+    assert index.standing(Path("/a.mp4")) == Standing(7, 1_000, video("/a.mp4", "longest").digest, None)
+
+
+def test_other_vectors_at_the_same_time_of_a_grown_recording_are_believed(index: Index) -> None:
+    put(index, video("/a.mp4", "short"), Sighting((Crop(time=1.0),), VECTORS[:1], 1))
+    put(index, video("/a.mp4", "longer"), Sighting((Crop(time=1.0),), VECTORS[1:2], 1))
+    ((person, _),) = index.people()
+    np.testing.assert_array_equal(index.vector_of(person), VECTORS[1])
+
+
+def test_a_camera_has_no_bytes(index: Index) -> None:
+    camera = Media(Path("door"), 0, 0, "", kind=MediaKind.CAMERA)
+    put(index, camera, seen(0, track=1))
+    put(index, replace(camera, path=Path("gate")), seen(1, track=1))
+    assert paths(index) == ["door", "gate"]
+    with index.writing():
+        assert not index.link(replace(camera, path=Path("yard")))
+
+
+def test_equal_bytes_are_linked_with_all_their_people(index: Index) -> None:
+    for item in (media("/a.jpg", "a"), video("/b.mp4", "b")):
+        put(index, item, seen(0), seen(1, 2))
+        copy = replace(item, path=Path(f"{item.path}.copy"))
+        with index.writing():
+            assert index.link(copy)
+            assert not index.link(media("/x.jpg", "unknown"))
+        assert index.with_digest(item.digest) == [(item.path, None), (copy.path, None)]
+        ids = [person.id for person, _ in index.people() if person.media.path == item.path]
+        with index.writing():
+            assert index.link(replace(item, modified_ns=5))
+        assert [person.id for person, _ in index.people() if person.media.path == item.path] == ids
+        of_copy = [(crops, index.vector_of(person).tobytes()) for person, crops in index.people() if person.media == copy]
+        assert of_copy == [(seen(0).crops, VECTORS[0].tobytes()), (seen(1, 2).crops, VECTORS[1].tobytes())]
+        with index.writing():
+            assert index.forget(item.path) == 1
+            assert index.forget(item.path) == 0
+        assert len(of_copy) == sum(person.media == copy for person, _ in index.people())
+
+
+def test_a_picture_of_nobody_is_known_too(index: Index) -> None:
+    put(index, media("/a.jpg", "a"))
+    with index.writing():
+        assert index.link(media("/b.jpg", "a"))
+    assert paths(index) == []
+    assert [str(path) for path, _ in index.with_digest(media("", "a").digest)] == ["/a.jpg", "/b.jpg"]
+
+
+def test_a_media_moves_with_its_people(index: Index) -> None:
+    put(index, media("/a.jpg", "a"), seen(0), seen(1))
+    put(index, media("/b.jpg", "b"), seen(2))
+    with index.writing():
+        index.move(Path("/a.jpg"), Path("/b.jpg"))
+    assert [(person.id, str(person.media.path)) for person, _ in index.people()] == [(1, "/b.jpg"), (2, "/b.jpg")]
+    assert index.standing(Path("/a.jpg")) is None
+
+
+def test_absence_and_failures_are_remembered(index: Index) -> None:
+    path = Path("/a/b.jpg")
+    put(index, media(path, "fine"), seen(0))
+    with index.writing():
+        index.miss(path, 7)
+        index.miss(path, 9)
+        index.miss(Path("/nowhere.jpg"), 9)
+    assert (index.info().away, index.info().away_since) == (1, 7)
+    with index.writing():
+        index.see(path, 3, 4)
+    assert index.standing(path) == Standing(4, 1_000, media(path, "fine").digest, None, 3, 4, None)
+    assert index.knows_size(4)
+    assert not index.knows_size(5)
+    assert index.with_size_and_time(4, 1_000) == [path]
+    with index.writing():
+        index.fail(path, 7, 8, "broken")
+        index.fail(Path("/a-b.jpg"), 7, 8, "broken")
+    assert index.failures() == [Failure(Path("/a-b.jpg"), "broken"), Failure(path, "broken")]
+    assert index.standing(path) == Standing(7, 8, None, "broken")
+    assert index.paths_under(Path("/a")) == [path]
+    assert paths(index) == []
+
+
+def test_a_transaction_is_all_or_nothing(index: Index) -> None:
+    put(index, media("/a.jpg", "a"), seen(0))
+    with pytest.raises(ZeroDivisionError), index.writing():
+        index.forget(Path("/a.jpg"))
+        index.add(media("/b.jpg", "b"), VECTORS[0])
+        raise ZeroDivisionError
+    assert paths(index) == ["/a.jpg"]
+
+
+def test_another_model_is_refused(index: Index, tiny_encoder: OnnxEncoder) -> None:
+    index.require_model(tiny_encoder.digest, tiny_encoder.name)
+    with pytest.raises(IndexFault, match="other"):
+        index.require_model(type(tiny_encoder.digest)("f" * 64), "other")
+
+
+# -- who is kept out --------------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_suppressed_stays_out_of_copies_and_comes_back_when_let_in(index: Index) -> None:
+    item = media("/a.jpg", "a")
+    put(index, item, seen(0), seen(1))
+    with index.writing():
+        index.link(replace(item, path=Path("/b.jpg")))
+        assert index.suppress(1) == 2
+        assert index.suppress(1) == 0
+    assert [(person.id, str(person.media.path)) for person, _ in index.people()] == [(2, "/a.jpg"), (4, "/b.jpg")]
+    put(index, item, seen(0), seen(1))
+    put(index, replace(item, path=Path("/c.jpg")), seen(0), seen(1))
+    assert [crops for _, crops in index.people()] == [seen(1).crops] * 3
+    assert (index.kept_out(item), index.kept_out(media("/a.jpg", "other"))) == (1, 0)
+    with index.writing():
+        assert not index.unsuppress(2)
+        assert index.unsuppress(1)
+        assert not index.unsuppress(1)
+    assert index.kept_out(item) == 0
+    assert len(paths(index)) == 3
+    known = index.standing(Path("/a.jpg"))
+    assert known is not None
+    assert (known.digest, known.time_ns) != (item.digest, item.modified_ns)
+    with index.writing():
+        assert not index.link(item)
+    put(index, item, seen(0), seen(1))
+    assert [str(person.media.path) for person, crops in index.people() if crops == seen(0).crops] == ["/a.jpg"]
+
+
+def test_a_track_stays_out_of_a_recording_that_grows_and_of_its_copies(index: Index) -> None:
+    put(index, video("/a.mp4", "short"), seen(0, track=1), seen(1, track=2))
+    with index.writing():
+        assert index.suppress(1) == 1
+    put(index, video("/a.mp4", "longer"), seen(0, 2, track=1), seen(1, track=2))
+    put(index, video("/b.mp4", "short"), seen(0, track=1), seen(1, track=2))
+    assert [person.track for person, _ in index.people()] == [2, 2]
+
+
+# -- by its name, and as others use it --------------------------------------------------------------------------------------------
+
+
+def test_it_is_an_index(index: Index) -> None:
+    assert as_index(index) is index
+    with pytest.raises(InputError, match="expected an open index"):
+        as_index(VECTORS)
+    index.close()
+    for use in (index.info, lambda: paths(index), lambda: index.nearest(np.eye(DIM)[:1], 1)):
+        with pytest.raises(IndexFault, match="closed"):
+            use()
+
+
+def test_pictures_are_indexed_searched_and_removed(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+    crops = write_crops(tmp_path / "crops", 5)
+    assert index_paths(index, tiny_encoder, [tmp_path / "crops"]) == replace(NOTHING, indexed=5)
+    assert index_paths(index, tiny_encoder, [tmp_path / "crops"]) == replace(NOTHING, unchanged=5)
+    crops[0].rename(crops[0].with_name("moved.jpg"))
+    assert index_paths(index, tiny_encoder, [tmp_path / "crops"]) == replace(NOTHING, indexed=1, recognised=1, unchanged=4)
+    hit = search(index, ask(tiny_encoder, like=crops[3]))[0]
+    assert (hit.person.media.path, hit.crop) == (crops[3], Crop())
+    assert remove_paths(index, [tmp_path / "crops"]).removed == 5
+    assert "found nothing; check the path" in remove_paths(index, [tmp_path / "crops"]).failed[0].reason
+
+
+@pytest.mark.parametrize("place", ["postgresql://host/people", Path("postgresql://host/people"), b"ftp://x"])
+def test_a_url_of_no_known_kind_is_no_folder(
+    place: str, tiny_encoder: OnnxEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IndexFault, match="memory://"):
+        open_index(place)
+    with pytest.raises(IndexFault, match="memory://"):
+        create_index(place, tiny_encoder)
+    assert list(tmp_path.iterdir()) == []
