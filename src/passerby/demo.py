@@ -12,7 +12,8 @@ from passerby.draw.sheet import write_sheet
 from passerby.find.ingest import IndexReport, index_paths
 from passerby.find.query import Query, ask
 from passerby.find.search import search
-from passerby.index.sqlite.index import Index
+from passerby.index.base import Index
+from passerby.index.open import create_index
 from passerby.model.encoder import Encoder
 from passerby.types import Hit
 
@@ -50,7 +51,7 @@ def run_demo(encoder: Encoder, folder: Path, on_progress: Callable[[int, int], N
     gallery, index, sheet = folder / "gallery", folder / "index", folder / "answers.png"
     shutil.rmtree(index, ignore_errors=True)
     write_gallery(gallery, demo_people(), SEED, views=VIEWS)
-    with Index.create(index, encoder) as opened:
+    with create_index(index, encoder) as opened:
         report = index_paths(opened, encoder, [gallery], on_progress)
         answers = tuple(_answers(opened, encoder))
     write_sheet(sheet, [(answer.query.text, answer.hits) for answer in answers])

@@ -18,7 +18,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "index": "Put pictures of people into an index, or bring it up to date",
         "search": "Find people by what they wear, best first",
         "info": "Say what an index holds, which model made it, and which files failed",
-        "remove": "Delete files, and all below folders, from an index for good",
+        "remove": "Delete files, all below folders, and single people from an index for good",
         "parse": "Show what a description says",
         "embed": "Write the vectors of pictures and texts for other tools",
         "demo": "Draw a gallery of sample people, index it, ask three questions",

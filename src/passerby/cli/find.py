@@ -34,19 +34,19 @@ def index(
     """
     from passerby.cli.show.finding import show_index_report
     from passerby.find.ingest import index_paths, prune_paths
-    from passerby.index.sqlite.index import Index
+    from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
 
     folder = index_folder(index)
     if not paths and prune and not (rebuild or verify):
-        with Index.open(folder) as opened:
+        with open_index(folder) as opened:
             return show_index_report(prune_paths(opened, prune), as_json=json)
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
-    with Index.create(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
+    with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
         report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune)
     return show_index_report(report, as_json=json)
 
@@ -108,7 +108,7 @@ def search(
     from passerby.find.query import ask
     from passerby.find.search import likely, look
     from passerby.find.search import search as search_index
-    from passerby.index.sqlite.index import Index
+    from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_model
     from passerby.words.filters import described, read_filters
@@ -127,7 +127,7 @@ def search(
     said = " ".join(words or ())
     filters = read_filters({p: v or () for p, v in at.items()}, [*["hat"] * hat, *(having or ())], without or (), said)
     asked = said or ("" if like else described(filters))
-    with Index.open(index_folder(index)) as opened, opened.snapshot():
+    with open_index(index_folder(index)) as opened, opened.snapshot():
         encoder = load_model(model)
         opened.require_model(encoder.digest, encoder.name)
         query = ask(encoder, asked, like)
@@ -159,28 +159,44 @@ def search(
 def info(*, index: Path | None, json: bool) -> int:
     """Say what an index holds, which model made it, and which files failed."""
     from passerby.cli.show.finding import show_info
-    from passerby.index.sqlite.index import Index
+    from passerby.index.open import open_index
     from passerby.places import index_folder
 
-    with Index.open(index_folder(index)) as opened:
+    with open_index(index_folder(index)) as opened:
         return show_info(opened.info(), opened.failures(), as_json=json)
 
 
 @click.command(epilog="Example: passerby remove crops/2019 --index my-index")
-@click.argument(
-    "paths", nargs=-1, required=True, type=options.PATH, metavar="PATH…", help="Files, folders with all below them, or patterns."
+@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
+@click.option(
+    "--person",
+    multiple=True,
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Delete a person, as `search --json` names them; the next `index` leaves them out.",
+)
+@click.option(
+    "--forget-suppression",
+    multiple=True,
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Let a removed person in again when they are next indexed.",
 )
 @options.index_folder
 @options.as_json
-def remove(paths: tuple[Path, ...], *, index: Path | None, json: bool) -> int:
-    """Delete files, and all below folders, from an index for good; the files themselves stay."""
+def remove(
+    paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: Path | None, json: bool
+) -> int:
+    """Delete files, all below folders, and single people from an index for good; the files themselves stay."""
     from passerby.cli.show.finding import show_removal
-    from passerby.find.ingest import remove_paths
-    from passerby.index.sqlite.index import Index
+    from passerby.find.ingest import remove_from
+    from passerby.index.open import open_index
     from passerby.places import index_folder
 
-    with Index.open(index_folder(index)) as opened:
-        report = remove_paths(opened, paths)
+    if not (paths or person or forget_suppression):
+        raise click.BadParameter("expected files, folders, patterns or --person, found none; name some", param_hint="PATH…")
+    with open_index(index_folder(index)) as opened:
+        report = remove_from(opened, paths, person, forget_suppression)
     return show_removal(report, as_json=json)
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -69,6 +70,7 @@ class IndexReport:
         skipped: files in folders that are no pictures by their names.
         away: media that cannot be seen.
         notes: what had to be guessed of the encoded ones.
+        suppressed: people of new and changed files who were left out, as they had been removed.
     """
 
     indexed: int
@@ -80,6 +82,7 @@ class IndexReport:
     skipped: int
     away: Absence = Absence()
     notes: tuple[Note, ...] = ()
+    suppressed: int = 0
 
 
 def index_paths(
@@ -139,15 +142,27 @@ def index_paths(
         skipped=scan.skipped,
         away=away,
         notes=tuple(notes),
+        suppressed=sum(index.kept_out(file.path) for file in todo),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalReport:
-    """What a deletion did: the number of media deleted, and the paths an index knows nothing of."""
+    """What a deletion did.
+
+    Args:
+        removed: how many media and people were deleted.
+        failed: paths that an index knows nothing of.
+        suppressed: people who were deleted and are kept out from now on, by their ids.
+        let_in: people who are not kept out any more.
+        unknown: ids of nobody in the index, or of nobody who was kept out.
+    """
 
     removed: int
     failed: tuple[Failure, ...]
+    suppressed: tuple[int, ...] = ()
+    let_in: tuple[int, ...] = ()
+    unknown: tuple[int, ...] = ()
 
 
 def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
@@ -160,11 +175,31 @@ def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
         InputError: an argument of the wrong kind.
         IndexFault: the index cannot be written, or another process holds on to deleted data.
     """
-    index = as_index(index)
-    known, failed = _named(index, as_paths(paths))
-    removed = _forget(index, known)
+    return remove_from(as_index(index), as_paths(paths))
+
+
+def remove_from(index: Index, paths: Iterable[Path], people: Sequence[int] = (), forgiven: Sequence[int] = ()) -> RemovalReport:
+    """Delete what paths name, as `remove_paths`, and people with everybody who is in their place in copies of their media.
+
+    Such people are kept out from now on, whenever and from wherever their media are indexed: by salted digests, which say of nobody who it
+    is.
+
+    Args:
+        people: their ids.
+        forgiven: ids of people who are kept out and shall be no longer; they come back when their media are indexed again.
+
+    Raises:
+        IndexFault: the index cannot be written, or another process holds on to deleted data.
+    """
+    known, failed = _named(index, paths)
+    with index.writing() if people or forgiven else nullcontext():
+        let_in = [person for person in forgiven if index.unsuppress(person)]
+        deleted = {person: index.suppress(person) for person in people}
+    removed = _forget(index, known) + sum(deleted.values())
     index.purge()
-    return RemovalReport(removed, tuple(failed))
+    suppressed = [person for person, count in deleted.items() if count]
+    unknown = [*set(forgiven).difference(let_in), *set(people).difference(suppressed)]
+    return RemovalReport(removed, tuple(failed), tuple(suppressed), tuple(let_in), tuple(sorted(unknown)))
 
 
 def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:

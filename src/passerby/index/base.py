@@ -243,8 +243,8 @@ class Index(Protocol):
         """Let a person in again when their media is next indexed; whether they were kept out."""
         ...
 
-    def kept_out(self, media: Media) -> int:
-        """How many people of a media are kept out."""
+    def kept_out(self, path: Path) -> int:
+        """How many people of the media at a path are kept out."""
         ...
 
     def settle(self, least: int = 1) -> None:

@@ -134,8 +134,9 @@ class MemoryIndex:
                 self._change(path, modified_ns=0, digest=_OF_NOTHING)
         return bool(kept)
 
-    def kept_out(self, media: Media) -> int:
-        return sum(self._suppressed(media, region) for region in {region for _, region in self._all.suppressed})
+    def kept_out(self, path: Path) -> int:
+        media = self._all.media.get(path)
+        return sum(self._suppressed(media, region) for region in {region for _, region in self._all.suppressed}) if media else 0
 
     def settle(self, least: int = 1) -> None:
         pass

@@ -44,13 +44,23 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
         counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
-        show_json({**counts, **_away_json(report.away), "failed": failures_json(report.failed), "notes": notes_json(report.notes)})
+        show_json(
+            {
+                **counts,
+                "suppressed": report.suppressed,
+                **_away_json(report.away),
+                "failed": failures_json(report.failed),
+                "notes": notes_json(report.notes),
+            }
+        )
     recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
     note(summary + skipped)
     if report.not_crops:
         note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    if report.suppressed:
+        note(f"{report.suppressed} left out, as they were removed: passerby remove --forget-suppression ID lets them in again")
     show_notes(report.notes)
     _note_absence(report.away)
     show_failures(report.failed)
@@ -63,10 +73,18 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
 def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     """Say what was deleted from an index; returns the exit code."""
     if as_json:
-        show_json({"removed": report.removed, "failed": failures_json(report.failed)})
+        people = {key: list(getattr(report, key)) for key in ("suppressed", "let_in", "unknown")}
+        show_json({"removed": report.removed, **people, "failed": failures_json(report.failed)})
     note(f"{report.removed} removed from the index")
+    for person in report.suppressed:
+        note(f"person {person} is kept out from now on: passerby remove --forget-suppression {person} lets them in again")
+    for person in report.let_in:
+        note(f"person {person} is let in again when their picture is next indexed")
+    for person in report.unknown:
+        note(f"person {person}: expected somebody in the index, or kept out of it, found nobody; check the ID")
     show_failures(report.failed)
-    return exit_code(report.removed, len(report.failed)) if report.failed else ALL_DONE
+    wrong = len(report.failed) + len(report.unknown)
+    return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
 
 
 def show_hits(

@@ -306,10 +306,10 @@ class Index(base.Index):
         """Whether some media has this many bytes."""
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
 
-    def kept_out(self, media: Media) -> int:
-        """How many people of a media are kept out."""
+    def kept_out(self, path: Path) -> int:
+        """How many people of the media at a path are kept out."""
         with plain_faults(self.folder):
-            return suppression.kept_out(self._db, media)
+            return suppression.kept_out(self._db, path)
 
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         """The media with these bytes, by path, each with its device."""

@@ -21,10 +21,11 @@ def let_in(db: sqlite3.Connection, media: Media, seen: Sighting) -> bool:
     return not _any_kept_out(db, _digests(db, media, region_of(seen.track, seen.crops[0])))
 
 
-def kept_out(db: sqlite3.Connection, media: Media) -> int:
-    """How many people of a media are kept out."""
+def kept_out(db: sqlite3.Connection, path: Path) -> int:
+    """How many people of the media at a path are kept out."""
     regions = [row[0] for row in db.execute("SELECT DISTINCT region FROM suppressed")]
-    return sum(_any_kept_out(db, _digests(db, media, region)) for region in regions)
+    row = db.execute("SELECT path, digest, kind FROM media WHERE path = ?", (os.fsencode(path),)).fetchone() if regions else None
+    return sum(_any_kept_out(db, _digests(db, _media(*row), region)) for region in regions) if row else 0
 
 
 def suppress(db: sqlite3.Connection, person: int) -> int:
@@ -53,10 +54,13 @@ def unsuppress(db: sqlite3.Connection, person: int) -> bool:
     db.execute("DELETE FROM suppressed WHERE person = ?", (person,))
     for region in set(kept.values()):
         for row, path, digest, kind in db.execute("SELECT id, path, digest, kind FROM media").fetchall():
-            shown = Media(Path(os.fsdecode(path)), 0, 0, digest, kind=MediaKind(kind))
-            if not kept.keys().isdisjoint(_digests(db, shown, region)):
+            if not kept.keys().isdisjoint(_digests(db, _media(path, digest, kind), region)):
                 db.execute("UPDATE media SET modified_ns = 0, digest = ?, embedded = 0 WHERE id = ?", (_OF_NOTHING, row))
     return bool(kept)
+
+
+def _media(path: bytes, digest: str, kind: str) -> Media:
+    return Media(Path(os.fsdecode(path)), 0, 0, digest, kind=MediaKind(kind))
 
 
 def _digests(db: sqlite3.Connection, media: Media, region: str) -> list[bytes]:
