@@ -20,7 +20,8 @@ from passerby.errors import IndexFault, InputError
 from passerby.find.ingest import index_paths, remove_paths
 from passerby.find.query import ask
 from passerby.find.search import search
-from passerby.index.base import Index, Sighting, Standing, as_index
+from passerby.index.base import SAMPLE, TO_BE_READ, Index, Moments, Sighting, Standing, as_index
+from passerby.index.nearest import crowd_of
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.vectors import VectorTable
@@ -117,7 +118,8 @@ def test_the_nearest_are_those_of_a_slow_exact_search(
                 index.put(video(f"/{place}.mp4", str(place)), people)
 
         def passes(table: VectorTable) -> NDArray[np.bool_]:
-            return np.concatenate([np.empty(0, np.bool_), *(chunk.astype(np.float64) @ side > 0 for chunk in table.chunks())])
+            vectors = table.spread(len(table)).reshape(len(table), DIM)
+            return np.asarray(vectors.astype(np.float64) @ side > 0)
 
         answers = index.nearest(directions, k, passes if half else None)
         for answer, direction in zip(answers, directions, strict=True):
@@ -155,6 +157,19 @@ def test_the_crowd_of_a_question_is_that_of_a_scan_and_follows_from_moments(inde
     with index.writing():
         index.forget(Path("/0.jpg"))
     assert index.moments().count == 1999
+
+
+def test_the_moments_of_a_sample_say_nearly_the_same() -> None:
+    rng = np.random.default_rng(6)
+    vectors = unit(rng.normal(size=(3 * SAMPLE, DIM)) * np.linspace(0.2, 2, DIM) + 0.5 * np.linspace(0, 1, 3 * SAMPLE)[:, None])
+    table = VectorTable.of([vectors.astype(np.float16)], np.arange(len(vectors)), np.empty(0, np.intp))
+    moments = Moments.of(table)
+    assert moments.count == 3 * SAMPLE
+    for direction in random_vectors(20, seed=9).astype(np.float64):
+        scores = vectors.astype(np.float64) @ direction
+        worth = np.sort(scores)[-10:]
+        scan = CALIBRATION.probability(worth, crowd_of(scores))
+        np.testing.assert_allclose(CALIBRATION.probability(worth, moments.crowd(direction)), scan, atol=0.02)
 
 
 def test_an_empty_index_has_nobody(index: Index) -> None:
@@ -327,11 +342,26 @@ def test_who_is_suppressed_stays_out_of_copies_and_comes_back_when_let_in(index:
     assert len(paths(index)) == 3
     known = index.standing(Path("/a.jpg"))
     assert known is not None
-    assert (known.digest, known.time_ns) != (item.digest, item.modified_ns)
+    assert known.changed_ns == TO_BE_READ
     with index.writing():
         assert not index.link(item)
     put(index, item, seen(0), seen(1))
-    assert [str(person.media.path) for person, crops in index.people() if crops == seen(0).crops] == ["/a.jpg"]
+    with index.writing():
+        assert index.link(replace(item, path=Path("/b.jpg")))
+    back = [str(person.media.path) for person, crops in index.people() if crops == seen(0).crops]
+    assert back == ["/a.jpg", "/b.jpg"]
+
+
+def test_who_is_suppressed_while_another_is_let_in_stays_out(index: Index) -> None:
+    item = media("/a.jpg", "a")
+    put(index, item, seen(0), seen(1))
+    put(index, replace(item, path=Path("/b.jpg")), seen(0), seen(1))
+    with index.writing():
+        assert index.suppress(1) == 2
+        assert index.unsuppress(1)
+        assert index.suppress(2) == 2
+    put(index, item, seen(0), seen(1))
+    assert [crops for _, crops in index.people()] == [seen(0).crops]
 
 
 def test_a_track_stays_out_of_a_recording_that_grows_and_of_its_copies(index: Index) -> None:

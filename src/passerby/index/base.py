@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.vectors import VectorTable
-from passerby.inputs import require
+from passerby.inputs import require, wrong
 from passerby.model.calibration import Crowd
-from passerby.types import Crop, Failure, Media, ModelDigest, Person
+from passerby.types import Crop, Failure, Media, ModelDigest, Person, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
 """Of the n vectors of an index, which may be an answer, bool (n,)."""
@@ -88,7 +88,7 @@ class IndexInfo:
     away_since: int | None
 
 
-WHOLE_PICTURE = "whole"
+WHOLE_PICTURE: Final = "whole"
 """The region of a crop that is the whole picture."""
 
 
@@ -100,6 +100,9 @@ class Sighting:
         crops: at least one, the best first.
         vectors: of each crop, float32 (c, d), each of length 1.
         track, first, last: as of `Person`.
+
+    Raises:
+        InputError: no crop, or not a vector for each.
     """
 
     crops: tuple[Crop, ...]
@@ -108,10 +111,20 @@ class Sighting:
     first: float | None = None
     last: float | None = None
 
+    def __post_init__(self) -> None:
+        if not is_tuple_of(Crop, self.crops) or not self.crops:
+            raise wrong(self.crops, "a tuple of at least one crop", "correct the value")
+        if self.vectors.dtype != np.float32 or self.vectors.ndim != 2 or len(self.vectors) != len(self.crops):
+            raise wrong(self.vectors, f"vectors float32 ({len(self.crops)}, d), one for each crop", "correct the value")
+
     @classmethod
     def whole(cls, vector: NDArray[np.float32]) -> Self:
         """Somebody of whom a photo shows nothing else: of a vector float32 (d,)."""
         return cls((Crop(),), vector[None])
+
+
+TO_BE_READ: Final = -1
+"""The status change time of a media that is to be read again, whatever is known of it."""
 
 
 def region_of(track: int | None, crop: Crop) -> str:
@@ -139,6 +152,10 @@ class Nearest:
     crowd: Crowd
 
 
+SAMPLE: Final = 32_768
+"""Of so many vectors the mean of a question's scores is known to within 0.6 % of their spread, and that to within 0.4 %."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
     """Count, mean and covariance of the vectors of an index, which say how any question scores on them without a look at each.
@@ -155,15 +172,12 @@ class Moments:
 
     @classmethod
     def of(cls, table: VectorTable) -> Self:
-        """Of the vectors of a table, in one pass."""
-        dim = table.parts[0].shape[1] if table.parts else 0
-        total, squares = np.zeros(dim), np.zeros((dim, dim))
-        for chunk in table.chunks():
-            vectors = chunk.astype(np.float64)
-            total += vectors.sum(axis=0)
-            squares += vectors.T @ vectors
-        mean = total / max(len(table), 1)
-        return cls(len(table), mean, squares / max(len(table), 1) - np.outer(mean, mean))
+        """Of a table; of more than ``SAMPLE`` vectors, mean and covariance are those of so many, evenly spread."""
+        vectors = table.spread(SAMPLE)
+        mean = vectors.sum(axis=0, dtype=np.float64) / max(len(vectors), 1)
+        centred = vectors - mean.astype(np.float32)
+        covariance = (centred.T @ centred).astype(np.float64) / max(len(vectors), 1)
+        return cls(len(table), mean, covariance)
 
     def crowd(self, direction: NDArray[np.float64]) -> Crowd:
         """What a question, float64 (d,), scores on everybody."""

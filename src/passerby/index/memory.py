@@ -8,19 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index.base import Found, IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Standing, region_of
+from passerby.index.base import TO_BE_READ, Found, IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Standing, region_of
 from passerby.index.nearest import crowd_of, ranked
 from passerby.index.vectors import VectorTable
 from passerby.model.encoder import Encoder
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
-
-_OF_NOTHING: Final = "0" * 64
 
 
 @dataclass(slots=True)
@@ -88,7 +86,7 @@ class MemoryIndex:
         self.put(media, [Sighting.whole(vector)])
 
     def link(self, media: Media) -> bool:
-        known = [path for path, _ in self.with_digest(media.digest)]
+        known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
         if media.path in known:
             self._all.media[media.path] = media
         elif known:
@@ -131,7 +129,7 @@ class MemoryIndex:
         self._all.suppressed = {key: of for key, of in self._all.suppressed.items() if of != person}
         for path, media in list(self._all.media.items()):
             if kept & set(_names(media)):
-                self._change(path, modified_ns=0, digest=_OF_NOTHING)
+                self._change(path, changed_ns=TO_BE_READ)
         return bool(kept)
 
     def kept_out(self, path: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,15 +44,6 @@ class VectorTable:
         scored = [rough_scores(part, directions) for part in self.parts]
         scores = scored[0] if len(scored) == 1 else np.concatenate([np.empty((len(directions), 0), np.float32), *scored], axis=1)
         return scores if self.kept is None else scores[:, self.kept]
-
-    def chunks(self, rows: int = 16_384) -> Iterator[NDArray[np.float16]]:
-        """The vectors of all kept rows, float16 (c, d), so many at a time at most."""
-        start = 0
-        for part in self.parts:
-            for first in range(0, len(part), rows):
-                chunk = part[first : first + rows]
-                yield chunk if self.kept is None else chunk[self.kept[start : start + len(chunk)]]
-                start += len(chunk)
 
     def spread(self, count: int) -> NDArray[np.float32]:
         """At most ``count`` vectors, evenly spread over the table: float32 (m, d)."""

@@ -175,7 +175,7 @@ class Index(base.Index):
         Returns:
             whether they are; where not, nothing is changed.
         """
-        known = rows.with_bytes(self._db, media.digest) if media.digest else []
+        known = rows.with_bytes(self._db, media.digest, read=True)
         if known:
             row = rows.hold(self._db, media)
             if row not in known:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import Sighting, region_of
+from passerby.index.base import TO_BE_READ, Sighting, region_of
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _MEDIA: Final = "path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by"
@@ -78,15 +78,19 @@ def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
     _note_embedded(db, row)
 
 
-def with_bytes(db: sqlite3.Connection, digest: str) -> list[int]:
-    """The rows of the media with these bytes, by path."""
+def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:
+    """The rows of the media with these bytes, by path; none of no bytes.
+
+    Args:
+        read: only of those that are not to be read again.
+    """
     rows = db.execute(
-        """SELECT id, path FROM media WHERE digest = :digest AND NOT embedded
-        UNION SELECT media.id, path FROM embeddings JOIN crops ON embedding = embeddings.id JOIN people ON people.id = person
+        """SELECT id, path, changed_ns FROM media WHERE digest = :digest AND NOT embedded
+        UNION SELECT media.id, path, changed_ns FROM embeddings JOIN crops ON embedding = embeddings.id JOIN people ON people.id = person
             JOIN media ON media.id = people.media WHERE embeddings.digest = :digest AND media.digest = :digest ORDER BY path""",
         {"digest": digest},
     )
-    return [row[0] for row in rows]
+    return [row for row, _, changed_ns in rows if digest and not (read and changed_ns == TO_BE_READ)]
 
 
 def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:

@@ -6,14 +6,10 @@ import hashlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
 
-from passerby.index.base import Sighting, region_of
+from passerby.index.base import TO_BE_READ, Sighting, region_of
 from passerby.index.sqlite import people
 from passerby.types import Media, MediaKind
-
-_OF_NOTHING: Final = "0" * 64
-"""A digest that no bytes have."""
 
 
 def let_in(db: sqlite3.Connection, media: Media, seen: Sighting) -> bool:
@@ -40,7 +36,7 @@ def suppress(db: sqlite3.Connection, person: int) -> int:
     )
     (own,) = db.execute("SELECT media FROM people WHERE id = ?", (person,)).fetchone()
     deleted = 0
-    for row in {own, *(people.with_bytes(db, one.media.digest) if one.media.digest else ())}:
+    for row in {own, *people.with_bytes(db, one.media.digest)}:
         there = people.read(db, "people.media = ?", (row,))
         same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
         people.delete(db, row, same)
@@ -55,7 +51,7 @@ def unsuppress(db: sqlite3.Connection, person: int) -> bool:
     for region in set(kept.values()):
         for row, path, digest, kind in db.execute("SELECT id, path, digest, kind FROM media").fetchall():
             if not kept.keys().isdisjoint(_digests(db, _media(path, digest, kind), region)):
-                db.execute("UPDATE media SET modified_ns = 0, digest = ?, embedded = 0 WHERE id = ?", (_OF_NOTHING, row))
+                db.execute("UPDATE media SET changed_ns = ? WHERE id = ?", (TO_BE_READ, row))
     return bool(kept)
 
 
