@@ -146,22 +146,27 @@ def search(folder: Path, bundle: Path, within: Sequence[str] = ()) -> subprocess
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+def remove(folder: Path, within: Sequence[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [*within, sys.executable, "-m", "passerby", "remove", *arguments, "--index", folder]
+    return subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_an_old_index_on_a_read_only_disk_gives_the_same_answers(old: Path, tiny_bundle: Path, ordinary: Sequence[str]) -> None:
     (old / database.FILE_NAME).chmod(0o444)
     old.chmod(0o555)
     before = (old / database.FILE_NAME).read_bytes()
     try:
         read_only = search(old, tiny_bundle, ordinary)
-        arguments: list[str | Path] = [*ordinary, sys.executable, "-m", "passerby", "remove", "crops", "--index", old]
-        removing = subprocess.run(arguments, cwd=old.parent, capture_output=True, text=True, timeout=60, check=False)
+        removals = [remove(old, ordinary, "crops"), remove(old, ordinary, "--person", "1")]
         assert (old / database.FILE_NAME).read_bytes() == before
     finally:
         old.chmod(0o755)
         (old / database.FILE_NAME).chmod(0o644)
     migrated = search(old, tiny_bundle)
     assert (read_only.returncode, read_only.stderr) == (0, "")
-    assert (removing.returncode, removing.stderr.count("\n")) == (2, 1), removing.stderr
-    assert "read-only" in removing.stderr
+    for removing in removals:
+        assert (removing.returncode, removing.stderr.count("\n")) == (2, 1), removing.stderr
+        assert "read-only" in removing.stderr
     assert json.loads(read_only.stdout) == json.loads(migrated.stdout)
     assert len(json.loads(migrated.stdout)["hits"]) == 4
     with Index.open(old) as index:

@@ -10,6 +10,8 @@ import click
 
 from passerby.cli import options
 
+_ID = click.IntRange(1, 2**63 - 1)
+
 
 @click.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
@@ -171,14 +173,14 @@ def info(*, index: Path | None, json: bool) -> int:
 @click.option(
     "--person",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=_ID,
     metavar="ID",
     help="Delete a person, as `search --json` names them; the next `index` leaves them out.",
 )
 @click.option(
     "--forget-suppression",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=_ID,
     metavar="ID",
     help="Let a removed person in again when they are next indexed.",
 )

@@ -52,7 +52,5 @@ def create_index(place: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> 
 def _folder(place: AnyPath) -> Path:
     folder = as_path(place, "an index's folder, a str or a Path")
     if _URL.match(str(folder)):
-        raise IndexFault(
-            expected="an index's folder, or memory:// for one that is gone when it is closed", found=str(place), do="name a folder"
-        )
+        raise IndexFault(expected="an index's folder", found=f"{folder}, a URL of no known kind", do="name a folder")
     return folder

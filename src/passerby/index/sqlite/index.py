@@ -85,7 +85,6 @@ class Index(base.Index):
         self.close()
 
     def close(self) -> None:
-        """End it for every thread."""
         self._connections.close()
 
     def place(self) -> Path:
@@ -99,8 +98,9 @@ class Index(base.Index):
     def writing(self) -> Iterator[None]:
         """One transaction, all or nothing: what it holds is on the disk when it ends. Keep it short: one writes at a time."""
         with self._locked():
+            # The first thing, as SQLite refuses a transaction on a read-only disk no earlier.
+            self._db.execute("UPDATE main.meta SET value = value + 1 WHERE key = 'generation'")
             yield
-            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -183,18 +183,15 @@ class Index(base.Index):
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
-        """Give a media another path, in place of what that path held."""
         self.forget(target)
         self._db.execute("UPDATE media SET path = ? WHERE path = ?", (os.fsencode(target), os.fsencode(source)))
 
     def see(self, path: Path, changed_ns: int, device: int) -> None:
-        """Remember that a media is there, with the bytes it had."""
         self._db.execute(
             "UPDATE media SET changed_ns = ?, device = ?, away_since = NULL WHERE path = ?", (changed_ns, device, os.fsencode(path))
         )
 
     def miss(self, path: Path, since: int) -> None:
-        """Remember that a media cannot be seen, since a time in seconds since 1970, unless it is known to be away for longer."""
         self._db.execute("UPDATE media SET away_since = ? WHERE path = ? AND away_since IS NULL", (since, os.fsencode(path)))
 
     def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
@@ -217,11 +214,9 @@ class Index(base.Index):
         return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
 
     def suppress(self, person: int) -> int:
-        """Delete a person, in copies of their media too, and keep them out from now on; the number of people deleted."""
         return suppression.suppress(self._db, person)
 
     def unsuppress(self, person: int) -> bool:
-        """Let a person in again when their media is next indexed; whether they were kept out."""
         return suppression.unsuppress(self._db, person)
 
     def settle(self, least: int = 1) -> None:
@@ -294,7 +289,6 @@ class Index(base.Index):
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
     def standing(self, path: Path) -> Standing | None:
-        """What is known of a file; ``None`` for a new one."""
         row = self._one(
             """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since FROM media WHERE path = :path
             UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL FROM failures WHERE path = :path""",
@@ -303,23 +297,19 @@ class Index(base.Index):
         return Standing(*row) if row else None
 
     def knows_size(self, size: int) -> bool:
-        """Whether some media has this many bytes."""
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
 
     def kept_out(self, path: Path) -> int:
-        """How many people of the media at a path are kept out."""
         with plain_faults(self.folder):
             return suppression.kept_out(self._db, path)
 
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
-        """The media with these bytes, by path, each with its device."""
         with plain_faults(self.folder):
             found = json.dumps(rows.with_bytes(self._db, digest))
         known = self._all("SELECT path, device FROM media WHERE id IN (SELECT value FROM json_each(?)) ORDER BY path", found)
         return [(Path(os.fsdecode(path)), device) for path, device in known]
 
     def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
-        """The media of this size and modification time, by path."""
         known = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
         return [Path(os.fsdecode(row[0])) for row in known]
 
@@ -338,7 +328,6 @@ class Index(base.Index):
         return [Path(os.fsdecode(row[0])) for row in known]
 
     def failures(self) -> list[Failure]:
-        """Files that could not be used, by path."""
         return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
 
     def stamp(self) -> Stamp:
@@ -349,7 +338,6 @@ class Index(base.Index):
         return Embeddings(self._db).after(0)
 
     def vectors(self) -> VectorTable:
-        """The vectors of everybody, to be scanned; call it inside of a snapshot."""
         stamp = self.stamp()
         if self._table is None or self._table[0] != stamp:
             with plain_faults(self.folder):
@@ -363,7 +351,6 @@ class Index(base.Index):
         )
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
-        """People with these ids, or all, by id, each with their crops."""
         with plain_faults(self.folder):
             if ids is None:
                 yield from rows.read(self._db, "1", ())
