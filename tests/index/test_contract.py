@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -371,6 +372,61 @@ def test_a_track_stays_out_of_a_recording_that_grows_and_of_its_copies(index: In
     put(index, video("/a.mp4", "longer"), seen(0, 2, track=1), seen(1, track=2))
     put(index, video("/b.mp4", "short"), seen(0, track=1), seen(1, track=2))
     assert [person.track for person, _ in index.people()] == [2, 2]
+
+
+# -- every kind does the same -----------------------------------------------------------------------------------------------------
+
+FILES = st.sampled_from([Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")])
+CONTENTS = st.sampled_from(["one", "two", "three"])
+CHANGES = st.one_of(
+    st.tuples(st.just("put"), FILES, CONTENTS, st.lists(st.integers(0, 3), max_size=3, unique=True)),
+    st.tuples(st.just("link"), FILES, CONTENTS),
+    st.tuples(st.just("move"), FILES, FILES),
+    st.tuples(st.sampled_from(["forget", "fail", "miss", "see"]), FILES),
+    st.tuples(st.sampled_from(["suppress", "suppress", "unsuppress"]), st.integers(1, 9)),
+)
+
+
+def item_of(path: Path, content: str) -> Media:
+    return video(str(path), content) if path.suffix == ".mp4" else media(path, content)
+
+
+def change(index: Index, kind: str, *what: Any) -> object:
+    """Do something to an index; what it says of it."""
+    match kind:
+        case "put":
+            path, content, numbers = what
+            # As bytes say what they show, equal contents have equal people.
+            people = [seen(len(content) + number, track=number if path.suffix == ".mp4" else None) for number in numbers]
+            return index.put(item_of(path, content), people)
+        case "link":
+            return index.link(item_of(*what))
+        case "fail" | "see":
+            return getattr(index, kind)(*what, 3, 4, *(["broken"] if kind == "fail" else []))
+        case "miss":
+            return index.miss(*what, 5)
+    return getattr(index, kind)(*what)
+
+
+def everything(index: Index) -> object:
+    paths = [Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")]
+    return (
+        [(person, crops, [index.vector_of(person, crop).tobytes() for crop in crops]) for person, crops in index.people()],
+        [(index.standing(path), index.kept_out(path)) for path in paths],
+        [index.with_digest(media("", content).digest) for content in ("one", "two", "three")],
+        (index.paths_under(Path("/v")), index.failures(), index.info().people, index.info().media),
+        [[found.person.id for found in answer.people] for answer in index.nearest(VECTORS[:2].astype(np.float64), 4)],
+    )
+
+
+@settings(max_examples=60)
+@given(st.lists(CHANGES, max_size=12))
+def test_every_kind_does_the_same(tiny_encoder: OnnxEncoder, changes: list[tuple[Any, ...]]) -> None:
+    with TemporaryDirectory() as folder, create_index(folder, tiny_encoder) as one, create_index("memory://", tiny_encoder) as other:
+        for what in changes:
+            with one.writing(), other.writing():
+                assert change(one, *what) == change(other, *what)
+            assert everything(one) == everything(other)
 
 
 # -- by its name, and as others use it --------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def test_a_removed_person_stays_out_whatever_becomes_of_their_file(index: Index,
         report = index_paths(rebuilt, encoder, [crops])
         assert (report.indexed, report.suppressed) == (5, 3)
         assert set(held(rebuilt)) == others
+        assert min(one.id or 0 for one, _ in rebuilt.people()) > 4
         assert_nothing_is_left(rebuilt, vector)
 
 

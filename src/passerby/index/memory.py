@@ -95,7 +95,8 @@ class MemoryIndex:
 
     def move(self, source: Path, target: Path) -> None:
         self.forget(target)
-        self._all.media[target] = replace(self._all.media.pop(source), path=target)
+        if source in self._all.media:
+            self._all.media[target] = replace(self._all.media.pop(source), path=target)
         for person, (path, one) in self._all.people.items():
             self._all.people[person] = (target if path == source else path), one
 

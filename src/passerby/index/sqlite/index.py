@@ -159,7 +159,8 @@ class Index(base.Index):
 
         Of equal places in photos of equal bytes the first vector stays.
         """
-        rows.insert(self._db, rows.hold(self._db, media), media, [one for one in people if suppression.let_in(self._db, media, one)])
+        let_in = [one for one in people if suppression.let_in(self._db, media, one.track, one.crops[0])]
+        rows.insert(self._db, rows.hold(self._db, media), media, let_in)
 
     def add(self, media: Media, vector: NDArray[np.float32]) -> None:
         """Hold one person, the whole of a photo, in place of what its path held.
@@ -177,9 +178,10 @@ class Index(base.Index):
         """
         known = rows.with_bytes(self._db, media.digest, read=True)
         if known:
+            there = list(rows.read(self._db, "people.media = ?", known[:1]))
             row = rows.hold(self._db, media)
             if row not in known:
-                rows.copy(self._db, known[0], row)
+                rows.copy(self._db, [one for one, (crop, *_) in there if suppression.let_in(self._db, media, one.track, crop)], row)
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:

@@ -61,13 +61,13 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
     _delete_until(db, row, before)
 
 
-def copy(db: sqlite3.Connection, source: int, target: int) -> None:
-    """Put the people of one media's row into another's, in place of those who are there."""
+def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
+    """Put people of one media's row into another's, in place of those who are there."""
     before = _newest(db)
-    for person, *facts in db.execute("SELECT id, track, first, last FROM people WHERE media = ? ORDER BY id", (source,)).fetchall():
+    for person in people:
         db.execute(
             """INSERT INTO crops SELECT ?, number, embedding, x, y, width, height, time, quality FROM crops WHERE person = ?""",
-            (_give(db, target, *facts), person),
+            (_give(db, target, person.track, person.first, person.last), person.id),
         )
     _delete_until(db, target, before)
 

@@ -7,14 +7,14 @@ import os
 import sqlite3
 from pathlib import Path
 
-from passerby.index.base import TO_BE_READ, Sighting, region_of
+from passerby.index.base import TO_BE_READ, region_of
 from passerby.index.sqlite import people
-from passerby.types import Media, MediaKind
+from passerby.types import Crop, Media, MediaKind
 
 
-def let_in(db: sqlite3.Connection, media: Media, seen: Sighting) -> bool:
-    """Whether somebody is not kept out."""
-    return not _any_kept_out(db, _digests(db, media, region_of(seen.track, seen.crops[0])))
+def let_in(db: sqlite3.Connection, media: Media, track: int | None, crop: Crop) -> bool:
+    """Whether somebody of a media, by their track and first crop, is not kept out."""
+    return not _any_kept_out(db, _digests(db, media, region_of(track, crop)))
 
 
 def kept_out(db: sqlite3.Connection, path: Path) -> int:
