@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from passerby.data.datasets import load_dataset
     from passerby.errors import PasserbyError
     from passerby.find.embed import Embeddings, embed
-    from passerby.find.ingest import IndexReport, RemovalReport, index_paths, remove_paths
+    from passerby.find.ingest import IndexReport, index_paths
     from passerby.find.query import Query, ask
+    from passerby.find.removal import RemovalReport, remove_paths
     from passerby.find.search import search
     from passerby.index.base import IndexedModel, IndexInfo
     from passerby.index.sqlite.index import Index
@@ -88,7 +89,7 @@ _HOMES = {
     "Problem": "passerby.types",
     "Query": "passerby.find.query",
     "Record": "passerby.types",
-    "RemovalReport": "passerby.find.ingest",
+    "RemovalReport": "passerby.find.removal",
     "Split": "passerby.types",
     "ask": "passerby.find.query",
     "embed": "passerby.find.embed",
@@ -97,7 +98,7 @@ _HOMES = {
     "load_dataset": "passerby.data.datasets",
     "load_model": "passerby.resolve",
     "parse": "passerby.words.parser",
-    "remove_paths": "passerby.find.ingest",
+    "remove_paths": "passerby.find.removal",
     "search": "passerby.find.search",
 }
 

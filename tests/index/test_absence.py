@@ -22,8 +22,9 @@ from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.cli import app as cli
 from passerby.draw.sheet import draw_sheet
-from passerby.find.ingest import Absence, index_paths, prune_paths, remove_paths
+from passerby.find.ingest import Absence, index_paths, prune_paths
 from passerby.find.query import ask
+from passerby.find.removal import remove_paths
 from passerby.find.search import look, search
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder

@@ -18,22 +18,23 @@ from indexing import NOTHING
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault, InputError
-from passerby.find.ingest import index_paths, remove_paths
+from passerby.find.ingest import index_paths
 from passerby.find.query import ask
+from passerby.find.removal import remove_paths
 from passerby.find.search import search
 from passerby.index.base import SAMPLE, TO_BE_READ, Index, Moments, Sighting, Standing, as_index
 from passerby.index.nearest import crowd_of
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.vectors import VectorTable
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration
-from passerby.model.onnx import OnnxEncoder
 from passerby.types import Box, Crop, Failure, Media, MediaKind, Person
 
 DIM = 16
 VECTORS = random_vectors(40)
 
-Make = Callable[[str, OnnxEncoder], Index]
+Make = Callable[[str, BundleEncoder], Index]
 KINDS: dict[str, Make] = {"sqlite": create_index, "memory": lambda _, encoder: create_index("memory://", encoder)}
 
 
@@ -43,7 +44,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 
 @pytest.fixture
-def index(make: Make, tmp_path: Path, tiny_encoder: OnnxEncoder) -> Iterator[Index]:
+def index(make: Make, tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
     with make(str(tmp_path / "index"), tiny_encoder) as opened:
         yield opened
 
@@ -98,7 +99,7 @@ def slow_nearest(
     half=st.booleans(),
 )
 def test_the_nearest_are_those_of_a_slow_exact_search(
-    tiny_encoder: OnnxEncoder, make: Make, seed: int, crops: list[int], spread: float, k: int, half: bool
+    tiny_encoder: BundleEncoder, make: Make, seed: int, crops: list[int], spread: float, k: int, half: bool
 ) -> None:
     """People of several crops, several in a media, some of them alike to the bit, and two questions at once."""
     rng = np.random.default_rng(seed)
@@ -314,7 +315,7 @@ def test_a_transaction_is_all_or_nothing(index: Index) -> None:
     assert paths(index) == ["/a.jpg"]
 
 
-def test_another_model_is_refused(index: Index, tiny_encoder: OnnxEncoder) -> None:
+def test_another_model_is_refused(index: Index, tiny_encoder: BundleEncoder) -> None:
     index.require_model(tiny_encoder.digest, tiny_encoder.name)
     with pytest.raises(IndexFault, match="other"):
         index.require_model(type(tiny_encoder.digest)("f" * 64), "other")
@@ -393,19 +394,20 @@ def item_of(path: Path, content: str) -> Media:
 
 def change(index: Index, kind: str, *what: Any) -> object:
     """Do something to an index; what it says of it."""
-    match kind:
-        case "put":
-            path, content, numbers = what
-            # As bytes say what they show, equal contents have equal people.
-            people = [seen(len(content) + number, track=number if path.suffix == ".mp4" else None) for number in numbers]
-            return index.put(item_of(path, content), people)
-        case "link":
-            return index.link(item_of(*what))
-        case "fail" | "see":
-            return getattr(index, kind)(*what, 3, 4, *(["broken"] if kind == "fail" else []))
-        case "miss":
-            return index.miss(*what, 5)
-    return getattr(index, kind)(*what)
+    arguments: dict[str, Callable[..., tuple[Any, ...]]] = {
+        "put": lambda path, content, numbers: (item_of(path, content), [one_of(path, content, number) for number in numbers]),
+        "link": lambda path, content: (item_of(path, content),),
+        "fail": lambda path: (path, 3, 4, "broken"),
+        "see": lambda path: (path, 3, 4),
+        "miss": lambda path: (path, 5),
+    }
+    made = arguments.get(kind)
+    return getattr(index, kind)(*(made(*what) if made else what))
+
+
+def one_of(path: Path, content: str, number: int) -> Sighting:
+    """Equal contents show equal people."""
+    return seen(len(content) + number, track=number if path.suffix == ".mp4" else None)
 
 
 def everything(index: Index) -> object:
@@ -421,7 +423,7 @@ def everything(index: Index) -> object:
 
 @settings(max_examples=60)
 @given(st.lists(CHANGES, max_size=12))
-def test_every_kind_does_the_same(tiny_encoder: OnnxEncoder, changes: list[tuple[Any, ...]]) -> None:
+def test_every_kind_does_the_same(tiny_encoder: BundleEncoder, changes: list[tuple[Any, ...]]) -> None:
     with TemporaryDirectory() as folder, create_index(folder, tiny_encoder) as one, create_index("memory://", tiny_encoder) as other:
         for what in changes:
             with one.writing(), other.writing():
@@ -442,7 +444,7 @@ def test_it_is_an_index(index: Index) -> None:
             use()
 
 
-def test_pictures_are_indexed_searched_and_removed(index: Index, tiny_encoder: OnnxEncoder, tmp_path: Path) -> None:
+def test_pictures_are_indexed_searched_and_removed(index: Index, tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
     crops = write_crops(tmp_path / "crops", 5)
     assert index_paths(index, tiny_encoder, [tmp_path / "crops"]) == replace(NOTHING, indexed=5)
     assert index_paths(index, tiny_encoder, [tmp_path / "crops"]) == replace(NOTHING, unchanged=5)
@@ -456,7 +458,7 @@ def test_pictures_are_indexed_searched_and_removed(index: Index, tiny_encoder: O
 
 @pytest.mark.parametrize("place", ["postgresql://host/people", Path("postgresql://host/people"), b"ftp://x"])
 def test_a_url_of_no_known_kind_is_no_folder(
-    place: str, tiny_encoder: OnnxEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, tiny_encoder: BundleEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(IndexFault, match=r"expected an index's folder, found .+ URL"):

@@ -12,7 +12,8 @@ from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.find import ingest
-from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop, remove_paths
+from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop
+from passerby.find.removal import remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD
 from passerby.media.encode_files import EncodedFile, encode_files

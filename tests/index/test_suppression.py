@@ -17,13 +17,14 @@ from crops import write_crops
 from indexing import NOTHING, CountingEncoder, held
 from numpy.typing import NDArray
 
-from passerby.find.ingest import RemovalReport, index_paths, remove_from
+from passerby.find.ingest import index_paths
+from passerby.find.removal import RemovalReport, remove_from
 from passerby.index.sqlite.index import Index
-from passerby.model.onnx import OnnxEncoder
+from passerby.model.bundle_encoder import BundleEncoder
 
 
 @pytest.fixture
-def encoder(tiny_encoder: OnnxEncoder) -> CountingEncoder:
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
     return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 
@@ -57,7 +58,7 @@ def test_a_removed_person_stays_out_whatever_becomes_of_their_file(index: Index,
     shutil.copy(first, crops / "copy.jpg")
     index_paths(index, encoder, [crops])
     person = id_of(index, first)
-    assert remove_from(index, [], [person]) == RemovalReport(2, (), (person,))
+    assert remove_from(index, [], [person, person]) == RemovalReport(2, (), (person,))
     others = {crops / "001.jpg", crops / "002.jpg"}
 
     def still_out() -> None:

@@ -186,12 +186,10 @@ def info(*, index: Path | None, json: bool) -> int:
 )
 @options.index_folder
 @options.as_json
-def remove(
-    paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: Path | None, json: bool
-) -> int:
+def remove(paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: Path | None, json: bool) -> int:
     """Delete files, all below folders, and single people from an index for good; the files themselves stay."""
     from passerby.cli.show.finding import show_removal
-    from passerby.find.ingest import remove_from
+    from passerby.find.removal import remove_from
     from passerby.index.open import open_index
     from passerby.places import index_folder
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from passerby.errors import ImageError
+from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
-from passerby.media.scan import Found, Root, Scan, absolute, find_file, has_left, is_gone, scan_paths
+from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
@@ -25,13 +24,8 @@ from passerby.types import Failure, Media, Note
 BATCH: Final = 16
 """Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
 
-_ROWS: Final = 512
-"""Rows per transaction where nothing is read or encoded."""
-
 _CROP_ASPECT: Final = 0.9
 _CROP_PIXELS: Final = 2_000_000
-
-T = TypeVar("T")
 
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
@@ -127,7 +121,7 @@ def index_paths(
         index, encoder, strangers, lambda done: report_progress(len(todo) - len(strangers) + done)
     )
     pruned = prune_paths(index, pruned_below) if pruned_below else None
-    removed = _forget(index, sorted(scan.aliases))
+    removed = forget_all(index, sorted(scan.aliases))
     away = _keep_unseen(index, scan, unreadable, now)
     missing = [_missing(path, away) for path in scan.missing]
     _miss(index, [path for paths in gone.values() for path in paths], now)
@@ -146,62 +140,6 @@ def index_paths(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RemovalReport:
-    """What a deletion did.
-
-    Args:
-        removed: how many media and people were deleted.
-        failed: paths that an index knows nothing of.
-        suppressed: people who were deleted and are kept out from now on, by their ids.
-        let_in: people who are not kept out any more.
-        unknown: ids of nobody in the index, or of nobody who was kept out.
-    """
-
-    removed: int
-    failed: tuple[Failure, ...]
-    suppressed: tuple[int, ...] = ()
-    let_in: tuple[int, ...] = ()
-    unknown: tuple[int, ...] = ()
-
-
-def remove_paths(index: Index, paths: AnyPaths) -> RemovalReport:
-    """Delete files, all below folders, and what patterns match, from an index and from everything derived of it. The files themselves stay.
-
-    Args:
-        paths: several, or one alone.
-
-    Raises:
-        InputError: an argument of the wrong kind.
-        IndexFault: the index cannot be written, or another process holds on to deleted data.
-    """
-    return remove_from(as_index(index), as_paths(paths))
-
-
-def remove_from(index: Index, paths: Iterable[Path], people: Sequence[int] = (), forgiven: Sequence[int] = ()) -> RemovalReport:
-    """Delete what paths name, as `remove_paths`, and people with everybody who is in their place in copies of their media.
-
-    Such people are kept out from now on, whenever and from wherever their media are indexed: by salted digests, which say of nobody who it
-    is.
-
-    Args:
-        people: their ids.
-        forgiven: ids of people who are kept out and shall be no longer; they come back when their media are indexed again.
-
-    Raises:
-        IndexFault: the index cannot be written, or another process holds on to deleted data.
-    """
-    known, failed = _named(index, paths)
-    with index.writing() if people or forgiven else nullcontext():
-        let_in = [person for person in forgiven if index.unsuppress(person)]
-        deleted = {person: index.suppress(person) for person in people}
-    removed = _forget(index, known) + sum(deleted.values())
-    index.purge()
-    suppressed = [person for person, count in deleted.items() if count]
-    unknown = [*set(forgiven).difference(let_in), *set(people).difference(suppressed)]
-    return RemovalReport(removed, tuple(failed), tuple(suppressed), tuple(let_in), tuple(sorted(unknown)))
-
-
 def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
     """Delete from an index what paths name, as for `remove_paths`, and whose files are gone; what is there, or might be, stays.
 
@@ -210,7 +148,7 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
         IndexFault: the index cannot be written, or another process holds on to deleted data.
     """
     index = as_index(index)
-    known, failed = _named(index, as_paths(paths))
+    known, failed = named_in(index, as_paths(paths))
     gone, there = [], 0
     for path in known:
         try:
@@ -223,7 +161,7 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
             failed.append(
                 Failure(path, f"expected a file that is gone, found: {cause}; it is kept, passerby remove deletes it all the same")
             )
-    removed = _forget(index, gone)
+    removed = forget_all(index, gone)
     index.purge()
     return IndexReport(0, 0, there, removed, tuple(failed), 0, 0)
 
@@ -274,7 +212,7 @@ def _known(index: Index, scan: Scan, file: Found) -> tuple[Found, Standing | Non
 
 
 def _see(index: Index, files: Sequence[Found]) -> None:
-    for batch in _batches(files, _ROWS):
+    for batch in batches(files, ROWS):
         with index.writing():
             for file in batch:
                 index.see(file.path, file.changed_ns, file.device)
@@ -288,7 +226,7 @@ def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, report_progres
     """Settle files whose bytes are known; the others, the number of moved or copied ones, and of those whose bytes are as they were."""
     strangers: list[Found] = []
     moved = same = 0
-    for batch in _batches(todo, BATCH):
+    for batch in batches(todo, BATCH):
         read = [_read_known_size(index, file) for file in batch]
         settled = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
         same += len(settled)
@@ -343,7 +281,7 @@ def _encode(
     unreadable: list[Path] = []
     notes: list[Note] = []
     results = encode_files(encoder, (file.path for file in files), batch_size=BATCH)
-    for batch in _batches(files, BATCH):
+    for batch in batches(files, BATCH):
         outcomes = [(file, next(results)) for file in batch]
         with index.writing():
             for file, outcome in outcomes:
@@ -390,7 +328,7 @@ def _keep_unseen(index: Index, scan: Scan, unreadable: Sequence[Path], now: int)
         elif known and is_gone(path):
             over.append(path)
     _miss(index, new, now)
-    _forget(index, over)
+    forget_all(index, over)
     there = set(scan.files).difference(unreadable)
     below = [root for root, known in scan.roots.items() if not since.keys().isdisjoint(known)]
     wholly = [root for root in below if there.isdisjoint(scan.roots[root])]
@@ -400,43 +338,10 @@ def _keep_unseen(index: Index, scan: Scan, unreadable: Sequence[Path], now: int)
 
 
 def _miss(index: Index, paths: Sequence[Path], now: int) -> None:
-    for batch in _batches(paths, _ROWS):
+    for batch in batches(paths, ROWS):
         with index.writing():
             for path in batch:
                 index.miss(path, now)
-
-
-def _named(index: Index, paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
-    """The known paths that files, folders and patterns name, and failures for those that name none."""
-    named: dict[Path, None] = {}
-    failed = []
-    for path in map(absolute, paths):
-        known = _known_by(index, path) or _known_by(index, Path(os.path.realpath(path)))
-        if not known:
-            failed.append(Failure(path, f"expected something in the index{_at(index.place())}, found nothing; check the path"))
-        named |= dict.fromkeys(known)
-    return list(named), failed
-
-
-def _at(place: Path | None) -> str:
-    return "" if place is None else f" at {place}"
-
-
-def _known_by(index: Index, path: Path) -> list[Path]:
-    root = Root.of(path, is_there=lambda named: bool(index.paths_under(named)))
-    return [known for known in index.paths_under(root.base) if root.names(known)]
-
-
-def _forget(index: Index, paths: Sequence[Path]) -> int:
-    removed = 0
-    for batch in _batches(paths, _ROWS):
-        with index.writing():
-            removed += sum(map(index.forget, batch))
-    return removed
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _missing(path: Path, away: Absence) -> Failure:

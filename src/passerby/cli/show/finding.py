@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from passerby.draw.heatmap import Relevance
     from passerby.find.embed import Embeddings
     from passerby.find.explain import Fit
-    from passerby.find.ingest import Absence, IndexReport, RemovalReport
+    from passerby.find.ingest import Absence, IndexReport
     from passerby.find.query import Query
+    from passerby.find.removal import RemovalReport
     from passerby.index.base import IndexInfo
     from passerby.types import Failure, Hit
 
