@@ -12,15 +12,23 @@ from crops import media, random_vectors
 
 from passerby.cli.app import app
 from passerby.errors import QueryError
-from passerby.find.explain import FEWEST, FITS, phrase_directions
+from passerby.find.explain import FEWEST, phrase_directions
 from passerby.find.filter import Sieve
 from passerby.find.query import ask
 from passerby.find.search import search
 from passerby.index.sqlite.index import Index
 from passerby.index.vectors import VectorTable
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.words.filters import described, read_filters
+from passerby.types import FITS
+from passerby.words.filters import Filter, described, read_filters, require_agreement
 from passerby.words.lexicon import Part
+from passerby.words.parser import parse
+
+
+def read_beside(at: dict[Part, list[str]], having: list[str], without: list[str], words: str) -> tuple[Filter, ...]:
+    filters = read_filters(at, having, without)
+    require_agreement(filters, words, parse(words).items)
+    return filters
 
 
 def test_what_filters_mean() -> None:
@@ -44,7 +52,7 @@ def test_what_filters_mean() -> None:
 )
 def test_contradictions_are_refused(at: dict[Part, list[str]], having: list[str], without: list[str], words: str) -> None:
     with pytest.raises(QueryError, match="filters that somebody can pass"):
-        read_filters(at, having, without, words)
+        read_beside(at, having, without, words)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ def test_contradictions_are_refused(at: dict[Part, list[str]], having: list[str]
     ],
 )
 def test_what_only_looks_like_one_is_not(at: dict[Part, list[str]], having: list[str], without: list[str], words: str) -> None:
-    assert read_filters(at, having, without, words)
+    assert read_beside(at, having, without, words)
 
 
 @pytest.mark.parametrize(

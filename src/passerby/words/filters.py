@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -34,28 +34,35 @@ class Filter:
         return phrase_of(self.item, including(self.item))
 
 
-def read_filters(
-    at: Mapping[Part, Sequence[str]], having: Sequence[str] = (), without: Sequence[str] = (), words: str = ""
-) -> tuple[Filter, ...]:
+def read_filters(at: Mapping[Part, Sequence[str]], having: Sequence[str] = (), without: Sequence[str] = ()) -> tuple[Filter, ...]:
     """Filters as they are typed.
 
     Args:
         at: by where it is worn, colours or things.
         having, without: things, with or without colours.
-        words: the description beside which they stand.
 
     Raises:
-        QueryError: words that name no such thing, or filters that contradict each other or the description.
+        QueryError: words that name no such thing, or filters that contradict each other.
     """
     wanted = [_at(part, value) for part, values in at.items() for value in values] + [_thing("--with", value) for value in having]
     unwanted = list(_without(without, wanted))
-    said = [Filter(f"{words!r}", item) for item in parse(words).items]
-    pairs = [*product([*wanted, *(one for one in said if not one.item.negated)], unwanted)]
-    pairs += product(wanted, (one for one in said if one.item.negated))
+    _require_no_contradiction(product(wanted, unwanted))
+    return (*wanted, *unwanted)
+
+
+def require_agreement(filters: Sequence[Filter], words: str, items: Sequence[Item]) -> None:
+    """Raises ``QueryError`` for filters that contradict the description beside which they stand, and what it says."""
+    said = [Filter(f"{words!r}", item) for item in items]
+    unwanted = [one for one in filters if one.item.negated and not one.any_thing]
+    wanted = [one for one in filters if one not in unwanted]
+    _require_no_contradiction(product((one for one in said if not one.item.negated), unwanted))
+    _require_no_contradiction(product(wanted, (one for one in said if one.item.negated)))
+
+
+def _require_no_contradiction(pairs: Iterable[tuple[Filter, Filter]]) -> None:
     for one, other in pairs:
         if _contradict(one, other):
             raise _contradiction(one.asked, other.asked)
-    return (*wanted, *unwanted)
 
 
 def described(filters: Sequence[Filter]) -> str:

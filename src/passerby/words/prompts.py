@@ -35,6 +35,28 @@ class Prompt:
     weight: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A description and what was read in it.
+
+    Args:
+        text: as :func:`~passerby.words.plain.plain` has it.
+        tokens: of the text.
+        description: what they say.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    description: PersonDescription
+
+
+def read(text: str) -> Reading:
+    """Read a description, to ask and to explain with what was read."""
+    text = plain(text)
+    tokens = tokens_of(text)
+    return Reading(text, tuple(tokens), description_of(tokens))
+
+
 def prompts(text: str) -> tuple[Prompt, ...]:
     """What to ask a model for a description, the description's weight being 1 in all.
 
@@ -44,9 +66,12 @@ def prompts(text: str) -> tuple[Prompt, ...]:
     Args:
         text: not empty.
     """
-    text = plain(text)
-    tokens = tokens_of(text)
-    description = description_of(tokens)
+    return prompts_of(read(text))
+
+
+def prompts_of(reading: Reading) -> tuple[Prompt, ...]:
+    """What :func:`prompts` makes of a description that was read; one in which *one* stands for a thing is read again with its name."""
+    text, tokens, description = reading.text, reading.tokens, reading.description
     if (named := _named(text, description.items)) != text:
         return prompts(named)
     affirmed = replace(description, items=tuple(replace(item, denied_colours=()) for item in description.items if not item.negated))
@@ -76,7 +101,12 @@ class Phrase:
 
 def phrases(text: str) -> tuple[Phrase, ...]:
     """The things that a description names, one by one, each once."""
-    items = tuple(dict.fromkeys(replace(item, uncertain=False, side=None) for item in parse(text).items))
+    return phrases_of(parse(text).items)
+
+
+def phrases_of(named: Iterable[Item]) -> tuple[Phrase, ...]:
+    """What to hold a picture against for things that are named, each once."""
+    items = tuple(dict.fromkeys(replace(item, uncertain=False, side=None) for item in named))
     return tuple(phrase for item in items for phrase in (_phrase(item, items), *map(_not_in, in_denied_colours(item))))
 
 
