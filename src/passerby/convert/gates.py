@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.errors import GateRefused
+from passerby.find.score import exact_scores
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.metrics import Estimate, paired_difference
 from passerby.model.encode import encode_texts
@@ -66,7 +67,7 @@ def measure_parity(original: Encoder, converted: Encoder, pixels: Float32, texts
     """
     images_a, images_b = (_embed_images(encoder, pixels) for encoder in (original, converted))
     texts_a, texts_b = (encode_texts(encoder, texts) for encoder in (original, converted))
-    reordered = _reordered(texts_a @ images_a.T, texts_b @ images_b.T)
+    reordered = _reordered(exact_scores(texts_a, images_a), exact_scores(texts_b, images_b))
     return Parity(_least_cosine(images_a, images_b), _least_cosine(texts_a, texts_b), len(pixels), reordered)
 
 
@@ -157,7 +158,7 @@ def _least_cosine(a: Float32, b: Float32) -> float:
     return float(np.einsum("nd,nd->n", a, b).min())
 
 
-def _reordered(before: Float32, after: Float32) -> int:
+def _reordered(before: NDArray[np.floating], after: NDArray[np.floating]) -> int:
     """Rows of scores (q, g) whose ``TOP`` best places are taken by columns that do not score alike ``before``."""
     best = -np.sort(-before, axis=1)[:, :TOP]
     chosen = np.take_along_axis(before, np.argsort(-after, axis=1, kind="stable")[:, :TOP], axis=1)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import DatasetError, ModelError
+from passerby.find.score import exact_scores
 from passerby.measure.metrics import TIE_DECIMALS, Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
 from passerby.measure.split import FEWEST, embed_split
@@ -48,15 +49,15 @@ class Half(NamedTuple):
     """Some of the people: their captions and their pictures.
 
     Args:
-        texts: float64 (q, d), of length 1.
+        texts: float (q, d), of length 1.
         asked: int64 (q,), the person of each text, from 0.
-        images: float64 (g, d), of length 1.
+        images: float (g, d), of length 1.
         shown: int64 (g,), the person of each picture.
     """
 
-    texts: Float64
+    texts: NDArray[np.floating]
     asked: Int64
-    images: Float64
+    images: NDArray[np.floating]
     shown: Int64
 
 
@@ -240,9 +241,9 @@ def _half(
     people = np.sort(some)
     texts, images = np.isin(text_ids, people), np.isin(image_ids, people)
     return Half(
-        text_vectors[texts].astype(np.float64),
+        text_vectors[texts],
         np.searchsorted(people, text_ids[texts]),
-        image_vectors[images].astype(np.float64),
+        image_vectors[images],
         np.searchsorted(people, image_ids[images]),
     )
 
@@ -251,7 +252,7 @@ def _ask(half: Half, size: int, generator: np.random.Generator) -> Iterator[Answ
     pictures = np.bincount(half.shown)
     for start in range(0, len(half.asked), _CHUNK):
         asked = half.asked[start : start + _CHUNK]
-        scores = half.texts[start : start + _CHUNK] @ half.images.T
+        scores = exact_scores(half.texts[start : start + _CHUNK], half.images)
         order = generator.random((len(asked), len(pictures)))
         for present in (True, False):
             members = draw_galleries(pictures, asked, size, order, present)[:, half.shown]

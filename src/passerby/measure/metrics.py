@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.find.score import exact_scores
+
 PROTOCOL = (
     "Text-to-image retrieval: each own caption of the split is one query against all pictures of the split, its own picture included, "
     "ranked by cosine similarity; every picture of the same identity is relevant, ties count against the model, "
@@ -66,7 +68,7 @@ class Metrics:
 
 
 def rank_queries(
-    query_vectors: NDArray[np.float32],
+    query_vectors: NDArray[np.floating],
     gallery_vectors: NDArray[np.float32],
     query_ids: Labels,
     gallery_ids: Labels,
@@ -76,11 +78,11 @@ def rank_queries(
     """Ranks the whole gallery for every query by inner product, which is cosine similarity for normalised vectors.
 
     Ties count against the model: of pictures with equal scores, those of other people come first, so that a model whose vectors
-    have collapsed into one scores worst, not by luck. Scores are equal that agree in ``TIE_DECIMALS`` decimals: a matrix product rounds
-    the same two vectors differently from one column to the next.
+    have collapsed into one scores worst, not by luck. Scores are equal that agree in ``TIE_DECIMALS`` decimals: vectors of float32 carry
+    no more.
 
     Args:
-        query_vectors: float32 (q, d).
+        query_vectors: float32 or float64 (q, d).
         gallery_vectors: float32 (g, d).
         query_ids: (q,), who each query describes.
         gallery_ids: (g,), who each picture shows.
@@ -93,7 +95,7 @@ def rank_queries(
     _check(query_vectors, gallery_vectors, query_codes, gallery_codes)
     parts = [
         _rank_chunk(
-            np.round(query_vectors[start : start + chunk] @ gallery_vectors.T, TIE_DECIMALS),
+            np.round(exact_scores(query_vectors[start : start + chunk], gallery_vectors), TIE_DECIMALS),
             query_codes[start : start + chunk, None] == gallery_codes,
         )
         for start in range(0, len(query_vectors), chunk)
@@ -147,7 +149,7 @@ def _codes(query_ids: Labels, gallery_ids: Labels) -> tuple[NDArray[np.int64], N
 
 
 def _check(
-    query_vectors: NDArray[np.float32],
+    query_vectors: NDArray[np.floating],
     gallery_vectors: NDArray[np.float32],
     query_codes: NDArray[np.int64],
     gallery_codes: NDArray[np.int64],
@@ -168,7 +170,7 @@ def _check(
         raise ValueError(f"expected a picture of every person asked for, found {orphans} queries without one in the gallery")
 
 
-def _rank_chunk(scores: NDArray[np.float32], relevant: NDArray[np.bool_]) -> PerQuery:
+def _rank_chunk(scores: NDArray[np.float64], relevant: NDArray[np.bool_]) -> PerQuery:
     order = np.lexsort((relevant, -scores))  # rows by falling score; of equal scores, the irrelevant first
     ranks = np.nonzero(np.take_along_axis(relevant, order, axis=1))[1] + 1
     counts = relevant.sum(axis=1)

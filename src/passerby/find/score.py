@@ -1,0 +1,31 @@
+"""The score: how well somebody fits a question. Whoever ranks, measures, calibrates or judges people does it with this one function."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROWS: Final = 64
+"""Rows that are scored at a time: they stay in the processor's cache for all questions."""
+
+
+def exact_scores(directions: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """Inner products in float64, cosine similarities of unit vectors: float64 (q, n).
+
+    Each is the same to the bit whatever else is scored beside it, as those of a matrix product are not: equal vectors score equally,
+    and who is found is who was measured.
+
+    Args:
+        directions: of the questions, float (q, d).
+        vectors: of people, float (n, d).
+    """
+    wanted = directions.astype(np.float64)
+    scores = np.empty((len(wanted), len(vectors)))
+    for start in range(0, len(vectors), _ROWS):
+        rows = vectors[start : start + _ROWS].astype(np.float64)
+        products = np.empty_like(rows)
+        for direction, of_rows in zip(wanted, scores[:, start : start + _ROWS], strict=True):
+            np.sum(np.multiply(rows, direction, out=products), axis=1, out=of_rows)
+    return scores
