@@ -19,12 +19,12 @@ from common import Row, options, show
 from numpy.typing import NDArray
 
 from passerby.data.datasets import load_dataset
-from passerby.find.explain import DOUBTFUL, FITS, phrase_directions, shares_below
+from passerby.find.explain import phrase_directions, shares_below
 from passerby.measure.reliability import auroc
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.encoder import Encoder
 from passerby.resolve import load_model
-from passerby.types import Split
+from passerby.types import DOUBTFUL, FITS, Split
 from passerby.words.prompts import phrases
 
 FEWEST: Final = 10

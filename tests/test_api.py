@@ -12,8 +12,22 @@ import passerby
 
 README = Path(__file__).parents[1] / "README.md"
 
-CALLED = ["ask", "embed", "evaluate", "index_paths", "load_dataset", "load_model", "parse", "remove_paths", "search"]
+CALLED = [
+    "answer",
+    "answers",
+    "ask",
+    "embed",
+    "evaluate",
+    "find",
+    "index_paths",
+    "load_dataset",
+    "load_model",
+    "parse",
+    "remove_paths",
+    "search",
+]
 TYPES = [
+    "Answer",
     "Box",
     "Caption",
     "Crop",
@@ -22,6 +36,7 @@ TYPES = [
     "Encoder",
     "Evaluation",
     "Failure",
+    "Fit",
     "Hit",
     "Index",
     "IndexInfo",
@@ -35,6 +50,7 @@ TYPES = [
     "PersonDescription",
     "Problem",
     "Query",
+    "Question",
     "Record",
     "RemovalReport",
     "Split",
@@ -44,7 +60,7 @@ TYPES = [
 def test_public_names() -> None:
     assert sorted(passerby.__all__) == TYPES + CALLED
     for name in TYPES + CALLED:
-        assert getattr(passerby, name).__name__ == name
+        assert getattr(passerby, name).__name__.removeprefix("passerby.") == name
 
 
 def test_unknown_name() -> None:

@@ -24,12 +24,13 @@ from PIL import Image
 
 import passerby
 from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, QueryError
-from passerby.find.explain import Fit
+from passerby.find.answer import find
 from passerby.find.query import Query, Term
+from passerby.find.question import Question
 from passerby.index.sqlite.index import Index
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Box, Caption, Crop, Dataset, Failure, Hit, MediaKind, Person, Problem, Record, Split
+from passerby.types import Box, Caption, Crop, Dataset, Failure, Fit, Hit, MediaKind, Person, Problem, Record, Split
 
 HIT = Hit(1, 0.5, Person(media("/a.jpg", "a"), 1, 7, 0.5, 2), 0.25, Crop(Box(1, 2, 3, 4), 0.5, 0.9))
 
@@ -42,6 +43,10 @@ class World:
     index: Index
     encoder: BundleEncoder
     dataset: Dataset
+
+    @property
+    def question(self) -> Question:
+        return Question("a red jacket")
 
     @property
     def query(self) -> Query:
@@ -66,6 +71,7 @@ def nothing(done: int, total: int) -> None:
 
 
 GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
+    "Answer": lambda w: {"question": w.question, "people": (HIT,), "unlikely": (), "cut": 0, "looked_at": 4, "away": 0},
     "Box": lambda _: {"x": 0, "y": 0, "width": 1, "height": 1},
     "Caption": lambda _: {"text": "a man", "origin": passerby.Caption("a").origin},
     "Crop": lambda _: {"box": Box(0, 0, 1, 1), "time": 1.0, "quality": 0.5},
@@ -73,7 +79,8 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "Embeddings": lambda _: {"vectors": random_vectors(1), "names": ("a",), "failed": ()},
     "Evaluation": lambda _: {"split": None, "metrics": None, "per_query": None, "seconds": 1.0},
     "Failure": lambda w: {"path": w.folder, "reason": "broken"},
-    "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5, "crop": HIT.crop},
+    "Fit": lambda _: {"phrase": "red jacket", "above": 0.5},
+    "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5, "fits": (Fit("red jacket", 0.5),)},
     "Index.create": lambda w: {"folder": w.folder / "other", "encoder": w.encoder, "rebuild": False},
     "Index.open": lambda w: {"folder": w.folder / "index"},
     "IndexInfo": lambda _: {field: 1 for field in inspect.signature(passerby.IndexInfo).parameters},
@@ -95,11 +102,23 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
         "cut": 0,
         "calibration": None,
     },
+    "Question": lambda w: {"words": "a red jacket", "like": w.folder / "crops" / "000.jpg", "filters": ()},
     "Record": lambda w: {"path": w.folder, "name": "a", "identity": "1", "split": Split.VAL, "captions": (Caption("a"),)},
     "RemovalReport": lambda _: {"removed": 1, "failed": ()},
+    "answer": lambda w: {"index": w.index, "encoder": w.encoder, "question": w.question, "k": 2, "min_probability": None},
+    "answers": lambda w: {"index": w.index, "encoder": w.encoder, "questions": [w.question, "a cap"], "k": 2, "min_probability": None},
     "ask": lambda w: {"encoder": w.encoder, "words": "a red jacket", "like": w.folder / "crops" / "000.jpg"},
     "embed": lambda w: {"encoder": w.encoder, "paths": w.folder / "crops", "texts": "a man", "on_progress": nothing},
     "evaluate": lambda w: {"encoder": w.encoder, "dataset": w.dataset, "on_progress": nothing},
+    "find": lambda w: {
+        "index": w.index,
+        "encoder": w.encoder,
+        "words": "a red jacket",
+        "k": 2,
+        "like": w.folder / "crops" / "000.jpg",
+        "filters": (),
+        "min_probability": None,
+    },
     "index_paths": lambda w: {"index": w.index, "encoder": w.encoder, "paths": w.folder / "crops", "on_progress": nothing},
     "load_dataset": lambda w: {"path": w.folder / "crops", "splits": "val"},
     "load_model": lambda _: {"name": "passerby-s", "adapter": None, "size": None},
@@ -225,10 +244,18 @@ def test_any_argument(world: World, door: tuple[str, str], value: object) -> Non
     refuses_or_takes(world, *door, value)
 
 
+def test_find_is_a_function_and_a_package() -> None:
+    assert sys.modules["passerby.find"] is vars(passerby)["find"]
+    assert inspect.signature(passerby.find) == inspect.signature(find)
+    first = "import passerby; called = passerby.find; import passerby.find.answer; assert called is passerby.find and callable(called)"
+    subprocess.run([sys.executable, "-c", first], check=True)
+
+
 def test_what_comes_back_is_public() -> None:
     for name in GOOD:
         function = eval(f"passerby.{name}")
         if not isinstance(function, type):
+            function = find if name == "find" else function
             assert named_in(get_type_hints(function)["return"]) <= {*passerby.__all__, "Self"}
 
 
@@ -405,6 +432,7 @@ def test_no_model(world: World, encoder: Any) -> None:
     for call in (
         lambda: passerby.ask(encoder, "a red jacket"),
         lambda: passerby.embed(encoder, "crops"),
+        lambda: passerby.find(world.index, encoder, "a red jacket"),
         lambda: passerby.evaluate(encoder, world.dataset),
         lambda: passerby.index_paths(world.index, encoder, "crops"),
         lambda: Index.create(world.folder / "new", encoder),
@@ -471,6 +499,7 @@ def test_doors_say_so_too(world: World) -> None:
         pass
     for call in (
         lambda: passerby.search(index, world.query),
+        lambda: passerby.find(index, world.encoder, "a red jacket"),
         lambda: passerby.index_paths(index, world.encoder, "crops"),
         lambda: passerby.remove_paths(index, "crops"),
     ):
@@ -497,6 +526,7 @@ NAN = float("nan")
         (HIT, "score", [99.0, -1.001, 1.001, NAN, 10**400, "0.5", None, True]),
         (HIT, "person", [None, media("/a.jpg", "a")]),
         (HIT, "probability", [7, -0.1, 1.1, NAN, "0.5"]),
+        (HIT, "fits", [None, [], ("red jacket",)]),
         (HIT.person, "media", [None, Path("/a.jpg")]),
         (HIT, "crop", [None, Box(0, 0, 1, 1)]),
         (HIT.person, "id", [0, -1, 1.5, "1"]),

@@ -14,23 +14,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from passerby.data.datasets import load_dataset
     from passerby.errors import PasserbyError
+    from passerby.find.answer import Answer, answer, answers, find
     from passerby.find.embed import Embeddings, embed
     from passerby.find.ingest import IndexReport, index_paths
     from passerby.find.query import Query, ask
-    from passerby.find.removal import RemovalReport, remove_paths
+    from passerby.find.question import Question
     from passerby.find.search import search
     from passerby.index.base import IndexedModel, IndexInfo
     from passerby.index.sqlite.index import Index
     from passerby.measure.evaluation import Evaluation, evaluate
     from passerby.model.encoder import Encoder
     from passerby.resolve import load_model
-    from passerby.types import Box, Caption, Crop, Dataset, Failure, Hit, Media, MediaKind, Person, Problem, Record, Split
+    from passerby.types import Box, Caption, Dataset, Failure, Fit, Hit, Media, Person, Problem, Record, Split
     from passerby.words.description import Item, PersonDescription
     from passerby.words.parser import parse
 
     __version__: str
 
 __all__ = [
+    "Answer",
     "Box",
     "Caption",
     "Crop",
@@ -39,6 +41,7 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "Failure",
+    "Fit",
     "Hit",
     "Index",
     "IndexInfo",
@@ -52,12 +55,16 @@ __all__ = [
     "PersonDescription",
     "Problem",
     "Query",
+    "Question",
     "Record",
     "RemovalReport",
     "Split",
+    "answer",
+    "answers",
     "ask",
     "embed",
     "evaluate",
+    "find",
     "index_paths",
     "load_dataset",
     "load_model",
@@ -67,6 +74,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": "passerby.find.answer",
     "Box": "passerby.types",
     "Caption": "passerby.types",
     "Crop": "passerby.types",
@@ -75,6 +83,7 @@ _HOMES = {
     "Encoder": "passerby.model.encoder",
     "Evaluation": "passerby.measure.evaluation",
     "Failure": "passerby.types",
+    "Fit": "passerby.types",
     "Hit": "passerby.types",
     "Index": "passerby.index.sqlite.index",
     "IndexInfo": "passerby.index.base",
@@ -88,12 +97,16 @@ _HOMES = {
     "PersonDescription": "passerby.words.description",
     "Problem": "passerby.types",
     "Query": "passerby.find.query",
+    "Question": "passerby.find.question",
     "Record": "passerby.types",
     "RemovalReport": "passerby.find.removal",
     "Split": "passerby.types",
+    "answer": "passerby.find.answer",
+    "answers": "passerby.find.answer",
     "ask": "passerby.find.query",
     "embed": "passerby.find.embed",
     "evaluate": "passerby.measure.evaluation",
+    "find": "passerby.find",
     "index_paths": "passerby.find.ingest",
     "load_dataset": "passerby.data.datasets",
     "load_model": "passerby.resolve",
@@ -108,7 +121,8 @@ def __getattr__(name: str) -> Any:
         return _version()
     if name not in _HOMES:
         raise AttributeError(f"module 'passerby' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    return home if _HOMES[name] == f"passerby.{name}" else getattr(home, name)
 
 
 def _version() -> str:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, write_gallery
 from passerby.draw.sheet import write_sheet
+from passerby.find.answer import Answer, answers
 from passerby.find.ingest import IndexReport, index_paths
-from passerby.find.query import Query, ask
-from passerby.find.search import search
-from passerby.index.base import Index
 from passerby.index.open import create_index
 from passerby.model.encoder import Encoder
-from passerby.types import Hit
 
 SEED = 7
 VIEWS = 2
 SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A question and the people found for it, best first."""
-
-    query: Query
-    hits: tuple[Hit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +42,6 @@ def run_demo(encoder: Encoder, folder: Path, on_progress: Callable[[int, int], N
     write_gallery(gallery, demo_people(), SEED, views=VIEWS)
     with create_index(index, encoder) as opened:
         report = index_paths(opened, encoder, [gallery], on_progress)
-        answers = tuple(_answers(opened, encoder))
-    write_sheet(sheet, [(answer.query.text, answer.hits) for answer in answers])
-    return Demo(gallery, index, sheet, report, answers)
-
-
-def _answers(index: Index, encoder: Encoder) -> Iterator[Answer]:
-    for question in DEMO_QUESTIONS:
-        query = ask(encoder, question)
-        yield Answer(query, tuple(search(index, query, SHOWN)))
+        found = tuple(answers(opened, encoder, DEMO_QUESTIONS, SHOWN))
+    write_sheet(sheet, [answer.section for answer in found])
+    return Demo(gallery, index, sheet, report, found)

@@ -34,7 +34,7 @@ def as_path(value: object, expected: str = "a path, a str or a Path") -> Path:
 def as_paths(value: object) -> tuple[Path, ...]:
     """The paths of an iterable; one alone is one path. Raises ``InputError``."""
     one = "a path or an iterable of paths, each a str or a Path"
-    return tuple(as_path(item, one) for item in _items(value, str | bytes | os.PathLike, one))
+    return tuple(as_path(item, one) for item in as_items(value, str | bytes | os.PathLike, one))
 
 
 def as_text(value: object, expected: str = "words in a str") -> str:
@@ -45,7 +45,7 @@ def as_text(value: object, expected: str = "words in a str") -> str:
 def as_texts(value: object) -> tuple[str, ...]:
     """The texts of an iterable; one alone is one text. Raises ``InputError``."""
     one = "a text or an iterable of texts, each a str"
-    return tuple(as_text(item, one) for item in _items(value, str, one))
+    return tuple(as_text(item, one) for item in as_items(value, str, one))
 
 
 def as_integer(value: object, expected: str) -> int:
@@ -76,7 +76,8 @@ def wrong(value: object, expected: str, do: str = "correct the argument") -> Inp
     return InputError(expected=expected, found=shown if value is None else f"{shown} ({type(value).__name__})", do=do)
 
 
-def _items(value: object, single: Any, expected: str) -> Iterable[object]:
+def as_items(value: object, single: Any, expected: str) -> Iterable[object]:
+    """The items of an iterable; one of the ``single`` kind alone is one. Raises ``InputError``."""
     if isinstance(value, single):
         return (value,)
     if isinstance(value, Mapping | bytes | bytearray | memoryview | IOBase):

@@ -6,11 +6,12 @@ Whatever cannot be, such as rank 0, raises ``InputError``, which is a ``ValueErr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
 from pathlib import Path, PurePath
-from typing import Final, NewType
+from typing import Any, Final, NewType
 
 from passerby.inputs import wrong
 
@@ -202,15 +203,46 @@ class Person:
         _require(self.last is None or _is_number(self.last, self.first or 0, inf), "seconds not before the first or None", self.last)
 
 
+FITS: Final = 0.75
+DOUBTFUL: Final = 0.5
+"""A part fits somebody who is above so much of the index, and is doubtful in one that is not above so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well somebody fits a part of the question.
+
+    Args:
+        phrase: as ``red jacket`` or ``no hat``.
+        above: the share of the index that fits it less well, in [0, 1].
+    """
+
+    phrase: str
+    above: float
+
+    def __post_init__(self) -> None:
+        _require(isinstance(self.phrase, str), "a phrase, a str", self.phrase)
+        _require(isinstance(self.above, float) and 0 <= self.above <= 1, "a share in [0, 1]", self.above)
+
+    @property
+    def fits(self) -> bool:
+        return self.above >= FITS
+
+    @property
+    def doubtful(self) -> bool:
+        return self.above < DOUBTFUL
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An answer to a query.
+    """Somebody who was found.
 
     Args:
         rank: 1 for the best.
         score: cosine similarity of their best crop in [-1, 1].
         probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
         crop: the picture of them that is most like the query.
+        fits: how well each thing that the question names fits; empty where it names none, or the index is small.
     """
 
     rank: int
@@ -218,6 +250,7 @@ class Hit:
     person: Person
     probability: float | None = None
     crop: Crop = field(default_factory=Crop)
+    fits: tuple[Fit, ...] = ()
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -225,6 +258,23 @@ class Hit:
         _require(isinstance(self.person, Person), "a Person", self.person)
         _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
         _require(isinstance(self.crop, Crop), "a Crop", self.crop)
+        _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``."""
+        person, box = self.person, self.crop.box
+        return {
+            "rank": self.rank,
+            "person": person.id,
+            "score": self.score,
+            "probability": self.probability,
+            "path": str(person.media.path),
+            "away": utc(person.media.away_since),
+            "box": box and [box.x, box.y, box.width, box.height],
+            "time": self.crop.time,
+            "track": person.track,
+            "phrases": [asdict(fit) for fit in self.fits],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +321,11 @@ class Dataset:
         _require(isinstance(self.name, str), "a dataset's name, a str", self.name)
         _require(is_tuple_of(Record, self.records), "a tuple of records", self.records)
         _require(is_tuple_of(Problem, self.problems), "a tuple of problems", self.problems)
+
+
+def utc(seconds: int | None) -> str | None:
+    """A moment in seconds since 1970 as ISO 8601 has it."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _require(holds: bool, expected: str, found: object) -> None:

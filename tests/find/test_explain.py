@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.find.explain import FEWEST, Fit, explain, phrase_directions, shares_below
-from passerby.find.query import ask
-from passerby.find.search import search
+from passerby.find.answer import find
+from passerby.find.explain import FEWEST, phrase_directions, shares_below
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Person
+from passerby.types import Fit, Person
 from passerby.words.prompts import ANYBODY, Phrase, phrases
 
 WORDS = "a man in a red jacket and jeans, no hat"
@@ -57,13 +56,13 @@ def test_the_side_of_a_bag_is_not_held_against_a_picture() -> None:
 def test_each_hit_stands_where_a_slow_count_puts_it(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     vectors = random_vectors(60)
     with filled(tmp_path, tiny_encoder, vectors) as index:
-        hits = search(index, ask(tiny_encoder, WORDS), 5)
-        found = explain(index, tiny_encoder, WORDS, hits)
+        people = find(index, tiny_encoder, WORDS, 5).people
+    assert len(people) == 5
     looks = phrase_directions(tiny_encoder, phrases(WORDS))
-    for hit, fits in zip(hits, found, strict=True):
+    for hit in people:
         mine = vectors[int(hit.person.media.path.stem)]
-        assert [fit.phrase for fit in fits] == ["red jacket", "jeans", "no hat"]
-        for fit, direction in zip(fits, looks, strict=True):
+        assert [fit.phrase for fit in hit.fits] == ["red jacket", "jeans", "no hat"]
+        for fit, direction in zip(hit.fits, looks, strict=True):
             slow = sum(1.0 if float(v @ direction) < float(mine @ direction) else 0.0 for v in vectors) / 60
             assert fit.above == pytest.approx(slow, abs=1.01 / 60)
 
@@ -80,15 +79,17 @@ def test_a_purse_is_no_bag_that_is_missing() -> None:
 
 
 def test_hits_and_their_fits_are_of_one_moment(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
+    """Also where those who are found are deleted meanwhile."""
     with filled(tmp_path, tiny_encoder, random_vectors(60)) as index, Index.open(tmp_path) as other:
         with index.snapshot():
-            hits = search(index, ask(tiny_encoder, WORDS), 5)
+            before = find(index, tiny_encoder, WORDS, 5).people
             with other.writing():
-                for hit in hits:
+                for hit in before:
                     other.forget(hit.person.media.path)
-            assert all(explain(index, tiny_encoder, WORDS, hits))
-        with pytest.raises(IndexFault, match="gone"):
-            explain(index, tiny_encoder, WORDS, hits)
+            assert find(index, tiny_encoder, WORDS, 5).people == before
+        after = find(index, tiny_encoder, WORDS, 5).people
+    assert all(hit.fits for hit in (*before, *after))
+    assert not {hit.person for hit in before} & {hit.person for hit in after}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.integers(0, 5))
@@ -99,10 +100,10 @@ def test_shares_are_those_of_counting(others: list[int], score: int) -> None:
 
 def test_a_small_index_and_words_that_name_nothing_say_nothing(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
     with filled(tmp_path / "small", tiny_encoder, random_vectors(FEWEST - 1)) as small:
-        assert explain(small, tiny_encoder, WORDS, search(small, ask(tiny_encoder, WORDS), 2)) == [(), ()]
+        assert [hit.fits for hit in find(small, tiny_encoder, WORDS, 2).people] == [(), ()]
     with filled(tmp_path / "large", tiny_encoder, random_vectors(FEWEST)) as large:
-        assert explain(large, tiny_encoder, "somebody", search(large, ask(tiny_encoder, "somebody"), 2)) == [(), ()]
-        assert explain(large, tiny_encoder, WORDS, []) == []
+        assert [hit.fits for hit in find(large, tiny_encoder, "somebody", 2).people] == [(), ()]
+        assert all(hit.fits for hit in find(large, tiny_encoder, WORDS, 2).people)
 
 
 def test_somebody_who_is_gone_is_named(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:

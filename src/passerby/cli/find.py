@@ -104,55 +104,31 @@ def search(
     Filters beside the words, or instead of them, prefer: of each thing they keep the quarter of the index that it fits best, or leave it
     out, whether or not anybody has the thing. Each may be given several times.
     """
-    from passerby.cli.show.finding import show_hits
-    from passerby.find.explain import explain
-    from passerby.find.filter import Sieve
-    from passerby.find.query import ask
-    from passerby.find.search import likely, look
-    from passerby.find.search import search as search_index
+    from passerby.cli.show.finding import show_answer
+    from passerby.find.answer import answer
+    from passerby.find.question import Question
     from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_model
-    from passerby.words.filters import described, read_filters
+    from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
-    from passerby.words.parser import parse as parse_words
-    from passerby.words.spelling import is_english
 
     if sheet:
-        from passerby.atomic import require_file_place
-        from passerby.draw.sheet import format_of, require_room
-
-        format_of(sheet, "--sheet")
-        require_room(k)
-        require_file_place(sheet, "--sheet")
+        _require_sheet(sheet, k)
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
-    said = " ".join(words or ())
-    filters = read_filters({p: v or () for p, v in at.items()}, [*["hat"] * hat, *(having or ())], without or (), said)
-    asked = said or ("" if like else described(filters))
-    with open_index(index_folder(index)) as opened, opened.snapshot():
-        encoder = load_model(model)
-        opened.require_model(encoder.digest, encoder.name)
-        query = ask(encoder, asked, like)
-        found = search_index(opened, query, k, Sieve.of(encoder, filters).passes if filters else None)
-        hits = look(found if min_probability is None else likely(found, min_probability))
-        fits = explain(opened, encoder, ", ".join(filter(None, [said, described(filters)])), hits)
-    if sheet and hits:
-        from passerby.draw.sheet import write_sheet
+    question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
+    with open_index(index_folder(index)) as opened:
+        found = answer(opened, load_model(model), question, k, min_probability=min_probability)
+    return show_answer(found, sheet, as_json=json)
 
-        write_sheet(sheet, [(query.text, hits)])
-    read = parse_words(said)
-    nothing = not read.says_something and not is_english(said)
-    return show_hits(
-        query,
-        hits,
-        fits,
-        sheet,
-        unlikely=found[len(hits) :],
-        filters=[one.asked for one in filters],
-        not_understood=read.not_understood,
-        foreign=said if nothing else "",
-        as_json=json,
-    )
+
+def _require_sheet(sheet: Path, people: int) -> None:
+    from passerby.atomic import require_file_place
+    from passerby.draw.sheet import format_of, require_room
+
+    format_of(sheet, "--sheet")
+    require_room(people)
+    require_file_place(sheet, "--sheet")
 
 
 @click.command(epilog="Example: passerby info --index my-index --json")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.errors import GateRefused
-from passerby.find.score import exact_scores
+from passerby.index.score import exact_scores
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.metrics import Estimate, paired_difference
 from passerby.model.encode import encode_texts

@@ -1,72 +1,36 @@
-"""Which parts of a question a hit fits: each thing that is named, by itself, beside everybody in the index."""
+"""Which parts of a question somebody fits: each thing that is named, by itself, beside everybody in the index."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import Index
-from passerby.inputs import require, wrong
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
-from passerby.types import Hit
-from passerby.words.prompts import Phrase, phrases
+from passerby.types import Fit
+from passerby.words.prompts import Phrase
 
 SAMPLE: Final = 10_000
-"""People of the index, evenly spread, that a hit is held against."""
+"""People of the index, evenly spread, that somebody is held against."""
 FEWEST: Final = 20
 """Of fewer people nothing is said."""
-FITS: Final = 0.75
-DOUBTFUL: Final = 0.5
-"""A part fits a hit that is above so much of the index, and is doubtful in one that is not above so much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How well a hit fits a part of the question.
+def fits(
+    phrases: Sequence[Phrase], looks: NDArray[np.float32], vectors: NDArray[np.float32], everybody: NDArray[np.float32]
+) -> list[tuple[Fit, ...]]:
+    """How well each of n people fits each of p phrases, in their order.
 
     Args:
-        phrase: as ``red jacket`` or ``no hat``.
-        above: the share of the index that fits it less well, in [0, 1].
+        looks: of the phrases, float32 (p, d), as :func:`phrase_directions` makes them.
+        vectors: of the people, float32 (n, d).
+        everybody: whom they are held against, float32 (m, d).
     """
-
-    phrase: str
-    above: float
-
-    def __post_init__(self) -> None:
-        require(self.phrase, str, "a phrase, a str")
-        if not 0 <= require(self.above, float, "a share, a float") <= 1:
-            raise wrong(self.above, "a share in [0, 1]")
-
-    @property
-    def fits(self) -> bool:
-        return self.above >= FITS
-
-    @property
-    def doubtful(self) -> bool:
-        return self.above < DOUBTFUL
-
-
-def explain(index: Index, encoder: Encoder, words: str, hits: Sequence[Hit]) -> list[tuple[Fit, ...]]:
-    """What each hit fits of the things that a description names, in its order; nothing where it names none, or the index is small.
-
-    Raises:
-        IndexFault: the index is of another model, or damaged.
-    """
-    named = phrases(words)
-    with index.snapshot():
-        index.require_model(encoder.digest, encoder.name)
-        everybody = index.vectors()
-        if not hits or not named or len(everybody) < FEWEST:
-            return [()] * len(hits)
-        vectors = [index.vector_of(hit.person, hit.crop) for hit in hits]
-        looks = phrase_directions(encoder, named)
-        above = shares_below(np.stack(vectors) @ looks.T, everybody.spread(SAMPLE) @ looks.T)
-    return [tuple(Fit(phrase.text, float(share)) for phrase, share in zip(named, row, strict=True)) for row in above]
+    above = shares_below(vectors @ looks.T, everybody @ looks.T)
+    return [tuple(Fit(phrase.text, float(share)) for phrase, share in zip(phrases, row, strict=True)) for row in above]
 
 
 def phrase_directions(encoder: Encoder, named: Sequence[Phrase]) -> NDArray[np.float32]:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
-from passerby.find.explain import FEWEST, FITS, phrase_directions
+from passerby.find.explain import FEWEST, phrase_directions
 from passerby.index.vectors import VectorTable
 from passerby.model.encoder import Encoder
+from passerby.types import FITS
 from passerby.words.filters import Filter
 
 

@@ -1,4 +1,4 @@
-"""A question: words, a picture, or both, as weighted vectors of one model."""
+"""A question as one model sees it: words, a picture, or both, as weighted vectors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
-from passerby.inputs import as_text, require, wrong
-from passerby.media.picture import AnyPicture, as_picture
+from passerby.find.question import Question
+from passerby.inputs import require, wrong
+from passerby.media.picture import AnyPicture
 from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
-from passerby.words.normalise import plain
-from passerby.words.prompts import prompts
+from passerby.words.prompts import Prompt, prompts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A question of at least one term.
+    """A question as vectors of one model, of at least one term.
 
     Args:
         text: as people read it.
@@ -75,26 +75,52 @@ class Query:
     @property
     def direction(self) -> NDArray[np.float64]:
         """The normalised weighted mean of the terms, float64 (d,): the score of a person is its cosine with their vector."""
-        total = self._sum()
-        return total / np.float64(np.linalg.norm(total))
+        return _unit(self._sum())
 
     def _sum(self) -> NDArray[np.float64]:
         weights = np.array([term.weight for term in self.terms])
         return weights @ np.stack([term.vector for term in self.terms]).astype(np.float64)
 
 
-def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-    """What :func:`ask` makes of many descriptions, none empty: float32 (n, d), each of length 1.
+def queries(encoder: Encoder, questions: Sequence[Question]) -> list[Query]:
+    """Questions as vectors of a model, the words of all in one pass.
+
+    Raises:
+        QueryError: what a question affirms and what it denies cancel out.
+        ModelError: a tower cannot be trusted.
+    """
+    in_words = [question for question in questions if question.prompts]
+    vectors = dict(zip(map(id, in_words), _unit_sums(encoder, [question.prompts for question in in_words]), strict=True))
+    return [_query(encoder, question, vectors.get(id(question))) for question in questions]
+
+
+def _query(encoder: Encoder, question: Question, words: NDArray[np.float32] | None) -> Query:
+    terms = [] if words is None else [Term(1.0, words)]
+    if question.picture is not None:
+        terms.append(Term(1.0, encoder.embed_images(preprocess(question.picture, encoder.preprocessing)[None])[0]))
+    counts = encoder if isinstance(encoder, CountsTokens) else None
+    cut = max((counts.tokens_cut(prompt.text) for prompt in question.prompts), default=0) if counts else 0
+    calibration = encoder.calibration if question.picture is None else None
+    return Query(question.text, tuple(terms), encoder.digest, encoder.name, cut, calibration, question.notes)
+
+
+def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float64]:
+    """Those of the queries of many descriptions, none empty: float64 (n, d), each of length 1.
 
     Raises:
         QueryError: what a description affirms and what it denies cancel out.
     """
-    asked = [prompts(text) for text in texts]
+    sums = _unit_sums(encoder, [prompts(text) for text in texts]).astype(np.float64)
+    return np.array([_unit(one) for one in sums]).reshape(sums.shape)
+
+
+def _unit_sums(encoder: Encoder, asked: Sequence[Sequence[Prompt]]) -> NDArray[np.float32]:
+    """The weighted sum of the prompts of each of n questions, float32 (n, d), each of length 1."""
     distinct = list(dict.fromkeys(prompt.text for one in asked for prompt in one))
     row = {text: n for n, text in enumerate(distinct)}
     vectors = encode_texts(encoder, distinct)
     sums = [sum((p.weight * vectors[row[p.text]] for p in one), np.zeros(encoder.dim, np.float32)) for one in asked]
-    total = np.array(sums, np.float32).reshape(len(texts), encoder.dim)
+    total = np.array(sums, np.float32).reshape(len(asked), encoder.dim)
     lengths = np.linalg.norm(total, axis=1, keepdims=True)
     if not np.all(lengths > 1e-6):
         raise QueryError(expected="a description that affirms something", found="what cancels out", do="leave out what it denies")
@@ -102,11 +128,14 @@ def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
     return unit
 
 
-def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = None) -> Query:
-    """Make a question of words, of a picture of somebody alike, or of both in equal parts.
+def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return vector / np.float64(np.linalg.norm(vector))
 
-    Words become the sentences of :func:`passerby.words.prompts.prompts`: slips mended, keywords asked as a sentence too, what is denied
-    counted against whoever has it.
+
+def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = None) -> Query:
+    """A question of words, of a picture of somebody alike, or of both in equal parts, as vectors of a model.
+
+    For one release more: :func:`passerby.find` asks and answers in one act.
 
     Args:
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
@@ -117,23 +146,4 @@ def ask(encoder: Encoder, words: str | None = None, like: AnyPicture | None = No
         ImageError: the picture cannot be read.
     """
     encoder = as_encoder(encoder)
-    words = "" if words is None else as_text(words, "a description, a str").strip()
-    says_something = bool(plain(words).strip())
-    if not says_something and like is None:
-        raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
-    notes: tuple[Note, ...] = ()
-    terms, named = [], words
-    if says_something:
-        terms.append(Term(1.0, directions(encoder, [words])[0]))
-    if like is not None:
-        picture, path = as_picture(like)
-        notes = tuple(Note(path, note) for note in picture.notes)
-        named = " + ".join(filter(None, (words, f"like {path.name}")))
-        terms.append(Term(1.0, encoder.embed_images(preprocess(picture.image, encoder.preprocessing)[None])[0]))
-    cut = _most_cut(encoder, words) if words and isinstance(encoder, CountsTokens) else 0
-    calibration = encoder.calibration if like is None else None
-    return Query(named, tuple(terms), encoder.digest, encoder.name, cut, calibration, notes)
-
-
-def _most_cut(encoder: CountsTokens, words: str) -> int:
-    return max(encoder.tokens_cut(prompt.text) for prompt in prompts(words))
+    return queries(encoder, [Question(words, like)])[0]

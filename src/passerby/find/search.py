@@ -11,7 +11,7 @@ import numpy as np
 
 from passerby.errors import QueryError
 from passerby.find.query import Query
-from passerby.index.base import Index, Passes, as_index
+from passerby.index.base import Index, Nearest, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Media
@@ -20,7 +20,7 @@ from passerby.types import Hit, Media
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None) -> list[Hit]:
     """The ``k`` people most like the query, best first.
 
-    The ranking is that of exact cosine similarity in float64; people of equal score are in the order of their paths.
+    For one release more: :func:`passerby.find` asks and answers in one act.
 
     Args:
         passes: who of all may be an answer; everybody by default.
@@ -31,14 +31,25 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         IndexFault: the index is of another model, or damaged.
     """
     index, query = as_index(index), require(query, Query, "a question", 'make it: ask(model, "a red jacket")')
-    k = as_integer(k, "a number of people, an int")
+    k = as_count(k)
     if passes is not None:
         passes = as_function(passes, "passes to be a function of everybody's vectors")
-    if k < 1:
-        raise QueryError(expected="a number of people of at least 1", found=str(k), do="correct -k")
     with index.snapshot():
         index.require_model(query.model, query.model_name)
         (nearest,) = index.nearest(query.direction[None], k, passes)
+    return hits_of(nearest, query)
+
+
+def as_count(k: int) -> int:
+    """How many people are asked for. Raises ``InputError`` and ``QueryError``."""
+    k = as_integer(k, "a number of people, an int")
+    if k < 1:
+        raise QueryError(expected="a number of people of at least 1", found=str(k), do="correct -k")
+    return k
+
+
+def hits_of(nearest: Nearest, query: Query) -> list[Hit]:
+    """Those who are nearest to a query, ranked, each with the probability of its score in the crowd."""
     probabilities = _probabilities(query.calibration, [found.score for found in nearest.people], nearest.crowd)
     return [
         Hit(rank, found.score, found.person, probability, found.crop)

@@ -322,6 +322,10 @@ class Index(Protocol):
         """The vector of somebody's crop, or of their first, float32 (d,). Raises ``IndexFault`` if they are gone."""
         ...
 
+    def counts(self) -> tuple[int, int]:
+        """How many people there are, and how many media that are away; call it inside of a snapshot."""
+        ...
+
     def info(self) -> IndexInfo: ...
 
 

@@ -203,6 +203,9 @@ class MemoryIndex:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return np.asarray(one.vectors[one.crops.index(crop) if crop else 0])
 
+    def counts(self) -> tuple[int, int]:
+        return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
+
     def info(self) -> IndexInfo:
         away = [media.away_since for media in self._all.media.values() if media.away_since is not None]
         counts = len(self._all.people), len(self._all.media), len(self.vectors()), len(self._all.failed)

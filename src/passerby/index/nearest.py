@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from passerby.index.base import Found, Nearest, Passes
 from passerby.index.scan import could_be_best, kth_best
+from passerby.index.score import exact_scores
 from passerby.index.vectors import VectorTable
 from passerby.model.calibration import Crowd
 from passerby.types import Crop, Person
@@ -70,7 +71,7 @@ def _people(ids: NDArray[np.int64], lookup: Lookup, direction: NDArray[np.float6
     scores, known = [np.empty(0)], [np.empty(0, np.int64)]
     for start in range(0, len(ids), _CHUNK):
         found, vectors = lookup.embeddings(ids[start : start + _CHUNK].tolist())
-        scores.append(np.sum(vectors.astype(np.float64) * direction, axis=1))
+        scores.append(exact_scores(direction[None], vectors)[0])
         known.append(found)
     exact, of = np.concatenate(scores), np.concatenate(known)
     chosen = np.flatnonzero(exact >= kth_best(exact, k))

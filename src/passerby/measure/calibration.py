@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import DatasetError, ModelError
-from passerby.find.score import exact_scores
+from passerby.index.score import exact_scores
 from passerby.measure.metrics import TIE_DECIMALS, Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
 from passerby.measure.split import FEWEST, embed_split

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
 
+from passerby.find.query import directions
 from passerby.inputs import as_function, require
-from passerby.measure.metrics import PROTOCOL, Metrics, PerQuery, summarise
+from passerby.measure.metrics import PROTOCOL, Estimate, Metrics, PerQuery, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS, Progress
 from passerby.types import Dataset
+
+AS_ASKED: Final = (
+    "The same captions are asked a second time as search asks them: slips mended, keywords as a sentence, what is denied counted against "
+    "whoever has it. The gain is the Rank-1 as asked minus that as they stand, over the same queries."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AsAsked:
+    """The figures of captions as search asks them, in percent.
+
+    Args:
+        per_query: one row per query.
+        gain: Rank-1 as asked minus that of the captions as they stand, in points, with its paired 95 % interval.
+    """
+
+    metrics: Metrics
+    per_query: PerQuery
+    gain: Estimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,22 +40,24 @@ class Evaluation:
 
     Args:
         split: what was measured.
-        metrics: in percent, with 95 % intervals.
+        metrics: in percent, with 95 % intervals, of the captions as they stand.
         per_query: one row per query, to compare two models on the same queries with `paired_difference`.
         seconds: wall time of the measurement.
+        as_asked: the same of the captions as search asks them.
     """
 
     split: EmbeddedSplit
     metrics: Metrics
     per_query: PerQuery
     seconds: float
+    as_asked: AsAsked | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The metrics in percent under their names, then their intervals and what was measured; ready for ``json.dumps``."""
-        estimates = {field.name: getattr(self.metrics, field.name) for field in fields(self.metrics)}
+        asked = self.as_asked
         return {
-            **{name: estimate.mean for name, estimate in estimates.items()},
-            "intervals": {name: [estimate.low, estimate.high] for name, estimate in estimates.items()},
+            **_figures(self.metrics),
+            "as_asked": asked and {**_figures(asked.metrics), "gain": asdict(asked.gain), "protocol": AS_ASKED},
             "protocol": PROTOCOL,
             **self.split.to_json(),
             "seconds": self.seconds,
@@ -65,4 +87,13 @@ def evaluate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None
     started = time.perf_counter()
     split = embed_split(encoder, dataset, on_progress=on_progress)
     per_query = split.rank()
-    return Evaluation(split, summarise(per_query, split.asked), per_query, time.perf_counter() - started)
+    asked = split.rank(texts=directions(encoder, [query.text for query in split.queries]))
+    as_asked = AsAsked(summarise(asked, split.asked), asked, paired_difference(per_query, asked, split.asked))
+    return Evaluation(split, summarise(per_query, split.asked), per_query, time.perf_counter() - started, as_asked)
+
+
+def _figures(metrics: Metrics) -> dict[str, Any]:
+    """The figures under their names, then their intervals."""
+    estimates = {field.name: getattr(metrics, field.name) for field in fields(metrics)}
+    intervals = {name: [estimate.low, estimate.high] for name, estimate in estimates.items()}
+    return {**{name: estimate.mean for name, estimate in estimates.items()}, "intervals": intervals}

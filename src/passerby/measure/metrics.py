@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.find.score import exact_scores
+from passerby.index.score import exact_scores
 
 PROTOCOL = (
     "Text-to-image retrieval: each own caption of the split is one query against all pictures of the split, its own picture included, "

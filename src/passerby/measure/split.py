@@ -79,7 +79,7 @@ class EmbeddedSplit:
         certain = " and ".join(f"Rank-{k}" for k in (1, 5, 10) if wrong < k)
         return few_people(self.people) + (f"; among {len(self.gallery)} pictures any model has 100 at {certain}" if certain else "")
 
-    def rank(self, *, images: Float32 | None = None, texts: Float32 | None = None) -> PerQuery:
+    def rank(self, *, images: Float32 | None = None, texts: NDArray[np.floating] | None = None) -> PerQuery:
         """Every query asked of the whole gallery, with other vectors of its pictures or its captions where given.
 
         Raises:

@@ -40,7 +40,7 @@ class Reading:
     """A description and what was read in it.
 
     Args:
-        text: as :func:`~passerby.words.plain.plain` has it.
+        text: as :func:`~passerby.words.normalise.plain` has it.
         tokens: of the text.
         description: what they say.
     """

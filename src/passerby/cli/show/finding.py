@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +23,14 @@ from passerby.cli.show.console import (
     show_table,
 )
 from passerby.cli.show.words import show_not_understood
+from passerby.types import utc
 
 if TYPE_CHECKING:
     from passerby.demo import Demo
     from passerby.draw.heatmap import Relevance
+    from passerby.find.answer import Answer
     from passerby.find.embed import Embeddings
-    from passerby.find.explain import Fit
     from passerby.find.ingest import Absence, IndexReport
-    from passerby.find.query import Query
     from passerby.find.removal import RemovalReport
     from passerby.index.base import IndexInfo
     from passerby.types import Failure, Hit
@@ -88,56 +86,43 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
 
 
-def show_hits(
-    query: Query,
-    hits: Sequence[Hit],
-    fits: Sequence[Sequence[Fit]],
-    sheet: Path | None,
-    *,
-    unlikely: Sequence[Hit] = (),
-    filters: Sequence[str] = (),
-    not_understood: Sequence[str] = (),
-    foreign: str = "",
-    as_json: bool,
-) -> int:
-    """Say who was found; returns the exit code.
+def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
+    """Say who was found, and draw them where a sheet is asked for; returns the exit code."""
+    asked, people = answer.question, answer.people
+    if sheet and people:
+        from passerby.draw.sheet import write_sheet
 
-    Args:
-        fits: of each hit, how well it fits each part of the question.
-        unlikely: who was found but is less likely than was asked for.
-        filters: as they were asked for.
-        not_understood: words of the description that say nothing known.
-        foreign: a description of which nothing was understood, not even that it is English.
-    """
-    show_notes(query.notes)
-    _show_reading(query, not_understood, foreign)
-    if filters and hits:
-        note(f"{', '.join(filters)}: filters prefer; each keeps those whom it fits best, whether or not anybody has the thing")
+        write_sheet(sheet, [answer.section])
+    show_notes(asked.notes)
+    _show_reading(answer)
+    filters = ", ".join(one.asked for one in asked.filters)
+    if filters and people:
+        note(f"{filters}: filters prefer; each keeps those whom it fits best, whether or not anybody has the thing")
     if as_json:
-        answers = [{**_hit_json(hit), "phrases": [asdict(fit) for fit in of_hit]} for hit, of_hit in zip(hits, fits, strict=True)]
-        show_json({"query": query.text, "filters": list(filters), "not_understood": list(not_understood), "hits": answers})
-    elif hits:
-        _show_hits(hits, fits)
-    if hits and sheet:
+        show_json(answer.to_json())
+    elif people:
+        _show_hits(people)
+    if sheet and people:
         note(f"drawn: {sheet}")
-    if unlikely and not hits:
-        best = f"{unlikely[0].probability:.1%}"
+    if answer.unlikely and not people:
+        best = f"{answer.unlikely[0].probability:.1%}"
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
-    elif not hits and filters:
-        note(f"nobody passes all of {', '.join(filters)}: expected filters that leave somebody; leave one of them out")
-    elif not hits:
+    elif not people and filters:
+        note(f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out")
+    elif not people:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
-    return ALL_DONE if hits or unlikely else NOTHING_DONE
+    return ALL_DONE if people or answer.unlikely else NOTHING_DONE
 
 
-def _show_reading(query: Query, not_understood: Sequence[str], foreign: str) -> None:
+def _show_reading(answer: Answer) -> None:
     """Say what of a description was not read."""
-    if query.cut:
-        note(f"only the start of the description was read: the last {query.cut} word pieces are over the model's limit")
-    if foreign:
-        note(f"nothing understood in {printable(foreign)!r}: the model is asked it as it stands, and reads English")
-    elif not_understood:
-        show_not_understood(not_understood)
+    asked = answer.question
+    if answer.cut:
+        note(f"only the start of the description was read: the last {answer.cut} word pieces are over the model's limit")
+    if asked.foreign:
+        note(f"nothing understood in {printable(asked.words)!r}: the model is asked it as it stands, and reads English")
+    elif asked.not_understood:
+        show_not_understood(asked.not_understood)
 
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
@@ -152,7 +137,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "bytes": info.bytes,
         "created": info.created,
         "away": info.away,
-        "away_since": _utc(info.away_since),
+        "away_since": utc(info.away_since),
     }
     if as_json:
         show_json({**facts, "failed": failures_json(failures)})
@@ -188,11 +173,7 @@ def _listed(paths: Sequence[Path]) -> str:
 
 
 def _away_json(away: Absence) -> dict[str, Any]:
-    return {"away": away.count, "newly_away": away.new, "away_since": _utc(away.since)}
-
-
-def _utc(seconds: int | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"away": away.count, "newly_away": away.new, "away_since": utc(away.since)}
 
 
 def show_embeddings(embeddings: Embeddings, path: Path, *, as_json: bool) -> int:
@@ -230,23 +211,23 @@ def show_relevance(relevance: Relevance, picture: Path, out: Path, *, as_json: b
 def show_demo(demo: Demo, *, as_json: bool) -> int:
     """Say what was asked and who was found; the sheet's name comes last. Returns the exit code."""
     if as_json:
-        answers = [{"query": answer.query.text, "hits": [_hit_json(hit) for hit in answer.hits]} for answer in demo.answers]
+        answers = [answer.to_json() for answer in demo.answers]
         show_json({"gallery": str(demo.gallery), "index": str(demo.index), "sheet": str(demo.sheet), "answers": answers})
     else:
         console_on(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
         for answer in demo.answers:
-            console_on(stderr=False).print(f"\n[bold]{answer.query.text}[/bold]", highlight=False)
-            _show_hits(answer.hits, [()] * len(answer.hits))
+            console_on(stderr=False).print(f"\n[bold]{answer.question.text}[/bold]", highlight=False)
+            _show_hits(answer.people)
     show_failures(demo.report.failed)
     (note if as_json else console_on(stderr=False).print)(f"the answers, drawn: {printable(demo.sheet)}")
     return exit_code(demo.report.indexed, len(demo.report.failed))
 
 
-def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
+def _show_hits(hits: Sequence[Hit]) -> None:
     optional: dict[str, list[str | None]] = {
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
-        "fits": [", ".join(fit.phrase for fit in of_hit if fit.fits) for of_hit in fits],
-        "doubtful": [", ".join(fit.phrase for fit in of_hit if fit.doubtful) for of_hit in fits],
+        "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
+        "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
         "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }
     shown = {name: column for name, column in optional.items() if any(column)}
@@ -255,18 +236,3 @@ def _show_hits(hits: Sequence[Hit], fits: Sequence[Sequence[Fit]]) -> None:
         for hit, cells in zip(hits, zip(*shown.values(), strict=True) if shown else [()] * len(hits), strict=True)
     ]
     show_table(("rank", "score", *shown, "path"), rows, whole="path")
-
-
-def _hit_json(hit: Hit) -> dict[str, Any]:
-    person, box = hit.person, hit.crop.box
-    return {
-        "rank": hit.rank,
-        "person": hit.person.id,
-        "score": hit.score,
-        "probability": hit.probability,
-        "path": str(person.media.path),
-        "away": _utc(person.media.away_since),
-        "box": box and [box.x, box.y, box.width, box.height],
-        "time": hit.crop.time,
-        "track": person.track,
-    }

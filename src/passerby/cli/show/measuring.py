@@ -29,9 +29,16 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool) -> int:
         show_json(document)
     else:
         _show_split(evaluation.split, evaluation.seconds)
-        rows = [(name, f"{document[name]:.2f}", "{:.2f} to {:.2f}".format(*interval)) for name, interval in document["intervals"].items()]
-        show_table(("", "percent", "95 % interval"), rows)
+        ways = [evaluation.metrics, *([evaluation.as_asked.metrics] if evaluation.as_asked else [])]
+        rows = [
+            (name, *(cell for metrics in ways for cell in (f"{getattr(metrics, name).mean:.2f}", _interval(getattr(metrics, name)))))
+            for name in document["intervals"]
+        ]
+        show_table(("", "percent", "95 % interval", *("as asked", "95 % interval") * (len(ways) - 1)), rows)
         console_on(stderr=False).print(document["protocol"], highlight=False)
+        if evaluation.as_asked:
+            gain = f"{evaluation.as_asked.gain.mean:+.2f} ({_interval(evaluation.as_asked.gain)})"
+            console_on(stderr=False).print(f"As asked, Rank-1 changes by {gain}. {document['as_asked']['protocol']}", highlight=False)
     return _show_split_unused(evaluation.split)
 
 

@@ -42,6 +42,7 @@ class Index(base.Index):
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
         self._moments: tuple[Stamp, Moments] | None = None
+        self._counts: tuple[Stamp, tuple[int, int]] | None = None
 
     @classmethod
     def open(cls, folder: AnyPath) -> Self:
@@ -416,6 +417,13 @@ class Index(base.Index):
                 away=away,
                 away_since=away_since,
             )
+
+    def counts(self) -> tuple[int, int]:
+        """How many people there are, and how many media that are away; call it inside of a snapshot."""
+        stamp = self.stamp()
+        if self._counts is None or self._counts[0] != stamp:
+            self._counts = stamp, (self._count("people"), self._count("media WHERE away_since IS NOT NULL"))
+        return self._counts[1]
 
     def _count(self, table: str) -> int:
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])

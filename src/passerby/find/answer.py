@@ -1,0 +1,173 @@
+"""Answering, in one act: a question is asked of an index, and what comes back only has to be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.find.explain import FEWEST, SAMPLE, fits, phrase_directions
+from passerby.find.filter import Sieve
+from passerby.find.query import Query, queries
+from passerby.find.question import Question, as_question, as_questions
+from passerby.find.search import as_count, hits_of, likely, look
+from passerby.index.base import Index, Nearest, as_index
+from passerby.index.vectors import VectorTable
+from passerby.inputs import wrong
+from passerby.media.picture import AnyPicture
+from passerby.model.encoder import Encoder, as_encoder
+from passerby.types import Fit, Hit
+from passerby.words.filters import Filter
+
+AT_ONCE: Final = 32
+"""Questions that are scored in one pass over the vectors."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Who was found for a question, and what to bear in mind with it.
+
+    Args:
+        question: with what was not understood of it, what was guessed of its picture, and its filters.
+        people: best first, each with its score, its probability and what fits.
+        unlikely: who was found but is less likely to be right than was asked for.
+        cut: how many word pieces at the end of one of its sentences were over the model's limit and not read, at most.
+        looked_at: people in the index.
+        away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
+    """
+
+    question: Question
+    people: tuple[Hit, ...]
+    unlikely: tuple[Hit, ...] = ()
+    cut: int = 0
+    looked_at: int = 0
+    away: int = 0
+
+    @property
+    def section(self) -> tuple[str, Sequence[Hit]]:
+        """What a contact sheet draws of it."""
+        return self.question.text, self.people
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``."""
+        return {
+            "query": self.question.text,
+            "filters": [one.asked for one in self.question.filters],
+            "not_understood": list(self.question.not_understood),
+            "cut": self.cut,
+            "looked_at": self.looked_at,
+            "away": self.away,
+            "hits": [hit.to_json() for hit in self.people],
+            "unlikely": len(self.unlikely),
+        }
+
+
+def find(
+    index: Index,
+    encoder: Encoder,
+    words: str | None = None,
+    k: int = 10,
+    *,
+    like: AnyPicture | None = None,
+    filters: tuple[Filter, ...] = (),
+    min_probability: float | None = None,
+) -> Answer:
+    """Find the ``k`` people who fit words, a picture of somebody alike, or both in equal parts; best first.
+
+    Args:
+        words: a description, such as ``a red jacket``.
+        like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+        filters: as :func:`passerby.words.filters.read_filters` makes them; they prefer.
+        min_probability: leave out who is less likely to be right, from 0 to 1.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        QueryError: nothing is asked, what is asked cancels out, ``k`` is not positive, or there is no probability to go by.
+        ImageError: the picture cannot be read.
+        IndexFault: the index is of another model, or damaged.
+    """
+    return answer(index, encoder, Question(words, like, filters), k, min_probability=min_probability)
+
+
+def answer(index: Index, encoder: Encoder, question: Question, k: int = 10, *, min_probability: float | None = None) -> Answer:
+    """The answer of an index to a question: what :func:`answers` gives for one."""
+    return answers(index, encoder, [as_question(question)], k, min_probability=min_probability)[0]
+
+
+def answers(
+    index: Index, encoder: Encoder, questions: Iterable[Question | str], k: int = 10, *, min_probability: float | None = None
+) -> list[Answer]:
+    """The answers of an index, at one moment, to many questions: each as if it were asked alone.
+
+    The ranking is that of exact cosine similarity in float64; people of equal score are in the order of their paths.
+
+    Args:
+        questions: or words, of which each makes one.
+        k: people in each answer, at most.
+        min_probability: people who are less likely to be right are left out, and counted.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        QueryError: what a question asks cancels out, ``k`` is not positive, there is no probability to go by, or too few people to filter.
+        IndexFault: the index is of another model, or damaged.
+    """
+    index, encoder, k = as_index(index), as_encoder(encoder), as_count(k)
+    least = _as_probability(min_probability)
+    asked = as_questions(questions)
+    with index.snapshot():
+        index.require_model(encoder.digest, encoder.name)
+        asking = _Asking(index, encoder, k, least)
+        return [one for start in range(0, len(asked), AT_ONCE) for one in asking.answers(asked[start : start + AT_ONCE])]
+
+
+class _Asking:
+    """One moment of an index, of which questions are asked."""
+
+    def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None) -> None:
+        self._index, self._encoder, self._k, self._least = index, encoder, k, least
+        self._table: VectorTable = index.vectors()
+        self._everybody: NDArray[np.float32] | None = None
+        self._looked_at, self._away = index.counts()
+
+    def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
+        asked = queries(self._encoder, questions)
+        found = self._nearest(questions, asked)
+        for question, query, best, told in zip(questions, asked, found, self._fits(questions, found), strict=True):
+            hits = [replace(hit, fits=of_hit) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
+            people = hits if self._least is None else likely(hits, self._least)
+            yield Answer(question, tuple(people), tuple(hits[len(people) :]), query.cut, self._looked_at, self._away)
+
+    def _nearest(self, questions: Sequence[Question], asked: Sequence[Query]) -> list[Nearest]:
+        """Of each question: those without filters share a pass over the vectors, each other one takes its own."""
+        open_ones = [query.direction for question, query in zip(questions, asked, strict=True) if not question.filters]
+        shared = iter(self._index.nearest(np.stack(open_ones), self._k) if open_ones else ())
+        return [
+            self._filtered(question.filters, query) if question.filters else next(shared)
+            for question, query in zip(questions, asked, strict=True)
+        ]
+
+    def _filtered(self, filters: tuple[Filter, ...], query: Query) -> Nearest:
+        return self._index.nearest(query.direction[None], self._k, Sieve.of(self._encoder, filters).passes)[0]
+
+    def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
+        """What those who were found for each question fit, the phrases of all in one pass."""
+        told = [one.phrases if best.people and len(self._table) >= FEWEST else () for one, best in zip(questions, found, strict=True)]
+        named = [phrase for phrases in told for phrase in phrases]
+        looks = iter(phrase_directions(self._encoder, named) if named else ())
+        everybody = self._table.spread(SAMPLE) if named else None
+        for phrases, best in zip(told, found, strict=True):
+            if phrases and everybody is not None:
+                own: NDArray[np.float32] = np.stack([next(looks) for _ in phrases])
+                vectors = np.stack([self._index.vector_of(one.person, one.crop) for one in best.people])
+                yield fits(phrases, own, vectors, everybody)
+            else:
+                yield [()] * len(best.people)
+
+
+def _as_probability(value: float | None) -> float | None:
+    if value is not None and not (isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1):
+        raise wrong(value, "a probability in [0, 1] or None")
+    return value

@@ -1,0 +1,93 @@
+"""A question: words, a picture of somebody alike, filters; read once, and the same for every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from PIL.Image import Image
+
+from passerby.errors import QueryError
+from passerby.inputs import as_items, as_text, wrong
+from passerby.media.picture import AnyPicture, as_picture
+from passerby.types import Note, is_tuple_of
+from passerby.words.filters import Filter, described, require_agreement
+from passerby.words.normalise import plain
+from passerby.words.prompts import Phrase, Prompt, phrases_of, prompts_of, read
+from passerby.words.spelling import is_english
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """Who is looked for: words, a picture of somebody alike, filters, or several of them; what it says is read here and nowhere else.
+
+    Words become the sentences of :func:`passerby.words.prompts.prompts`: slips mended, keywords asked as a sentence too, what is denied
+    counted against whoever has it. Filters without words or a picture are asked in words as well.
+
+    Args:
+        words: a description.
+        like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+        filters: what somebody must have or must not, as :func:`passerby.words.filters.read_filters` makes them.
+        text: the question as people read it.
+        picture: upright RGB; ``None`` without one.
+        prompts: what a model is asked, with its weights; empty for a picture alone.
+        phrases: the things that words and filters name, to hold pictures against one by one.
+        not_understood: words that say nothing known.
+        foreign: whether nothing of the words was understood, not even that they are English.
+        notes: what had to be guessed of the picture.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        QueryError: nothing is asked, or filters contradict the words.
+        ImageError: the picture cannot be read.
+    """
+
+    words: str | None = None
+    like: AnyPicture | None = None
+    filters: tuple[Filter, ...] = ()
+    text: str = field(init=False)
+    picture: Image | None = field(init=False)
+    prompts: tuple[Prompt, ...] = field(init=False)
+    phrases: tuple[Phrase, ...] = field(init=False)
+    not_understood: tuple[str, ...] = field(init=False)
+    foreign: bool = field(init=False)
+    notes: tuple[Note, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        said = "" if self.words is None else as_text(self.words, "a description, a str").strip()
+        if not is_tuple_of(Filter, self.filters):
+            raise wrong(self.filters, "a tuple of filters")
+        asked = said or ("" if self.like is not None else described(self.filters))
+        says_something = bool(plain(asked).strip())
+        if not says_something and self.like is None:
+            raise QueryError(expected="a description", found="an empty one", do='say what the person wears, for example "a red jacket"')
+        reading = read(asked)
+        items = reading.description.items if said else ()
+        require_agreement(self.filters, said, items)
+        picture, path = (None, None) if self.like is None else as_picture(self.like)
+        self._set(
+            text=" + ".join(filter(None, (asked, f"like {path.name}" if path else ""))),
+            picture=picture and picture.image,
+            prompts=prompts_of(reading) if says_something else (),
+            phrases=phrases_of((*items, *(one.item for one in self.filters))),
+            not_understood=reading.description.not_understood if said else (),
+            foreign=bool(said) and not reading.description.says_something and not is_english(said),
+            notes=tuple(Note(path, note) for note in picture.notes) if picture and path else (),
+        )
+
+    def _set(self, **read: object) -> None:
+        for name, value in read.items():
+            object.__setattr__(self, name, value)
+
+
+def as_questions(values: object) -> list[Question]:
+    """Questions, those made that are words alone; one alone is one. Raises ``InputError`` and ``QueryError``."""
+    return [as_question(value) for value in as_items(values, Question | str, "questions or words, an iterable of them")]
+
+
+def as_question(value: object) -> Question:
+    """A question, or the one that words alone make. Raises ``InputError`` and ``QueryError``."""
+    if isinstance(value, Question):
+        return value
+    if not isinstance(value, str):
+        raise wrong(value, "a question or words, a str", 'ask it: Question("a red jacket")')
+    return Question(value)
