@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.find.query import directions
-from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.encode import encode_texts
+from passerby.find.score import exact_scores
+from passerby.model.encode import Encoded, encode_images, encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_model
@@ -102,7 +102,7 @@ def places(encoder: Encoder, name: str, people: People, most: int) -> Iterator[R
     )
     own = np.array([identity for identity, _ in questions])[:, None] == people.identities
     for way, vectors in ways:
-        scores = vectors @ people.images.T
+        scores = exact_scores(vectors, people.images)
         order = np.argsort(-scores, axis=1)
         place = np.argsort(order, axis=1) / (len(people.images) - 1)
         yield {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from crops import media, random_vectors, write_crop
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from passerby.cli import app as commands
+from passerby import cli
+from passerby.cli.app import app
 from passerby.data.datasets import load_dataset
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import AT_ONCE, answer, answers, find
@@ -170,17 +170,15 @@ def test_the_command_reads_it_once_too(
     index: Index, encoder: BundleEncoder, counting: Counting, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.setattr("passerby.resolve.load_model", lambda *_: encoder)
-    ran = CliRunner().invoke(commands.app, ["search", "red", "jacket", "zorbly", "--upper", "blue", "--index", str(index.folder), *options])
+    ran = CliRunner().invoke(app, ["search", "red", "jacket", "zorbly", "--upper", "blue", "--index", str(index.folder), *options])
     assert ran.exit_code == 0
     assert [read for read in counting.read if "zorbly" in read] == ["red jacket zorbly"]
 
 
 def test_the_search_command_only_shows() -> None:
-    (function,) = ast.parse(inspect.getsource(commands.search).lstrip()).body
-    assert isinstance(function, ast.FunctionDef)
-    first, last = function.body[1], function.body[-1]
-    assert last.end_lineno is not None
-    assert last.end_lineno - first.lineno < 25
+    sources = [ast.parse(path.read_text("utf-8")) for path in Path(cli.__path__[0]).rglob("*.py")]
+    (body,) = [node.body for tree in sources for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "search"]
+    assert (body[-1].end_lineno or 0) - body[1].lineno < 25
 
 
 # -- one score --------------------------------------------------------------------------------------------------------------------
