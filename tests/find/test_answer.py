@@ -165,6 +165,11 @@ def test_a_description_is_read_once(index: Index, encoder: BundleEncoder, counti
     assert PEOPLE >= FEWEST, "nobody is explained in a small index"
 
 
+def test_one_that_stands_for_a_thing_is_read_again_with_its_name(index: Index, encoder: OnnxEncoder, counting: Counting) -> None:
+    find(index, encoder, "not a red jacket but a blue one", 3)
+    assert counting.read == ["not a red jacket but a blue one", "not a red jacket but a blue jacket"]
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_command_reads_it_once_too(
     index: Index, encoder: BundleEncoder, counting: Counting, monkeypatch: pytest.MonkeyPatch, options: list[str]

@@ -35,6 +35,8 @@ def test_filters_beside_words_are_explained_too() -> None:
     question = Question("a man in jeans", filters=filters)
     assert question.prompts == prompts("a man in jeans")
     assert [phrase.text for phrase in question.phrases] == ["jeans", "red shirt", "no bag"]
+    collar = Question("a man", filters=read_filters({}, ["shirt with white collar"]))
+    assert [phrase.text for phrase in collar.phrases] == ["shirt with white collar"]
 
 
 def test_filters_alone_are_words() -> None:
