@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.find.query import directions
-from passerby.find.score import exact_scores
-from passerby.model.encode import Encoded, encode_images, encode_texts
+from passerby.index.score import exact_scores
+from passerby.media.encode_files import EncodedFile, encode_files
+from passerby.model.encode import encode_texts
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_model
