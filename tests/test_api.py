@@ -10,7 +10,7 @@ from crops import write_crops
 
 import passerby
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "search.md"
 
 CALLED = [
     "answer",
@@ -75,8 +75,8 @@ def test_core_never_loads_torch(module: str) -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_the_readme_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_example_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     write_crops(tmp_path / "my-crops", 6)
     model = passerby.load_model("passerby-s")
