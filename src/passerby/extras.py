@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -45,6 +44,8 @@ def how_to_install(extra: str, origin: str | None) -> str:
 
 
 def _origin() -> str | None:
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         return distribution("passerby").read_text("direct_url.json")
     except PackageNotFoundError:

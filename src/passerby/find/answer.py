@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,12 @@ from passerby.find.search import as_count, hits_of, likely, look
 from passerby.index.base import Index, Nearest, as_index
 from passerby.index.vectors import VectorTable
 from passerby.inputs import wrong
-from passerby.media.picture import AnyPicture
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Fit, Hit
 from passerby.words.filters import Filter
+
+if TYPE_CHECKING:
+    from passerby.media.picture import AnyPicture
 
 AT_ONCE: Final = 32
 """Questions that are scored in one pass over the vectors."""

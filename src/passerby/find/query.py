@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from passerby.errors import QueryError
 from passerby.find.question import Question
 from passerby.inputs import require, wrong
-from passerby.media.picture import AnyPicture
 from passerby.model.calibration import Calibration
 from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
 from passerby.words.prompts import Prompt, prompts
+
+if TYPE_CHECKING:
+    from passerby.media.picture import AnyPicture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-
-from PIL.Image import Image
+from typing import TYPE_CHECKING
 
 from passerby.errors import QueryError
 from passerby.inputs import as_items, as_text, wrong
-from passerby.media.picture import AnyPicture, as_picture
 from passerby.types import Note, is_tuple_of
 from passerby.words.filters import Filter, described, require_agreement
 from passerby.words.normalise import plain
 from passerby.words.prompts import Phrase, Prompt, phrases_of, prompts_of, read
 from passerby.words.spelling import is_english
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from passerby.media.picture import AnyPicture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +66,11 @@ class Question:
         reading = read(asked)
         items = reading.description.items if said else ()
         require_agreement(self.filters, said, items)
-        picture, path = (None, None) if self.like is None else as_picture(self.like)
+        picture, path = (None, None)
+        if self.like is not None:
+            from passerby.media.picture import as_picture  # what decodes pictures is loaded for a picture alone
+
+            picture, path = as_picture(self.like)
         self._set(
             text=" + ".join(filter(None, (asked, f"like {path.name}" if path else ""))),
             picture=picture and picture.image,

@@ -7,16 +7,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from passerby.errors import PasserbyError
 from passerby.look_ahead import look_ahead
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, normalise, resize
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from passerby.errors import ModelError
 
-Resample = Literal["bicubic", "bilinear"]
+if TYPE_CHECKING:
+    from PIL import Image
 
-_FILTERS: Final = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+Resample = Literal["bicubic", "bilinear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ class Preprocessing:
 
 def resize(image: Image.Image, height: int, width: int, resample: Resample) -> NDArray[np.uint8]:
     """Squash an RGB picture to a size, antialiased: uint8 (height, width, 3)."""
-    return np.asarray(image.resize((width, height), _FILTERS[resample]), dtype=np.uint8)
+    from PIL.Image import Resampling
+
+    return np.asarray(image.resize((width, height), Resampling[resample.upper()]), dtype=np.uint8)
 
 
 def normalise(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.float32]:
