@@ -47,7 +47,7 @@ class TestLoadModel:
 
     @pytest.mark.usefixtures("shelf")
     def test_what_only_torch_can_load_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delitem(sys.modules, "passerby.learn.clip", raising=False)
+        monkeypatch.delitem(sys.modules, "passerby.learn.models.clip", raising=False)
         monkeypatch.setitem(sys.modules, "transformers", None)
         with pytest.raises(MissingExtra, match=r"no transformers; .*pip install .*\[learn\]'"):
             resolve.load_model("openai/clip-vit-base-patch32")

@@ -18,7 +18,7 @@ from passerby.model.foreign import refuse_foreign
 from passerby.model.tensorrt import runtime_here
 
 if TYPE_CHECKING:
-    from passerby.learn.base import Base, Size
+    from passerby.learn.models.base import Base, Size
 
 DEFAULT_MODEL: Final = "passerby-s"
 
@@ -79,8 +79,8 @@ def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath 
     if adapter is not None:
         adapter = _adapter(adapter)
     with needs_extra("learn"):
-        from passerby.learn.adapter import attach, read_card
-        from passerby.learn.base import Size
+        from passerby.learn.lora.adapter import attach, read_card
+        from passerby.learn.models.base import Size
 
     named = None if size is None else Size(*parse_size(size))
     if adapter is None:
@@ -91,7 +91,7 @@ def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath 
 def load_base_of(adapter: Path, name: str | None = None) -> Base:
     """The model that an adapter was trained on, by the name it had then or by another. Needs the extra [learn]; errors as above."""
     with needs_extra("learn"):
-        from passerby.learn.adapter import read_card
+        from passerby.learn.lora.adapter import read_card
 
     card = read_card(adapter)
     return _load_base(name or card.base_name, card.size)
@@ -99,8 +99,8 @@ def load_base_of(adapter: Path, name: str | None = None) -> Base:
 
 def _load_base(name: str, size: Size | None) -> Base:
     with needs_extra("learn"):
-        from passerby.learn.from_bundle import load_base as load_bundle
-        from passerby.learn.saved import load_saved
+        from passerby.learn.models.from_bundle import load_base as load_bundle
+        from passerby.learn.models.model_folder import load_saved
 
     bundle = _bundle(name)
     if bundle is not None:
@@ -109,7 +109,7 @@ def _load_base(name: str, size: Size | None) -> Base:
     if (folder / SAVED_CARD).exists() and not (folder / CLIP_CONFIG).exists():
         return load_saved(folder, size)
     with needs_extra("learn"):
-        from passerby.learn.clip import load_clip
+        from passerby.learn.models.clip import load_clip
 
     return replace(load_clip(str(_BUNDLES / name), size), name=name) if name in bundled_clips() else load_clip(name, size)
 

@@ -20,10 +20,10 @@ from passerby.convert.drift import first_drift
 from passerby.convert.export import Traced, best_report, export, export_run, image_tower_onnx, name_weights, torch_values
 from passerby.data.synthetic import sample_person, write_gallery
 from passerby.errors import GateRefused, ModelError
-from passerby.learn.compact import fold_batch_norm
 from passerby.learn.config import Stage, TrainConfig
-from passerby.learn.from_bundle import TRANSPOSED, load_compact
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.compact import fold_batch_norm
+from passerby.learn.models.from_bundle import TRANSPOSED, load_compact
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Split

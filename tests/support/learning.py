@@ -12,7 +12,7 @@ from small_clip import small_clip
 from train_small import config, prepare
 
 from passerby.cli.app import app
-from passerby.learn.trainer import begin, finish
+from passerby.learn.train import begin, finish
 
 COMMANDS = (
     "finetune --base clip --data drawn --steps 1 --out adapter",

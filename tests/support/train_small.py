@@ -9,7 +9,7 @@ import torch
 from small_clip import drawn_dataset, small_clip, tokenizer_json
 
 from passerby.learn.config import Losses, Optimiser, Pixels, Stage, TrainConfig, Words
-from passerby.learn.trainer import Run, begin, finish
+from passerby.learn.train import Run, begin, finish
 from passerby.types import Dataset
 
 

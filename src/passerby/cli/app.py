@@ -536,7 +536,7 @@ def train(config: Config, *, keep_pictures: KeepPictures = False) -> None:
 
     with needs_extra("learn"):
         from passerby.learn.config import read_config
-        from passerby.learn.trainer import train as train_model
+        from passerby.learn.train import train as train_model
 
     note(f"the best model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
 
@@ -549,8 +549,8 @@ def distil(config: Config, *, keep_pictures: KeepPictures = False) -> None:
     from passerby.resolve import load_model
 
     with needs_extra("learn"):
-        from passerby.learn.distil import distil as distil_model
-        from passerby.learn.distillation import read_distillation
+        from passerby.learn.distil.config import read_distillation
+        from passerby.learn.distil.distil import distil as distil_model
 
     how = read_distillation(config)
     note(f"the best student is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
@@ -591,8 +591,8 @@ def finetune(
     from passerby.resolve import load_base
 
     with needs_extra("learn"):
-        from passerby.learn.adaptation import adaptation
-        from passerby.learn.finetune import finetune as finetune_model
+        from passerby.learn.lora.adaptation import adaptation
+        from passerby.learn.lora.finetune import finetune as finetune_model
 
     require_folder_place(out, "--out")
     adapted = load_base(base, size=size)
@@ -609,7 +609,7 @@ def clean(runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A r
     A run that goes on makes them again from the dataset.
     """
     from passerby.cli.show.console import note
-    from passerby.learn.resized import delete_pictures
+    from passerby.learn.data.resized import delete_pictures
 
     for run in runs:
         note(f"{delete_pictures(run) / 1e6:,.1f} MB of resized pictures deleted from {run}")
@@ -634,7 +634,7 @@ def merge(
     require_folder_place(out, "--out")
 
     with needs_extra("learn"):
-        from passerby.learn.adapter import merge as merge_adapter
+        from passerby.learn.lora.adapter import merge as merge_adapter
 
     difference = merge_adapter(load_base_of(adapter, base), adapter, out)
     note(f"merged into {out}; no feature differs by more than {difference:.1e}")

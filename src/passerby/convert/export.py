@@ -23,13 +23,13 @@ from passerby.convert.gates import drawn_inputs, require_parity
 from passerby.convert.graph import OPSET, Feed
 from passerby.data.datasets import load_dataset
 from passerby.errors import GateRefused, ModelError, PasserbyError
-from passerby.learn.base import Base
-from passerby.learn.compact import CompactClip, fold_batch_norm
 from passerby.learn.config import TrainConfig
-from passerby.learn.from_bundle import TRANSPOSED
+from passerby.learn.models.base import Base
+from passerby.learn.models.compact import CompactClip, fold_batch_norm
+from passerby.learn.models.from_bundle import TRANSPOSED
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.vocabulary import prune_vocabulary
 from passerby.learn.start import TOKENIZER, load_best
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.vocabulary import prune_vocabulary
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import Preprocessing
@@ -39,7 +39,7 @@ from passerby.types import Split
 from passerby.words.lexicon import lexicon
 
 if TYPE_CHECKING:
-    from passerby.learn.clip import Clip
+    from passerby.learn.models.clip import Clip
 
 Float32 = NDArray[np.float32]
 

@@ -24,10 +24,10 @@ from torch.nn import functional as F
 
 from passerby.draw.heatmap import Relevance, Word
 from passerby.errors import QueryError
-from passerby.learn.base import Base
-from passerby.learn.clip import Clip
-from passerby.learn.compact import CompactClip
-from passerby.learn.torch_encoder import load_tokenizer
+from passerby.learn.models.base import Base
+from passerby.learn.models.clip import Clip
+from passerby.learn.models.compact import CompactClip
+from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.model.preprocess import preprocess
 
 WORDS: Final = re.compile(r"\S+")

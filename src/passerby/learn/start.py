@@ -11,12 +11,12 @@ from torch import Tensor
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ModelError
-from passerby.learn.batches import resized
-from passerby.learn.compact import STRIPES, CompactClip, build_like
 from passerby.learn.config import Stage, TrainConfig
-from passerby.learn.from_bundle import load_compact
-from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
-from passerby.learn.unfold import unfold_batch_norm
+from passerby.learn.data.batches import resized
+from passerby.learn.models.batch_norm import unfold_batch_norm
+from passerby.learn.models.compact import STRIPES, CompactClip, build_like
+from passerby.learn.models.from_bundle import load_compact
+from passerby.learn.models.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.model.bundle import read_bundle
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.types import Split

@@ -1,0 +1,65 @@
+"""A smaller token table: the pieces that the training words need, the most common ones, and every single character."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from passerby.learn.models.compact import CompactClip
+
+COMMON = 12_000
+"""Pieces at the head of MiniLM's vocabulary that stay in any case: BERT's is sorted by kind, then by how common a piece is in English."""
+CONTINUES = "##"
+
+
+@torch.no_grad()
+def prune_vocabulary(model: CompactClip, tokenizer: bytes, texts: Collection[str]) -> tuple[CompactClip, bytes]:
+    """A copy of the model and of its ``tokenizer.json`` without pieces that neither these texts nor common English need.
+
+    Texts made of what stays get the same tokens, and so the same vectors, as before. A word whose piece is gone is spelt with shorter
+    ones: single characters always stay.
+
+    Args:
+        tokenizer: a WordPiece ``tokenizer.json`` whose ids are the rows of the model's token table.
+    """
+    document = json.loads(tokenizer)
+    vocabulary: dict[str, int] = document["model"]["vocab"]
+    special = {token["content"] for token in document["added_tokens"]}
+    used = {i for encoding in Tokenizer.from_buffer(tokenizer).encode_batch(list(texts)) for i in encoding.ids}
+    kept = sorted(i for piece, i in vocabulary.items() if piece in special or i in used or _stays(piece, i))
+    document["model"]["vocab"] = _renumbered(vocabulary, kept)
+    _renumber_special(document)
+
+    smaller = copy.deepcopy(model)
+    tower = smaller.text_tower
+    tower.config = tower.config._replace(vocabulary=len(kept))
+    tokens = nn.Embedding(len(kept), tower.config.width)
+    tokens.weight = nn.Parameter(tower.tokens.weight[kept].clone(), requires_grad=False)
+    tower.tokens = tokens
+    return smaller, json.dumps(document, ensure_ascii=False).encode()
+
+
+def _stays(piece: str, i: int) -> bool:
+    return (i < COMMON and not piece.startswith("[unused")) or len(piece.removeprefix(CONTINUES)) == 1
+
+
+def _renumbered(vocabulary: dict[str, int], kept: list[int]) -> dict[str, int]:
+    pieces = {i: piece for piece, i in vocabulary.items()}
+    return {pieces[old]: new for new, old in enumerate(kept)}
+
+
+def _renumber_special(document: dict[str, Any]) -> None:
+    """Special tokens are named by id in three more places of a ``tokenizer.json``."""
+    number = document["model"]["vocab"]
+    for token in document["added_tokens"]:
+        token["id"] = number[token["content"]]
+    for token in (document["post_processor"] or {}).get("special_tokens", {}).values():
+        token["ids"] = [number[name] for name in token["tokens"]]
+    if document["padding"]:
+        document["padding"]["pad_id"] = number[document["padding"]["pad_token"]]
