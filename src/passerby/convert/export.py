@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ from passerby.data.datasets import load_dataset
 from passerby.errors import GateRefused, ModelError, PasserbyError
 from passerby.learn.config import TrainConfig
 from passerby.learn.models.base import Base
-from passerby.learn.models.compact import CompactClip, fold_batch_norm
+from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.learn.models.from_bundle import TRANSPOSED
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.models.vocabulary import prune_vocabulary
@@ -37,9 +37,6 @@ from passerby.model.selftest import measure
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Split
 from passerby.words.lexicon import lexicon
-
-if TYPE_CHECKING:
-    from passerby.learn.models.clip import Clip
 
 Float32 = NDArray[np.float32]
 
@@ -79,7 +76,7 @@ def export_base(base: Base, name: str, out: Path) -> Bundle:
 
 
 def export(
-    model: CompactClip | Clip,
+    model: DualEncoder,
     tokenizer: bytes,
     preprocessing: Preprocessing,
     out: Path,
@@ -98,7 +95,7 @@ def export(
         GateRefused: the towers in ONNX do not give what they give in torch, naming the first node that differs; nothing is written.
         ModelError: a tower that ONNX cannot say.
     """
-    plain = exportable(model)
+    plain = model.exportable()
     original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
     image, text = image_tower_onnx(plain.image_tower, preprocessing.height, preprocessing.width), text_tower_onnx(plain.text_tower)
     with tempfile.TemporaryDirectory() as work:
@@ -136,19 +133,11 @@ def export(
         )
 
 
-def exportable(model: CompactClip | Clip) -> CompactClip | Clip:
-    """The same function in the form that ONNX holds: batch norm folded, attention as plain products."""
-    if isinstance(model, CompactClip):
-        return fold_batch_norm(model)
-    model.clip.set_attn_implementation("eager")
-    return model
-
-
 def image_tower_onnx(tower: nn.Module, height: int, width: int) -> Traced:
     """ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
 
     Args:
-        tower: as `exportable` makes it.
+        tower: of a model as `DualEncoder.exportable` gives it.
 
     Raises:
         ModelError: it does what ONNX cannot say.

@@ -11,7 +11,6 @@ from typing import Any, Final
 from passerby.errors import ConfigError
 from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, read_toml, require
 from passerby.learn.models.base import Base
-from passerby.learn.models.compact import CompactClip
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
 RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5}
@@ -110,12 +109,13 @@ PRESETS: Final[Mapping[str, Adaptation]] = {
     "clip-vit-large-patch14": replace(_CLIP, lora=Lora(rank=8, alpha=16), chunk=8, checkpointing=True),
 }
 """By the last part of a base's name."""
+OF_ARCHITECTURE: Final[Mapping[str, Adaptation]] = {"compact": PRESETS["passerby-s"], "clip": _CLIP}
+"""Of bases without one of their own."""
 
 
 def preset(base: Base, learns: str = "lora") -> Adaptation:
     """The base's own preset, or its kind's; the temperature and the longest caption are the base's, the rates those of what learns."""
-    kind = PRESETS["passerby-s"] if isinstance(base.model, CompactClip) else _CLIP
-    found = PRESETS.get(Path(base.name).name, kind)
+    found = PRESETS.get(Path(base.name).name, OF_ARCHITECTURE[base.model.architecture])
     return replace(
         found,
         learns=learns,

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from passerby.atomic import replacing_folder
 from passerby.errors import GateRefused, ModelError
-from passerby.learn.lora.lora import adaptable
 from passerby.learn.models.base import CARD, Base, Size, read_json
 from passerby.learn.models.model_folder import save_base
 from passerby.model.preprocess import Preprocessing, normalise
@@ -151,7 +150,7 @@ def _untrained(base: Base, folder: Path) -> PeftModel:
     try:
         config = LoraConfig.from_pretrained(str(folder))
         config.base_model_name_or_path = None
-        return get_peft_model(adaptable(base.model), config)
+        return get_peft_model(base.model.adaptable, config)
     except Exception as error:  # PEFT raises what its parts raise
         raise ModelError(expected=f"{folder / CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again") from None
 

@@ -33,9 +33,8 @@ from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.checkpoint import Checkpoint, Progress, Stateful, save
 from passerby.learn.lora.adaptation import Adaptation
 from passerby.learn.lora.adapter import adapter_weights, write_adapter
-from passerby.learn.lora.lora import adapt, adaptable, share, start_learning, target_layers
+from passerby.learn.lora.lora import adapt, share, start_learning, target_layers
 from passerby.learn.models.base import Base
-from passerby.learn.models.compact import CompactClip
 from passerby.learn.models.model_folder import require_vacant, save_base
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.cross_batch_memory import Candidates, Pairs
@@ -123,12 +122,10 @@ def begin(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[
     plan = plan_of(base, data, folder, how, training)
     adapted = let_learn(base, how)
     say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {plan.optimiser.batch_size} in a batch")
-    if not isinstance(base.model, CompactClip) and how.checkpointing:
-        base.model.clip.gradient_checkpointing_enable({"use_reentrant": False})
+    if how.checkpointing:
+        base.model.recompute_in_backward()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    base.model.to(device)
-    if isinstance(base.model, CompactClip):
-        base.model.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    base.model.place(device)
     start = {name: weight.clone() for name, weight in Learning(base.model).state_dict().items()}
     optimiser = build_optimiser(base.model, how.optimiser)
     scaler = torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16)
@@ -151,7 +148,7 @@ def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
         base.model.requires_grad_(True)
     else:
         for name in target_layers(base.model, ["projection"]):
-            adaptable(base.model).get_submodule(name).requires_grad_(True)
+            base.model.adaptable.get_submodule(name).requires_grad_(True)
     return None
 
 

@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
@@ -18,10 +18,7 @@ from torch import nn
 from passerby.errors import ConfigError
 from passerby.learn.lora.adaptation import Lora
 from passerby.learn.models.base import Base
-from passerby.learn.models.compact import CompactClip
-
-if TYPE_CHECKING:
-    from passerby.learn.models.clip import Clip
+from passerby.learn.models.dual_encoder import DualEncoder
 
 # Names that transformers 6 will drop; PEFT still uses one, and older releases of transformers 5 have no others.
 warnings.filterwarnings("ignore", message="`(is_gradient_checkpointing|gradient_checkpointing_enable)` is deprecated")
@@ -61,18 +58,12 @@ def adapt(base: Base, how: Lora) -> PeftModel:
     config = LoraConfig(
         r=how.rank, lora_alpha=how.alpha, lora_dropout=how.dropout, target_modules=target_layers(base.model, how.targets), bias="none"
     )
-    return get_peft_model(adaptable(base.model), config)
+    return get_peft_model(base.model.adaptable, config)
 
 
-def adaptable(model: CompactClip | Clip) -> nn.Module:
-    """What PEFT adapts: a ``CLIPModel`` itself, so that PEFT alone can load the adapter too, or the whole of ours."""
-    inner: nn.Module = model if isinstance(model, CompactClip) else model.clip
-    return inner
-
-
-def target_layers(model: CompactClip | Clip, targets: Sequence[str]) -> list[str]:
+def target_layers(model: DualEncoder, targets: Sequence[str]) -> list[str]:
     """The full names of the layers that the targets mean. Raises ``ConfigError`` for a target that means none."""
-    layers = [name for name, module in adaptable(model).named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    layers = [name for name, module in model.adaptable.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     meant = {target: [name for name in layers if pattern.fullmatch(name)] for target, pattern in TARGETS.items()}
     for target in targets:
         if not meant.get(target):

@@ -7,18 +7,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from passerby.errors import ModelError
+from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
-
-if TYPE_CHECKING:
-    from passerby.learn.models.clip import Clip
-    from passerby.learn.models.compact import CompactClip
 
 CARD = "passerby.json"
 """The file in a folder of weights that says what only Passerby wants to know of them."""
@@ -47,7 +44,7 @@ class Base:
 
     name: str
     digest: ModelDigest
-    model: CompactClip | Clip
+    model: DualEncoder
     tokenizer: bytes
     max_tokens: int
     preprocessing: Preprocessing

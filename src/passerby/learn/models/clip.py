@@ -23,6 +23,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from passerby.errors import ModelError
 from passerby.learn.models.base import CARD, Base, Size, files_digest, read_json
+from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing, Resample
 from passerby.places import expanded
 
@@ -38,7 +39,7 @@ RESAMPLE: Final[Mapping[int, Resample]] = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of the filters, as checkpoints name them."""
 
 
-class Clip(nn.Module):
+class Clip(DualEncoder):
     """A ``CLIPModel`` for pictures of one size.
 
     Args:
@@ -48,6 +49,8 @@ class Clip(nn.Module):
     Raises:
         ModelError: a size that patches do not fill.
     """
+
+    architecture = "clip"
 
     def __init__(self, clip: CLIPModel, size: Size) -> None:
         super().__init__()
@@ -61,20 +64,26 @@ class Clip(nn.Module):
         return int(self.clip.config.projection_dim)
 
     @property
-    def image_tower(self) -> ClipImageTower:
+    def image_tower(self) -> ClipImageTower:  # type: ignore[override]
         return ClipImageTower(self.clip)
 
     @property
-    def text_tower(self) -> ClipTextTower:
+    def text_tower(self) -> ClipTextTower:  # type: ignore[override]
         return ClipTextTower(self.clip)
 
-    def embed_images(self, pixels: Tensor) -> Tensor:
-        """``float32 (n, 3, h, w)`` to ``float32 (n, dim)`` of unit length."""
-        return F.normalize(self.image_tower(pixels).float(), dim=-1)
+    @property
+    def adaptable(self) -> nn.Module:
+        """The ``CLIPModel`` itself, so that PEFT alone can load the adapter too."""
+        inner: nn.Module = self.clip
+        return inner
 
-    def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """``int64 (n, length)`` twice to ``float32 (n, dim)`` of unit length."""
-        return F.normalize(self.text_tower(ids, mask).float(), dim=-1)
+    def exportable(self) -> Clip:
+        """Itself, its attention in plain products."""
+        self.clip.set_attn_implementation("eager")
+        return self
+
+    def recompute_in_backward(self) -> None:
+        self.clip.gradient_checkpointing_enable({"use_reentrant": False})
 
     def save(self, folder: Path) -> None:
         """Write the weights and ``config.json`` as any ``CLIPModel`` has them, with the table of positions of the checkpoint.

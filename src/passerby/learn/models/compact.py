@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from passerby.learn.models.depthwise import depthwise_conv
+from passerby.learn.models.dual_encoder import DualEncoder
 
 EMBEDDING_SIZE = 512
+WEIGHTS: Final = "model.safetensors"
+"""The file of its weights, by their names in ``state_dict``."""
 STRIPES = 4
 """Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
 
 
-class Stage(NamedTuple):
+class Blocks(NamedTuple):
     """A run of inverted residual blocks of one width."""
 
     repeats: int
@@ -33,14 +38,14 @@ class Stage(NamedTuple):
     channels: int
 
 
-LITE0_STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+LITE0_BLOCKS = (
+    Blocks(1, 3, 1, 1, 16),
+    Blocks(2, 3, 2, 6, 24),
+    Blocks(2, 5, 2, 6, 40),
+    Blocks(3, 3, 2, 6, 80),
+    Blocks(3, 5, 1, 6, 112),
+    Blocks(4, 5, 2, 6, 192),
+    Blocks(1, 3, 1, 6, 320),
 )
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
@@ -118,11 +123,11 @@ class ImageTower(nn.Module):
         self.stripes = stripes
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
         blocks, width = [], STEM_CHANNELS
-        for stage in LITE0_STAGES:
-            for i in range(stage.repeats):
-                stride = stage.stride if i == 0 else 1
-                blocks.append(InvertedResidual(width, stage.channels, stage.kernel, stride, stage.expansion))
-                width = stage.channels
+        for run in LITE0_BLOCKS:
+            for i in range(run.repeats):
+                stride = run.stride if i == 0 else 1
+                blocks.append(InvertedResidual(width, run.channels, run.kernel, stride, run.expansion))
+                width = run.channels
         self.blocks = nn.Sequential(*blocks)
         self.head = ConvNorm(width, HEAD_CHANNELS)
         self.neck: nn.Module = nn.BatchNorm1d((1 + stripes) * HEAD_CHANNELS)
@@ -226,8 +231,12 @@ class TextTower(nn.Module):
         return projected
 
 
-class CompactClip(nn.Module):
+class CompactClip(DualEncoder):
     """Both towers of ``passerby-s``, into one space of unit vectors."""
+
+    architecture = "compact"
+    image_tower: ImageTower
+    text_tower: TextTower
 
     def __init__(self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
         super().__init__()
@@ -238,13 +247,19 @@ class CompactClip(nn.Module):
     def dim(self) -> int:
         return self.image_tower.projection.out_features
 
-    def embed_images(self, pixels: Tensor) -> Tensor:
-        """``float32 (n, 3, h, w)`` to ``float32 (n, dim)`` of unit length."""
-        return F.normalize(self.image_tower(pixels).float(), dim=-1)
+    @property
+    def adaptable(self) -> nn.Module:
+        return self
 
-    def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """``int64 (n, length)`` twice to ``float32 (n, dim)`` of unit length."""
-        return F.normalize(self.text_tower(ids, mask).float(), dim=-1)
+    def exportable(self) -> CompactClip:
+        return fold_batch_norm(self)
+
+    def save(self, folder: Path) -> None:
+        (folder / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in self.state_dict().items()}))
+
+    def place(self, device: torch.device) -> None:
+        self.to(device)
+        self.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def drop_out(model: CompactClip, text: float, skip: float) -> None:

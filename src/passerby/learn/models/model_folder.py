@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
 from passerby.learn.models.base import CARD, Base, Size, files_digest, read_json
-from passerby.learn.models.compact import CompactClip, build_like
+from passerby.learn.models.compact import WEIGHTS, build_like
 from passerby.model.preprocess import Preprocessing
 
-WEIGHTS: Final = "model.safetensors"
 TOKENIZER: Final = "tokenizer.json"
 
 
@@ -40,10 +39,7 @@ def save_base(base: Base, folder: Path, made_of: Mapping[str, Any]) -> None:
         "made_of": dict(made_of),
     }
     with replacing_folder(folder) as draft:
-        if isinstance(base.model, CompactClip):
-            (draft / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in base.model.state_dict().items()}))
-        else:
-            base.model.save(draft)
+        base.model.save(draft)
         for name, content in {**base.files, TOKENIZER: base.tokenizer}.items():
             (draft / name).write_bytes(content)
         (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,14 +14,11 @@ from tokenizers import Tokenizer
 
 from passerby.errors import ModelError
 from passerby.learn.data.batches import pad
-from passerby.learn.models.compact import CompactClip
+from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.model.tokenizer import characters_read, tokens_cut, unicode_only
 from passerby.types import ModelDigest
-
-if TYPE_CHECKING:
-    from passerby.learn.models.clip import Clip
 
 Float32 = NDArray[np.float32]
 
@@ -48,7 +44,7 @@ class TorchEncoder:
 
     def __init__(
         self,
-        model: CompactClip | Clip,
+        model: DualEncoder,
         tokenizer: Tokenizer,
         preprocessing: Preprocessing,
         precision: torch.dtype = torch.float32,
