@@ -259,7 +259,7 @@ def as_asked(base: Base) -> Encoder:
     """On the device and in the precision that it learns in, which saves half the time."""
     import torch
 
-    from passerby.learn.train import precision
+    from passerby.learn.loop.device import precision
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base.model.to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,8 @@ CLIP_CONFIG: Final = "config.json"
 ADAPTER_CONFIG: Final = "adapter_config.json"
 SAVED_CARD: Final = "passerby.json"
 """What tells a folder's kind, besides a bundle's manifest; named here too, so that looking at a folder needs no torch."""
+RUN_MODEL: Final = "model"
+"""The model's folder within a run's."""
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -160,6 +163,10 @@ def _find(name: str) -> Bundle | None:
     if name in bundled_models():
         return read_bundle(_BUNDLES / name)
     folder = Path(name)
+    if folder.is_file():
+        raise ModelError(expected="the name or the folder of a model", found=f"the file {folder}", do=_model_of_config(folder))
+    if (folder / RUN_MODEL / SAVED_CARD).exists():
+        raise ModelError(expected=f"a model in {folder}", found="the run that made one", do=f"name {folder / RUN_MODEL}")
     if (folder / ADAPTER_CONFIG).exists():
         raise ModelError(expected=f"a model in {folder}", found="an adapter", do=f"name its base with --model, and --adapter {folder}")
     refuse_foreign(folder)
@@ -174,3 +181,12 @@ def _find(name: str) -> Bundle | None:
         found=repr(name),
         do="correct the name",
     )
+
+
+def _model_of_config(file: Path) -> str:
+    """What to name instead of a file: what the run leaves that it is the config of, if it is one."""
+    try:
+        out = tomllib.loads(file.read_text(encoding="utf-8"))["out"]
+        return f"name what its run leaves, {os.path.normpath(file.parent / Path(out).expanduser() / RUN_MODEL)}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "name the folder"

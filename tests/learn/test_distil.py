@@ -20,11 +20,12 @@ from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.config import Optimiser, Pixels, Words
 from passerby.learn.data.batches import captions_by_row, tokenise
 from passerby.learn.distil.config import Distillation, Mimicry, Student, Tower, read_distillation
-from passerby.learn.distil.distil import STUDENT, distil
+from passerby.learn.distil.distil import distil
 from passerby.learn.distil.student import train_tokenizer, waves
 from passerby.learn.distil.teacher import ask_teacher
 from passerby.learn.loop.checkpoint import CHECKPOINT
 from passerby.learn.models.clip import load_clip
+from passerby.learn.models.model_folder import MODEL
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.losses import affinity, distance
 from passerby.media.photo import read_image
@@ -123,10 +124,10 @@ class TestInterruption:
         config = how(dataset, "interrupted")
         with pytest.raises(KeyboardInterrupt):
             distil(tiny_encoder, config, interrupt)
-        assert not (dataset.parent / "interrupted" / STUDENT).exists()
+        assert not (dataset.parent / "interrupted" / MODEL).exists()
         again = distil(tiny_encoder, config, lambda _: None)
         state, expected = (torch.load(s.parent / CHECKPOINT, weights_only=True) for s in (again, undisturbed))
-        assert state["progress"] == expected["progress"]
+        assert state["run"] == expected["run"]
         for name, weight in expected["weights"].items():
             assert torch.equal(state["weights"][name], weight)
         assert (again / "model.safetensors").read_bytes() == (undisturbed / "model.safetensors").read_bytes()
@@ -240,6 +241,6 @@ class TestConfig:
 def test_too_few_pictures_and_another_folder_are_refused(dataset: Path, tiny_encoder: BundleEncoder) -> None:
     with pytest.raises(DatasetError, match="pictures for a batch of 100"):
         distil(tiny_encoder, how(dataset, "few", optimiser=Optimiser(batch_size=100, frozen_text_layers=0)), lambda _: None)
-    (dataset.parent / "taken" / STUDENT).mkdir(parents=True)
+    (dataset.parent / "taken" / MODEL).mkdir(parents=True)
     with pytest.raises(ModelError, match="to be free"):
         distil(tiny_encoder, how(dataset, "taken"), lambda _: None)

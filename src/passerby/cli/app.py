@@ -538,7 +538,7 @@ def train(config: Config, *, keep_pictures: KeepPictures = False) -> None:
         from passerby.learn.config import read_config
         from passerby.learn.train import train as train_model
 
-    note(f"the best model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
+    note(f"the model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
 
 
 @app.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
@@ -553,7 +553,7 @@ def distil(config: Config, *, keep_pictures: KeepPictures = False) -> None:
         from passerby.learn.distil.distil import distil as distil_model
 
     how = read_distillation(config)
-    note(f"the best student is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
+    note(f"the model is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
 
 
 @app.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
@@ -640,32 +640,26 @@ def merge(
     note(f"merged into {out}; no feature differs by more than {difference:.1e}")
 
 
-@app.command(epilog="Example: passerby export configs/passerby-s/2-pictures.toml --out passerby-s-float")
+@app.command(epilog="Example: passerby export runs/passerby-s/3-drawn/model --out passerby-s-float")
 def export(
-    context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")],
+    source: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name, its folder, or a CLIP's hub id.")],
     *,
     out: OutBundle,
     name: Annotated[str | None, typer.Option("--name", help="What the bundle calls itself.", show_default="the name of --out")] = None,
     size: InputSize = None,
 ) -> None:
-    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
-    `passerby merge` made. Needs the extra \\[learn]."""
+    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: any CLIP, or what train, distil, finetune or merge made;
+    its folder holds all that is needed. Needs the extra \\[learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.model.bundle import require_bundle_place
     from passerby.resolve import load_base
 
-    from_run = source.endswith(".toml")
-    if from_run:
-        _refuse_ignored(context, "the config of a run", "size")
     require_bundle_place(out)
     with needs_extra("learn"):
-        from passerby.convert.export import export_base, export_run
-        from passerby.learn.config import read_config
+        from passerby.convert.export import export_base
 
-    name = name or out.resolve().name
-    bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
+    bundle = export_base(load_base(source, size=size), name or out.resolve().name, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
 

@@ -186,7 +186,8 @@ class TrainConfig:
     Args:
         data: dataset folder, as ``load_dataset`` reads it; relative to the file that names it.
         out: folder for checkpoints, the log and the best model; relative in the same way.
-        start: the folder of a bundle or of another run to continue from; empty for the pretrained towers.
+        start: the folder of a bundle or of the model of another run to continue from, with its vocabulary; empty for the pretrained
+            towers.
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
         memory: how many pairs of earlier steps each batch is compared with too; 0 while the towers change fast.
@@ -233,6 +234,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
+
+
+def recipe(config: Any) -> dict[str, Any]:
+    """What a run does, not where: the keys and values of its config."""
+    return {key: value for key, value in dataclasses.asdict(config).items() if key not in PLACES}
 
 
 def require(holds: bool, expected: str, found: object) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from passerby.errors import DatasetError, ImageError
 from passerby.learn.config import Pixels, Words
-from passerby.learn.data.augment import Variation, draw_variation
+from passerby.learn.data.augment import Pictures, Variation, draw_variation
 from passerby.media.photo import read_image
 from passerby.model.preprocess import Preprocessing, resize
 from passerby.types import Caption, Origin, Record
@@ -55,6 +55,11 @@ def store_pictures(records: Sequence[Record], p: Preprocessing, folder: Path, sa
         unfinished.replace(path)
     stored: UInt8 = np.load(path, mmap_mode="c")
     return stored
+
+
+def pictures_on(device: torch.device, records: Sequence[Record], p: Preprocessing, folder: Path, say: Callable[[str], None]) -> Pictures:
+    """All pictures where the model is; otherwise as :func:`store_pictures`."""
+    return Pictures(torch.from_numpy(store_pictures(records, p, folder, say)).to(device), p)
 
 
 def resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
@@ -150,6 +155,10 @@ class Batch:
     pictures: Tensor
     sentences: Tensor
     swapped_from: Tensor
+
+    def __len__(self) -> int:
+        """Of its pictures."""
+        return len(self.identities)
 
 
 def draw_batch(

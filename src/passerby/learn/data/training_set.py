@@ -14,8 +14,9 @@ from tokenizers import Tokenizer
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import sample_person, write_gallery
 from passerby.errors import DatasetError
-from passerby.learn.config import Stage, Unseen
-from passerby.learn.data.batches import Sentences, tokenise
+from passerby.learn.config import Unseen
+from passerby.learn.data.batches import Batch, Sentences, tokenise
+from passerby.measure.split import require_two_people
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.hard_negatives import believable_swaps
 
@@ -39,9 +40,14 @@ class TrainingSet:
     def people(self) -> int:
         return int(self.identities.max()) + 1
 
-    def pictures(self, stage: Stage) -> int:
-        """How many rows take part in a stage."""
-        return len(self.records) - self.drawn + stage.drawn * DRAWN_VIEWS
+    def rows(self, drawn: int) -> int:
+        """How many rows take part where so many of the drawn people do."""
+        return len(self.records) - self.drawn + drawn * DRAWN_VIEWS
+
+    def names(self, batch: Batch) -> str:
+        """Of a batch's pictures, the first few."""
+        names = [self.records[row].name for row in batch.pictures.tolist()]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def training_set(
@@ -69,6 +75,26 @@ def training_set(
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
     swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
     return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
+
+
+def val_of(dataset: Dataset) -> Dataset:
+    """What a run is judged on.
+
+    Raises:
+        DatasetError: a val split with pictures and no captions to ask for them by, or of one person alone.
+    """
+    val = Dataset(dataset.name, tuple(r for r in dataset.records if r.split is Split.VAL))
+    if val.records and not any(c.origin is Origin.OWN for r in val.records for c in r.captions):
+        raise DatasetError(expected="captions in the val split", found="pictures alone", do="caption them, or leave val out")
+    if val.records:
+        require_two_people(val.records, f"the val split of {val.name}")
+    return val
+
+
+def require_batch(rows: int, batch_size: int) -> None:
+    """Raises ``DatasetError`` for fewer pictures than a batch has."""
+    if rows < batch_size:
+        raise DatasetError(expected=f"pictures for a batch of {batch_size}", found=f"{rows}", do="lower batch_size or add pictures")
 
 
 def without(records: Iterable[Record], unseen: Unseen) -> Iterator[Record]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
@@ -15,13 +15,12 @@ from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from passerby.atomic import replacing_folder
-from passerby.learn.distil.config import HEAD_WIDTH, Student
-from passerby.learn.models.base import CARD, Size
+from passerby.learn.distil.config import HEAD_WIDTH, Distillation, Student
+from passerby.learn.models.base import Base, Size
 from passerby.learn.models.clip import Clip
-from passerby.learn.models.model_folder import require_vacant
-from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.model_folder import TOKENIZER
 from passerby.model.preprocess import Preprocessing
+from passerby.types import ModelDigest
 
 MEAN: Final = (0.5, 0.5, 0.5)
 """Also the standard deviation."""
@@ -103,29 +102,23 @@ def preprocessing_of(how: Student) -> Preprocessing:
     return Preprocessing(how.side, how.side, MEAN, MEAN)
 
 
-def as_encoder(clip: CLIPModel, tokenizer: CLIPTokenizer, how: Student, precision: torch.dtype) -> TorchEncoder:
-    """A copy of the student, as everything that measures takes a model."""
-    cutting = load_tokenizer(tokenizer.backend_tokenizer.to_str().encode(), how.max_tokens)
-    return TorchEncoder(Clip(copy.deepcopy(clip), Size(how.side, how.side)), cutting, preprocessing_of(how), precision, name="student")
-
-
-def save_student(clip: CLIPModel, tokenizer: CLIPTokenizer, how: Student, folder: Path, made_of: Mapping[str, Any]) -> None:
-    """Write a student in float16 as plain transformers reads a CLIP, as a whole or not at all.
-
-    Args:
-        made_of: who taught it and how; any JSON object.
-
-    Raises:
-        ModelError: ``folder`` is there and is no model of Passerby.
-        OSError: it cannot be written.
-    """
-    require_vacant(folder)
-    card = {"preprocessing": preprocessing_of(how).to_json(), "made_of": dict(made_of)}
-    with replacing_folder(folder) as draft:
-        Clip(copy.deepcopy(clip).half(), Size(how.side, how.side)).save(draft)
-        tokenizer.save_pretrained(draft)
-        (draft / "preprocessor_config.json").write_text(json.dumps(_image_processor(how), indent=1) + "\n", encoding="utf-8")
-        (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+def as_base(clip: CLIPModel, tokenizer: CLIPTokenizer, how: Distillation) -> Base:
+    """The student, which becomes part of it, to be judged or saved; with all the files from which plain transformers reads a CLIP."""
+    student = how.student
+    with TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    files["preprocessor_config.json"] = (json.dumps(_image_processor(student), indent=1) + "\n").encode()
+    return Base(
+        name="student",
+        digest=ModelDigest(""),
+        model=Clip(clip, Size(student.side, student.side)),
+        tokenizer=files.pop(TOKENIZER),
+        max_tokens=student.max_tokens,
+        preprocessing=preprocessing_of(student),
+        temperature=how.mimicry.temperature,
+        files=files,
+    )
 
 
 def _image_processor(how: Student) -> dict[str, object]:

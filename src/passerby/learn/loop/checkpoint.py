@@ -13,19 +13,31 @@ import torch
 from passerby.errors import ConfigError
 
 CHECKPOINT: Final = "checkpoint.pt"
+FORMAT: Final = 2
+"""Of the file; goes up where an older one can no longer be read."""
 
 
 @dataclass(slots=True)
-class Progress:
-    """Where a run stands.
+class RunState:
+    """Where a run is.
 
     Args:
+        step: how many steps are taken.
+        best: the best score of a judgement.
         waited: judgements in a row that were no better than the best.
     """
 
     step: int = 0
-    best_rank1: float = -1.0
+    best: float = -1.0
     waited: int = 0
+
+    def is_best(self, score: float) -> bool:
+        """Whether a judgement is the best yet; takes it in."""
+        if score <= self.best:
+            self.waited += 1
+            return False
+        self.best, self.waited = score, 0
+        return True
 
 
 class Stateful(Protocol):
@@ -54,21 +66,27 @@ class Checkpoint:
     def path(self) -> Path:
         return self.folder / CHECKPOINT
 
-    def write(self, progress: Progress) -> None:
+    def write(self, run: RunState) -> None:
         """Raises ``OSError``."""
         states = {name: part.state_dict() for name, part in self.parts.items()}
-        save(self.path, {"recipe": dict(self.recipe), **states, "progress": asdict(progress)})
+        save(self.path, {"format": FORMAT, "recipe": dict(self.recipe), **states, "run": asdict(run)})
 
-    def resume(self) -> Progress:
+    def resume(self) -> RunState:
         """Load the file, where there is one, into the parts.
 
         Raises:
-            ConfigError: a run with another recipe wrote it.
+            ConfigError: a run with another recipe wrote it, or an earlier version.
         """
         if not self.path.exists():
-            return Progress()
+            return RunState()
         state = torch.load(self.path, weights_only=True, map_location="cpu")
-        known = state.get("recipe", {})
+        if state.get("format") != FORMAT:
+            raise ConfigError(
+                expected=f"a checkpoint of this version in {self.folder}",
+                found="one that another version wrote",
+                do="finish the run with that version, or name another folder and start anew",
+            )
+        known = state["recipe"]
         if changed := [key for key, value in self.recipe.items() if known.get(key) != value]:
             raise ConfigError(
                 expected=f"a checkpoint of this run in {self.folder}",
@@ -77,7 +95,7 @@ class Checkpoint:
             )
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        return Progress(**state["progress"])
+        return RunState(**state["run"])
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

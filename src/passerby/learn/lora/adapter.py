@@ -93,7 +93,7 @@ def attach(base: Base, folder: Path) -> Base:
     Raises:
         ModelError: an adapter of another base, or whose files cannot be used.
     """
-    adapted, _ = _attach(base, folder)
+    adapted, _, _ = _attach(base, folder)
     return adapted
 
 
@@ -107,7 +107,7 @@ def merge(base: Base, folder: Path, out: Path) -> float:
         ModelError: an adapter of another base, or whose files cannot be used.
         GateRefused: a feature that differs by more than ``MAX_DIFFERENCE``; nothing is written.
     """
-    adapted, peft_model = _attach(base, folder)
+    adapted, peft_model, card = _attach(base, folder)
     before = _golden_vectors(adapted)
     peft_model.merge_and_unload()
     difference = float(np.abs(_golden_vectors(adapted) - before).max())
@@ -117,11 +117,11 @@ def merge(base: Base, folder: Path, out: Path) -> float:
             found=f"{difference:.2g}",
             do="report it with peft's version",
         )
-    save_base(adapted, out, made_of={"base": {"name": base.name, "digest": base.digest}, "adapter": folder.name})
+    save_base(adapted, out, made_of={"base": {"name": base.name, "digest": base.digest}, "adapter": folder.name, **card.trained})
     return difference
 
 
-def _attach(base: Base, folder: Path) -> tuple[Base, PeftModel]:
+def _attach(base: Base, folder: Path) -> tuple[Base, PeftModel, Card]:
     card = read_card(folder)
     if card.base_digest != base.digest:
         raise ModelError(
@@ -138,7 +138,7 @@ def _attach(base: Base, folder: Path) -> tuple[Base, PeftModel]:
         )
     set_peft_model_state_dict(peft_model, weights)
     base.model.eval().requires_grad_(False)
-    return replace(base, name=f"{base.name} with {folder.name}"), peft_model
+    return replace(base, name=f"{base.name} with {folder.name}", made_of=card.trained), peft_model, card
 
 
 def _shape(weights: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:

@@ -34,12 +34,14 @@ class Base:
 
     Args:
         name: as ``--model`` takes it.
-        digest: of the weights of record: a bundle's manifest, or a CLIP's files; the same whatever the input's size.
+        digest: of the weights of record: a bundle's manifest, or a CLIP's files; the same whatever the input's size;
+            empty where it was not saved yet.
         model: in float32, in evaluation mode, without gradients.
         tokenizer: a ``tokenizer.json``.
         max_tokens: of a text, special tokens included.
         temperature: what cosines are divided by when it learns further; a CLIP's own.
         files: what else belongs into a folder with its weights, by name.
+        made_of: where it comes from, as far as its folder says.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Base:
     preprocessing: Preprocessing
     temperature: float
     files: Mapping[str, bytes] = field(default_factory=dict)
+    made_of: Mapping[str, Any] = field(default_factory=dict)
 
     def encoder(self, precision: torch.dtype = torch.float32) -> TorchEncoder:
         """The model as everything that measures or searches takes it."""
@@ -63,6 +66,12 @@ def files_digest(paths: Iterable[Path]) -> ModelDigest:
         with path.open("rb") as file:
             sha.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return ModelDigest(sha.hexdigest())
+
+
+def made_of_in(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a card says that its model comes from; empty where it does not."""
+    stated = card.get("made_of")
+    return stated if isinstance(stated, dict) else {}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from passerby.errors import ModelError
-from passerby.learn.models.base import CARD, Base, Size, files_digest, read_json
+from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing, Resample
 from passerby.places import expanded
@@ -191,6 +191,7 @@ def load_clip(name: str, size: Size | None = None) -> Base:
         preprocessing=preprocessing,
         temperature=math.exp(-float(clip.logit_scale)),
         files=further_files(folder),
+        made_of=made_of_in(read_json(folder / CARD)) if (folder / CARD).exists() else {},
     )
 
 

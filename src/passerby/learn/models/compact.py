@@ -133,6 +133,11 @@ class ImageTower(nn.Module):
         self.neck: nn.Module = nn.BatchNorm1d((1 + stripes) * HEAD_CHANNELS)
         self.projection = nn.Linear((1 + stripes) * HEAD_CHANNELS, dim)
 
+    @property
+    def folded(self) -> bool:
+        """Whether its batch norms are part of its convolutions, as :func:`fold_batch_norm` leaves it."""
+        return not isinstance(self.neck, nn.BatchNorm1d)
+
     def forward(self, pixels: Tensor) -> Tensor:
         features = self.head(self.blocks(self.stem(pixels)))
         projected: Tensor = self.projection(self.neck(generalised_means(features, self.stripes)))

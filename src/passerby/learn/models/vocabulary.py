@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -18,29 +18,42 @@ COMMON = 12_000
 CONTINUES = "##"
 
 
-@torch.no_grad()
-def prune_vocabulary(model: CompactClip, tokenizer: bytes, texts: Collection[str]) -> tuple[CompactClip, bytes]:
-    """A copy of the model and of its ``tokenizer.json`` without pieces that neither these texts nor common English need.
-
-    Texts made of what stays get the same tokens, and so the same vectors, as before. A word whose piece is gone is spelt with shorter
-    ones: single characters always stay.
+def needed_pieces(tokenizer: bytes, texts: Collection[str]) -> list[int]:
+    """The ids of the pieces that these texts or common English need, sorted; single characters are always among them.
 
     Args:
-        tokenizer: a WordPiece ``tokenizer.json`` whose ids are the rows of the model's token table.
+        tokenizer: a WordPiece ``tokenizer.json``.
     """
     document = json.loads(tokenizer)
     vocabulary: dict[str, int] = document["model"]["vocab"]
     special = {token["content"] for token in document["added_tokens"]}
     used = {i for encoding in Tokenizer.from_buffer(tokenizer).encode_batch(list(texts)) for i in encoding.ids}
-    kept = sorted(i for piece, i in vocabulary.items() if piece in special or i in used or _stays(piece, i))
+    return sorted(i for piece, i in vocabulary.items() if piece in special or i in used or _stays(piece, i))
+
+
+@torch.no_grad()
+def with_pieces(model: CompactClip, tokenizer: bytes, kept: Sequence[int]) -> tuple[CompactClip, bytes]:
+    """A copy of the model and of its ``tokenizer.json`` with these pieces alone; both as they are where that is all of them.
+
+    Texts made of what stays get the same tokens, and so the same vectors, as before. A word whose piece is gone is spelt with shorter
+    ones.
+
+    Args:
+        tokenizer: its ids are the rows of the model's token table.
+        kept: as :func:`needed_pieces` gives them.
+    """
+    document = json.loads(tokenizer)
+    vocabulary: dict[str, int] = document["model"]["vocab"]
+    if len(kept) == len(vocabulary):
+        return model, tokenizer
     document["model"]["vocab"] = _renumbered(vocabulary, kept)
     _renumber_special(document)
 
     smaller = copy.deepcopy(model)
     tower = smaller.text_tower
     tower.config = tower.config._replace(vocabulary=len(kept))
-    tokens = nn.Embedding(len(kept), tower.config.width)
-    tokens.weight = nn.Parameter(tower.tokens.weight[kept].clone(), requires_grad=False)
+    tokens = nn.Embedding(len(kept), tower.config.width, device=tower.tokens.weight.device)
+    tokens.weight = nn.Parameter(tower.tokens.weight[list(kept)].clone(), requires_grad=False)
     tower.tokens = tokens
     return smaller, json.dumps(document, ensure_ascii=False).encode()
 
@@ -49,7 +62,7 @@ def _stays(piece: str, i: int) -> bool:
     return (i < COMMON and not piece.startswith("[unused")) or len(piece.removeprefix(CONTINUES)) == 1
 
 
-def _renumbered(vocabulary: dict[str, int], kept: list[int]) -> dict[str, int]:
+def _renumbered(vocabulary: dict[str, int], kept: Sequence[int]) -> dict[str, int]:
     pieces = {i: piece for piece, i in vocabulary.items()}
     return {pieces[old]: new for new, old in enumerate(kept)}
 
