@@ -141,3 +141,59 @@ def test_committed_configs_are_read(path: Path) -> None:
 
 def test_there_are_committed_configs() -> None:
     assert CONFIGS
+
+
+TWO_STAGES = MINIMAL + "[[stages]]\nheight = 128\nwidth = 64\nepochs = 3\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("optimiser.image_rate=2e-4", ("optimiser", "image_rate", 2e-4)),
+        ("optimiser.weight_decay = 1", ("optimiser", "weight_decay", 1.0)),
+        ("seed=7", ("seed", 7)),
+        ("captioned_only=true", ("captioned_only", True)),
+        ("stages.1.epochs=9", ("stages", 1, "epochs", 9)),
+        ("stages.0.losses.sdm=0", ("stages", 0, "losses", "sdm", 0.0)),
+        ("stages.0.learns=words", ("stages", 0, "learns", "words")),
+        ("unseen.words=['hat', 'cap']", ("unseen", "words", ("hat", "cap"))),
+    ],
+)
+def test_a_key_is_set_beside_the_file(tmp_path: Path, change: str, expected: tuple[object, ...]) -> None:
+    path = written(tmp_path, TWO_STAGES)
+    plain, other = read_config(path), read_config(path, [change])
+    *way, value = expected
+    for step in way:
+        plain, other = (at[step] if isinstance(step, int) else getattr(at, str(step)) for at in (plain, other))  # type: ignore[index]
+    assert other == value != plain
+    assert type(other) is type(value)
+    assert read_config(path).stages[1].epochs == 3
+
+
+def test_what_is_set_last_holds_and_its_paths_are_relative_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = read_config(written(tmp_path, MINIMAL), ["out=a", "out=b", "seed=2", "seed=3"])
+    assert (config.out, config.data, config.seed) == (str(tmp_path / "here" / "b"), str(tmp_path / "people"), 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("optimiser.image_rat=2e-4", "expected keys of [optimiser]: image_rate, text_rate,"),
+        ("optimizer.image_rate=2e-4", "expected keys of [top level]: data, out, stages,"),
+        ("optimiser.image_rate=fast", "expected optimiser.image_rate as float, found 'fast'"),
+        ("optimiser=fast", "expected a table [optimiser]"),
+        ("optimiser.image_rate=-1", "expected rates and decay from 0"),
+        ("stages.2.epochs=1", "expected one of stages.0, stages.1, found 'stages.2'"),
+        ("stages.epochs=1", "expected one of stages.0, stages.1, found 'stages.epochs'"),
+        ("data.folder=x", "expected data to be a table, for --set data.folder"),
+        ("seed", "expected KEY=VALUE"),
+        ("=3", "expected KEY=VALUE"),
+        ("optimiser..clip=3", "expected KEY=VALUE"),
+    ],
+)
+def test_a_key_that_cannot_be_set_is_named(tmp_path: Path, change: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_config(written(tmp_path, TWO_STAGES), [change])
+    assert said in str(refused.value)

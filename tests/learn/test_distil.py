@@ -220,6 +220,11 @@ class TestConfig:
         layers = sum(12 * tower.width**2 * tower.layers for tower in (image, text))
         assert layers + config.student.pieces * text.width < 14e6
 
+    def test_keys_are_set_beside_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "c.toml").write_text('data = "d"\nout = "o"\n')
+        read = read_distillation(tmp_path / "c.toml", ["student.image.layers=3", "teacher=passerby-clip-tiny"])
+        assert (read.student.image.layers, read.teacher, read.data) == (3, "passerby-clip-tiny", str(tmp_path / "d"))
+
     @pytest.mark.parametrize(
         ("table", "reason"),
         [

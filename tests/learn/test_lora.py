@@ -153,6 +153,9 @@ class TestPresets:
         assert made.optimiser.text_rate == Adaptation().optimiser.text_rate
         assert adaptation(clip) == preset(clip)
         assert adaptation(clip, rank=8, alpha=3).lora.alpha == 3
+        assert adaptation(clip, file, ["lora.rank=5", "optimiser.clip=2"], seed=3).lora.rank == 5
+        with pytest.raises(ConfigError, match=r"keys of \[lora\]: rank, alpha, dropout, targets, found 'rnk'"):
+            adaptation(clip, None, ["lora.rnk=5"])
 
     @pytest.mark.parametrize("learns", RATES)
     def test_what_learns_has_a_rate_of_its_own_unless_the_file_says_another(self, clip: Base, tmp_path: Path, learns: str) -> None:

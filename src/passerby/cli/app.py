@@ -52,6 +52,10 @@ Data = Annotated[
     Path, typer.Option("--data", metavar="DATASET", help="A dataset's folder, or a CSV or JSONL table of path, caption, id, split.")
 ]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file; see configs/.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Of the config, such as optimiser.image_rate=2e-4; repeat it.", show_default=False),
+]
 OutBundle = Annotated[Path, typer.Option("--out", metavar="DIR", help="The bundle's folder; a bundle that is there makes way.")]
 
 DEFAULT_MODEL = "passerby-s"
@@ -528,8 +532,8 @@ def benchmark(
     raise typer.Exit(show_speed(run, other, as_json=json))
 
 
-@app.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml")
-def train(config: Config, *, keep_pictures: KeepPictures = False) -> None:
+@app.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml --set optimiser.image_rate=2e-4")
+def train(config: Config, *, changes: Changes = None, keep_pictures: KeepPictures = False) -> None:
     """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
@@ -538,11 +542,11 @@ def train(config: Config, *, keep_pictures: KeepPictures = False) -> None:
         from passerby.learn.config import read_config
         from passerby.learn.train import train as train_model
 
-    note(f"the model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
+    note(f"the model is {train_model(read_config(config, changes or ()), note, keep_pictures=keep_pictures)}")
 
 
 @app.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
-def distil(config: Config, *, keep_pictures: KeepPictures = False) -> None:
+def distil(config: Config, *, changes: Changes = None, keep_pictures: KeepPictures = False) -> None:
     """Teach a small CLIP what another model knows, as a config says; an interrupted run goes on where it was. Needs the extra \\[learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
@@ -552,7 +556,7 @@ def distil(config: Config, *, keep_pictures: KeepPictures = False) -> None:
         from passerby.learn.distil.config import read_distillation
         from passerby.learn.distil.distil import distil as distil_model
 
-    how = read_distillation(config)
+    how = read_distillation(config, changes or ())
     note(f"the model is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
 
 
@@ -566,6 +570,7 @@ def finetune(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")
     ] = None,
+    sets: Changes = None,
     learns: Annotated[
         Learns | None,
         typer.Option("--learns", help="LoRA's matrices; or the base's projections, or all of it, into a model.", show_default="lora"),
@@ -597,7 +602,7 @@ def finetune(
     require_folder_place(out, "--out")
     adapted = load_base(base, size=size)
     changes = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": targets or None}
-    how = adaptation(adapted, config, learns=learns and learns.value, steps=steps, seed=seed, **changes)
+    how = adaptation(adapted, config, sets or (), learns=learns and learns.value, steps=steps, seed=seed, **changes)
     made = finetune_model(adapted, data, out, how, note, keep_pictures=keep_pictures)
     note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {made}")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from passerby.errors import ConfigError
 from passerby.places import expanded
@@ -216,16 +217,74 @@ class TrainConfig:
         require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 
-def read_config(path: Path) -> TrainConfig:
+C = TypeVar("C")
+
+
+def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """How to train, as :func:`read_run` reads it."""
+    return read_run(TrainConfig, path, changes)
+
+
+def read_run(kind: type[C], path: Path, changes: Sequence[str] = ()) -> C:
     """Read a TOML file, its paths made absolute.
+
+    Args:
+        changes: as :func:`changed` takes them; paths in them are relative to the current folder.
 
     Raises:
         ConfigError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
-    config: TrainConfig = build(TrainConfig, read_toml(path), "")
-    here = path.resolve().parent
-    absolute: dict[str, Any] = {key: str(here / expanded(Path(value))) for key in PLACES if (value := getattr(config, key))}
-    return dataclasses.replace(config, **absolute)
+    table = absolute(read_toml(path), path.resolve().parent)
+    built: C = build(kind, absolute(changed(table, changes), Path.cwd()), "")
+    return built
+
+
+def absolute(table: dict[str, Any], here: Path) -> dict[str, Any]:
+    """The same table with its relative places below a folder."""
+    places = {key: table[key] for key in PLACES if isinstance(table.get(key), str) and table[key]}
+    return {**table, **{key: str(here / expanded(Path(place))) for key, place in places.items()}}
+
+
+def changed(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """A table with other values.
+
+    Args:
+        changes: such as ``optimiser.image_rate=2e-4`` or ``stages.0.epochs=1``: a key, within tables and from 0 within lists of them, and
+            its value as TOML has it; what is no TOML is text.
+
+    Raises:
+        ConfigError: what is no change, or leads into something that is no table.
+    """
+    for change in changes:
+        key, equals, value = change.partition("=")
+        path = key.strip().split(".")
+        if not equals or not all(path):
+            raise ConfigError(expected="KEY=VALUE, such as optimiser.image_rate=2e-4", found=repr(change), do="correct --set")
+        table = _put(table, path, _parsed(value.strip()), "")
+    return table
+
+
+def _put(place: Any, path: Sequence[str], value: object, where: str) -> Any:
+    """A copy of a place with the value at the end of the path from it."""
+    if not path:
+        return value
+    first, *rest = path
+    below = f"{where}.{first}".strip(".")
+    if isinstance(place, dict):
+        return {**place, first: _put(place.get(first, {}), rest, value, below)}
+    if not isinstance(place, list):
+        raise ConfigError(expected=f"{where} to be a table, for --set {below}", found=repr(place), do="correct --set")
+    if not first.isdecimal() or int(first) >= len(place):
+        numbers = ", ".join(f"{where}.{i}" for i in range(len(place)))
+        raise ConfigError(expected=f"one of {numbers or f'no {where}'}", found=repr(below), do="correct --set")
+    return [_put(old, rest, value, below) if i == int(first) else old for i, old in enumerate(place)]
+
+
+def _parsed(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def read_toml(path: Path) -> dict[str, Any]:

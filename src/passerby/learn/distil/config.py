@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from passerby.learn.config import Optimiser, Pixels, Words, build, read_toml, require
-from passerby.places import expanded
+from passerby.learn.config import Optimiser, Pixels, Words, read_run, require
 
 HEAD_WIDTH: Final = 64
 """Of each attention head, as in every CLIP."""
@@ -109,12 +109,6 @@ class Distillation:
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: a student starts with nothing to keep", self)
 
 
-def read_distillation(path: Path) -> Distillation:
-    """Read a TOML file, its paths made absolute.
-
-    Raises:
-        ConfigError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
-    """
-    how: Distillation = build(Distillation, read_toml(path), "")
-    here = path.resolve().parent
-    return replace(how, data=str(here / expanded(Path(how.data))), out=str(here / expanded(Path(how.out))))
+def read_distillation(path: Path, changes: Sequence[str] = ()) -> Distillation:
+    """How to distil, as :func:`~passerby.learn.config.read_run` reads it."""
+    return read_run(Distillation, path, changes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from passerby.errors import ConfigError
-from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, read_toml, require
+from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, changed, read_toml, require
 from passerby.learn.models.base import Base
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
@@ -125,17 +125,18 @@ def preset(base: Base, learns: str = "lora") -> Adaptation:
     )
 
 
-def adaptation(base: Base, config: Path | None = None, **changes: object) -> Adaptation:
+def adaptation(base: Base, config: Path | None = None, sets: Sequence[str] = (), **changes: object) -> Adaptation:
     """The base's preset with what a TOML file says, then with these changes.
 
     Args:
         config: with keys of :class:`Adaptation`, all optional.
+        sets: changes of the file's keys, as :func:`~passerby.learn.config.changed` takes them.
         changes: keys of :class:`Lora` or of :class:`Adaptation`; ``None`` changes nothing. A rank alone takes twice itself as alpha.
 
     Raises:
         ConfigError: a file that cannot be read, a key that is unknown or has a wrong value, or one of LoRA's where LoRA does not learn.
     """
-    said = read_toml(config) if config else {}
+    said = changed(read_toml(config) if config else {}, sets)
     learns = str(changes.get("learns") or said.get("learns", "lora"))
     table = _merged(dataclasses.asdict(preset(base, learns)), said)
     given = {key: value for key, value in changes.items() if value is not None}
