@@ -9,8 +9,8 @@ import pytest
 from passerby.errors import ConfigError
 from passerby.learn.config import Losses, Optimiser, Stage, TrainConfig, read_config
 
-FOLDER = Path(__file__).parents[2] / "configs"
-CONFIGS = sorted([*FOLDER.glob("passerby-s/*.toml"), *FOLDER.glob("ablation/*.toml")])
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted([*ROOT.glob("configs/passerby-s/*.toml"), *ROOT.glob("configs/adaptation/*.toml"), *ROOT.glob("experiments/*/*.toml")])
 MINIMAL = 'data = "people"\nout = "run"\n[[stages]]\nheight = 64\nwidth = 32\nepochs = 2\n'
 
 
