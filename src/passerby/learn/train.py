@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
-from passerby.atomic import replacing
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
 from passerby.learn.config import Optimiser, Stage, TrainConfig, recipe
@@ -26,9 +24,10 @@ from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of
-from passerby.learn.judge import figures, judge
+from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of, words_to_read
+from passerby.learn.judge import figures, judge, save_answers
 from passerby.learn.loop.allocator import keep_freed_memory
+from passerby.learn.loop.average import averaged_over_steps
 from passerby.learn.loop.device import autocast, best_device, precision
 from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
@@ -43,10 +42,6 @@ from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_
 from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
 from passerby.types import Dataset, Split
-from passerby.words.lexicon import lexicon
-
-ANSWERS = "answers.npz"
-"""How the best model answered each caption of val: ``rank`` of the first right picture, int64 (q,), and ``precision``, float64 (q,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +121,7 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
-    said = {caption.text for record in dataset.records if record.split is Split.TRAIN for caption in record.captions}
-    pieces = needed_pieces(tokenizer, said | set(lexicon().phrases))
+    pieces = needed_pieces(tokenizer, words_to_read(dataset))
 
     drop_out(model, config.dropout.text, config.dropout.skip)
     identity_loss = IdentityLoss(data.people, model.dim, config.identity_scale)
@@ -135,8 +129,7 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(best_device())
     model.place(best_device())
     optimiser = build_optimiser(model, identity_loss, how)
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(how.average), use_buffers=True)  # type: ignore[no-untyped-call]
-    optimiser.register_step_post_hook(lambda *_: averaged.update_parameters(model))
+    averaged = averaged_over_steps(model, optimiser, how.average)
     run = begin(
         out,
         seed=config.seed,
@@ -250,8 +243,7 @@ def judge_stage(training: Training, stage: Stage) -> None:
 def keep(training: Training, stage: Stage, evaluation: Evaluation | None) -> None:
     """The model as it is now becomes the run's, with the words that it needs and how it answered."""
     if evaluation:
-        with replacing(training.run.folder / ANSWERS) as file:
-            np.savez(file, rank=evaluation.per_query.first_hit_rank, precision=evaluation.per_query.average_precision)
+        save_answers(evaluation, training.run.folder)
     model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
     save_model(
         training.run.folder / MODEL,

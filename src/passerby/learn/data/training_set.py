@@ -19,6 +19,7 @@ from passerby.learn.data.batches import Batch, Sentences, tokenise
 from passerby.measure.split import require_two_people
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.hard_negatives import believable_swaps
+from passerby.words.lexicon import lexicon
 
 DRAWN_VIEWS = 2
 SWAPS_SEED = 0
@@ -75,6 +76,12 @@ def training_set(
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
     swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
     return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
+
+
+def words_to_read(dataset: Dataset) -> set[str]:
+    """What a model that learns from a dataset has to be able to read: the captions of its train split, and the lexicon."""
+    said = {caption.text for record in dataset.records if record.split is Split.TRAIN for caption in record.captions}
+    return said | set(lexicon().phrases)
 
 
 def val_of(dataset: Dataset) -> Dataset:

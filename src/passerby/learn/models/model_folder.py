@@ -118,7 +118,9 @@ def read_compact(folder: Path) -> CompactClip:
 
 def _unreadable(folder: Path, error: Exception) -> ModelError:
     return ModelError(
-        expected=f"a compact model in {folder}", found=f"none that can be read ({' '.join(str(error).split())[:200]})", do="make it again"
+        expected=f"a compact model in {folder}",
+        found=f"none that can be read ({' '.join(str(error).split())[:200]})",
+        do="name another, or make this one again",
     )
 
 
