@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def learn(model: nn.Linear, run: Run, span: Span, judged: list[int], points: Cal
 
     def gradients(x: Tensor) -> Losses:
         off = (model(x) - 2 * x - 0.1 * torch.randn_like(x)).square().mean()
-        off.backward()  # type: ignore[no-untyped-call]
+        off.backward()
         return Losses(off.detach(), {"off": off})
 
     take_steps(
@@ -87,6 +88,19 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_batch_and_changes_noth
         learn(model, run, Span(0, STEPS, 3), [], lambda _: torch.full((4, 1), torch.nan))
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert line(tmp_path)[1].state.step == 3
+
+
+def test_a_checkpoint_that_does_not_fit_or_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    _, run = line(tmp_path)
+    run.checkpoint.write(run.state)
+    wider = replace(run.checkpoint, parts={**run.checkpoint.parts, "weights": nn.Linear(2, 1)})
+    with pytest.raises(ConfigError, match=r"one of a model of this shape, found .*; name another folder"):
+        wider.resume()
+    whole = run.checkpoint.path.read_bytes()
+    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2]):
+        run.checkpoint.path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"one that can be read, found .*; name another folder"):
+            line(tmp_path)
 
 
 def test_the_best_judgement_is_remembered_with_how_many_came_after_it(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from passerby.learn.models.model_folder import MODEL
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.objectives.locked import Locked
 from passerby.learn.start import preprocessing_of, starting_model
-from passerby.learn.train import finish, gradients, keep, stage_spans, train
+from passerby.learn.train import finish, gradients, judge_stage, stage_spans, train
 from passerby.learn.train import prepare as begin
 from passerby.measure.evaluation import evaluate
 from passerby.resolve import load_base
@@ -296,12 +296,14 @@ def test_a_model_keeps_the_words_that_training_needs(folder: Path, tmp_path: Pat
     small = config(folder, "unused")
     tokenizer = (folder / "tokenizer.json").read_bytes()
     it = begin(replace(small, out=str(tmp_path), stages=small.stages[:1]), small_clip(tokenizer), tokenizer, print)
-    keep(it, small.stages[0], None)
+    judge_stage(it, small.stages[0])
     kept = load_base(str(tmp_path / MODEL))
     assert len(it.pieces) == len(kept.model.state_dict()["text_tower.tokens.weight"]) < len(json.loads(tokenizer)["model"]["vocab"])
     texts = [caption.text for record in it.data.records for caption in record.captions]
     whole = TorchEncoder(it.judged, load_tokenizer(tokenizer, 24), kept.preprocessing)
     assert np.array_equal(kept.encoder().embed_texts(texts), whole.embed_texts(texts))
+    judged = evaluate(kept.encoder(precision(torch.device("cpu"))), it.val).to_json()
+    assert judged["rank1"] == kept.made_of["val"]["rank1"], "what is judged is what is kept"
 
 
 def test_a_checkpoint_of_an_earlier_version_is_refused(folder: Path, undisturbed: Path) -> None:
@@ -309,7 +311,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(folder: Path, undisturbed
     old.mkdir()
     state = torch.load(undisturbed / "checkpoint.pt", weights_only=True)
     torch.save({key: value for key, value in state.items() if key != "format"}, old / "checkpoint.pt")
-    with pytest.raises(ConfigError, match="another version wrote; finish the run with that version, or name another folder"):
+    with pytest.raises(ConfigError, match="another version wrote; name another folder"):
         started(folder, "earlier")
 
 

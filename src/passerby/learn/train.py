@@ -234,17 +234,17 @@ def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Lo
 
 
 def judge_stage(training: Training, stage: Stage) -> None:
-    """Ask val, with pictures of the stage's size."""
-    tokenizer = load_tokenizer(training.tokenizer, training.config.words.max_tokens)
-    encoder = TorchEncoder(training.judged, tokenizer, preprocessing_of(stage), precision(training.device))
-    judge(training.run, encoder, training.val, partial(keep, training, stage))
+    """Ask val about what would be kept, the average with the words that it needs, by pictures of the stage's size."""
+    model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
+    cutting = load_tokenizer(tokenizer, training.config.words.max_tokens)
+    encoder = TorchEncoder(model, cutting, preprocessing_of(stage), precision(training.device))
+    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer))
 
 
-def keep(training: Training, stage: Stage, evaluation: Evaluation | None) -> None:
-    """The model as it is now becomes the run's, with the words that it needs and how it answered."""
+def keep(training: Training, stage: Stage, model: CompactClip, tokenizer: bytes, evaluation: Evaluation | None) -> None:
+    """The model becomes the run's, with how it answered."""
     if evaluation:
         save_answers(evaluation, training.run.folder)
-    model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
     save_model(
         training.run.folder / MODEL,
         model,

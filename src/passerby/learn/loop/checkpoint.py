@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final, Protocol
 
 import torch
@@ -75,27 +76,32 @@ class Checkpoint:
         """Load the file, where there is one, into the parts.
 
         Raises:
-            ConfigError: a run with another recipe wrote it, or an earlier version.
+            ConfigError: a run with another recipe or model wrote it, or an earlier version; or it is damaged.
         """
         if not self.path.exists():
             return RunState()
-        state = torch.load(self.path, weights_only=True, map_location="cpu")
+        try:
+            state = torch.load(self.path, weights_only=True, map_location="cpu")
+        except (RuntimeError, EOFError, UnpicklingError) as error:  # what torch says of a damaged file depends on where the damage is
+            raise self._refused("one that can be read", " ".join(str(error).split())[:100]) from None
         if state.get("format") != FORMAT:
-            raise ConfigError(
-                expected=f"a checkpoint of this version in {self.folder}",
-                found="one that another version wrote",
-                do="finish the run with that version, or name another folder and start anew",
-            )
+            raise self._refused("one of this version", "one that another version wrote")
         known = state["recipe"]
         if changed := [key for key, value in self.recipe.items() if known.get(key) != value]:
-            raise ConfigError(
-                expected=f"a checkpoint of this run in {self.folder}",
-                found=f"one with another {', '.join(changed)}",
-                do="name another folder for this run, or remove that one",
-            )
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+            raise self._refused("one of this run", f"one with another {', '.join(changed)}")
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, ValueError) as error:
+            raise self._refused("one of a model of this shape", " ".join(str(error).split())[:100]) from None
         return RunState(**state["run"])
+
+    def _refused(self, expected: str, found: str) -> ConfigError:
+        return ConfigError(
+            expected=f"a checkpoint in {self.folder}, {expected}",
+            found=found,
+            do="name another folder for this run, or remove that one",
+        )
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
