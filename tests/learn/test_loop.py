@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from passerby.errors import ConfigError, ModelError
-from passerby.learn.loop.lookahead import AHEAD, look_ahead
 from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 
@@ -117,23 +116,3 @@ def test_the_log_tells_a_judgement_of_any_kind(tmp_path: Path) -> None:
     run.log.judged(3, {"ap50": 61.5}, "AP50 61.50")
     row = json.loads((tmp_path / "log.jsonl").read_text())
     assert (row["step"], row["val"]) == (3, {"ap50": 61.5})
-
-
-def test_looking_ahead_keeps_the_order_and_makes_no_more_than_it_may() -> None:
-    made: list[int] = []
-
-    def make(n: int) -> int:
-        made.append(n)
-        return n * n
-
-    ahead = look_ahead(make, iter(range(10)))
-    assert next(ahead) == 0
-    assert len(made) <= 1 + AHEAD
-    assert list(ahead) == [n * n for n in range(1, 10)]
-
-
-def test_what_fails_while_looking_ahead_fails_where_it_is_asked_for() -> None:
-    ahead = look_ahead(lambda n: 1 / n, [1, 0, 1])
-    assert next(ahead) == 1
-    with pytest.raises(ZeroDivisionError):
-        next(ahead)

@@ -9,9 +9,8 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Tensor
 from passerby.errors import DatasetError, ImageError
 from passerby.learn.config import Pixels, Words
 from passerby.learn.data.augment import Pictures, Variation, draw_variation
+from passerby.look_ahead import look_ahead
 from passerby.media.photo import read_image
 from passerby.model.preprocess import Preprocessing, resize
 from passerby.types import Caption, Origin, Record
@@ -77,12 +77,7 @@ def resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
                 expected="pictures that can be read", found=f"{record.name}: {error.found}", do="mend or remove it"
             ) from error
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as readers:
-        waiting = iter(records)
-        pending = [readers.submit(one, r) for r in islice(waiting, READ_AHEAD)]
-        while pending:
-            yield pending.pop(0).result()
-            pending.extend(readers.submit(one, r) for r in islice(waiting, 1))
+    return look_ahead(records, one, READ_AHEAD, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from passerby.learn.config import Optimiser, Pixels, Words
 from passerby.learn.data.batches import Batch, draw_batch
 from passerby.learn.data.sampler import epoch_batches
 from passerby.learn.data.training_set import TrainingSet
-from passerby.learn.loop.lookahead import look_ahead
 from passerby.learn.loop.run import Span
+from passerby.look_ahead import look_ahead
+
+AHEAD: Final = 2
+"""How many batches are drawn before they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def batches_of(training: TrainingSet, how: Stream, span: Span, start: int) -> It
         )
 
     start = max(start, span.first)
-    return look_ahead(draw, islice(_chosen(training, how, span.first, start), max(0, span.end - start)))
+    return look_ahead(islice(_chosen(training, how, span.first, start), max(0, span.end - start)), draw, AHEAD, threads=1)
 
 
 def _chosen(training: TrainingSet, how: Stream, first: int, start: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
