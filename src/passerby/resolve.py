@@ -17,6 +17,7 @@ from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign
 from passerby.model.tensorrt import runtime_here
+from passerby.places import expanded
 
 if TYPE_CHECKING:
     from passerby.learn.models.base import Base, Size
@@ -187,6 +188,6 @@ def _model_of_config(file: Path) -> str:
     """What to name instead of a file: what the run leaves that it is the config of, if it is one."""
     try:
         out = tomllib.loads(file.read_text(encoding="utf-8"))["out"]
-        return f"name what its run leaves, {os.path.normpath(file.parent / Path(out).expanduser() / RUN_MODEL)}"
+        return f"name what its run leaves, {os.path.normpath(file.parent / expanded(Path(out)) / RUN_MODEL)}"
     except (OSError, ValueError, KeyError, TypeError):
         return "name the folder"
