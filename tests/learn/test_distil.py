@@ -17,7 +17,7 @@ from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn.config import Optimiser, Pixels, Words
+from passerby.learn.config import MODEL, Optimiser, Pixels, Words
 from passerby.learn.data.batches import captions_by_row, tokenise
 from passerby.learn.distil.config import Distillation, Mimicry, Student, Tower, read_distillation
 from passerby.learn.distil.distil import distil
@@ -25,7 +25,6 @@ from passerby.learn.distil.student import train_tokenizer, waves
 from passerby.learn.distil.teacher import ask_teacher
 from passerby.learn.loop.checkpoint import CHECKPOINT
 from passerby.learn.models.clip import load_clip
-from passerby.learn.models.model_folder import MODEL
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.losses import affinity, distance
 from passerby.media.photo import read_image

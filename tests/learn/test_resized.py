@@ -33,6 +33,18 @@ def test_clean_deletes_them_and_nothing_else(run: Path, named: str) -> None:
     assert delete_pictures(run) == 0
 
 
+def test_clean_knows_the_run_by_the_model_it_left(run: Path) -> None:
+    (run / "model").mkdir()
+    assert delete_pictures(run / "model") == 1_500_000
+    assert pictures_of(run) == []
+
+
+def test_a_folder_that_is_no_model_speaks_for_nobody_else(run: Path) -> None:
+    (run / "drawn-4-0").mkdir()
+    assert delete_pictures(run / "drawn-4-0") == 0
+    assert len(pictures_of(run)) == 2
+
+
 def test_what_is_no_picture_of_ours_stays(run: Path) -> None:
     (run / "pictures" / "holiday.jpg").write_bytes(b"mine")
     assert delete_pictures(run) == 1_500_000

@@ -24,7 +24,7 @@ from torch import nn
 from train_small import config, prepare, started
 
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn.config import Optimiser, Stage, TrainConfig, Words
+from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, Words
 from passerby.learn.data.augment import Pictures, draw_variation
 from passerby.learn.data.batches import Batch
 from passerby.learn.loop import checkpoint
@@ -35,7 +35,6 @@ from passerby.learn.loop.run import take_step
 from passerby.learn.loop.schedule import Schedule, set_rates
 from passerby.learn.models import vocabulary
 from passerby.learn.models.from_bundle import load_compact
-from passerby.learn.models.model_folder import MODEL
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.objectives.locked import Locked
 from passerby.learn.start import preprocessing_of, starting_model

@@ -7,11 +7,13 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 from passerby.errors import ConfigError
 from passerby.places import expanded
 
+MODEL: Final = "model"
+"""The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
 PLACES = ("data", "out", "start")
 """Keys of a config that say where things are, not what is done."""
 LEARNS = ("both", "images", "words")

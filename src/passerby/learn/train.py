@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
-from passerby.learn.config import Optimiser, Stage, TrainConfig, recipe
+from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, recipe
 from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.resized import FOLDER, end_of_run
@@ -33,7 +33,7 @@ from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
 from passerby.learn.models.compact import CompactClip, drop_out
-from passerby.learn.models.model_folder import MODEL, require_vacant, save_model
+from passerby.learn.models.model_folder import require_vacant, save_model
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 from passerby.learn.objectives.cross_batch_memory import Memory, Pairs

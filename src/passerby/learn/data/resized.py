@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import ConfigError
+from passerby.learn.config import MODEL
 
 FOLDER: Final = "pictures"
 _FILES: Final = ("pictures-*.npy", "pictures-*.part")
 
 
 def pictures_of(run: Path) -> list[Path]:
-    """The files of resized pictures in a run's folder; of an adapter or model named, in the run's folder beside it."""
-    beside = run.with_name(f"{run.name}.run")
-    folder = (beside if beside.is_dir() else run) / FOLDER
+    """The files of resized pictures in a run's folder; of an adapter or model named, in that of the run which made it."""
+    folder = _run_of(run) / FOLDER
     return sorted(path for pattern in _FILES for path in folder.glob(pattern))
+
+
+def _run_of(made: Path) -> Path:
+    beside = made.with_name(f"{made.name}.run")
+    if beside.is_dir():
+        return beside
+    return made.parent if made.name == MODEL else made
 
 
 def delete_pictures(run: Path) -> int:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
 from passerby.data.datasets import load_dataset
-from passerby.learn.config import recipe
+from passerby.learn.config import MODEL, recipe
 from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, captions_by_row, pictures_on
 from passerby.learn.data.resized import FOLDER, end_of_run
@@ -37,7 +37,7 @@ from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
 from passerby.learn.models.clip import ClipImageTower, ClipTextTower
-from passerby.learn.models.model_folder import MODEL, require_vacant, save_base
+from passerby.learn.models.model_folder import require_vacant, save_base
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.losses import affinity, distance
 from passerby.measure.evaluation import Evaluation

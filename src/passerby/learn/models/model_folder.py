@@ -14,14 +14,13 @@ from safetensors.torch import load_file
 
 from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
+from passerby.learn.config import MODEL
 from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
 from passerby.learn.models.compact import WEIGHTS, CompactClip, build_like
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing
 
 TOKENIZER: Final = "tokenizer.json"
-MODEL: Final = "model"
-"""The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
 
 
 def save_base(base: Base, folder: Path, made_of: Mapping[str, Any]) -> None:
