@@ -1,6 +1,6 @@
 """What each row of the ablation was worth on val: Rank-1 and mAP, and the paired difference to the row it is compared with.
 
-    python benchmarks/ablation.py configs/ablation/*.toml --against base
+    python benchmarks/ablation.py experiments/ablation/*.toml --against base
 
 Every config has been run by ``passerby train``. A row that was run with other seeds too (``base-seed2.toml`` beside ``base.toml``)
 is averaged over them, query by query.

@@ -35,7 +35,7 @@ from passerby.data.datasets import load_dataset
 from passerby.types import Dataset, Origin, Record, Split
 
 if TYPE_CHECKING:
-    from passerby.learn.base import Base
+    from passerby.learn.models.base import Base
     from passerby.model.encoder import Encoder
 
 FROZEN: Final = "frozen"
@@ -125,7 +125,7 @@ def best_rates(rows: Sequence[dict[str, Any]], base: str) -> dict[str, float]:
 
 def plan(base: str, tiny: str | None, rates: dict[str, float]) -> Iterator[Way]:
     """The rows of the table; of LoRA with 200 captions also those at the rate that ``passerby finetune`` takes unless told otherwise."""
-    from passerby.learn.adaptation import RATES as PRESET
+    from passerby.learn.lora.adaptation import RATES as PRESET
 
     yield Way(base, FROZEN)
     for captions, seeds in SEEDS.items():
@@ -222,8 +222,8 @@ def write_table(folder: Path, records: Sequence[Record], *, every: bool) -> Path
 
 def adapted(way: Way, table: Path, steps: int | None) -> tuple[Encoder, dict[str, Any]]:
     """What ``passerby finetune`` makes of the table, and what that took."""
-    from passerby.learn.adaptation import adaptation, at_rate
-    from passerby.learn.finetune import finetune
+    from passerby.learn.lora.adaptation import adaptation, at_rate
+    from passerby.learn.lora.finetune import finetune
     from passerby.resolve import load_base
 
     base, out = load_base(way.base), table.parent / "adapted"
@@ -259,7 +259,7 @@ def as_asked(base: Base) -> Encoder:
     """On the device and in the precision that it learns in, which saves half the time."""
     import torch
 
-    from passerby.learn.trainer import precision
+    from passerby.learn.loop.device import precision
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     base.model.to(device)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from passerby.data.datasets import load_dataset
 from passerby.learn.config import TrainConfig
-from passerby.learn.trainer import ANSWERS
+from passerby.learn.judge import ANSWERS
 from passerby.measure.metrics import Estimate
 from passerby.measure.split import Query, own_captions
 from passerby.types import Split

@@ -1,6 +1,6 @@
 """Cameras and words that training never met: how far their questions fall, beside the same run that met everything.
 
-    python benchmarks/unseen.py configs/ablation/cold-pictures.toml configs/ablation/unseen-pictures.toml
+    python benchmarks/unseen.py experiments/ablation/cold-pictures.toml experiments/ablation/unseen-pictures.toml
 
 What the second run did not see is read from its config (``unseen``). Every caption of val is asked of all its pictures; a run that saw less
 knows everybody less well, so the first row says how those fall whose cameras and words both runs saw.

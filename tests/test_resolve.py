@@ -45,9 +45,24 @@ class TestLoadModel:
         with pytest.raises(ModelError, match=r"bundled model"):
             resolve.load_model(name)
 
+    def test_a_runs_config_and_its_folder_are_told_which_folder_is_the_model(self, tmp_path: Path) -> None:
+        (tmp_path / "configs").mkdir()
+        config, model = tmp_path / "configs" / "mine", tmp_path / "run" / "model"
+        config.write_text('data = "d"\nout = "../run"\n')
+        with pytest.raises(ModelError, match=rf"found the file {config}; name what its run leaves, {model}$"):
+            resolve.load_model(str(config))
+        for other in (b"out = 3", b"a = 'b'", b"\xff\x00"):
+            (tmp_path / "other").write_bytes(other)
+            with pytest.raises(ModelError, match=r"found the file .*; name the folder$"):
+                resolve.load_model(str(tmp_path / "other"))
+        model.mkdir(parents=True)
+        (model / "passerby.json").write_text("{}")
+        with pytest.raises(ModelError, match=rf"found the run that made one; name {model}$"):
+            resolve.load_model(str(tmp_path / "run"))
+
     @pytest.mark.usefixtures("shelf")
     def test_what_only_torch_can_load_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delitem(sys.modules, "passerby.learn.clip", raising=False)
+        monkeypatch.delitem(sys.modules, "passerby.learn.models.clip", raising=False)
         monkeypatch.setitem(sys.modules, "transformers", None)
         with pytest.raises(MissingExtra, match=r"no transformers; .*pip install .*\[learn\]'"):
             resolve.load_model("openai/clip-vit-base-patch32")

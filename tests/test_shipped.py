@@ -10,8 +10,8 @@ import pytest
 from graphs import run, without_activation_pairs
 
 from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, draw
-from passerby.learn.from_bundle import load_compact
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.from_bundle import load_compact
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors

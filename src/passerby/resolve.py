@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,9 +17,10 @@ from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign
 from passerby.model.tensorrt import runtime_here
+from passerby.places import expanded
 
 if TYPE_CHECKING:
-    from passerby.learn.base import Base, Size
+    from passerby.learn.models.base import Base, Size
 
 DEFAULT_MODEL: Final = "passerby-s"
 
@@ -26,6 +28,8 @@ CLIP_CONFIG: Final = "config.json"
 ADAPTER_CONFIG: Final = "adapter_config.json"
 SAVED_CARD: Final = "passerby.json"
 """What tells a folder's kind, besides a bundle's manifest; named here too, so that looking at a folder needs no torch."""
+RUN_MODEL: Final = "model"
+"""The model's folder within a run's."""
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -79,8 +83,8 @@ def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath 
     if adapter is not None:
         adapter = _adapter(adapter)
     with needs_extra("learn"):
-        from passerby.learn.adapter import attach, read_card
-        from passerby.learn.base import Size
+        from passerby.learn.lora.adapter import attach, read_card
+        from passerby.learn.models.base import Size
 
     named = None if size is None else Size(*parse_size(size))
     if adapter is None:
@@ -91,7 +95,7 @@ def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath 
 def load_base_of(adapter: Path, name: str | None = None) -> Base:
     """The model that an adapter was trained on, by the name it had then or by another. Needs the extra [learn]; errors as above."""
     with needs_extra("learn"):
-        from passerby.learn.adapter import read_card
+        from passerby.learn.lora.adapter import read_card
 
     card = read_card(adapter)
     return _load_base(name or card.base_name, card.size)
@@ -99,8 +103,8 @@ def load_base_of(adapter: Path, name: str | None = None) -> Base:
 
 def _load_base(name: str, size: Size | None) -> Base:
     with needs_extra("learn"):
-        from passerby.learn.from_bundle import load_base as load_bundle
-        from passerby.learn.saved import load_saved
+        from passerby.learn.models.from_bundle import load_base as load_bundle
+        from passerby.learn.models.model_folder import load_saved
 
     bundle = _bundle(name)
     if bundle is not None:
@@ -109,7 +113,7 @@ def _load_base(name: str, size: Size | None) -> Base:
     if (folder / SAVED_CARD).exists() and not (folder / CLIP_CONFIG).exists():
         return load_saved(folder, size)
     with needs_extra("learn"):
-        from passerby.learn.clip import load_clip
+        from passerby.learn.models.clip import load_clip
 
     return replace(load_clip(str(_BUNDLES / name), size), name=name) if name in bundled_clips() else load_clip(name, size)
 
@@ -160,6 +164,10 @@ def _find(name: str) -> Bundle | None:
     if name in bundled_models():
         return read_bundle(_BUNDLES / name)
     folder = Path(name)
+    if folder.is_file():
+        raise ModelError(expected="the name or the folder of a model", found=f"the file {folder}", do=_model_of_config(folder))
+    if (folder / RUN_MODEL / SAVED_CARD).exists():
+        raise ModelError(expected=f"a model in {folder}", found="the run that made one", do=f"name {folder / RUN_MODEL}")
     if (folder / ADAPTER_CONFIG).exists():
         raise ModelError(expected=f"a model in {folder}", found="an adapter", do=f"name its base with --model, and --adapter {folder}")
     refuse_foreign(folder)
@@ -174,3 +182,12 @@ def _find(name: str) -> Bundle | None:
         found=repr(name),
         do="correct the name",
     )
+
+
+def _model_of_config(file: Path) -> str:
+    """What to name instead of a file: what the run leaves that it is the config of, if it is one."""
+    try:
+        out = tomllib.loads(file.read_text(encoding="utf-8"))["out"]
+        return f"name what its run leaves, {os.path.normpath(file.parent / expanded(Path(out)) / RUN_MODEL)}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "name the folder"

@@ -148,7 +148,7 @@ class TestReferences:
         from transformers import CLIPTextConfig, CLIPVisionConfig
 
         from passerby.convert.export import image_tower_onnx, text_tower_onnx
-        from passerby.learn.random_clip import image_tower, text_tower
+        from passerby.learn.models.random_clip import image_tower, text_tower
 
         small: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
         image = image_tower_onnx(image_tower(CLIPVisionConfig(**small, patch_size=16, projection_dim=8), 48, 32), 48, 32).graph

@@ -211,7 +211,7 @@ def test_a_tilde_is_a_home_or_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_configs_tilde_that_is_nobodys_is_said(tmp_path: Path) -> None:
     from passerby.learn.config import read_config
-    from passerby.learn.distillation import read_distillation
+    from passerby.learn.distil.config import read_distillation
 
     file = tmp_path / "config.toml"
     file.write_text(
@@ -249,7 +249,7 @@ def test_a_hub_cache_without_a_home_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     pytest.importorskip("transformers")
     from huggingface_hub import constants
 
-    from passerby.learn.clip import load_clip
+    from passerby.learn.models.clip import load_clip
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", "~nobody-has-this-name/.cache/huggingface/hub")
     with pytest.raises(ConfigError, match="write the path in full"):

@@ -56,7 +56,7 @@ def test_a_file_that_cannot_be_written(
         ["explore", NOT_THERE],
         ["finetune", "--base", NOT_THERE, "--data", NOT_THERE],
         ["merge", NOT_THERE],
-        ["export", f"{NOT_THERE}.toml"],
+        ["export", NOT_THERE],
         ["quantize", NOT_THERE, "--data", NOT_THERE],
         ["calibrate", NOT_THERE, "--data", NOT_THERE],
     ],
@@ -106,7 +106,6 @@ def test_a_picture_that_cannot_be_drawn(command: list[str], match: str) -> None:
         (["benchmark", "--from", NOT_THERE, "--save", "a.json"], "--save"),
         (["build-engine", NOT_THERE, "--check", "--data", NOT_THERE], "--data"),
         (["build-engine", NOT_THERE, "--against", NOT_THERE], "--against"),
-        (["export", f"{NOT_THERE}.toml", "--size", "384x128", "--out", "made"], "--size"),
     ],
 )
 def test_no_option_is_ignored_in_silence(command: list[str], ignored: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +16,15 @@ from tiny import write_tiny_bundle
 
 from passerby.convert import export as export_module
 from passerby.convert.drift import first_drift
-from passerby.convert.export import Traced, best_report, export, export_run, image_tower_onnx, name_weights, torch_values
-from passerby.data.synthetic import sample_person, write_gallery
+from passerby.convert.export import Traced, export, export_base, image_tower_onnx, name_weights, torch_values
 from passerby.errors import GateRefused, ModelError
-from passerby.learn.compact import fold_batch_norm
-from passerby.learn.config import Stage, TrainConfig
-from passerby.learn.from_bundle import TRANSPOSED, load_compact
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.compact import fold_batch_norm
+from passerby.learn.models.from_bundle import TRANSPOSED, load_compact
+from passerby.learn.models.model_folder import save_model
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Split
+from passerby.resolve import load_base
 
 Float32 = NDArray[np.float32]
 MIN_COSINE = 0.9999
@@ -194,36 +192,30 @@ def test_a_name_is_not_taken_from_another_parameter() -> None:
         name_weights(model, {"a": same, "b": same})
 
 
-# A run
+# A model's folder
 
 
-def test_a_run_is_exported_with_its_recipe_and_best_figures(exported_clip: Exported, tmp_path: Path) -> None:
-    """A run that continued from a bundle: a folded model, and the tokenizer that the run keeps, whatever became of what it started from."""
-    write_gallery(tmp_path / "secret", [sample_person(0)], 0, views=1, height=64, split=Split.TRAIN)
-    config = TrainConfig(data=str(tmp_path / "secret"), out=str(tmp_path / "run"), stages=(Stage(64, 32, 1),), start=str(tmp_path / "gone"))
-    config = replace(config, words=replace(config.words, max_tokens=20))
-    with pytest.raises(ModelError, match="train"):
-        export_run(config, "again", tmp_path / "again")
-
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "tokenizer.json").write_bytes(exported_clip.tokenizer)
-    model = fold_batch_norm(exported_clip.model)
-    torch.save({"model": model.state_dict(), "preprocessing": PREPROCESSING.to_json()}, tmp_path / "run" / "best.pt")
-    rows = [{"step": 1, "of": 2}, {"step": 1, "val": {"rank1": 20.0, "mAP": 2.0, "model": "x"}}, {"step": 2, "val": {"rank1": 10.0}}]
-    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    bundle = export_run(config, "again", tmp_path / "again")
+def test_a_models_folder_alone_is_exported_with_its_recipe_and_figures(exported_clip: Exported, tmp_path: Path) -> None:
+    """Whatever became of the run, its config and its data."""
+    made_of = {"step": 7, "val": {"rank1": 20.0, "mAP": 2.0}, "recipe": {"seed": 3}}
+    save_model(
+        tmp_path / "model",
+        exported_clip.model,
+        tokenizer=exported_clip.tokenizer,
+        max_tokens=20,
+        preprocessing=PREPROCESSING,
+        temperature=0.05,
+        made_of=made_of,
+    )
+    base = load_base(str(tmp_path / "model"))
+    bundle = export_base(base, "again", tmp_path / "again")
     assert read_bundle(tmp_path / "again").digest == bundle.digest
     assert (bundle.name, bundle.max_tokens, bundle.preprocessing) == ("again", 20, PREPROCESSING)
-    assert json.loads(bundle.tokenizer.read()) == json.loads(exported_clip.tokenizer), "a vocabulary this small stays whole"
-    assert bundle.card["val"] == {"rank1": 20.0, "mAP": 2.0}
-    assert bundle.card["recipe"]["stages"][0]["epochs"] == 1  # type: ignore[index]
-    assert "secret" not in json.dumps(bundle.card)
-    assert all(torch.equal(a, b) for a, b in zip(load_compact(bundle).parameters(), model.parameters(), strict=True))
-
-
-def test_a_run_without_val_has_no_figures(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"step": 20}\n')
-    assert best_report(tmp_path / "log.jsonl") == {}
+    assert bundle.tokenizer.read() == exported_clip.tokenizer
+    assert bundle.card["base"] == {"name": "model", "digest": base.digest}
+    assert (bundle.card["val"], bundle.card["recipe"]) == (made_of["val"], made_of["recipe"])
+    folded = fold_batch_norm(exported_clip.model)
+    assert all(torch.equal(a, b) for a, b in zip(load_compact(bundle).parameters(), folded.parameters(), strict=True))
 
 
 def test_export_leaves_the_model_as_it_was(exported_clip: Exported) -> None:

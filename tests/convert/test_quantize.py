@@ -39,8 +39,8 @@ from passerby.convert.int8 import (
 from passerby.convert.quantize import Towers, _self_test, quantize
 from passerby.convert.sensitivity import fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
-from passerby.learn.from_bundle import load_compact
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.from_bundle import load_compact
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors

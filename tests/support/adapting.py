@@ -7,11 +7,11 @@ from typing import Any
 
 from small_clip import MAX_TOKENS, PREPROCESSING, small_clip
 
-from passerby.learn.adaptation import Adaptation, Lora
-from passerby.learn.base import Base, Size
-from passerby.learn.clip import load_clip
-from passerby.learn.compact import fold_batch_norm
 from passerby.learn.config import Losses, Optimiser, Pixels, Words
+from passerby.learn.lora.adaptation import Adaptation, Lora
+from passerby.learn.models.base import Base, Size
+from passerby.learn.models.clip import load_clip
+from passerby.learn.models.compact import fold_batch_norm
 from passerby.types import ModelDigest
 
 TALL = Size(64, 32)

@@ -12,7 +12,8 @@ from small_clip import small_clip
 from train_small import config, prepare
 
 from passerby.cli.app import app
-from passerby.learn.trainer import begin, finish
+from passerby.learn.train import finish
+from passerby.learn.train import prepare as begin
 
 COMMANDS = (
     "finetune --base clip --data drawn --steps 1 --out adapter",
@@ -27,7 +28,7 @@ def train(folder: Path) -> None:
     prepare(folder)
     tokenizer = (folder / "tokenizer.json").read_bytes()
     recipe = config(folder, "run")
-    finish(begin(replace(recipe, stages=(replace(recipe.stages[0], epochs=1),)), small_clip(tokenizer), tokenizer, print), print)
+    finish(begin(replace(recipe, stages=(replace(recipe.stages[0], epochs=1),)), small_clip(tokenizer), tokenizer, print))
 
 
 if __name__ == "__main__":

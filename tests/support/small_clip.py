@@ -19,9 +19,9 @@ from torch import Tensor
 from passerby.convert.export import export
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import sample_person, write_gallery
-from passerby.learn.batches import pad
-from passerby.learn.compact import CompactClip, TextConfig, generalised_means
-from passerby.learn.torch_encoder import load_tokenizer
+from passerby.learn.data.batches import pad
+from passerby.learn.models.compact import CompactClip, TextConfig, generalised_means
+from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.media.photo import read_image
 from passerby.model.bundle import Bundle
 from passerby.model.preprocess import Preprocessing, normalise, resize

@@ -9,7 +9,8 @@ import torch
 from small_clip import drawn_dataset, small_clip, tokenizer_json
 
 from passerby.learn.config import Losses, Optimiser, Pixels, Stage, TrainConfig, Words
-from passerby.learn.trainer import Run, begin, finish
+from passerby.learn.train import Training, finish
+from passerby.learn.train import prepare as prepare_training
 from passerby.types import Dataset
 
 
@@ -46,11 +47,11 @@ def config(folder: Path, out: str) -> TrainConfig:
     )
 
 
-def started(folder: Path, out: str = "run") -> Run:
+def started(folder: Path, out: str = "run") -> Training:
     tokenizer = (folder / "tokenizer.json").read_bytes()
-    return begin(config(folder, out), small_clip(tokenizer), tokenizer, print)
+    return prepare_training(config(folder, out), small_clip(tokenizer), tokenizer, print)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    finish(started(Path(sys.argv[1]), sys.argv[2]), lambda line: print(line, flush=True))
+    finish(started(Path(sys.argv[1]), sys.argv[2]))

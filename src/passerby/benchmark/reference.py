@@ -81,7 +81,7 @@ def _image_tower(patch: int, height: int, width: int) -> bytes:
     from transformers import CLIPVisionConfig
 
     from passerby.convert.export import image_tower_onnx
-    from passerby.learn.random_clip import image_tower
+    from passerby.learn.models.random_clip import image_tower
 
     tower = image_tower(CLIPVisionConfig(patch_size=patch), height, width)
     return bytes(image_tower_onnx(tower, height, width).graph.SerializeToString())
@@ -91,6 +91,6 @@ def _text_tower() -> bytes:
     from transformers import CLIPTextConfig
 
     from passerby.convert.export import text_tower_onnx
-    from passerby.learn.random_clip import text_tower
+    from passerby.learn.models.random_clip import text_tower
 
     return bytes(text_tower_onnx(text_tower(CLIPTextConfig())).graph.SerializeToString())

@@ -10,30 +10,24 @@ from passerby.cli import options
 from passerby.types import Precision, Split
 
 
-@click.command(epilog="Example: passerby export configs/passerby-s/2-pictures.toml --out passerby-s-float")
-@click.argument("source", metavar="CONFIG|MODEL", help="The TOML file of a training run; or a CLIP or merged model.")
+@click.command(epilog="Example: passerby export runs/passerby-s/3-drawn/model --out passerby-s-float")
+@click.argument("source", metavar="MODEL", help="A model's name, its folder, or a CLIP's hub id.")
 @options.out_bundle
 @click.option("--name", metavar="NAME", help="What the bundle calls itself.", show_default="the name of --out")
 @options.input_size
-@click.pass_context
-def export(context: click.Context, source: str, *, out: Path, name: str | None, size: str | None) -> None:
-    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: the best one of a training run, a CLIP, or what
-    `passerby merge` made. Needs the extra [learn]."""
+def export(source: str, *, out: Path, name: str | None, size: str | None) -> None:
+    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: any CLIP, or what train, distil, finetune or merge made;
+    its folder holds all that is needed. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.model.bundle import require_bundle_place
     from passerby.resolve import load_base
 
-    from_run = source.endswith(".toml")
-    if from_run:
-        options.refuse_ignored(context, "the config of a run", "size")
     require_bundle_place(out)
     with needs_extra("learn"):
-        from passerby.convert.export import export_base, export_run
-        from passerby.learn.config import read_config
+        from passerby.convert.export import export_base
 
-    name = name or out.resolve().name
-    bundle = export_run(read_config(Path(source)), name, out) if from_run else export_base(load_base(source, size=size), name, out)
+    bundle = export_base(load_base(source, size=size), name or out.resolve().name, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
 

@@ -16,36 +16,38 @@ class Learns(StrEnum):
     ALL = "all"
 
 
-@click.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml")
+@click.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml --set optimiser.image_rate=2e-4")
 @options.config
+@options.changes
 @options.keep_pictures
-def train(config: Path, *, keep_pictures: bool) -> None:
+def train(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> None:
     """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
 
     with needs_extra("learn"):
         from passerby.learn.config import read_config
-        from passerby.learn.trainer import train as train_model
+        from passerby.learn.train import train as train_model
 
-    note(f"the best model is {train_model(read_config(config), note, keep_pictures=keep_pictures)}")
+    note(f"the model is {train_model(read_config(config, changes), note, keep_pictures=keep_pictures)}")
 
 
 @click.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")
 @options.config
+@options.changes
 @options.keep_pictures
-def distil(config: Path, *, keep_pictures: bool) -> None:
+def distil(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> None:
     """Teach a small CLIP what another model knows, as a config says; an interrupted run goes on where it was. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.resolve import load_model
 
     with needs_extra("learn"):
-        from passerby.learn.distil import distil as distil_model
-        from passerby.learn.distillation import read_distillation
+        from passerby.learn.distil.config import read_distillation
+        from passerby.learn.distil.distil import distil as distil_model
 
-    how = read_distillation(config)
-    note(f"the best student is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
+    how = read_distillation(config, changes)
+    note(f"the model is {distil_model(load_model(how.teacher), how, note, keep_pictures=keep_pictures)}")
 
 
 @click.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
@@ -54,6 +56,7 @@ def distil(config: Path, *, keep_pictures: bool) -> None:
 @click.option("--base", metavar="MODEL", default=options.DEFAULT_MODEL, help="What to adapt, as for --model.")
 @options.input_size
 @click.option("--config", type=options.PATH, metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")
+@options.changes
 @click.option(
     "--learns",
     type=options.OneOf(Learns),
@@ -80,6 +83,7 @@ def finetune(
     base: str,
     size: str | None,
     config: Path | None,
+    changes: tuple[str, ...],
     learns: Learns | None,
     steps: int | None,
     rank: int | None,
@@ -97,13 +101,13 @@ def finetune(
     from passerby.resolve import load_base
 
     with needs_extra("learn"):
-        from passerby.learn.adaptation import adaptation
-        from passerby.learn.finetune import finetune as finetune_model
+        from passerby.learn.lora.adaptation import adaptation
+        from passerby.learn.lora.finetune import finetune as finetune_model
 
     require_folder_place(out, "--out")
     adapted = load_base(base, size=size)
-    changes = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": list(targets) or None}
-    how = adaptation(adapted, config, learns=learns and learns.value, steps=steps, seed=seed, **changes)
+    lora = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": list(targets) or None}
+    how = adaptation(adapted, config, changes, learns=learns and learns.value, steps=steps, seed=seed, **lora)
     made = finetune_model(adapted, data, out, how, note, keep_pictures=keep_pictures)
     note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {made}")
 
@@ -124,7 +128,7 @@ def merge(adapter: Path, *, out: Path, base: str | None) -> None:
     require_folder_place(out, "--out")
 
     with needs_extra("learn"):
-        from passerby.learn.adapter import merge as merge_adapter
+        from passerby.learn.lora.adapter import merge as merge_adapter
 
     difference = merge_adapter(load_base_of(adapter, base), adapter, out)
     note(f"merged into {out}; no feature differs by more than {difference:.1e}")
@@ -138,7 +142,7 @@ def clean(runs: tuple[Path, ...]) -> None:
     A run that goes on makes them again from the dataset.
     """
     from passerby.cli.show.console import note
-    from passerby.learn.resized import delete_pictures
+    from passerby.learn.data.resized import delete_pictures
 
     for run in runs:
         note(f"{delete_pictures(run) / 1e6:,.1f} MB of resized pictures deleted from {run}")

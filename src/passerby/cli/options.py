@@ -59,6 +59,13 @@ data = click.option(
     required=True,
     help="A dataset's folder, or a CSV or JSONL table of path, caption, id, split.",
 )
+changes = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A key of the config, such as optimiser.image_rate=2e-4; repeat it.",
+)
 config = click.argument("config", type=PATH, metavar="CONFIG", help="A TOML file; see configs/.")
 out_bundle = click.option("--out", type=PATH, metavar="DIR", required=True, help="The bundle's folder; a bundle that is there makes way.")
 

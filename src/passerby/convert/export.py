@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -21,25 +20,16 @@ from torch import nn
 from passerby.convert.drift import first_drift
 from passerby.convert.gates import drawn_inputs, require_parity
 from passerby.convert.graph import OPSET, Feed
-from passerby.data.datasets import load_dataset
 from passerby.errors import GateRefused, ModelError, PasserbyError
-from passerby.learn.base import Base
-from passerby.learn.compact import CompactClip, fold_batch_norm
-from passerby.learn.config import TrainConfig
-from passerby.learn.from_bundle import TRANSPOSED
-from passerby.learn.start import TOKENIZER, load_best
-from passerby.learn.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.learn.vocabulary import prune_vocabulary
+from passerby.learn.models.base import Base
+from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.from_bundle import TRANSPOSED
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import measure
 from passerby.model.tokenizer import Tokenizer
-from passerby.types import Split
-from passerby.words.lexicon import lexicon
-
-if TYPE_CHECKING:
-    from passerby.learn.clip import Clip
 
 Float32 = NDArray[np.float32]
 
@@ -51,35 +41,21 @@ class Traced(NamedTuple):
     program: torch.export.ExportedProgram
 
 
-def export_run(config: TrainConfig, name: str, out: Path) -> Bundle:
-    """The best model of a training run as a float32 bundle, through the parity gate.
-
-    Its vocabulary is cut down to the words of the training pictures and of the lexicon.
-
-    Raises:
-        ModelError: the run has not kept a model yet.
-        GateRefused: the towers in ONNX do not give what they give in torch.
-    """
-    model, preprocessing = load_best(Path(config.out))
-    card = {"recipe": _recipe(config), "val": best_report(Path(config.out) / "log.jsonl")}
-    texts = {c.text for record in load_dataset(Path(config.data), {Split.TRAIN}).records for c in record.captions}
-    texts |= set(lexicon().phrases)
-    model, tokenizer = prune_vocabulary(model, (Path(config.out) / TOKENIZER).read_bytes(), texts)
-    return export(model, tokenizer, preprocessing, out, name=name, max_tokens=config.words.max_tokens, card=card)
-
-
 def export_base(base: Base, name: str, out: Path) -> Bundle:
-    """A model as it was loaded, a CLIP or a merged one, as a float32 bundle, through the parity gate.
+    """A model as it was loaded, whatever made it, as a float32 bundle, through the parity gate.
+
+    Its card tells how the model was trained and what it was worth on val, as far as its folder says so.
 
     Raises:
         GateRefused: the towers in ONNX do not give what they give in torch.
     """
-    card = {"base": {"name": Path(base.name).name, "digest": base.digest}}
+    told = {key: base.made_of[key] for key in ("recipe", "val") if key in base.made_of}
+    card = {"base": {"name": Path(base.name).name, "digest": base.digest}, **told}
     return export(base.model, base.tokenizer, base.preprocessing, out, name=name, max_tokens=base.max_tokens, card=card)
 
 
 def export(
-    model: CompactClip | Clip,
+    model: DualEncoder,
     tokenizer: bytes,
     preprocessing: Preprocessing,
     out: Path,
@@ -98,7 +74,7 @@ def export(
         GateRefused: the towers in ONNX do not give what they give in torch, naming the first node that differs; nothing is written.
         ModelError: a tower that ONNX cannot say.
     """
-    plain = exportable(model)
+    plain = model.exportable()
     original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
     image, text = image_tower_onnx(plain.image_tower, preprocessing.height, preprocessing.width), text_tower_onnx(plain.text_tower)
     with tempfile.TemporaryDirectory() as work:
@@ -136,19 +112,11 @@ def export(
         )
 
 
-def exportable(model: CompactClip | Clip) -> CompactClip | Clip:
-    """The same function in the form that ONNX holds: batch norm folded, attention as plain products."""
-    if isinstance(model, CompactClip):
-        return fold_batch_norm(model)
-    model.clip.set_attn_implementation("eager")
-    return model
-
-
 def image_tower_onnx(tower: nn.Module, height: int, width: int) -> Traced:
     """ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
 
     Args:
-        tower: as `exportable` makes it.
+        tower: of a model as `DualEncoder.exportable` gives it.
 
     Raises:
         ModelError: it does what ONNX cannot say.
@@ -258,15 +226,3 @@ def name_weights(model: onnx.ModelProto, parameters: Mapping[str, np.ndarray[Any
 
 def _same(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
     return a.shape == b.shape and np.array_equal(a, b)
-
-
-def best_report(log: Path) -> dict[str, object]:
-    """The val report of the epoch whose model was kept; empty where a run had no val split."""
-    reports: list[dict[str, Any]] = [row["val"] for row in map(json.loads, log.read_text(encoding="utf-8").splitlines()) if "val" in row]
-    best: dict[str, Any] = max(reports, key=lambda r: float(r["rank1"]), default={})
-    return {key: best[key] for key in ("rank1", "rank5", "rank10", "mAP", "mINP", "protocol") if key in best}
-
-
-def _recipe(config: TrainConfig) -> dict[str, object]:
-    """The config without the places of this machine."""
-    return {key: value for key, value in asdict(config).items() if key not in ("data", "out", "start")}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from passerby.convert.graph import Feed, insert, layers, watch
-from passerby.learn.from_bundle import SCALE, SMOOTHING
+from passerby.learn.models.from_bundle import SCALE, SMOOTHING
 
 MIGRATION = 0.75
 """How much of the unevenness of a linear layer's inputs goes over to its weights before both are rounded: 0 none, 1 all."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,10 +25,11 @@ from torch.nn import functional as F
 
 from passerby.draw.heatmap import Relevance, Word
 from passerby.errors import QueryError
-from passerby.learn.base import Base
-from passerby.learn.clip import Clip
-from passerby.learn.compact import CompactClip
-from passerby.learn.torch_encoder import load_tokenizer
+from passerby.learn.models.base import Base
+from passerby.learn.models.clip import Clip
+from passerby.learn.models.compact import CompactClip
+from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.model.preprocess import preprocess
 
 WORDS: Final = re.compile(r"\S+")
@@ -44,11 +46,13 @@ class Parts(NamedTuple):
         similarity: their cosine.
         places: float32 (rows, columns), from the top left; in no unit, below zero where a place speaks against the words.
         tokens: float32 (n,), the same for each token, special ones included.
+        method: how they were found, for people.
     """
 
     similarity: float
     places: Tensor
     tokens: Tensor
+    method: str
 
 
 def look(base: Base, picture: Image.Image, text: str) -> Relevance:
@@ -67,19 +71,23 @@ def look(base: Base, picture: Image.Image, text: str) -> Relevance:
     pixels = torch.from_numpy(preprocess(picture, base.preprocessing)[None])
     ids = torch.tensor([encoding.ids])
     base.model.requires_grad_(True)
-    if isinstance(base.model, CompactClip):
-        parts, method = parts_of_compact(base.model, pixels, ids), OF_COMPACT
-    else:
-        parts, method = parts_of_clip(base.model, pixels, ids), OF_CLIP
+    found = parts(base.model, pixels, ids)
     return Relevance(
         model=base.name,
-        method=method,
-        similarity=parts.similarity,
-        places=shares(parts.places.numpy()),
-        words=by_word(text, encoding, parts.tokens.tolist()),
+        method=found.method,
+        similarity=found.similarity,
+        places=shares(found.places.numpy()),
+        words=by_word(text, encoding, found.tokens.tolist()),
     )
 
 
+@singledispatch
+def parts(model: DualEncoder, pixels: Tensor, ids: Tensor) -> Parts:
+    """What brings a picture, ``float32 (1, 3, h, w)``, and a text, ``int64 (1, length)``, together, as this kind of model lets one see."""
+    raise NotImplementedError(f"where a model of the kind {model.architecture} looks")
+
+
+@parts.register
 def parts_of_clip(model: Clip, pixels: Tensor, ids: Tensor) -> Parts:
     """``float32 (1, 3, h, w)`` and ``int64 (1, length)``: the row of the class token over patches, and of the text's end over tokens."""
     clip = model.clip
@@ -94,7 +102,7 @@ def parts_of_clip(model: Clip, pixels: Tensor, ids: Tensor) -> Parts:
     of_text = propagated(said.attentions, gradients[layers:])
     side = clip.config.vision_config.patch_size
     places = of_image[0, 1:].reshape(pixels.shape[2] // side, pixels.shape[3] // side)
-    return Parts(float(similarity.detach()), places, of_text[-1])
+    return Parts(float(similarity.detach()), places, of_text[-1], OF_CLIP)
 
 
 @torch.no_grad()
@@ -112,6 +120,7 @@ def propagated(attentions: Sequence[Tensor], gradients: Sequence[Tensor]) -> Ten
     return relevance
 
 
+@parts.register
 def parts_of_compact(model: CompactClip, pixels: Tensor, ids: Tensor) -> Parts:
     """What each place of the last feature map and each token of the last layer adds to the cosine, lengths held fixed.
 
@@ -131,7 +140,7 @@ def parts_of_compact(model: CompactClip, pixels: Tensor, ids: Tensor) -> Parts:
     features, states = kept
     of_features, of_states = torch.autograd.grad(similarity, kept)
     places, tokens = (features * of_features).sum(dim=1)[0], (states * of_states).sum(dim=2)[0]
-    return Parts(float(similarity.detach()), places.detach(), tokens.detach())
+    return Parts(float(similarity.detach()), places.detach(), tokens.detach(), OF_COMPACT)
 
 
 def shares(parts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 from passerby.errors import ConfigError
 from passerby.places import expanded
 
+MODEL: Final = "model"
+"""The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
 PLACES = ("data", "out", "start")
 """Keys of a config that say where things are, not what is done."""
 LEARNS = ("both", "images", "words")
@@ -186,7 +189,8 @@ class TrainConfig:
     Args:
         data: dataset folder, as ``load_dataset`` reads it; relative to the file that names it.
         out: folder for checkpoints, the log and the best model; relative in the same way.
-        start: the folder of a bundle or of another run to continue from; empty for the pretrained towers.
+        start: the folder of a bundle or of the model of another run to continue from, with its vocabulary; empty for the pretrained
+            towers.
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
         memory: how many pairs of earlier steps each batch is compared with too; 0 while the towers change fast.
@@ -215,16 +219,74 @@ class TrainConfig:
         require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 
-def read_config(path: Path) -> TrainConfig:
+C = TypeVar("C")
+
+
+def read_config(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """How to train, as :func:`read_run` reads it."""
+    return read_run(TrainConfig, path, changes)
+
+
+def read_run(kind: type[C], path: Path, changes: Sequence[str] = ()) -> C:
     """Read a TOML file, its paths made absolute.
+
+    Args:
+        changes: as :func:`changed` takes them; paths in them are relative to the current folder.
 
     Raises:
         ConfigError: the file cannot be read, or a key is unknown, missing, of the wrong type or out of range.
     """
-    config: TrainConfig = build(TrainConfig, read_toml(path), "")
-    here = path.resolve().parent
-    absolute: dict[str, Any] = {key: str(here / expanded(Path(value))) for key in PLACES if (value := getattr(config, key))}
-    return dataclasses.replace(config, **absolute)
+    table = absolute(read_toml(path), path.resolve().parent)
+    built: C = build(kind, absolute(changed(table, changes), Path.cwd()), "")
+    return built
+
+
+def absolute(table: dict[str, Any], here: Path) -> dict[str, Any]:
+    """The same table with its relative places below a folder."""
+    places = {key: table[key] for key in PLACES if isinstance(table.get(key), str) and table[key]}
+    return {**table, **{key: str(here / expanded(Path(place))) for key, place in places.items()}}
+
+
+def changed(table: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """A table with other values.
+
+    Args:
+        changes: such as ``optimiser.image_rate=2e-4`` or ``stages.0.epochs=1``: a key, within tables and from 0 within lists of them, and
+            its value as TOML has it; what is no TOML is text.
+
+    Raises:
+        ConfigError: what is no change, or leads into something that is no table.
+    """
+    for change in changes:
+        key, equals, value = change.partition("=")
+        path = key.strip().split(".")
+        if not equals or not all(path):
+            raise ConfigError(expected="KEY=VALUE, such as optimiser.image_rate=2e-4", found=repr(change), do="correct --set")
+        table = _put(table, path, _parsed(value.strip()), "")
+    return table
+
+
+def _put(place: Any, path: Sequence[str], value: object, where: str) -> Any:
+    """A copy of a place with the value at the end of the path from it."""
+    if not path:
+        return value
+    first, *rest = path
+    below = f"{where}.{first}".strip(".")
+    if isinstance(place, dict):
+        return {**place, first: _put(place.get(first, {}), rest, value, below)}
+    if not isinstance(place, list):
+        raise ConfigError(expected=f"{where} to be a table, for --set {below}", found=repr(place), do="correct --set")
+    if not first.isdecimal() or int(first) >= len(place):
+        numbers = ", ".join(f"{where}.{i}" for i in range(len(place)))
+        raise ConfigError(expected=f"one of {numbers or f'no {where}'}", found=repr(below), do="correct --set")
+    return [_put(old, rest, value, below) if i == int(first) else old for i, old in enumerate(place)]
+
+
+def _parsed(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -233,6 +295,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(expected="a TOML file", found=f"{path}: {error}", do="see configs/ for examples") from error
+
+
+def recipe(config: Any) -> dict[str, Any]:
+    """What a run does, not where: the keys and values of its config."""
+    return {key: value for key, value in dataclasses.asdict(config).items() if key not in PLACES}
 
 
 def require(holds: bool, expected: str, found: object) -> None:

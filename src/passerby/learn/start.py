@@ -1,4 +1,4 @@
-"""What a run of ``passerby train`` starts from: pretrained towers, the best model of another run, or a bundle's."""
+"""What a run of ``passerby train`` starts from: pretrained towers, the model of another run, or a bundle's."""
 
 from __future__ import annotations
 
@@ -10,41 +10,45 @@ import torch
 from torch import Tensor
 
 from passerby.data.datasets import load_dataset
-from passerby.errors import ModelError
-from passerby.learn.batches import resized
-from passerby.learn.compact import STRIPES, CompactClip, build_like
 from passerby.learn.config import Stage, TrainConfig
-from passerby.learn.from_bundle import load_compact
-from passerby.learn.pretrained import load_lite0, load_minilm, minilm_folder
-from passerby.learn.unfold import unfold_batch_norm
-from passerby.model.bundle import read_bundle
+from passerby.learn.data.batches import resized
+from passerby.learn.models.batch_norm import unfold_batch_norm
+from passerby.learn.models.compact import STRIPES, CompactClip
+from passerby.learn.models.from_bundle import load_compact
+from passerby.learn.models.model_folder import TOKENIZER, read_compact
+from passerby.learn.models.pretrained import load_lite0, load_minilm, minilm_folder
+from passerby.model.bundle import MANIFEST, read_bundle
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.types import Split
 
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
-BEST = "best.pt"
-TOKENIZER = "tokenizer.json"
 SETTLING = 128
 """Pictures at most whose statistics a folded model's new batch norms start with."""
 
 
-def starting_model(config: TrainConfig) -> CompactClip:
-    """The best model of the run that ``start`` names, the model of the bundle, or the pretrained towers with new projections.
+def starting_model(config: TrainConfig) -> tuple[CompactClip, bytes]:
+    """The model that ``start`` names, or the pretrained towers with new projections; and its ``tokenizer.json``.
 
-    A bundle's model is folded; it gets batch norms.
+    A folded model, such as a bundle's, gets batch norms.
+
+    Raises:
+        ModelError: ``start`` is the folder of neither a bundle nor a compact model.
     """
     start = Path(config.start)
-    if config.start and (start / BEST).exists():
-        return load_best(start)[0]
-    if config.start:
-        model = load_compact(read_bundle(start))
+    if not config.start:
+        model = CompactClip()
+        load_lite0(model.image_tower)
+        load_minilm(model.text_tower)
+        return model, (minilm_folder() / TOKENIZER).read_bytes()
+    if (start / MANIFEST).exists():
+        bundle = read_bundle(start)
+        model, tokenizer = load_compact(bundle), bundle.tokenizer.read()
+    else:
+        model, tokenizer = read_compact(start), (start / TOKENIZER).read_bytes()
+    if model.image_tower.folded:
         model.image_tower = unfold_batch_norm(model.image_tower, pictures_to_settle(config), STRIPES)
-        return model
-    model = CompactClip()
-    load_lite0(model.image_tower)
-    load_minilm(model.text_tower)
-    return model
+    return model, tokenizer
 
 
 def pictures_to_settle(config: TrainConfig) -> Tensor:
@@ -53,31 +57,6 @@ def pictures_to_settle(config: TrainConfig) -> Tensor:
     preprocessing = preprocessing_of(config.stages[0])
     pictures = np.stack(list(resized(records[:: math.ceil(len(records) / SETTLING)], preprocessing)))
     return torch.from_numpy(normalise(pictures, preprocessing)).contiguous(memory_format=torch.channels_last)
-
-
-def load_best(run: Path) -> tuple[CompactClip, Preprocessing]:
-    """The best model that a run's folder holds, and the input it was judged with.
-
-    Raises:
-        ModelError: the run has not kept a model yet.
-    """
-    kept = run / BEST
-    if not kept.exists():
-        raise ModelError(expected=f"a trained model at {kept}", found="none", do="run `passerby train` with this config first")
-    state = torch.load(kept, weights_only=True, map_location="cpu")
-    model = build_like(state["model"])
-    model.load_state_dict(state["model"])
-    return model, Preprocessing.from_json(state["preprocessing"])
-
-
-def tokenizer_json(config: TrainConfig) -> bytes:
-    """The tokenizer of the run or bundle that a run starts from, or of the pretrained text tower."""
-    start = Path(config.start)
-    if config.start and (start / BEST).exists():
-        return (start / TOKENIZER).read_bytes()
-    if config.start:
-        return read_bundle(start).tokenizer.read()
-    return (minilm_folder() / TOKENIZER).read_bytes()
 
 
 def preprocessing_of(stage: Stage) -> Preprocessing:

@@ -1,0 +1,46 @@
+"""How a model in training is judged: on val, by the code that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from passerby.atomic import replacing
+from passerby.learn.loop.run import Run
+from passerby.measure.evaluation import Evaluation, evaluate
+from passerby.model.encoder import Encoder
+from passerby.types import Dataset
+
+FIGURES = ("rank1", "rank5", "rank10", "mAP", "mINP", "queries", "protocol")
+"""What a card tells of a judgement."""
+
+
+ANSWERS = "answers.npz"
+"""How the best model answered each caption of val: ``rank`` of the first right picture, int64 (q,), and ``precision``, float64 (q,)."""
+
+
+def judge(run: Run, encoder: Encoder, val: Dataset, keep: Callable[[Evaluation | None], None]) -> None:
+    """Evaluate on val; keep what it was where it is the best yet. Without a val split the latest is kept, for what it is."""
+    if not val.records:
+        keep(None)
+        return
+    evaluation = evaluate(encoder, val)
+    report = evaluation.to_json()
+    run.log.judged(run.state.step, report, f"Rank-1 {report['rank1']:.2f}  mAP {report['mAP']:.2f}")
+    if run.state.is_best(report["rank1"]):
+        keep(evaluation)
+
+
+def save_answers(evaluation: Evaluation, folder: Path) -> None:
+    """Write :data:`ANSWERS`, whole or not at all. Raises ``OSError``."""
+    with replacing(folder / ANSWERS) as file:
+        np.savez(file, rank=evaluation.per_query.first_hit_rank, precision=evaluation.per_query.average_precision)
+
+
+def figures(evaluation: Evaluation | None) -> Mapping[str, Any]:
+    """What a card tells of a judgement; nothing where there was none."""
+    report = evaluation.to_json() if evaluation else {}
+    return {key: report[key] for key in FIGURES if key in report}

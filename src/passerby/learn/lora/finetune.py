@@ -1,0 +1,333 @@
+"""Adapting a base to somebody's own people, from top to bottom.
+
+``finetune`` puts small matrices into a frozen base, or lets some of its own weights learn, and repeats: draw a batch, take the gradient of
+the losses over all of it chunk by chunk, step. Now and then val says whether it is the best yet; the best becomes the adapter or the model.
+A run that was killed goes on along the same curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from passerby.data.datasets import load_dataset
+from passerby.errors import ConfigError, DatasetError
+from passerby.learn.config import Optimiser
+from passerby.learn.data.augment import Pictures, Variation, vary
+from passerby.learn.data.batches import Batch, pictures_on
+from passerby.learn.data.resized import FOLDER, end_of_run
+from passerby.learn.data.stream import Stream, batches_of
+from passerby.learn.data.training_set import TrainingSet, training_set, val_of
+from passerby.learn.judge import figures, judge
+from passerby.learn.loop.allocator import keep_freed_memory
+from passerby.learn.loop.checkpoint import Stateful, save
+from passerby.learn.loop.device import autocast, best_device, precision
+from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.schedule import Schedule, adamw
+from passerby.learn.lora.adaptation import Adaptation
+from passerby.learn.lora.adapter import adapter_weights, write_adapter
+from passerby.learn.lora.lora import adapt, share, start_learning, target_layers
+from passerby.learn.models.base import Base
+from passerby.learn.models.model_folder import require_vacant, save_base
+from passerby.learn.models.torch_encoder import load_tokenizer
+from passerby.learn.objectives.cross_batch_memory import Candidates, Pairs
+from passerby.learn.objectives.gradcache import Chunk, cached_backward, plain_backward
+from passerby.learn.objectives.losses import pair_losses
+from passerby.measure.evaluation import Evaluation
+from passerby.measure.split import FEWEST, few_people
+from passerby.types import Dataset, Split
+
+BEST = "best.pt"
+"""In a run's folder, what its adapter or model will be made of."""
+FEW = 50
+"""With fewer captions than this, what an adapter learns is mostly these very pictures."""
+SPLIT_ADVICE = "add a column `split`: train for most people, val for the others"
+
+
+@dataclass(frozen=True, slots=True)
+class Finetuning:
+    """What the steps of a run share.
+
+    Args:
+        stream: how batches are drawn, no larger than the data.
+        start: what learns, as it was before the first step.
+        adapted: the base with LoRA's matrices, where these learn.
+    """
+
+    base: Base
+    how: Adaptation
+    data: TrainingSet
+    val: Dataset
+    stream: Stream
+    start: dict[str, Tensor]
+    adapted: PeftModel | None
+    run: Run
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.base.model.parameters()).device
+
+    @property
+    def precision(self) -> torch.dtype:
+        return precision_of(self.how, self.device)
+
+
+def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
+    """Train an adapter or a model, from the last checkpoint where there is one; checkpoints and the log are in ``OUT.run`` beside it.
+
+    Args:
+        base: is used up.
+        data: a dataset's folder or table, as ``load_dataset`` reads it.
+        out: the adapter's folder, or the model's where weights of its own learn; what is there of ours makes way in the end.
+        say: takes one line of text at a time, for people.
+        keep_pictures: whether the resized pictures stay in ``OUT.run`` when the run has ended.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ConfigError: a checkpoint of another run lies there, or targets that match nothing.
+        DatasetError: too little to learn from, or a val split that cannot be asked.
+        ModelError: something else lies at ``out``; or a loss is not finite: the batch is named.
+    """
+    require_vacant(out)
+    keep_freed_memory()
+    torch.manual_seed(how.seed)
+    tuning = prepare(base, data, out.with_name(f"{out.name}.run"), how, say)
+    learn(tuning)
+    finish(tuning, out)
+    end_of_run(tuning.run.folder, say, keep=keep_pictures)
+    return out
+
+
+def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[str], None]) -> Finetuning:
+    """Everything read and built around a base, the last checkpoint loaded."""
+    require_tokens(base, how)
+    training, val = read_data(data, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
+    folder.mkdir(parents=True, exist_ok=True)
+    stream = stream_of(base, how, training)
+    adapted = let_learn(base, how)
+    say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {stream.batch_size} in a batch")
+    if how.checkpointing:
+        base.model.recompute_in_backward()
+    device = best_device()
+    base.model.place(device)
+    start = {name: weight.clone() for name, weight in Learning(base.model).state_dict().items()}
+    parts: dict[str, Stateful] = {"weights": Learning(base.model)}
+    run = begin(
+        folder,
+        seed=how.seed,
+        schedule=Schedule(how.steps, how.optimiser.warm_up, how.optimiser.decay),
+        learns=list(learning(base.model).values()),
+        clip=how.optimiser.clip,
+        optimiser=build_optimiser(base.model, how.optimiser),
+        parts=parts,
+        recipe={**asdict(how), "base": base.digest},
+        checkpoint_minutes=how.checkpoint_minutes,
+        say=say,
+        scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16),
+    )
+    return Finetuning(base, how, training, val, stream, start, adapted, run)
+
+
+def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
+    """Choose what takes gradients, in place: LoRA's matrices, put in here, or weights of the base.
+
+    Raises:
+        ConfigError: targets that match no layer of this base.
+    """
+    if how.learns == "lora":
+        return adapt(base, how.lora)
+    if how.learns == "all":
+        base.model.requires_grad_(True)
+    else:
+        for name in target_layers(base.model, ["projection"]):
+            base.model.adaptable.get_submodule(name).requires_grad_(True)
+    return None
+
+
+def read_data(data: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
+    """What to learn from and what to judge by; says what is thin, refuses what cannot teach. Raises ``DatasetError``."""
+    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    if all(record.split is Split.VAL for record in dataset.records):
+        raise DatasetError(
+            expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
+        )
+    training = training_set(dataset, (), tokenizer, captioned_only=False, swaps=how.losses.swapped_colours > 0)
+    if training.people < 2:
+        raise DatasetError(expected="people to tell apart", found="pictures of one person", do="add other people, or check the column `id`")
+    val = val_of(dataset)
+    captions = sum(len(said) for words in training.words for said in words.values())
+    if captions < FEW:
+        say(f"only {captions} captions to learn from: expect little of it on other people; a hundred are a start")
+    judges = len({record.identity for record in val.records})
+    if 0 < judges < FEWEST:
+        say(f"val: {few_people(judges)}")
+    if not val.records:
+        say(f"no val split: nothing says when to stop or whether it helps, and the last step is kept; {SPLIT_ADVICE}")
+    return training, val
+
+
+def stream_of(base: Base, how: Adaptation, data: TrainingSet) -> Stream:
+    """Batches no larger than the data, of pictures as the base takes them."""
+    p, rows = base.preprocessing, len(data.records)
+    optimiser = replace(how.optimiser, batch_size=min(how.optimiser.batch_size, rows))
+    return Stream.of(how.seed, rows, (p.height, p.width), how.pixels, how.words, optimiser, swaps=how.losses.swapped_colours > 0)
+
+
+def require_tokens(base: Base, how: Adaptation) -> None:
+    """Raises ``ConfigError`` where longer captions are wanted than the base takes."""
+    if how.words.max_tokens > base.max_tokens:
+        raise ConfigError(expected=f"words.max_tokens up to {base.max_tokens}", found=f"{how.words.max_tokens}", do="lower it")
+
+
+def learn(tuning: Finetuning) -> None:
+    """All steps still to come, until val has said often enough that it gets no better."""
+    how, run = tuning.how, tuning.run
+    if run.state.step >= how.steps:
+        return
+    pictures = pictures_on(tuning.device, tuning.data.records, tuning.base.preprocessing, run.folder / FOLDER, run.log.say)
+    span = Span(0, how.steps, how.judge_every)
+    take_steps(
+        run,
+        span,
+        until_no_better(run, how.patience, batches_of(tuning.data, tuning.stream, span, run.state.step)),
+        gradients=partial(gradients, tuning, pictures),
+        judge=partial(judge_kept, tuning),
+        name=tuning.data.names,
+    )
+
+
+def until_no_better(run: Run, patience: int, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches until so many judgements in a row were no better than the best; with a patience of 0, all."""
+    for batch in batches:
+        if 0 < patience <= run.state.waited:
+            run.log.say(f"stopped at step {run.state.step}: val was no better {run.state.waited} times in a row")
+            return
+        yield batch
+
+
+def gradients(tuning: Finetuning, pictures: Pictures, batch: Batch) -> Losses:
+    """Losses in float32 over the whole batch, gradients chunk by chunk; each loss as weighted."""
+    model, how, scaler = tuning.base.model, tuning.how, tuning.run.scaler
+    start_learning(model)
+    identities, swapped_from = batch.identities.to(tuning.device), batch.swapped_from.to(tuning.device)
+    lengths = batch.mask.sum(dim=1)
+    by_length = lengths.argsort(stable=True)
+    back = by_length.argsort().to(tuning.device)
+    n = len(batch)
+    parts: dict[str, Tensor] = {}
+
+    def loss(embeddings: Tensor) -> Tensor:
+        images, (texts, swapped) = embeddings[:n], embeddings[n:][back].tensor_split([n])
+        pairs = Pairs(images, texts, identities)
+        parts.update(pair_losses(how.losses, pairs, Candidates(images, identities), Candidates(texts, identities), swapped, swapped_from))
+        scaled: Tensor = scaler.scale(torch.stack(list(parts.values())).sum())
+        return scaled
+
+    shown = [partial(embed_pictures, tuning, pictures, batch, rows) for rows in torch.arange(n).split(how.chunk)]  # type: ignore[no-untyped-call]
+    said = [partial(embed_captions, tuning, batch, rows) for rows in by_length.split(how.chunk)]  # type: ignore[no-untyped-call]
+    chunks: list[Chunk] = [*shown, *said]
+    total = plain_backward(chunks, loss) if n <= how.chunk else cached_backward(chunks, loss, tuning.device)
+    return Losses(total, {name: part for name, part in parts.items() if getattr(how.losses, name)})
+
+
+def embed_pictures(tuning: Finetuning, pictures: Pictures, batch: Batch, rows: Tensor) -> Tensor:
+    varied = vary(pictures, batch.pictures[rows], Variation(*(part[rows] for part in batch.variation)))
+    with autocast(tuning.device, tuning.precision):
+        return tuning.base.model.embed_images(varied)
+
+
+def embed_captions(tuning: Finetuning, batch: Batch, rows: Tensor) -> Tensor:
+    longest = int(batch.mask[rows].sum(dim=1).max())
+    ids, mask = (part[rows, :longest].to(tuning.device) for part in (batch.ids, batch.mask))
+    with autocast(tuning.device, tuning.precision):
+        return tuning.base.model.embed_texts(ids, mask)
+
+
+def judge_kept(tuning: Finetuning) -> None:
+    """Ask val about what would be kept of what was learnt."""
+    weights = kept_weights(tuning)
+    with holding(tuning.base.model, weights):
+        judge(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, partial(keep, tuning, weights))
+
+
+def keep(tuning: Finetuning, weights: dict[str, Tensor], evaluation: Evaluation | None) -> None:
+    save(tuning.run.folder / BEST, {"weights": weights, "step": tuning.run.state.step, "val": figures(evaluation)})
+
+
+def kept_weights(tuning: Finetuning) -> dict[str, Tensor]:
+    """What has been learnt, a share of the way from the base: Wortsman et al., "Robust fine-tuning of zero-shot models" (CVPR 2022).
+
+    Of LoRA's two matrices the second alone, which starts as zeros, is taken back; so their product has gone that share of the way.
+    """
+    start, share_kept = tuning.start, tuning.how.keep
+    learnt = Learning(tuning.base.model).state_dict()
+    return {name: weight.clone() if "lora_A" in name else torch.lerp(start[name], weight, share_kept) for name, weight in learnt.items()}
+
+
+@contextmanager
+def holding(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
+    """The model with these weights in place of its own, for a while."""
+    own = {name: weight.clone() for name, weight in Learning(model).state_dict().items()}
+    Learning(model).load_state_dict(weights)
+    try:
+        yield
+    finally:
+        Learning(model).load_state_dict(own)
+
+
+def finish(tuning: Finetuning, out: Path) -> None:
+    """The best adapter or model, from the run's folder to its own."""
+    base = tuning.base
+    best = torch.load(tuning.run.folder / BEST, weights_only=True, map_location="cpu")
+    Learning(base.model).load_state_dict(best["weights"])
+    recipe = {**asdict(tuning.how), "batch_size": tuning.stream.batch_size}
+    trained = {"step": best["step"], "val": best["val"], "recipe": recipe, "captioned_pictures": len(tuning.data.records)}
+    if tuning.adapted is None:
+        save_base(base, out, made_of={"base": {"name": base.name, "digest": base.digest}, **trained})
+    else:
+        write_adapter(out, base, tuning.adapted.peft_config["default"], adapter_weights(tuning.adapted), trained)
+
+
+def precision_of(how: Adaptation, device: torch.device) -> torch.dtype:
+    if how.precision == "auto":
+        return precision(device)
+    chosen: torch.dtype = getattr(torch, how.precision)
+    return chosen
+
+
+def learning(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that take gradients, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """The numbers of a model that learn, by name, on the processor."""
+
+    model: nn.Module
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().cpu() for name, parameter in learning(self.model).items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(state, strict=False)
+
+
+def build_optimiser(model: nn.Module, how: Optimiser) -> torch.optim.Optimizer:
+    """AdamW with a rate for each tower and one for projections."""
+
+    def rate(name: str) -> float:
+        tower = how.image_rate if "vision_model" in name or "image_tower" in name else how.text_rate
+        return how.head_rate if "projection" in name else tower
+
+    return adamw((parameter, rate(name), how.weight_decay) for name, parameter in learning(model).items())

@@ -1,0 +1,327 @@
+"""The two towers of ``passerby-s`` in torch: EfficientNet-Lite0 for pixels, MiniLM-L6 for words.
+
+The image tower follows Tan and Le, "EfficientNet" (ICML 2019), in its Lite form: ReLU6, no squeeze-and-excitation, TensorFlow's
+"same" padding. The text tower is a BERT encoder (Devlin et al., NAACL 2019) in the size of MiniLM (Wang et al., NeurIPS 2020).
+Pooling over pixels is the generalised mean of Radenovic et al. (TPAMI 2018), of the whole picture and of horizontal stripes as in Sun
+et al., "Beyond Part Models" (ECCV 2018); the batch norm before the projection is the neck of Luo et al., "Bag of Tricks" (CVPRW 2019).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from passerby.learn.models.depthwise import depthwise_conv
+from passerby.learn.models.dual_encoder import DualEncoder
+
+EMBEDDING_SIZE = 512
+WEIGHTS: Final = "model.safetensors"
+"""The file of its weights, by their names in ``state_dict``."""
+STRIPES = 4
+"""Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
+
+
+class Blocks(NamedTuple):
+    """A run of inverted residual blocks of one width."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+LITE0_BLOCKS = (
+    Blocks(1, 3, 1, 1, 16),
+    Blocks(2, 3, 2, 6, 24),
+    Blocks(2, 5, 2, 6, 40),
+    Blocks(3, 3, 2, 6, 80),
+    Blocks(3, 5, 1, 6, 112),
+    Blocks(4, 5, 2, 6, 192),
+    Blocks(1, 3, 1, 6, 320),
+)
+STEM_CHANNELS = 32
+HEAD_CHANNELS = 1280
+NORM_EPSILON = 1e-3
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm and, where asked, ReLU6; strides pad as TensorFlow does (one pixel more at the far side)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, active: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=NORM_EPSILON)
+        self.pad = (kernel - stride) // 2, (kernel - stride + 1) // 2
+        self.grouped = groups > 1
+        self.active = active
+
+    def forward(self, x: Tensor) -> Tensor:
+        near, far = self.pad
+        if far > 0:
+            x = F.pad(x, (near, far, near, far))
+        learns_by_channel = self.training and self.grouped
+        x = depthwise_conv(x, self.conv.weight, self.conv.bias, self.conv.stride[0]) if learns_by_channel else self.conv(x)
+        x = self.norm(x)
+        return F.relu6(x) if self.active else x
+
+    def fold(self) -> None:
+        """Make the batch norm part of the convolution, in place."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            gain, offset = _gain_and_offset(self.norm)
+            self.conv.weight.mul_(gain[:, None, None, None])
+            self.conv.bias = nn.Parameter(offset, requires_grad=False)
+            self.norm = nn.Identity()
+
+
+class Skip(nn.Module):
+    """Leaves a branch out of some samples of a batch while training, and makes up for it in the others.
+
+    Huang et al., "Deep Networks with Stochastic Depth" (ECCV 2016).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.p = 0.0
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or not self.p:
+            return branch
+        kept = torch.rand((len(branch), 1, 1, 1), device=branch.device) >= self.p
+        return branch * (kept / (1 - self.p)).to(branch.dtype)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel, project; the input is added back where the shape allows."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        middle = inputs * expansion
+        self.expand = ConvNorm(inputs, middle) if expansion != 1 else nn.Identity()
+        self.depthwise = ConvNorm(middle, middle, kernel, stride, groups=middle)
+        self.project = ConvNorm(middle, outputs, active=False)
+        self.residual = stride == 1 and inputs == outputs
+        self.skip = Skip()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + self.skip(y) if self.residual else y
+
+
+class ImageTower(nn.Module):
+    """``float32 (n, 3, h, w)`` pixels, normalised as the bundle's preprocessing says, to ``float32 (n, 512)``, not yet of unit length."""
+
+    def __init__(self, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
+        super().__init__()
+        self.stripes = stripes
+        self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
+        blocks, width = [], STEM_CHANNELS
+        for run in LITE0_BLOCKS:
+            for i in range(run.repeats):
+                stride = run.stride if i == 0 else 1
+                blocks.append(InvertedResidual(width, run.channels, run.kernel, stride, run.expansion))
+                width = run.channels
+        self.blocks = nn.Sequential(*blocks)
+        self.head = ConvNorm(width, HEAD_CHANNELS)
+        self.neck: nn.Module = nn.BatchNorm1d((1 + stripes) * HEAD_CHANNELS)
+        self.projection = nn.Linear((1 + stripes) * HEAD_CHANNELS, dim)
+
+    @property
+    def folded(self) -> bool:
+        """Whether its batch norms are part of its convolutions, as :func:`fold_batch_norm` leaves it."""
+        return not isinstance(self.neck, nn.BatchNorm1d)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features = self.head(self.blocks(self.stem(pixels)))
+        projected: Tensor = self.projection(self.neck(generalised_means(features, self.stripes)))
+        return projected
+
+
+def generalised_means(features: Tensor, stripes: int, epsilon: float = 1e-6) -> Tensor:
+    """``(n, c, h, w)`` of non-negative features to ``float32 (n, (1 + stripes) * c)``: the cube root of the mean of cubes over the whole
+    and over each horizontal stripe, from the top. Stripes share a row where ``h`` cannot be divided."""
+    x = features.float()
+    rows = (x * x * x).mean(dim=3)
+    height = rows.shape[2]
+    bounds = [(0, height), *((i * height // stripes, -(-(i + 1) * height // stripes)) for i in range(stripes))]
+    means = torch.cat([rows[:, :, first:end].mean(dim=2) for first, end in bounds], dim=1)
+    return means.add(epsilon).pow(1 / 3)
+
+
+HEAD_WIDTH = 32
+"""Of each attention head, as in MiniLM."""
+
+
+class TextConfig(NamedTuple):
+    """The size of a BERT encoder; the defaults are MiniLM-L6's."""
+
+    vocabulary: int = 30522
+    width: int = 384
+    layers: int = 6
+    feed_forward: int = 1536
+    positions: int = 128
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        n, length, width = x.shape
+        q, k, v = (f(x).view(n, length, -1, HEAD_WIDTH).transpose(1, 2) for f in (self.query, self.key, self.value))
+        scores = (q * HEAD_WIDTH**-0.5) @ k.transpose(2, 3) + bias
+        mixed = scores.softmax(dim=-1) @ v
+        attended: Tensor = self.out(mixed.transpose(1, 2).reshape(n, length, width))
+        return attended
+
+
+class TextLayer(nn.Module):
+    """A post-norm transformer layer, as in BERT."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.attention = Attention(config.width)
+        self.attention_norm = nn.LayerNorm(config.width, eps=1e-12)
+        self.fc1 = nn.Linear(config.width, config.feed_forward)
+        self.fc2 = nn.Linear(config.feed_forward, config.width)
+        self.norm = nn.LayerNorm(config.width, eps=1e-12)
+        self.dropout = nn.Dropout(0.0)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        x = self.attention_norm(x + self.dropout(self.attention(x, bias)))
+        y: Tensor = self.norm(x + self.dropout(self.fc2(F.gelu(self.fc1(x)))))
+        return y
+
+
+MASKED = -1e4
+"""Added to the attention scores of padding: finite, so that float16 engines keep it."""
+
+
+class TextTower(nn.Module):
+    """``int64 (n, length)`` token ids and their mask (1 = a token) to ``float32 (n, 512)``, not yet of unit length.
+
+    A sentence is the projected mean of its tokens plus the maximum over tokens of a second projection: the whole, and its telling words.
+    """
+
+    def __init__(self, config: TextConfig | None = None, dim: int = EMBEDDING_SIZE) -> None:
+        super().__init__()
+        self.config = config or TextConfig()
+        self.tokens = nn.Embedding(self.config.vocabulary, self.config.width)
+        self.positions = nn.Embedding(self.config.positions, self.config.width)
+        self.norm = nn.LayerNorm(self.config.width, eps=1e-12)
+        self.layers = nn.ModuleList(TextLayer(self.config) for _ in range(self.config.layers))
+        self.mean_projection = nn.Linear(self.config.width, dim)
+        self.max_projection = nn.Linear(self.config.width, dim)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        present = mask.unsqueeze(-1).to(torch.float32)
+        bias = ((1.0 - present) * MASKED).squeeze(-1)[:, None, None, :]
+        x = self.norm(self.tokens(ids) + self.positions.weight[: ids.shape[1]])
+        for layer in self.layers:
+            x = layer(x, bias)
+        mean = (x.float() * present).sum(dim=1) / present.sum(dim=1)
+        peaks = (self.max_projection(x).float() + (1.0 - present) * MASKED).amax(dim=1)
+        projected: Tensor = self.mean_projection(mean) + peaks
+        return projected
+
+
+class CompactClip(DualEncoder):
+    """Both towers of ``passerby-s``, into one space of unit vectors."""
+
+    architecture = "compact"
+    image_tower: ImageTower
+    text_tower: TextTower
+
+    def __init__(self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
+        super().__init__()
+        self.image_tower = ImageTower(dim, stripes)
+        self.text_tower = TextTower(text, dim)
+
+    @property
+    def dim(self) -> int:
+        return self.image_tower.projection.out_features
+
+    @property
+    def adaptable(self) -> nn.Module:
+        return self
+
+    def exportable(self) -> CompactClip:
+        return fold_batch_norm(self)
+
+    def save(self, folder: Path) -> None:
+        (folder / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in self.state_dict().items()}))
+
+    def place(self, device: torch.device) -> None:
+        self.to(device)
+        self.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def drop_out(model: CompactClip, text: float, skip: float) -> None:
+    """Set how much is left out while training, in place.
+
+    Args:
+        text: share of what each half of a text layer adds (Srivastava et al., "Dropout", JMLR 2014).
+        skip: chance that the last residual block of the image tower is skipped; it grows evenly from 0 at the first.
+    """
+    for dropout in (m for m in model.text_tower.modules() if isinstance(m, nn.Dropout)):
+        dropout.p = text
+    skips = [m for m in model.image_tower.modules() if isinstance(m, Skip)]
+    for i, branch in enumerate(skips):
+        branch.p = skip * i / (len(skips) - 1)
+
+
+def build_like(weights: Mapping[str, Tensor]) -> CompactClip:
+    """A model with the shapes of these weights, which have their names in its ``state_dict``; folded if they are. It is untrained.
+
+    Raises:
+        KeyError: weights of another architecture.
+    """
+    vocabulary, width = weights["text_tower.tokens.weight"].shape
+    text = TextConfig(
+        vocabulary=vocabulary,
+        width=width,
+        layers=sum(name.endswith(".fc1.weight") for name in weights),
+        feed_forward=weights["text_tower.layers.0.fc1.weight"].shape[0],
+        positions=weights["text_tower.positions.weight"].shape[0],
+    )
+    dim, pooled = weights["image_tower.projection.weight"].shape
+    model = CompactClip(text, dim, pooled // HEAD_CHANNELS - 1)
+    return fold_batch_norm(model) if "image_tower.stem.conv.bias" in weights else model
+
+
+@torch.no_grad()
+def fold_batch_norm(model: CompactClip) -> CompactClip:
+    """A copy in evaluation mode whose batch norms are part of the convolutions and of the projection before or after them.
+
+    The copy computes the same function. It is the form that is exported, and the form in which weights of record come back.
+    """
+    folded = copy.deepcopy(model).eval().requires_grad_(False)
+    tower = folded.image_tower
+    for layer in tower.modules():
+        if isinstance(layer, ConvNorm):
+            layer.fold()
+    if isinstance(tower.neck, nn.BatchNorm1d):
+        gain, offset = _gain_and_offset(tower.neck)
+        tower.projection.bias.add_(tower.projection.weight @ offset)
+        tower.projection.weight.mul_(gain)
+        tower.neck = nn.Identity()
+    return folded
+
+
+def _gain_and_offset(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """What a batch norm with settled statistics does to its input: times the first, plus the second."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return gain, norm.bias - norm.running_mean * gain

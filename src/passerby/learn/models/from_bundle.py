@@ -1,0 +1,92 @@
+"""A bundle of ``passerby-s`` back into torch: the weights of record, dequantised, batch norm folded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor
+
+from passerby.errors import ModelError
+from passerby.learn.models.base import Base, Size
+from passerby.learn.models.compact import CompactClip, build_like
+from passerby.model.bundle import Bundle, BundleFile
+
+SCALE = ".scale"
+"""Ends the name of the scales of a weight that is stored as int8."""
+SMOOTHING = ".smoothing"
+"""Ends the name of what a linear layer's input channels are multiplied by, after its weight was divided by the same."""
+TRANSPOSED = ".T"
+"""Ends the name of a weight that is stored as torch's transposed."""
+TEMPERATURE = 0.2
+"""What cosines were divided by in the last two runs of passerby-s; a bundle does not say its own, so every bundle gets this."""
+
+
+def load_base(bundle: Bundle, size: Size | None = None) -> Base:
+    """A bundle as something to adapt, named by the bundle's digest.
+
+    Args:
+        size: of the input; the bundle's own by default.
+
+    Raises:
+        ModelError: a file that is not the manifest's, or towers of another architecture.
+    """
+    height, width = size or (bundle.preprocessing.height, bundle.preprocessing.width)
+    return Base(
+        name=bundle.name,
+        digest=bundle.digest,
+        model=load_compact(bundle).eval().requires_grad_(False),
+        tokenizer=bundle.tokenizer.read(),
+        max_tokens=bundle.max_tokens,
+        preprocessing=replace(bundle.preprocessing, height=height, width=width),
+        temperature=TEMPERATURE,
+    )
+
+
+def load_compact(bundle: Bundle) -> CompactClip:
+    """The model that a bundle holds, in float32 and in its folded form; what it embeds differs from the bundle only by the
+    quantisation of activations.
+
+    Raises:
+        ModelError: a file that is not the manifest's, or towers of another architecture.
+    """
+    stored = _stored_weights(bundle.image_tower, "image_tower.") | _stored_weights(bundle.text_tower, "text_tower.")
+    try:
+        model = build_like(stored)
+        model.load_state_dict({name: stored[name] for name in model.state_dict()})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            expected=f"the weights of a compact model in {bundle.folder}",
+            found=f"none that fit {str(error).splitlines()[-1].strip()}",
+            do="name a passerby-s bundle",
+        ) from error
+    return model
+
+
+def _stored_weights(file: BundleFile, prefix: str) -> dict[str, Tensor]:
+    """Every stored tensor of a tower, dequantised and as torch lays it out, under its name in ``CompactClip``; constants too."""
+    stored = {i.name: numpy_helper.to_array(i) for i in onnx.load_from_string(file.read()).graph.initializer}
+    weights = {}
+    for name, array in stored.items():
+        transposed = name.endswith(TRANSPOSED)
+        values = _dequantised(array, stored.get(name + SCALE), axis=-1 if transposed else 0)
+        if name + SMOOTHING in stored:
+            reciprocals = stored[name + SMOOTHING]
+            values = values * (reciprocals[:, None] if transposed else reciprocals)
+        weights[prefix + name.removesuffix(TRANSPOSED)] = torch.from_numpy(np.ascontiguousarray(values.T if transposed else values))
+    return weights
+
+
+def _dequantised(values: NDArray[Any], scales: NDArray[np.float32] | None, axis: int) -> NDArray[np.float32]:
+    """``scales``: one for each index along ``axis``; ``None`` for what is stored as float."""
+    if scales is None:
+        return values.astype(np.float32)
+    shape = [1] * values.ndim
+    shape[axis] = -1
+    wide: NDArray[np.float32] = values.astype(np.float32) * scales.reshape(shape)
+    return wide

@@ -1,0 +1,53 @@
+"""A locked tower says the same at every step: it is asked once about all there is, and the other tower learns to meet all of it.
+
+Training one tower at a time this way is Zhai et al., "LiT: Zero-Shot Transfer with Locked-image text Tuning" (CVPR 2022), for either
+tower; the answers of the locked one are candidates that are never out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from passerby.learn.data.augment import Pictures, show
+from passerby.learn.data.batches import Sentences, pad
+from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.objectives.cross_batch_memory import Candidates
+
+PICTURES = 128
+CAPTIONS = 256
+
+
+class Locked(NamedTuple):
+    """What the locked tower says: of all pictures, of all captions, or ``None`` twice where both towers learn."""
+
+    images: Candidates | None = None
+    texts: Candidates | None = None
+
+
+@torch.no_grad()
+def locked_images(model: DualEncoder, pictures: Pictures, identities: NDArray[np.int64]) -> Locked:
+    """Every picture as it is without variation."""
+    model.eval()
+    n, device = len(pictures.pixels), pictures.pixels.device
+    embedded = [model.embed_images(show(pictures, slice(first, first + PICTURES))) for first in range(0, n, PICTURES)]
+    return Locked(images=Candidates(torch.cat(embedded), torch.from_numpy(identities[:n]).to(device)))
+
+
+@torch.no_grad()
+def locked_texts(model: DualEncoder, words: Sequence[Sentences], identities: NDArray[np.int64]) -> Locked:
+    """Every caption of every picture, in the order of their rows."""
+    model.eval()
+    device = next(model.parameters()).device
+    said = [(s.ids, identity) for of_one, identity in zip(words, identities, strict=False) for group in of_one.values() for s in group]
+    embedded = torch.empty((len(said), model.dim), device=device)
+    by_length = sorted(range(len(said)), key=lambda row: len(said[row][0]))
+    for first in range(0, len(said), CAPTIONS):
+        rows = by_length[first : first + CAPTIONS]
+        ids, mask = pad([said[row][0] for row in rows])
+        embedded[rows] = model.embed_texts(ids.to(device), mask.to(device))
+    return Locked(texts=Candidates(embedded, torch.tensor([int(identity) for _, identity in said], device=device)))

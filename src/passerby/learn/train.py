@@ -1,0 +1,271 @@
+"""Training a compact CLIP, from top to bottom.
+
+``train`` reads a config, makes pictures and words ready, and repeats: draw a batch, embed both sides, add up the losses, step
+(``passerby.learn.loop.run``). Every so many epochs the model is judged on val by the code that serves, and the best becomes a folder that
+``--model`` takes. A run that was killed goes on along the same curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from passerby.data.datasets import load_dataset
+from passerby.errors import ConfigError
+from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, recipe
+from passerby.learn.data.augment import Pictures, vary
+from passerby.learn.data.batches import Batch, pictures_on
+from passerby.learn.data.resized import FOLDER, end_of_run
+from passerby.learn.data.stream import Stream, batches_of
+from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of, words_to_read
+from passerby.learn.judge import figures, judge, save_answers
+from passerby.learn.loop.allocator import keep_freed_memory
+from passerby.learn.loop.average import averaged_over_steps
+from passerby.learn.loop.device import autocast, best_device, precision
+from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.schedule import Schedule, adamw
+from passerby.learn.models.by_length import embed_by_length
+from passerby.learn.models.compact import CompactClip, drop_out
+from passerby.learn.models.model_folder import require_vacant, save_model
+from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
+from passerby.learn.models.vocabulary import needed_pieces, with_pieces
+from passerby.learn.objectives.cross_batch_memory import Memory, Pairs
+from passerby.learn.objectives.locked import Locked, locked_images, locked_texts
+from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses
+from passerby.learn.start import preprocessing_of, starting_model
+from passerby.measure.evaluation import Evaluation
+from passerby.types import Dataset, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the stages of a run share.
+
+    Args:
+        trained: the model, with what learns beside it: prototypes of people, and the memory of earlier batches.
+        averaged: the model's weights, averaged over the steps: what is judged and kept.
+        pieces: of the tokenizer's vocabulary, those that the model keeps in the end.
+    """
+
+    config: TrainConfig
+    data: TrainingSet
+    val: Dataset
+    tokenizer: bytes
+    pieces: list[int]
+    trained: nn.ModuleDict
+    averaged: AveragedModel
+    run: Run
+
+    @property
+    def model(self) -> CompactClip:
+        model: CompactClip = self.trained["model"]  # type: ignore[assignment]
+        return model
+
+    @property
+    def judged(self) -> CompactClip:
+        model: CompactClip = self.averaged.module  # type: ignore[assignment]
+        return model
+
+    @property
+    def memory(self) -> Memory:
+        memory: Memory = self.trained["memory"]  # type: ignore[assignment]
+        return memory
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
+    """Train to the end of the last stage, from the last checkpoint where there is one.
+
+    Args:
+        say: takes one line of text at a time, for people.
+        keep_pictures: whether the resized pictures stay when the run has ended.
+
+    Returns:
+        The folder of the best model, ``model`` in ``config.out``; ``log.jsonl`` beside it tells the story.
+
+    Raises:
+        ConfigError: a checkpoint of another config lies in ``config.out``, or captions longer than the text tower takes are wanted.
+        DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
+        ModelError: something else lies at the model's folder, or a loss is not finite.
+    """
+    out = Path(config.out)
+    require_vacant(out / MODEL)
+    keep_freed_memory()
+    torch.manual_seed(config.seed)
+    finish(prepare(config, *starting_model(config), say))
+    end_of_run(out, say, keep=keep_pictures)
+    return out / MODEL
+
+
+def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Training:
+    """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
+    out, how = Path(config.out), config.optimiser
+    out.mkdir(parents=True, exist_ok=True)
+    if config.words.max_tokens > (positions := model.text_tower.config.positions):
+        raise ConfigError(expected=f"words.max_tokens up to {positions}", found=f"{config.words.max_tokens}", do="lower it")
+    dataset = load_dataset(Path(config.data), {Split.TRAIN, Split.VAL})
+    drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
+    cutting = load_tokenizer(tokenizer, config.words.max_tokens)
+    swaps = any(stage.losses.swapped_colours for stage in config.stages)
+    data = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen)
+    require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
+    val = val_of(dataset)
+    say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
+    pieces = needed_pieces(tokenizer, words_to_read(dataset))
+
+    drop_out(model, config.dropout.text, config.dropout.skip)
+    identity_loss = IdentityLoss(data.people, model.dim, config.identity_scale)
+    memory = Memory(config.memory, model.dim)
+    trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(best_device())
+    model.place(best_device())
+    optimiser = build_optimiser(model, identity_loss, how)
+    averaged = averaged_over_steps(model, optimiser, how.average)
+    run = begin(
+        out,
+        seed=config.seed,
+        schedule=Schedule(sum(span.steps for _, span in stage_spans(config, data)), how.warm_up, how.decay),
+        learns=list(trained.parameters()),
+        clip=how.clip,
+        optimiser=optimiser,
+        parts={"weights": trained, "averaged": averaged},
+        recipe=recipe(config),
+        checkpoint_minutes=config.checkpoint_minutes,
+        say=say,
+    )
+    return Training(config, data, val, tokenizer, pieces, trained, averaged, run)
+
+
+def finish(training: Training) -> None:
+    """All steps still to come, stage by stage."""
+    run, data = training.run, training.data
+    for stage, span in stage_spans(training.config, data):
+        if run.state.step < span.end:
+            records = data.records[: data.rows(stage.drawn)]
+            pictures = pictures_on(training.device, records, preprocessing_of(stage), run.folder / FOLDER, run.log.say)
+            run_stage(training, stage, span, pictures)
+
+
+def run_stage(training: Training, stage: Stage, span: Span, pictures: Pictures) -> None:
+    """The epochs of one stage, from wherever the run stands within it."""
+    locked = lock(training, stage, pictures)
+    if training.run.state.step == span.first:
+        training.memory.forget()
+    take_steps(
+        training.run,
+        span,
+        batches_of(training.data, stream(training.config, training.data, stage), span, training.run.state.step),
+        gradients=partial(gradients, training, stage, pictures, locked),
+        judge=partial(judge_stage, training, stage),
+        name=training.data.names,
+    )
+
+
+def stream(config: TrainConfig, data: TrainingSet, stage: Stage) -> Stream:
+    size, swaps = (stage.height, stage.width), stage.losses.swapped_colours > 0
+    rows = data.rows(stage.drawn)
+    return Stream.of(config.seed, rows, size, config.pixels, config.words, config.optimiser, swaps=swaps)
+
+
+def stage_spans(config: TrainConfig, data: TrainingSet) -> Iterator[tuple[Stage, Span]]:
+    """Each stage with its steps."""
+    first = 0
+    for stage in config.stages:
+        per_epoch = stream(config, data, stage).per_epoch
+        yield stage, Span(first, stage.epochs * per_epoch, config.judge_every * per_epoch)
+        first += stage.epochs * per_epoch
+
+
+def lock(training: Training, stage: Stage, pictures: Pictures) -> Locked:
+    """What the tower that does not learn in a stage says of everything in training."""
+    with autocast(training.device):
+        if stage.learns == "images":
+            return locked_texts(training.model, training.data.words[: len(pictures.pixels)], training.data.identities)
+        if stage.learns == "words":
+            return locked_images(training.model, pictures, training.data.identities)
+    return Locked()
+
+
+def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Locked, batch: Batch) -> Losses:
+    """Forward in the precision of the device, losses in float32, backward; each loss as weighted."""
+    weights = stage.losses
+    training.trained.train()
+    images, texts, swapped = embed_batch(training.model, pictures, batch, locked)
+    identities = batch.identities.to(training.device)
+    pairs = Pairs(images, texts, identities)
+    recent_images, recent_texts = training.memory.candidates(pairs)
+    candidates = locked.images or recent_images, locked.texts or recent_texts
+    parts = pair_losses(weights, pairs, *candidates, swapped, batch.swapped_from.to(training.device))
+    alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
+    parts["captions_alike"] = weights.captions_alike * alike
+    parts["identity"] = weights.identity * training.trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
+    total: Tensor = sum(parts.values(), torch.zeros((), device=training.device))
+    total.backward()  # type: ignore[no-untyped-call]
+    training.memory.remember(pairs)
+    return Losses(total.detach(), {name: part for name, part in parts.items() if getattr(weights, name)})
+
+
+def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Locked) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, captions and exchanged captions as unit vectors; what the locked tower says of pictures or captions is looked up."""
+    device = pictures.pixels.device
+    ids, mask, pairs = batch.ids, batch.mask, len(batch)
+    with autocast(device):
+        if locked.images:
+            images = locked.images.embeddings[batch.pictures]
+        else:
+            images = model.image_tower(vary(pictures, batch.pictures, batch.variation))
+        if locked.texts:
+            texts = locked.texts.embeddings[batch.sentences]
+            with torch.no_grad():
+                swapped = embed_by_length(model.text_tower, ids[pairs:], mask[pairs:], model.dim)
+        else:
+            texts, swapped = embed_by_length(model.text_tower, ids, mask, model.dim).tensor_split([pairs])
+    images, texts, swapped = (F.normalize(embedded.float(), dim=-1) for embedded in (images, texts, swapped))
+    return images, texts, swapped
+
+
+def judge_stage(training: Training, stage: Stage) -> None:
+    """Ask val about what would be kept, the average with the words that it needs, by pictures of the stage's size."""
+    model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
+    cutting = load_tokenizer(tokenizer, training.config.words.max_tokens)
+    encoder = TorchEncoder(model, cutting, preprocessing_of(stage), precision(training.device))
+    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer))
+
+
+def keep(training: Training, stage: Stage, model: CompactClip, tokenizer: bytes, evaluation: Evaluation | None) -> None:
+    """The model becomes the run's, with how it answered."""
+    if evaluation:
+        save_answers(evaluation, training.run.folder)
+    save_model(
+        training.run.folder / MODEL,
+        model,
+        tokenizer=tokenizer,
+        max_tokens=training.config.words.max_tokens,
+        preprocessing=preprocessing_of(stage),
+        temperature=stage.losses.info_nce_temperature,
+        made_of={"step": training.run.state.step, "val": figures(evaluation), "recipe": recipe(training.config)},
+    )
+
+
+def build_optimiser(model: CompactClip, identity_loss: IdentityLoss, how: Optimiser) -> torch.optim.Optimizer:
+    """AdamW with a rate for each tower and one for what starts untrained; gains and offsets do not decay."""
+    text = model.text_tower
+    for frozen in (text.tokens, text.positions, text.norm, *text.layers[: how.frozen_text_layers]):
+        frozen.requires_grad_(False)
+    named = [*model.named_parameters(), *identity_loss.named_parameters()]
+    return adamw((p, _rate(name, how), how.weight_decay if p.ndim > 1 else 0.0) for name, p in named if p.requires_grad)
+
+
+def _rate(name: str, how: Optimiser) -> float:
+    if "projection" in name or "neck" in name or name == "prototypes":
+        return how.head_rate
+    return how.image_rate if name.startswith("image_tower") else how.text_rate
