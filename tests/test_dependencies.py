@@ -30,7 +30,7 @@ CUDA = ("cuda-", "nvidia-", "triton")
 """What the builds of torch for CUDA bring along, in versions of their own choice."""
 
 HELP = {"click"}
-SEARCH = HELP | {"numkong", "numpy", "onnxruntime", "platformdirs", "rapidfuzz", "tokenizers"}
+SEARCH = HELP | {"numkong", "numpy", "onnxruntime", "platformdirs", "tokenizers"}
 
 
 def locked() -> dict[str, str]:

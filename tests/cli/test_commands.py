@@ -55,6 +55,34 @@ def test_help_ends_with_an_example_that_names_the_command(name: str) -> None:
     assert f"passerby {name}" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_says_what_it_does(name: str) -> None:
+    assert all(one.help for one in load(name).params if isinstance(one, click.Option | click.Argument))
+
+
+def test_the_group_imports_no_command() -> None:
+    program = "import sys; from passerby.cli.app import app; app(['-h'], standalone_mode=False); print(sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not [room for room in COMMANDS if f"'passerby.cli.{room}'" in ran.stdout]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["serch"], "Did you mean 'search'?"),
+        (["search", "--nope"], "No such option '--nope'"),
+        (["search", "red", "-k", "0"], "'-k': 0 is not in the range x>=1"),
+        (["evaluate"], "Missing option '--data'"),
+        (["evaluate", "--data", "x", "--split", "nope"], "'nope' is not one of 'train', 'val', 'test'"),
+        (["index"], "expected files, folders or patterns, found none; name some"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_reason(arguments: list[str], reason: str) -> None:
+    ran = CliRunner().invoke(app, arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert reason in ran.stderr
+
+
 def test_without_a_command_help_is_shown() -> None:
     done = CliRunner().invoke(app, [])
     assert (done.exit_code, "Commands to find" in done.stdout) == (2, True)

@@ -79,11 +79,12 @@ def meant(word: str) -> str:
     Args:
         word: in lower case.
     """
+    if len(word) < SHORTEST or not word.isalpha() or not _is_latin(word) or is_word(word):
+        return word
+
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import extract
 
-    if len(word) < SHORTEST or not word.isalpha() or not _is_latin(word) or is_word(word):
-        return word
     spelling = _spelling()
     alike = [other for longer in (-1, 0, 1) for other in spelling.by_length.get(len(word) + longer, ())]
     near = [other for other, _, _ in extract(word, alike, scorer=OSA.distance, score_cutoff=1, limit=None)]
