@@ -47,14 +47,14 @@ class TestLoadModel:
 
     def test_a_runs_config_and_its_folder_are_told_which_folder_is_the_model(self, tmp_path: Path) -> None:
         (tmp_path / "configs").mkdir()
-        config, model = tmp_path / "configs" / "mine", tmp_path / "run" / "model"
+        config, model = tmp_path / "configs" / "mine.toml", tmp_path / "run" / "model"
         config.write_text('data = "d"\nout = "../run"\n')
-        with pytest.raises(ModelError, match=rf"found the file {config}; name what its run leaves, {model}$"):
+        with pytest.raises(ModelError, match=rf"found the config of a training run, {config}; name what its run leaves, {model}$"):
             resolve.load_model(str(config))
         for other in (b"out = 3", b"a = 'b'", b"\xff\x00"):
-            (tmp_path / "other").write_bytes(other)
-            with pytest.raises(ModelError, match=r"found the file .*; name the folder$"):
-                resolve.load_model(str(tmp_path / "other"))
+            (tmp_path / "other.toml").write_bytes(other)
+            with pytest.raises(ModelError, match=r"found the config .*; name what its run leaves, the folder model in its out$"):
+                resolve.load_model(str(tmp_path / "other.toml"))
         model.mkdir(parents=True)
         (model / "passerby.json").write_text("{}")
         with pytest.raises(ModelError, match=rf"found the run that made one; name {model}$"):
@@ -109,7 +109,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123
         ({"image_tower.onnx": "", "text_tower.onnx": ""}, "", "without the manifest.json", "passerby export"),
         ({"image_tower.onnx": "", "manifest.json": "{}"}, "image_tower.onnx", "ONNX file alone", "folder"),
         ({"manifest.json": "{}"}, "manifest.json", "one file of a model", "{folder}"),
-        ({"run.toml": ""}, "run.toml", "training run", "passerby export"),
+        ({"run.toml": ""}, "run.toml", "training run", "the folder model in its out"),
         ({"a.engine": ""}, "a.engine", "TensorRT engine", "bundle"),
         ({"notes.txt": ""}, "notes.txt", "a file", "folder"),
         ({"one/manifest.json": "{}", "two/config.json": "{}"}, "", "folders of models", "{folder}/one, {folder}/two"),

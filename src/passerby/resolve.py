@@ -164,8 +164,8 @@ def _find(name: str) -> Bundle | None:
     if name in bundled_models():
         return read_bundle(_BUNDLES / name)
     folder = Path(name)
-    if folder.is_file():
-        raise ModelError(expected="the name or the folder of a model", found=f"the file {folder}", do=_model_of_config(folder))
+    if folder.suffix == ".toml" and folder.is_file():
+        raise ModelError(expected="the folder of a model", found=f"the config of a training run, {folder}", do=_model_of_config(folder))
     if (folder / RUN_MODEL / SAVED_CARD).exists():
         raise ModelError(expected=f"a model in {folder}", found="the run that made one", do=f"name {folder / RUN_MODEL}")
     if (folder / ADAPTER_CONFIG).exists():
@@ -185,9 +185,9 @@ def _find(name: str) -> Bundle | None:
 
 
 def _model_of_config(file: Path) -> str:
-    """What to name instead of a file: what the run leaves that it is the config of, if it is one."""
+    """What to name instead of a config: what its run leaves, as far as it says where."""
     try:
         out = tomllib.loads(file.read_text(encoding="utf-8"))["out"]
         return f"name what its run leaves, {os.path.normpath(file.parent / expanded(Path(out)) / RUN_MODEL)}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "name the folder"
+        return f"name what its run leaves, the folder {RUN_MODEL} in its out"

@@ -51,7 +51,6 @@ _UNFINISHED: Final = (
 
 _FILES: Final = (
     _Sign(OWN, "one file of a model", "name its folder: {parent}"),
-    _Sign(("*.toml",), "the config of a training run", "make a bundle of its best model: passerby export {}"),
     _Sign(("*.onnx",), "an ONNX file alone", "name the folder of its bundle, which has a manifest.json; passerby export makes one"),
     _Sign(("*.engine", "*.plan"), "a TensorRT engine", "name its bundle: engines that were built for it are found by themselves"),
     _Sign(("*.safetensors",), "weights alone", "name the folder that has their config.json"),
