@@ -40,8 +40,8 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
     """The model of a name; a bundle's towers are loaded when they are first used, as TensorRT engines where those were built here.
 
     Args:
-        name: a bundled model's name, a folder with a bundle, a CLIP or a merged model, or the hub id of a CLIP. All but bundles need the
-            extra [learn].
+        name: a bundled model's name, a folder with a bundle, a CLIP or what train, distil, finetune or merge made, or the hub id of a CLIP.
+            All but bundles need the extra [learn].
         adapter: a folder that ``passerby finetune`` made on this model; needs the extra [learn].
         size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError
-from passerby.learn.config import Optimiser
+from passerby.learn.config import Optimiser, recipe
 from passerby.learn.data.augment import Pictures, Variation, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.resized import FOLDER, end_of_run
@@ -28,7 +28,7 @@ from passerby.learn.data.stream import Stream, batches_of
 from passerby.learn.data.training_set import TrainingSet, training_set, val_of
 from passerby.learn.judge import figures, judge
 from passerby.learn.loop.allocator import keep_freed_memory
-from passerby.learn.loop.checkpoint import Stateful, save
+from passerby.learn.loop.checkpoint import save
 from passerby.learn.loop.device import autocast, best_device, precision
 from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
@@ -121,7 +121,6 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
     device = best_device()
     base.model.place(device)
     start = {name: weight.clone() for name, weight in Learning(base.model).state_dict().items()}
-    parts: dict[str, Stateful] = {"weights": Learning(base.model)}
     run = begin(
         folder,
         seed=how.seed,
@@ -129,8 +128,8 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
         learns=list(learning(base.model).values()),
         clip=how.optimiser.clip,
         optimiser=build_optimiser(base.model, how.optimiser),
-        parts=parts,
-        recipe={**asdict(how), "base": base.digest},
+        parts={"weights": Learning(base.model)},
+        recipe={**recipe(how), "base": base.digest},
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
         scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16),
@@ -290,8 +289,12 @@ def finish(tuning: Finetuning, out: Path) -> None:
     base = tuning.base
     best = torch.load(tuning.run.folder / BEST, weights_only=True, map_location="cpu")
     Learning(base.model).load_state_dict(best["weights"])
-    recipe = {**asdict(tuning.how), "batch_size": tuning.stream.batch_size}
-    trained = {"step": best["step"], "val": best["val"], "recipe": recipe, "captioned_pictures": len(tuning.data.records)}
+    trained = {
+        "step": best["step"],
+        "val": best["val"],
+        "recipe": {**recipe(tuning.how), "batch_size": tuning.stream.batch_size},
+        "captioned_pictures": len(tuning.data.records),
+    }
     if tuning.adapted is None:
         save_base(base, out, made_of={"base": {"name": base.name, "digest": base.digest}, **trained})
     else:
