@@ -9,7 +9,7 @@ from crops import media, random_vectors
 
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD, TAIL
-from passerby.index.vectors import VectorTable
+from passerby.index.vectors import VectorTable, widen
 from passerby.model.bundle_encoder import BundleEncoder
 
 VECTORS = random_vectors(100)
@@ -214,3 +214,20 @@ def test_a_sample_is_spread_evenly_over_all_parts(index: Index) -> None:
     rows = np.linspace(0, 98, 20).astype(int)
     np.testing.assert_array_equal(table.spread(20), everybody[rows])
     np.testing.assert_array_equal(table.spread(1000), everybody)
+
+
+def test_every_finite_float16_is_widened_as_numpy_does() -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    singles = np.empty(len(halves), np.float32)
+    widen(halves, singles)
+    assert singles.tobytes() == halves.astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("count", [1, 255, 257, 600, 1000])
+def test_a_sample_of_many_parts_is_widened_whole(count: int) -> None:
+    parts = [random_vectors(length, seed=seed).astype(np.float16) for seed, length in enumerate((300, 1, 520))]
+    table = VectorTable.of(parts, np.arange(821), np.array([0, 299, 300, 820]))
+    everybody = np.delete(np.concatenate(parts), [0, 299, 300, 820], axis=0).astype(np.float32)
+    rows = np.linspace(0, 816, min(count, 817)).astype(int)
+    np.testing.assert_array_equal(table.spread(count), everybody[rows])
