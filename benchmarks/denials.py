@@ -24,8 +24,7 @@ from passerby.data.synthetic import captions, draw, sample_person
 from passerby.find.query import directions
 from passerby.index.score import exact_scores
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_model
 from passerby.types import Origin, Split

@@ -105,6 +105,15 @@ def test_search_prints_a_ranked_table(indexed: Passerby) -> None:
     assert all(Path(row[2]).is_file() for row in rows)
 
 
+def test_a_text_search_loads_nothing_that_it_does_not_use(indexed: Passerby) -> None:
+    never = ["PIL", "html", "importlib.resources", "onnx", "passerby.model.encode", "passerby.media", "rapidfuzz", "rich", "torch"]
+    program = "import sys; from passerby.cli.app import app; app(standalone_mode=False); print(sorted(sys.modules), file=sys.stderr)"
+    words = ["search", "a red jacket", "--index", "index", "--model", str(indexed.model), "--json"]
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=indexed.folder, capture_output=True, text=True, check=True)
+    assert "'onnxruntime'" in done.stderr
+    assert [name for name in never if f"'{name}'" in done.stderr] == []
+
+
 def test_search_in_json(indexed: Passerby) -> None:
     ran = indexed("search", "a red jacket", "--index", "index", "--json")
     assert (ran.code, ran.err) == (0, "")

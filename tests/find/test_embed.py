@@ -9,7 +9,7 @@ from crops import write_crop, write_crops
 from passerby.errors import QueryError
 from passerby.find.embed import embed, read_texts, write_embeddings
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.model.encode import encode_texts
+from passerby.model.encoder import encode_texts
 
 
 def test_pictures_then_texts_in_order_and_as_often_as_given(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration, Crowd
-from passerby.model.encode import encode_texts
+from passerby.model.encoder import encode_texts
 from passerby.types import ModelDigest
 from passerby.words.prompts import prompts
 

@@ -43,7 +43,7 @@ from passerby.measure.metrics import paired_difference, rank_queries, summarise
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.model.encode import encode_texts
+from passerby.model.encoder import encode_texts
 from passerby.model.preprocess import preprocess
 from passerby.types import Caption, Dataset, Origin, Record, Split
 

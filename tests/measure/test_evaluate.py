@@ -20,8 +20,7 @@ from passerby.measure.metrics import PROTOCOL, rank_queries, summarise
 from passerby.measure.split import FEWEST
 from passerby.measure.wording import measure_wording
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.types import Caption, Dataset, Origin, Problem, Record, Split
 
 COLOURS = {"ann": "red", "bob": "green", "cem": "blue", "dee": "black"}

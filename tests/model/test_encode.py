@@ -13,7 +13,8 @@ from PIL import Image
 
 from passerby.errors import ImageError
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.model.encode import Encoded, Failed, Loaded, encode, encode_texts
+from passerby.model.encode import Encoded, Failed, Loaded, encode
+from passerby.model.encoder import encode_texts
 from passerby.model.preprocess import preprocess
 
 Seen = tuple[str, int | None]

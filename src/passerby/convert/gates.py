@@ -15,8 +15,7 @@ from passerby.errors import GateRefused
 from passerby.index.score import exact_scores
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.metrics import Estimate, paired_difference
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.model.preprocess import Preprocessing, normalise, resize
 
 Float32 = NDArray[np.float32]

@@ -34,8 +34,7 @@ from passerby.measure.metrics import Estimate
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import unit_vectors
+from passerby.model.encoder import encode_texts, unit_vectors
 from passerby.model.onnx import available_cores, start_session
 from passerby.model.selftest import SelfTest, measure
 from passerby.model.tokenizer import Tokenizer

@@ -14,8 +14,7 @@ from passerby.errors import InputError, QueryError
 from passerby.inputs import AnyPaths, as_function, as_paths, as_texts, require
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.scan import scan_paths
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder, as_encoder
+from passerby.model.encoder import Encoder, as_encoder, encode_texts
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Note
 

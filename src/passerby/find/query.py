@@ -13,8 +13,7 @@ from passerby.errors import QueryError
 from passerby.find.question import Question
 from passerby.inputs import require, wrong
 from passerby.model.calibration import Calibration
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import CountsTokens, Encoder, as_encoder
+from passerby.model.encoder import CountsTokens, Encoder, as_encoder, encode_texts
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
 from passerby.words.prompts import Prompt, prompts

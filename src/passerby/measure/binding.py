@@ -21,8 +21,7 @@ from passerby.data.synthetic import captions, draw, sample_person, swap_colours
 from passerby.errors import DatasetError
 from passerby.measure.metrics import TIE_DECIMALS, Estimate, bootstrap
 from passerby.measure.split import EmbeddedSplit, embed_split
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.model.preprocess import normalise, resize
 from passerby.progress import Progress
 from passerby.types import Dataset

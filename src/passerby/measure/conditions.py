@@ -28,8 +28,7 @@ from passerby.measure.metrics import Estimate, Metrics, PerQuery, paired_differe
 from passerby.measure.split import EmbeddedSplit, embed_split
 from passerby.media.encode_files import encode_files
 from passerby.media.photo import read_image
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure
 from passerby.words.parser import parse

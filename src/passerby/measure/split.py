@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from passerby.errors import DatasetError
 from passerby.measure.metrics import PerQuery, rank_queries
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
 

@@ -11,8 +11,7 @@ from passerby.find.query import directions
 from passerby.measure.conditions import keywords, mistype
 from passerby.measure.metrics import Estimate, Metrics, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.progress import Progress
 from passerby.types import Dataset
 from passerby.words.description import describe

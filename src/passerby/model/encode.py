@@ -86,12 +86,6 @@ def encode(
             yield from _encode(encoder, batch)
 
 
-def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float32]:
-    """Vectors of texts, float32 (n, d), each of length 1."""
-    batches = [encoder.embed_texts(texts[start : start + batch_size]) for start in range(0, len(texts), batch_size)]
-    return np.concatenate([np.empty((0, encoder.dim), np.float32), *batches])
-
-
 def _load(item: T, *, load: Callable[[T], Loaded[K]], p: Preprocessing) -> _Resized[K] | Failed[T]:
     try:
         loaded = load(item)

@@ -53,6 +53,12 @@ def as_encoder(value: object) -> Encoder:
     return cast(Encoder, value)
 
 
+def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float32]:
+    """Vectors of texts, float32 (n, d), each of length 1."""
+    batches = [encoder.embed_texts(texts[start : start + batch_size]) for start in range(0, len(texts), batch_size)]
+    return np.concatenate([np.empty((0, encoder.dim), np.float32), *batches])
+
+
 @runtime_checkable
 class CountsTokens(Protocol):
     """A model that says how much of a text it does not read."""

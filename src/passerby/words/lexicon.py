@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’/][^\W_]+)*")
@@ -131,7 +131,7 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """The lexicon, read on the first call."""
-    table = tomllib.loads(files("passerby.words").joinpath("lexicon.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text(encoding="utf-8"))
     phrases: dict[str, dict[Kind, str]] = defaultdict(dict)
     for kind, spelling, name in _entries(table):
         phrases[" ".join(words_of(spelling))].setdefault(kind, name)

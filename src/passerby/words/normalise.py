@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
-from html.entities import html5
 from typing import Final
 
 _AMPERSANDS: Final = re.compile(r"&(?:amp;|#0*38;|#x0*26;)+", re.IGNORECASE)
@@ -47,6 +45,9 @@ def _simpler(text: str) -> str:
 
 
 def _character(entity: str) -> str:
+    import html
+    from html.entities import html5
+
     return html.unescape(entity) if entity[1] == "#" or entity[1:] in html5 else entity
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -201,7 +201,7 @@ class Wording:
 @cache
 def wordings() -> tuple[Wording, ...]:
     """All wordings, read on the first call."""
-    table = tomllib.loads(files("passerby.words").joinpath("templates.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(Path(__file__).with_name("templates.toml").read_text(encoding="utf-8"))
     return tuple(Wording(**entry) for entry in table["wordings"])
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from passerby.words.lexicon import lexicon
@@ -128,7 +128,7 @@ def _meaning(word: str) -> object:
 
 @cache
 def _spelling() -> _Spelling:
-    text = files("passerby.words").joinpath("spelling.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("spelling.txt").read_text(encoding="utf-8")
     lines = [line.partition(" ") for line in text.splitlines() if not line.startswith("#")]
     frequencies = {word: int(count) for word, _, count in lines if count}
     for word in (word for group in lexicon().telling.values() for word in group):

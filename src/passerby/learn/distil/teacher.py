@@ -15,8 +15,7 @@ from torch import Tensor
 
 from passerby.atomic import replacing
 from passerby.learn.data.batches import captions_by_row, resized
-from passerby.model.encode import encode_texts
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, encode_texts
 from passerby.model.preprocess import normalise
 from passerby.types import Record
 
