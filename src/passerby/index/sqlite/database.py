@@ -122,6 +122,7 @@ _WITHOUT_COPIES = (
     "CREATE TEMP TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
     "CREATE TEMP TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
     "CREATE TEMP TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
+    "CREATE TEMP TABLE unfolded (embedding INTEGER PRIMARY KEY)",
 )
 _PERSONS_AS_PEOPLE = (
     "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",
