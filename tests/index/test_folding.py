@@ -142,8 +142,8 @@ def index(request: pytest.FixtureRequest, tmp_path: Path, tiny_encoder: BundleEn
         yield opened
 
 
-def places(index: Index, **how: bool) -> list[tuple[str, int]]:
-    (found,) = index.nearest(DIRECTIONS[:1], 50, **how)
+def places(index: Index, *, fold: bool = True) -> list[tuple[str, int]]:
+    (found,) = index.nearest(DIRECTIONS[:1], 50, fold=fold)
     return sorted((one.person.media.path.name, len(one.copies)) for one in found.people)
 
 

@@ -55,8 +55,8 @@ def nearest(
     leader_of = dict(embeddings.T.tolist())
     everybody = np.ones(len(table), np.bool_)
     passing = passes(table) if passes else everybody
-    eligible = np.flatnonzero(counting(copies, passing) if fold else passing)
-    crowd = np.flatnonzero(counting(copies, everybody))
+    eligible = _rows(counting(copies, passing) if fold else passing)
+    crowd = _rows(counting(copies, everybody))
     results = []
     for rough, direction in zip(table.scores(directions), directions, strict=True):
         best = _best(table.ids[eligible], rough[eligible], lookup, direction, k, fold=fold)
@@ -74,6 +74,11 @@ def counting(copies: Copies, passing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     _, first = np.unique(leader[waiting], return_index=True)
     counts[copy[waiting][first]] = True
     return counts
+
+
+def _rows(chosen: NDArray[np.bool_]) -> slice | NDArray[np.intp]:
+    """What takes the chosen rows; all of them without a copy."""
+    return slice(None) if chosen.all() else np.flatnonzero(chosen)
 
 
 def crowd_of(scores: NDArray[np.float64]) -> Crowd:
