@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Final, Protocol
 
 import numpy as np
@@ -99,7 +98,7 @@ def ranked(found: Iterable[tuple[int, Found]], k: int, *, fold: bool) -> list[tu
     first: dict[int | None, tuple[int, Found]] = {}
     for embedding, one in sorted(best.values(), key=lambda found: _by_score(found[1])):
         first.setdefault(embedding if fold else one.person.id, (embedding, one))
-    return list(islice(first.values(), k))
+    return list(first.values())[:k]
 
 
 def _by_score(one: Found) -> tuple[float, bytes, int | None]:
