@@ -82,18 +82,6 @@ def counted(led: Rows, among: Rows, detail: NDArray[np.integer[Any]]) -> Rows:
     return np.sort(by_detail[best])
 
 
-def fold(ranked: Sequence[int] | Rows) -> list[list[int]]:
-    """The places of a ranking, from 0, with those of one leader together: groups in the order of their best, each best first.
-
-    Args:
-        ranked: the leader of each place, best first.
-    """
-    groups: dict[int, list[int]] = {}
-    for place, leader in enumerate(ranked):
-        groups.setdefault(int(leader), []).append(place)
-    return list(groups.values())
-
-
 def same_moment(media: NDArray[np.integer[Any]], times: Floats, boxes: Floats) -> Links:
     """Crops of one media whose boxes overlap, in a video within ``MOMENT``: links for :func:`leaders`.
 
