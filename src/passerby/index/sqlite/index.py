@@ -393,14 +393,14 @@ class Index(base.Index):
 
     def copies(self) -> NDArray[np.int64]:
         """Embeddings that do not count, and those that count for them, in the order in which they would in turn: int64 (2, m)."""
-        stamp = self.stamp()
-        if self._copies is None or self._copies[0] != stamp:
-            known = self._all(
+        stamp, known = self.stamp(), self._copies
+        if known is None or known[0] != stamp:
+            pairs = self._all(
                 """SELECT copies.embedding, leader FROM copies JOIN signatures USING (embedding)
                 ORDER BY run, bytes DESC, copies.embedding"""
             )
-            self._copies = stamp, np.array(known, np.int64).reshape(-1, 2).T
-        return self._copies[1]
+            self._copies = known = stamp, np.array(pairs, np.int64).reshape(-1, 2).T
+        return known[1]
 
     def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
         """As :meth:`passerby.index.base.Index.nearest`."""
