@@ -243,6 +243,7 @@ class Hit:
         probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
         crop: the picture of them that is most like the query.
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
+        copies: the ids of others who share their place, as their pictures are near-copies of this one.
     """
 
     rank: int
@@ -251,6 +252,7 @@ class Hit:
     probability: float | None = None
     crop: Crop = field(default_factory=Crop)
     fits: tuple[Fit, ...] = ()
+    copies: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -259,6 +261,12 @@ class Hit:
         _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
         _require(isinstance(self.crop, Crop), "a Crop", self.crop)
         _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
+        _require(is_tuple_of(int, self.copies), "a tuple of ids", self.copies)
+
+    @property
+    def alike(self) -> int:
+        """How many others share their place."""
+        return len(self.copies)
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
@@ -273,6 +281,7 @@ class Hit:
             "box": box and [box.x, box.y, box.width, box.height],
             "time": self.crop.time,
             "track": person.track,
+            "alike": self.alike,
             "phrases": [asdict(fit) for fit in self.fits],
         }
 

@@ -72,6 +72,16 @@ def test_a_card_tells_the_probability_where_there_is_one(tmp_path: Path) -> None
     assert sheets[0] != sheets[1] == sheets[2]
 
 
+def test_a_card_tells_how_many_are_alike(tmp_path: Path) -> None:
+    """In the middle of its foot, where there is nothing else."""
+    path = plain(tmp_path / "a.png", "#00ff00")
+    alone, few, many = (np.asarray(draw_sheet([("a", [replace(hit(path), copies=tuple(range(count)))])])) for count in (0, 3, 12))
+    rows, columns = np.nonzero((alone != many).any(axis=2))
+    assert rows.min() > alone.shape[0] - 100
+    assert 60 < columns.min() < columns.max() < 192
+    assert (few != many).any()
+
+
 @pytest.mark.parametrize("title", ["", "word " * 10_000, "x" * 10_000, "two\nlines\n", "красная куртка 😀 红", "\udce9"])
 def test_any_title_fits(tmp_path: Path, title: str) -> None:
     card = hit(write_crop(tmp_path / "a.png", 1))

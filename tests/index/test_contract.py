@@ -406,18 +406,27 @@ def change(index: Index, kind: str, *what: Any) -> object:
 
 
 def one_of(path: Path, content: str, number: int) -> Sighting:
-    """Equal contents show equal people."""
-    return seen(len(content) + number, track=number if path.suffix == ".mp4" else None)
+    """Equal contents show equal people, and some people look like others."""
+    somebody = seen(len(content) + number, track=number if path.suffix == ".mp4" else None)
+    return replace(somebody, signatures=None if number == 3 else SIGNATURES[[(len(content) + number) % 4]])
+
+
+SIGNATURES = np.random.default_rng(7).integers(0, 256, (4, 128), np.uint8)
 
 
 def everything(index: Index) -> object:
+    index.fold()
     paths = [Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")]
     return (
         [(person, crops, [index.vector_of(person, crop).tobytes() for crop in crops]) for person, crops in index.people()],
         [(index.standing(path), index.kept_out(path)) for path in paths],
         [index.with_digest(media("", content).digest) for content in ("one", "two", "three")],
-        (index.paths_under(Path("/v")), index.failures(), index.info().people, index.info().media),
-        [[found.person.id for found in answer.people] for answer in index.nearest(VECTORS[:2].astype(np.float64), 4)],
+        (index.paths_under(Path("/v")), index.failures(), index.info().people, index.info().media, index.info().alike),
+        [
+            (answer.crowd.size.tolist(), [(found.person.id, found.copies) for found in answer.people])
+            for fold in (True, False)
+            for answer in index.nearest(VECTORS[:2].astype(np.float64), 4, fold=fold)
+        ],
     )
 
 

@@ -76,6 +76,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
     help="Show only who is right that surely, from 0 to 1.",
     show_default="all",
 )
+@click.option("--all", "unfold", is_flag=True, help="Show each of near-copies by itself, not as one place.")
 @click.option("--sheet", type=options.PATH, metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")
 @options.index_folder
 @options.model
@@ -94,6 +95,7 @@ def search(
     without: tuple[str, ...],
     k: int,
     min_probability: float | None,
+    unfold: bool,
     sheet: Path | None,
     index: Path | None,
     model: str,
@@ -118,7 +120,7 @@ def search(
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
     question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
     with open_index(index_folder(index)) as opened:
-        found = answer(opened, load_model(model), question, k, min_probability=min_probability)
+        found = answer(opened, load_model(model), question, k, min_probability=min_probability, fold=not unfold)
     return show_answer(found, sheet, as_json=json)
 
 

@@ -112,6 +112,8 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
         ImageDraw.Draw(picture).text((width // 2, height // 2), _absence(hit.person), FAINT, font(18), anchor="mm", align="center")
     sheet.paste(picture, corner, _rounded_top(_PICTURE))
     draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
+    if hit.alike:
+        draw.text((left + width // 2, bottom + _FOOT // 2), f"+{hit.alike} alike", FAINT, font(14), anchor="mm")
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
     draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
 

@@ -27,11 +27,12 @@ class _Callable(ModuleType):
         like: AnyPicture | None = None,
         filters: tuple[Filter, ...] = (),
         min_probability: float | None = None,
+        fold: bool = True,
     ) -> Answer:
         """What :func:`passerby.find.answer.find` says."""
         from passerby.find.answer import find
 
-        return find(index, encoder, words, k, like=like, filters=filters, min_probability=min_probability)
+        return find(index, encoder, words, k, like=like, filters=filters, min_probability=min_probability, fold=fold)
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -16,7 +16,7 @@ from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
 from passerby.index.base import Index, Nearest, as_index
 from passerby.index.vectors import VectorTable
-from passerby.inputs import wrong
+from passerby.inputs import require, wrong
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Fit, Hit
 from passerby.words.filters import Filter
@@ -76,6 +76,7 @@ def find(
     like: AnyPicture | None = None,
     filters: tuple[Filter, ...] = (),
     min_probability: float | None = None,
+    fold: bool = True,
 ) -> Answer:
     """Find the ``k`` people who fit words, a picture of somebody alike, or both in equal parts; best first.
 
@@ -84,6 +85,7 @@ def find(
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
         filters: as :func:`passerby.words.filters.read_filters` makes them; they prefer.
         min_probability: leave out who is less likely to be right, from 0 to 1.
+        fold: give people whose pictures are near-copies one place; probabilities are the same either way.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -91,16 +93,24 @@ def find(
         ImageError: the picture cannot be read.
         IndexFault: the index is of another model, or damaged.
     """
-    return answer(index, encoder, Question(words, like, filters), k, min_probability=min_probability)
+    return answer(index, encoder, Question(words, like, filters), k, min_probability=min_probability, fold=fold)
 
 
-def answer(index: Index, encoder: Encoder, question: Question, k: int = 10, *, min_probability: float | None = None) -> Answer:
+def answer(
+    index: Index, encoder: Encoder, question: Question, k: int = 10, *, min_probability: float | None = None, fold: bool = True
+) -> Answer:
     """The answer of an index to a question: what :func:`answers` gives for one."""
-    return answers(index, encoder, [as_question(question)], k, min_probability=min_probability)[0]
+    return answers(index, encoder, [as_question(question)], k, min_probability=min_probability, fold=fold)[0]
 
 
 def answers(
-    index: Index, encoder: Encoder, questions: Iterable[Question | str], k: int = 10, *, min_probability: float | None = None
+    index: Index,
+    encoder: Encoder,
+    questions: Iterable[Question | str],
+    k: int = 10,
+    *,
+    min_probability: float | None = None,
+    fold: bool = True,
 ) -> list[Answer]:
     """The answers of an index, at one moment, to many questions: each as if it were asked alone.
 
@@ -110,6 +120,7 @@ def answers(
         questions: or words, of which each makes one.
         k: people in each answer, at most.
         min_probability: people who are less likely to be right are left out, and counted.
+        fold: give people whose pictures are near-copies one place.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -117,19 +128,19 @@ def answers(
         IndexFault: the index is of another model, or damaged.
     """
     index, encoder, k = as_index(index), as_encoder(encoder), as_count(k)
-    least = _as_probability(min_probability)
+    least, fold = _as_probability(min_probability), require(fold, bool, "fold to be True or False")
     asked = as_questions(questions)
     with index.snapshot():
         index.require_model(encoder.digest, encoder.name)
-        asking = _Asking(index, encoder, k, least)
+        asking = _Asking(index, encoder, k, least, fold=fold)
         return [one for start in range(0, len(asked), AT_ONCE) for one in asking.answers(asked[start : start + AT_ONCE])]
 
 
 class _Asking:
     """One moment of an index, of which questions are asked."""
 
-    def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None) -> None:
-        self._index, self._encoder, self._k, self._least = index, encoder, k, least
+    def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None, *, fold: bool) -> None:
+        self._index, self._encoder, self._k, self._least, self._fold = index, encoder, k, least, fold
         self._table: VectorTable = index.vectors()
         self._everybody: NDArray[np.float32] | None = None
         self._looked_at, self._away = index.counts()
@@ -145,14 +156,14 @@ class _Asking:
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query]) -> list[Nearest]:
         """Of each question: those without filters share a pass over the vectors, each other one takes its own."""
         open_ones = [query.direction for question, query in zip(questions, asked, strict=True) if not question.filters]
-        shared = iter(self._index.nearest(np.stack(open_ones), self._k) if open_ones else ())
+        shared = iter(self._index.nearest(np.stack(open_ones), self._k, fold=self._fold) if open_ones else ())
         return [
             self._filtered(question.filters, query) if question.filters else next(shared)
             for question, query in zip(questions, asked, strict=True)
         ]
 
     def _filtered(self, filters: tuple[Filter, ...], query: Query) -> Nearest:
-        return self._index.nearest(query.direction[None], self._k, Sieve.of(self._encoder, filters).passes)[0]
+        return self._index.nearest(query.direction[None], self._k, Sieve.of(self._encoder, filters).passes, fold=self._fold)[0]
 
     def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What those who were found for each question fit, the phrases of all in one pass."""

@@ -125,6 +125,7 @@ def index_paths(
     away = _keep_unseen(index, scan, unreadable, now)
     missing = [_missing(path, away) for path in scan.missing]
     _miss(index, [path for paths in gone.values() for path in paths], now)
+    index.fold()
     index.settle()
     return IndexReport(
         indexed=recognised + encoded,
@@ -162,6 +163,7 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
                 Failure(path, f"expected a file that is gone, found: {cause}; it is kept, passerby remove deletes it all the same")
             )
     removed = forget_all(index, gone)
+    index.fold()
     index.purge()
     return IndexReport(0, 0, there, removed, tuple(failed), 0, 0)
 
@@ -286,7 +288,7 @@ def _encode(
         with index.writing():
             for file, outcome in outcomes:
                 if isinstance(outcome, EncodedFile):
-                    index.add(outcome.media, outcome.vector)
+                    index.add(outcome.media, outcome.vector, outcome.signature)
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
                     notes += outcome.notes
                     continue

@@ -70,6 +70,7 @@ def remove_from(index: Index, paths: Iterable[Path], people: Sequence[int] = (),
         let_in = [person for person in dict.fromkeys(forgiven) if index.unsuppress(person)]
         deleted = {person: index.suppress(person) for person in dict.fromkeys(people)}
     removed = forget_all(index, known) + sum(deleted.values())
+    index.fold()
     index.purge()
     suppressed = [person for person, count in deleted.items() if count]
     unknown = [*set(forgiven).difference(let_in), *set(people).difference(suppressed)]

@@ -17,13 +17,14 @@ from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Media
 
 
-def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None) -> list[Hit]:
+def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None, *, fold: bool = True) -> list[Hit]:
     """The ``k`` people most like the query, best first.
 
     For one release more: :func:`passerby.find` asks and answers in one act.
 
     Args:
         passes: who of all may be an answer; everybody by default.
+        fold: give people whose pictures are near-copies one place.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -36,7 +37,7 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         passes = as_function(passes, "passes to be a function of everybody's vectors")
     with index.snapshot():
         index.require_model(query.model, query.model_name)
-        (nearest,) = index.nearest(query.direction[None], k, passes)
+        (nearest,) = index.nearest(query.direction[None], k, passes, fold=require(fold, bool, "fold to be True or False"))
     return hits_of(nearest, query)
 
 
@@ -52,7 +53,7 @@ def hits_of(nearest: Nearest, query: Query) -> list[Hit]:
     """Those who are nearest to a query, ranked, each with the probability of its score in the crowd."""
     probabilities = _probabilities(query.calibration, [found.score for found in nearest.people], nearest.crowd)
     return [
-        Hit(rank, found.score, found.person, probability, found.crop)
+        Hit(rank, found.score, found.person, probability, found.crop, copies=found.copies)
         for rank, (found, probability) in enumerate(zip(nearest.people, probabilities, strict=True), 1)
     ]
 

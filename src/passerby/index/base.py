@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.model.calibration import Crowd
-from passerby.types import Crop, Failure, Media, ModelDigest, Person, is_tuple_of
+from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
 """Of the n vectors of an index, which may be an answer, bool (n,)."""
@@ -74,6 +76,7 @@ class IndexInfo:
         created: UTC, ISO 8601.
         away: media whose files could not be seen when they were last looked for.
         away_since: the first time of that of them all, in seconds since 1970.
+        alike: embeddings that do not count, as others do for them, whose near-copies they are.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class IndexInfo:
     created: str
     away: int
     away_since: int | None
+    alike: int = 0
 
 
 WHOLE_PICTURE: Final = "whole"
@@ -100,9 +104,10 @@ class Sighting:
         crops: at least one, the best first.
         vectors: of each crop, float32 (c, d), each of length 1.
         track, first, last: as of `Person`.
+        signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
 
     Raises:
-        InputError: no crop, or not a vector for each.
+        InputError: no crop, or not a vector, or a signature, for each.
     """
 
     crops: tuple[Crop, ...]
@@ -110,17 +115,33 @@ class Sighting:
     track: int | None = None
     first: float | None = None
     last: float | None = None
+    signatures: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
             raise wrong(self.crops, "a tuple of at least one crop", "correct the value")
         if self.vectors.dtype != np.float32 or self.vectors.ndim != 2 or len(self.vectors) != len(self.crops):
             raise wrong(self.vectors, f"vectors float32 ({len(self.crops)}, d), one for each crop", "correct the value")
+        made = self.signatures
+        if made is not None and (made.dtype != np.uint8 or made.ndim != 2 or len(made) != len(self.crops)):
+            raise wrong(made, f"signatures uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
 
     @classmethod
-    def whole(cls, vector: NDArray[np.float32]) -> Self:
-        """Somebody of whom a photo shows nothing else: of a vector float32 (d,)."""
-        return cls((Crop(),), vector[None])
+    def whole(cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> Self:
+        """Somebody of whom a photo shows nothing else: of a vector float32 (d,) and a signature uint8 (n,)."""
+        return cls((Crop(),), vector[None], signatures=None if signature is None else signature[None])
+
+
+Key = tuple[str, str]
+"""What an embedding is known by: of what, and where in it."""
+
+
+def key_of(media: Media, track: int | None, crop: Crop, vector: NDArray[np.float32]) -> Key:
+    """The key of a crop's embedding. Bytes of a photo say all; other media grow, but what their track had at a time is as it was."""
+    if media.kind is MediaKind.PHOTO:
+        return media.digest, region_of(track, crop)
+    made_of = hashlib.sha256(vector.tobytes()).hexdigest()
+    return hashlib.sha256(os.fsencode(media.path)).hexdigest(), f"{region_of(track, crop)} {crop.time!r} {made_of}"
 
 
 TO_BE_READ: Final = -1
@@ -137,11 +158,16 @@ def region_of(track: int | None, crop: Crop) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Somebody, their crop that is most like a question, and its cosine similarity, exact in float64."""
+    """Somebody, their crop that is most like a question, and its cosine similarity, exact in float64.
+
+    Args:
+        copies: the ids of the others who share their place, as their pictures are near-copies of this one; rising.
+    """
 
     person: Person
     crop: Crop
     score: float
+    copies: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +215,8 @@ class Moments:
 class Index(Protocol):
     """Media, the people in them with a vector for each crop, and what could not be used; all of one model.
 
-    What changes it stands inside of ``writing``, but for ``settle`` and ``purge``. Methods raise ``IndexFault`` where it cannot be read or
-    written. All paths are absolute; orders by path are those of their bytes.
+    What changes it stands inside of ``writing``, but for ``fold``, ``settle`` and ``purge``. Methods raise ``IndexFault`` where it cannot
+    be read or written. All paths are absolute; orders by path are those of their bytes.
     """
 
     def __enter__(self) -> Self: ...
@@ -221,7 +247,7 @@ class Index(Protocol):
         """Hold a media and the people in it, in place of what its path held. People who are kept out stay out."""
         ...
 
-    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
         """Hold one person, the whole of a photo: as ``put`` of a single crop."""
         ...
 
@@ -261,6 +287,14 @@ class Index(Protocol):
         """How many people of the media at a path are kept out."""
         ...
 
+    def fold(self) -> None:
+        """After a run of writing: work out which of the new crops are near-copies, or of one moment, and count once.
+
+        Of such crops that counts which an earlier run put, then that of the larger file, then that which was put first. So what is added
+        later changes nothing. Until then new crops count by themselves, and so do those that lost one of them.
+        """
+        ...
+
     def settle(self, least: int = 1) -> None:
         """After writing: make ready for searches, where at least so many embeddings were added."""
         ...
@@ -297,12 +331,16 @@ class Index(Protocol):
         """People with these ids, or all, by id, each with their crops."""
         ...
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
         """For each question the ``k`` best people, by their best crop, exactly; people of equal score are in the order of their paths.
+
+        The crowd is of one crop of each group of near-copies.
 
         Args:
             directions: float64 (q, d), each of length 1.
             passes: whose crops may be an answer; by default everybody's.
+            fold: give those whose crops are near-copies, or of equal bytes, one place, by the crop that counts of those that may be an
+                answer; else each has a place of their own.
         """
         ...
 

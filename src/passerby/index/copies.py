@@ -28,11 +28,16 @@ _SIDE: Final = REACH * (1 + 1e-9)
 _CELLS: Final = int(2 / _SIDE) + 4
 """Along an axis, whose numbers lie within ±1, with an empty cell at either end."""
 
+_STRIDES: Final = _CELLS ** np.arange(_AXES)[::-1]
+
+_ROWS: Final = 4096
+"""Crops that are outlined at a time, in the processor's cache."""
+
 _BLOCK: Final = 1 << 18
 """Pairs that are looked at together, about: outlines in 40 MB."""
 
 
-def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0) -> Rows:
+def leaders(signatures: Signatures, links: Sequence[Links] = (), asking: NDArray[np.bool_] | None = None) -> Rows:
     """Of each crop, the first crop that is one with it: intp (n,).
 
     Crops are one where near-copies or links lead from one to the other, in however many steps. So groups do not depend on the order of
@@ -42,17 +47,23 @@ def leaders(signatures: Signatures, links: Sequence[Links] = (), since: int = 0)
     Args:
         signatures: uint8 (n, LENGTH).
         links: other evidence, such as :func:`same_moment`, or what was found before: crops and their leaders.
-        since: the pairs of crops before this one were looked at before.
+        asking: bool (n,); pairs of others were looked at before. By default everybody.
     """
     found: Rows = np.arange(len(signatures))
-    distinct, first, place = np.unique(signatures, axis=0, return_index=True, return_inverse=True)
-    for link in (np.stack([found, first[place.ravel()]]), *links):
+    for link in links:
         found = _joined(found, *link)
-    numbers = np.ascontiguousarray(outlines(distinct).T)
-    for pairs in _neighbours(numbers[:_AXES], first >= since):
-        apart = pairs[:, np.not_equal(*found[first[pairs]])]
-        near = _within_reach(numbers[::-1], apart)
-        found = _joined(found, *first[near[:, alike(*distinct[near])]])
+    asks = np.ones(len(signatures), np.bool_) if asking is None else asking
+    numbers = _numbers(signatures)
+    near = _near(_cells(numbers[:_AXES]), asks)
+    distinct, first, place = np.unique(signatures[near], axis=0, return_index=True, return_inverse=True)
+    rows = near[first]
+    found = _joined(found, near, rows[place.ravel()])
+    new = np.ones(len(distinct), np.bool_)
+    new[place.ravel()[~asks[near]]] = False
+    for pairs in _neighbours(numbers[:_AXES, rows], new):
+        apart = pairs[:, np.not_equal(*found[rows[pairs]])]
+        alikes = _within_reach(numbers[::-1, rows], apart)
+        found = _joined(found, *rows[alikes[:, alike(*distinct[alikes])]])
     return found
 
 
@@ -69,18 +80,6 @@ def counted(led: Rows, among: Rows, detail: NDArray[np.integer[Any]]) -> Rows:
     by_detail = among[np.argsort(-detail[among], kind="stable")]
     _, best = np.unique(led[by_detail], return_index=True)
     return np.sort(by_detail[best])
-
-
-def fold(ranked: Sequence[int] | Rows) -> list[list[int]]:
-    """The places of a ranking, from 0, with those of one leader together: groups in the order of their best, each best first.
-
-    Args:
-        ranked: the leader of each place, best first.
-    """
-    groups: dict[int, list[int]] = {}
-    for place, leader in enumerate(ranked):
-        groups.setdefault(int(leader), []).append(place)
-    return list(groups.values())
 
 
 def same_moment(media: NDArray[np.integer[Any]], times: Floats, boxes: Floats) -> Links:
@@ -129,18 +128,37 @@ def _within_reach(numbers: Floats, pairs: Links) -> Links:
     return pairs
 
 
+def _numbers(signatures: Signatures) -> Floats:
+    """Outlines (n, 10), number by number: float64 (10, n)."""
+    some = [outlines(signatures[start : start + _ROWS]) for start in range(0, len(signatures), _ROWS)]
+    return np.ascontiguousarray(np.concatenate([np.empty((0, 10)), *some]).T)
+
+
+def _cells(numbers: Floats) -> Rows:
+    """The cell of each crop, of numbers (``_AXES``, n), in a grid whose sides are as long as the reach."""
+    cells: Rows = _STRIDES @ (np.floor((numbers + 1) / _SIDE).astype(np.int64) + 1)
+    return cells
+
+
+def _near(cells: Rows, asking: NDArray[np.bool_]) -> Rows:
+    """Crops whose cell touches that of one who asks."""
+    touched = np.zeros(_CELLS**_AXES, np.bool_)
+    asked = np.unique(cells[asking])
+    for steps in product((-1, 0, 1), repeat=_AXES):
+        touched[asked + np.dot(steps, _STRIDES)] = True
+    return np.flatnonzero(touched[cells])
+
+
 def _neighbours(numbers: Floats, asking: NDArray[np.bool_]) -> Iterator[Links]:
     """Every pair of crops, of which one asks, that is within reach in ``_AXES`` numbers (``_AXES``, n): once, among others; in blocks.
 
-    Crops lie in the cells of a grid whose sides are as long as the reach, so only cells that touch are compared. Cells that touch along
-    the last axis follow each other in the order of the keys.
+    Only crops in cells that touch are compared. Cells that touch along the last axis follow each other in the order of their numbers.
     """
-    strides = _CELLS ** np.arange(_AXES)[::-1]
-    keys = strides @ (np.floor((numbers + 1) / _SIDE).astype(np.int64) + 1)
-    order = np.argsort(keys, kind="stable")
-    ordered, rows = keys[order], np.flatnonzero(asking)
+    cells = _cells(numbers)
+    order = np.argsort(cells, kind="stable")
+    ordered, rows = cells[order], np.flatnonzero(asking)
     for steps in product((-1, 0, 1), repeat=_AXES - 1):
-        centre = keys[rows] + np.dot(steps, strides[:-1])
+        centre = cells[rows] + np.dot(steps, _STRIDES[:-1])
         begin, end = np.searchsorted(ordered, centre - 1), np.searchsorted(ordered, centre + 1, side="right")
         for block in _blocks(end - begin):
             one, other = np.repeat(rows[block], (end - begin)[block]), order[_ranges(begin[block], end[block])]

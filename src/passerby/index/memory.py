@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -14,22 +15,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index.base import TO_BE_READ, Found, IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Standing, region_of
+from passerby.index.base import (
+    TO_BE_READ,
+    Found,
+    IndexedModel,
+    IndexInfo,
+    Key,
+    Moments,
+    Nearest,
+    Passes,
+    Sighting,
+    Standing,
+    key_of,
+    region_of,
+)
+from passerby.index.copies import counted, leaders, same_moment
 from passerby.index.nearest import crowd_of, ranked
 from passerby.index.vectors import VectorTable
+from passerby.media.signature import LENGTH
 from passerby.model.encoder import Encoder
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Embedding:
+    """A crop's vector and signature, the bytes of its file, and the run that put it."""
+
+    vector: NDArray[np.float32]
+    signature: NDArray[np.uint8] | None
+    size: int
+    run: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Somebody:
+    path: Path
+    seen: Sighting
+    keys: tuple[Key, ...]
+
+    @property
+    def region(self) -> str:
+        return region_of(self.seen.track, self.seen.crops[0])
+
+
 @dataclass(slots=True)
 class _Held:
-    """All that an index holds; people by id, each with their vectors."""
+    """All that an index holds: people by id, embeddings by key, each in the order in which they came."""
 
     media: dict[Path, Media] = field(default_factory=dict)
-    people: dict[int, tuple[Path, Sighting]] = field(default_factory=dict)
+    people: dict[int, _Somebody] = field(default_factory=dict)
+    embeddings: dict[Key, _Embedding] = field(default_factory=dict)
     failed: dict[Path, Standing] = field(default_factory=dict)
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
     newest: int = 0
+    run: int = 0
+    groups: NDArray[np.intp] | None = None
 
 
 class MemoryIndex:
@@ -60,7 +100,9 @@ class MemoryIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         now = self._all
-        before = replace(now, media=dict(now.media), people=dict(now.people), failed=dict(now.failed), suppressed=dict(now.suppressed))
+        before = copy(now)
+        before.media, before.people, before.embeddings = dict(now.media), dict(now.people), dict(now.embeddings)
+        before.failed, before.suppressed = dict(now.failed), dict(now.suppressed)
         try:
             yield
         except BaseException:
@@ -76,29 +118,25 @@ class MemoryIndex:
             raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
-        self._hold(media)
-        for one in people:
-            if not self._suppressed(media, region_of(one.track, one.crops[0])):
-                self._all.newest += 1
-                self._all.people[self._all.newest] = media.path, one
+        self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
 
-    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
-        self.put(media, [Sighting.whole(vector)])
+    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
+        self.put(media, [Sighting.whole(vector, signature)])
 
     def link(self, media: Media) -> bool:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
         if media.path in known:
             self._all.media[media.path] = media
         elif known:
-            self.put(media, [one for path, one in self._all.people.values() if path == known[0]])
+            self._put(media, [(one.seen, one.keys) for one in self._all.people.values() if one.path == known[0]])
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
         self.forget(target)
         if source in self._all.media:
             self._all.media[target] = replace(self._all.media.pop(source), path=target)
-        for person, (path, one) in self._all.people.items():
-            self._all.people[person] = (target if path == source else path), one
+        for person, one in self._all.people.items():
+            self._all.people[person] = replace(one, path=target if one.path == source else one.path)
 
     def see(self, path: Path, changed_ns: int, device: int) -> None:
         self._change(path, changed_ns=changed_ns, device=device, away_since=None)
@@ -113,17 +151,17 @@ class MemoryIndex:
 
     def forget(self, path: Path) -> int:
         self._all.failed.pop(path, None)
-        self._delete(person for person, (of, _) in self._all.people.items() if of == path)
+        self._delete(self._at(path))
         return int(self._all.media.pop(path, None) is not None)
 
     def suppress(self, person: int) -> int:
         if person not in self._all.people:
             return 0
-        path, one = self._all.people[person]
-        media, region = self._all.media[path], region_of(one.track, one.crops[0])
+        one = self._all.people[person]
+        media, region = self._all.media[one.path], one.region
         self._all.suppressed |= {(name, region): person for name in _names(media)}
-        same = {path, *(path for path, _ in self.with_digest(media.digest))}
-        return self._delete(n for n, (of, o) in self._all.people.items() if of in same and region_of(o.track, o.crops[0]) == region)
+        same = {one.path, *(path for path, _ in self.with_digest(media.digest))}
+        return self._delete(twin for twin, there in self._all.people.items() if there.path in same and there.region == region)
 
     def unsuppress(self, person: int) -> bool:
         kept = {name for (name, _), of in self._all.suppressed.items() if of == person}
@@ -136,6 +174,10 @@ class MemoryIndex:
     def kept_out(self, path: Path) -> int:
         media = self._all.media.get(path)
         return sum(self._suppressed(media, region) for region in {region for _, region in self._all.suppressed}) if media else 0
+
+    def fold(self) -> None:
+        """The next run begins; what counts once is worked out in every search."""
+        self._all.run += 1
 
     def settle(self, least: int = 1) -> None:
         pass
@@ -169,26 +211,37 @@ class MemoryIndex:
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
-            yield self._person(person), self._all.people[person][1].crops
+            yield self._person(person), self._all.people[person].seen.crops
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
-        rows = [(person, n) for person, (_, one) in self._all.people.items() for n in range(len(one.crops))]
-        vectors = np.array([self._all.people[person][1].vectors[n] for person, n in rows], np.float64).reshape(len(rows), self._model.dim)
-        may = passes(self.vectors()) if passes else np.ones(len(rows), np.bool_)
+    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
+        everybody = list(self._all.embeddings.values())
+        vectors = np.array([one.vector for one in everybody], np.float64).reshape(len(everybody), self._model.dim)
+        may = passes(self.vectors()) if passes else np.ones(len(everybody), np.bool_)
+        led, detail = self._groups(), np.empty(len(everybody), np.intp)
+        detail[sorted(range(len(everybody)), key=lambda row: (everybody[row].run, -everybody[row].size, row))] = -np.arange(len(everybody))
+        crowd = counted(led, np.arange(len(everybody)), detail)
+        counts = set((counted(led, np.flatnonzero(may), detail) if fold else np.flatnonzero(may)).tolist())
+        shown = list(self._shown())
         results = []
         for direction in directions:
             scores = np.sum(vectors * direction, axis=1)
             found = [
-                Found(self._person(person), self._all.people[person][1].crops[n], float(score))
-                for (person, n), score, can in zip(rows, scores, may, strict=True)
-                if can
+                (row, Found(self._person(person), self._all.people[person].seen.crops[n], float(scores[row])))
+                for row, person, n in shown
+                if row in counts
             ]
-            results.append(Nearest(ranked(found, k), crowd_of(scores)))
+            best = [
+                replace(one, copies=tuple(sorted({p for r, p, _ in shown if led[r] == led[row] and may[r]} - {one.person.id or 0})))
+                if fold
+                else one
+                for row, one in ranked(found, k, fold=fold)
+            ]
+            results.append(Nearest(tuple(best), crowd_of(scores[crowd])))
         return results
 
     def vectors(self) -> VectorTable:
-        rows = [one.vectors for _, one in self._all.people.values()]
-        table = np.concatenate([np.empty((0, self._model.dim), np.float32), *rows]).astype(np.float16)
+        rows = [one.vector for one in self._all.embeddings.values()]
+        table = np.array(rows, np.float16).reshape(len(rows), self._model.dim)
         return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp))
 
     def sample(self, count: int) -> NDArray[np.float32]:
@@ -198,10 +251,10 @@ class MemoryIndex:
         return Moments.of(self.vectors())
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
-        _, one = self._all.people.get(person.id or 0, (None, None))
-        if one is None or (crop is not None and crop not in one.crops):
+        one = self._all.people.get(person.id or 0)
+        if one is None or (crop is not None and crop not in one.seen.crops):
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
-        return np.asarray(one.vectors[one.crops.index(crop) if crop else 0])
+        return self._all.embeddings[one.keys[one.seen.crops.index(crop) if crop else 0]].vector
 
     def counts(self) -> tuple[int, int]:
         return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
@@ -209,15 +262,66 @@ class MemoryIndex:
     def info(self) -> IndexInfo:
         away = [media.away_since for media in self._all.media.values() if media.away_since is not None]
         counts = len(self._all.people), len(self._all.media), len(self.vectors()), len(self._all.failed)
-        return IndexInfo(Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None))
+        return IndexInfo(Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None), self._alike())
 
     def _person(self, person: int) -> Person:
-        path, one = self._all.people[person]
-        return Person(self._all.media[path], person, one.track, one.first, one.last)
+        one = self._all.people[person]
+        return Person(self._all.media[one.path], person, one.seen.track, one.seen.first, one.seen.last)
 
-    def _hold(self, media: Media) -> None:
-        self.forget(media.path)
+    def _put(self, media: Media, people: Sequence[tuple[Sighting, tuple[Key, ...]]]) -> None:
+        before = self._at(media.path)
+        self._all.failed.pop(media.path, None)
         self._all.media[media.path] = media
+        for one, keys in people:
+            somebody = _Somebody(media.path, one, keys)
+            if not self._suppressed(media, somebody.region):
+                self._all.newest += 1
+                self._all.people[self._all.newest] = somebody
+                self._embed(somebody, media.size)
+        self._delete(before)
+
+    def _embed(self, somebody: _Somebody, size: int) -> None:
+        """Of equal keys the first vector and the first signature stay."""
+        signatures = [None] * len(somebody.keys) if somebody.seen.signatures is None else somebody.seen.signatures
+        for key, vector, signature in zip(somebody.keys, somebody.seen.vectors, signatures, strict=True):
+            known = self._all.embeddings.get(key)
+            if known is None or (known.signature is None and signature is not None):
+                self._all.embeddings[key] = _Embedding(known.vector if known else vector, signature, size, self._all.run)
+                self._all.groups = None
+
+    def _groups(self) -> NDArray[np.intp]:
+        """Of each embedding, the first one that is one with it, kept until one comes or goes; those without a signature are nobody's."""
+        if self._all.groups is not None:
+            return self._all.groups
+        everybody = list(self._all.embeddings.values())
+        led, signed = np.arange(len(everybody)), [row for row, one in enumerate(everybody) if one.signature is not None]
+        signatures = np.array([everybody[row].signature for row in signed], np.uint8).reshape(len(signed), LENGTH)
+        rows, content, times, boxes = [], [], [], [np.empty(4)]
+        for row, person, n in self._shown():
+            one = self._all.people[person]
+            crop = one.seen.crops[n]
+            if crop.box is not None and row in signed:
+                rows.append(signed.index(row))
+                content.append(one.keys[n][0])
+                times.append(crop.time or 0.0)
+                boxes.append(np.array([crop.box.x, crop.box.y, crop.box.width, crop.box.height]))
+        numbers = np.unique(np.array(content, np.str_), return_inverse=True)[1]
+        links = np.array(rows, np.intp)[same_moment(numbers, np.array(times), np.stack(boxes)[1:])]
+        led[signed] = np.array(signed, np.intp)[leaders(signatures, [links])]
+        self._all.groups = led
+        return led
+
+    def _alike(self) -> int:
+        led = self._groups()
+        return int(np.sum(led != np.arange(len(led))))
+
+    def _shown(self) -> Iterator[tuple[int, int, int]]:
+        """Of each crop its embedding's place, its person, and its number of theirs."""
+        place = {key: row for row, key in enumerate(self._all.embeddings)}
+        return ((place[key], person, n) for person, one in self._all.people.items() for n, key in enumerate(one.keys))
+
+    def _at(self, path: Path) -> list[int]:
+        return [person for person, one in self._all.people.items() if one.path == path]
 
     def _change(self, path: Path, **facts: object) -> None:
         if path in self._all.media:
@@ -227,6 +331,10 @@ class MemoryIndex:
         gone = list(people)
         for person in gone:
             del self._all.people[person]
+        if gone:
+            left = {key for one in self._all.people.values() for key in one.keys}
+            self._all.embeddings = {key: one for key, one in self._all.embeddings.items() if key in left}
+            self._all.groups = None
         return len(gone)
 
     def _suppressed(self, media: Media, region: str) -> bool:

@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from passerby.media.files import read_media
 from passerby.media.photo import read_picture
+from passerby.media.signature import signature
 from passerby.model.encode import Failed, Loaded, encode
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Media, Note
@@ -20,11 +21,12 @@ from passerby.types import Failure, Media, Note
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedFile:
-    """A picture's file and its vector.
+    """A picture's file, its vector and its signature.
 
     Args:
         width, height: of the upright picture, in pixels.
         vector: float32 (d,), of length 1.
+        signature: uint8 (LENGTH,), by which its near-copies are known.
         notes: what had to be guessed of the picture.
     """
 
@@ -32,6 +34,7 @@ class EncodedFile:
     width: int
     height: int
     vector: NDArray[np.float32]
+    signature: NDArray[np.uint8]
     notes: tuple[Note, ...] = ()
 
 
@@ -68,4 +71,4 @@ def encode_files(
                 yield Failure(result.item.absolute(), result.reason)
             else:
                 file = result.known
-                yield EncodedFile(file.media, file.width, file.height, result.vector, file.notes)
+                yield EncodedFile(file.media, file.width, file.height, result.vector, signature(result.pixels), file.notes)

@@ -38,14 +38,16 @@ class Loaded(Generic[K]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded(Generic[K]):
-    """What is known of an item, and its vector.
+    """What is known of an item, its vector, and what the vector was made of.
 
     Args:
         vector: float32 (d,), of length 1.
+        pixels: uint8 (h, w, 3), RGB, as the tower takes them before they are normalised.
     """
 
     known: K
     vector: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,4 +102,4 @@ def _encode(encoder: Encoder, batch: Sequence[_Resized[K] | Failed[T]]) -> Itera
     pixels = [item.pixels for item in batch if isinstance(item, _Resized)]
     vectors = iter(encoder.embed_images(normalise(np.stack(pixels), encoder.preprocessing)) if pixels else ())
     for item in batch:
-        yield item if isinstance(item, Failed) else Encoded(item.known, next(vectors))
+        yield item if isinstance(item, Failed) else Encoded(item.known, next(vectors), item.pixels)

@@ -133,6 +133,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "people": info.people,
         "media": info.media,
         "embeddings": info.embeddings,
+        "alike": info.alike,
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
@@ -228,6 +229,7 @@ def _show_hits(hits: Sequence[Hit]) -> None:
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
+        "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],
         "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }
     shown = {name: column for name, column in optional.items() if any(column)}

@@ -41,6 +41,7 @@ class Index(base.Index):
         self._connections = Connections(self.folder, connection)
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
+        self._copies: tuple[Stamp, NDArray[np.int64]] | None = None
         self._moments: tuple[Stamp, Moments] | None = None
         self._counts: tuple[Stamp, tuple[int, int]] | None = None
 
@@ -152,6 +153,12 @@ class Index(base.Index):
                 model = json.dumps([encoder.name, encoder.digest, encoder.dim])
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
         self.require_model(encoder.digest, encoder.name)
+        from passerby.index.sqlite import folding
+        from passerby.media.signature import VERSION
+
+        if self._meta("signatures") != VERSION:
+            with self.writing():
+                folding.forget(self._db)
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
@@ -163,13 +170,14 @@ class Index(base.Index):
         let_in = [one for one in people if suppression.let_in(self._db, media, one.track, one.crops[0])]
         rows.insert(self._db, rows.hold(self._db, media), media, let_in)
 
-    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
         """Hold one person, the whole of a photo, in place of what its path held.
 
         Args:
             vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
+            signature: uint8 (n,), as :func:`passerby.media.signature.signature` makes it.
         """
-        self.put(media, [Sighting.whole(vector)])
+        self.put(media, [Sighting.whole(vector, signature)])
 
     def link(self, media: Media) -> bool:
         """Hold the people of a media whose bytes are known: a moved, copied or merely touched file.
@@ -221,6 +229,19 @@ class Index(base.Index):
 
     def unsuppress(self, person: int) -> bool:
         return suppression.unsuppress(self._db, person)
+
+    def fold(self) -> None:
+        """After a run, outside of `writing`: work out which of the new crops count once with others."""
+        if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
+            return
+        from passerby.index.sqlite import folding
+
+        with self.snapshot():
+            before, copies = self.stamp(), folding.found(self._db)
+        with self.writing():
+            if self.stamp().generation != before.generation + 1:
+                copies = folding.found(self._db)
+            folding.write(self._db, copies)
 
     def settle(self, least: int = 1) -> None:
         """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
@@ -365,10 +386,26 @@ class Index(base.Index):
         with plain_faults(self.folder):
             return rows.seen_by(self._db, json.dumps(list(ids)))
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+    def shown_by(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Whose crops have the embeddings with these ids: each embedding's id and a person's."""
+        with plain_faults(self.folder):
+            return rows.shown_by(self._db, json.dumps(list(ids)))
+
+    def copies(self) -> NDArray[np.int64]:
+        """Embeddings that do not count, and those that count for them, in the order in which they would in turn: int64 (2, m)."""
+        stamp, known = self.stamp(), self._copies
+        if known is None or known[0] != stamp:
+            pairs = self._all(
+                """SELECT copies.embedding, leader FROM copies JOIN signatures USING (embedding)
+                ORDER BY run, bytes DESC, copies.embedding"""
+            )
+            self._copies = known = stamp, np.array(pairs, np.int64).reshape(-1, 2).T
+        return known[1]
+
+    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
         """As :meth:`passerby.index.base.Index.nearest`."""
         with self.snapshot():
-            return nearest(self.vectors(), self, directions, k, passes)
+            return nearest(self.vectors(), self, directions, k, passes, fold=fold)
 
     def sample(self, count: int) -> NDArray[np.float32]:
         """At most ``count`` vectors, evenly spread over all in the order in which they came: float32 (m, d)."""
@@ -416,6 +453,7 @@ class Index(base.Index):
                 created=str(self._meta("created")),
                 away=away,
                 away_since=away_since,
+                alike=self._count("copies"),
             )
 
     def counts(self) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Sighting, region_of
+from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _MEDIA: Final = "path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by"
@@ -53,10 +52,13 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
     before = _newest(db)
     for one in people:
         person = _give(db, row, one.track, one.first, one.last)
-        for number, (crop, vector) in enumerate(zip(one.crops, one.vectors, strict=True)):
+        signatures = [None] * len(one.crops) if one.signatures is None else one.signatures
+        for number, (crop, vector, signature) in enumerate(zip(one.crops, one.vectors, signatures, strict=True)):
             box = crop.box
             place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-            embedding = _embed(db, *_key(media, one.track, crop, vector), vector)
+            embedding = _embed(db, key_of(media, one.track, crop, vector), vector)
+            if signature is not None:
+                _sign(db, embedding, signature, media.size)
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
     _delete_until(db, row, before)
 
@@ -116,6 +118,13 @@ def seen_by(db: sqlite3.Connection, embeddings: str) -> list[tuple[int, Person, 
     return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
 
 
+def shown_by(db: sqlite3.Connection, embeddings: str) -> list[tuple[int, int]]:
+    """Whose crops have these embeddings, a JSON list of ids: each embedding and the id of a person."""
+    return db.execute(
+        "SELECT DISTINCT embedding, person FROM crops WHERE embedding IN (SELECT value FROM json_each(?))", (embeddings,)
+    ).fetchall()
+
+
 def _person(row: tuple[Any, ...]) -> Person:
     id, track, first, last, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:16]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
@@ -127,22 +136,22 @@ def _crop(row: tuple[Any, ...]) -> Crop:
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 
-def _key(media: Media, track: int | None, crop: Crop, vector: NDArray[np.float32]) -> tuple[str, str]:
-    """What an embedding is known by. Bytes of a photo say all; other media grow, but what their track had at a time is as it was."""
-    if media.kind is MediaKind.PHOTO:
-        return media.digest, region_of(track, crop)
-    made_of = hashlib.sha256(vector.tobytes()).hexdigest()
-    return hashlib.sha256(os.fsencode(media.path)).hexdigest(), f"{region_of(track, crop)} {crop.time!r} {made_of}"
-
-
-def _embed(db: sqlite3.Connection, digest: str, region: str, vector: NDArray[np.float32]) -> int:
+def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32]) -> int:
     """An embedding's id; of equal keys the first vector stays."""
     db.execute(
         """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
         VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
-        (digest, region, np.ascontiguousarray(vector, "<f4").tobytes()),
+        (*key, np.ascontiguousarray(vector, "<f4").tobytes()),
     )
-    return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", (digest, region)).fetchone()[0])
+    return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
+
+
+def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], size: int) -> None:
+    """Keep the signature of an embedding of this run, of a file of so many bytes; the first one stays."""
+    db.execute(
+        "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, (SELECT value FROM meta WHERE key = 'run'))",
+        (embedding, signature.tobytes(), size),
+    )
 
 
 def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None) -> int:
