@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerby.errors import InputError, QueryError
-from passerby.find.selection import Conditions, Selection, common_zone, read_selection, selected
+from passerby.find.selection import common_zone, read_selection, selected
+from passerby.index.selection import Conditions, Selection
 from passerby.media.clock import Camera
 
 NOW = 1_795_888_925.0
