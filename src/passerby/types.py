@@ -243,6 +243,7 @@ class Hit:
         probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
         crop: the picture of them that is most like the query.
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
+        clock: what a clock that goes right showed when the crop was taken, with the offset of its zone; ``None`` where not known.
     """
 
     rank: int
@@ -251,6 +252,7 @@ class Hit:
     probability: float | None = None
     crop: Crop = field(default_factory=Crop)
     fits: tuple[Fit, ...] = ()
+    clock: datetime | None = None
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -259,6 +261,8 @@ class Hit:
         _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
         _require(isinstance(self.crop, Crop), "a Crop", self.crop)
         _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
+        aware = isinstance(self.clock, datetime) and self.clock.tzinfo is not None
+        _require(self.clock is None or aware, "a time with its offset or None", self.clock)
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
@@ -272,6 +276,9 @@ class Hit:
             "away": utc(person.media.away_since),
             "box": box and [box.x, box.y, box.width, box.height],
             "time": self.crop.time,
+            "clock": self.clock and self.clock.isoformat(timespec="seconds"),
+            "camera": person.media.camera,
+            "time_known_by": person.media.known_by,
             "track": person.track,
             "phrases": [asdict(fit) for fit in self.fits],
         }

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index.base import TO_BE_READ, Found, IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Standing, region_of
+from passerby.index.base import TO_BE_READ, Found, IndexedModel, IndexInfo, Nearest, Passes, SeenBy, Selected, Sighting, Standing, region_of
 from passerby.index.nearest import crowd_of, ranked
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
+from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
 from passerby.model.encoder import Encoder
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
 
@@ -29,6 +31,7 @@ class _Held:
     people: dict[int, tuple[Path, Sighting]] = field(default_factory=dict)
     failed: dict[Path, Standing] = field(default_factory=dict)
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
+    cameras: dict[str, Camera] = field(default_factory=dict)
     newest: int = 0
 
 
@@ -60,7 +63,14 @@ class MemoryIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         now = self._all
-        before = replace(now, media=dict(now.media), people=dict(now.people), failed=dict(now.failed), suppressed=dict(now.suppressed))
+        before = replace(
+            now,
+            media=dict(now.media),
+            people=dict(now.people),
+            failed=dict(now.failed),
+            suppressed=dict(now.suppressed),
+            cameras=dict(now.cameras),
+        )
         try:
             yield
         except BaseException:
@@ -89,6 +99,7 @@ class MemoryIndex:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
         if media.path in known:
             self._all.media[media.path] = media
+            self._meet(media.camera)
         elif known:
             self.put(media, [one for path, one in self._all.people.values() if path == known[0]])
         return bool(known)
@@ -102,6 +113,18 @@ class MemoryIndex:
 
     def see(self, path: Path, changed_ns: int, device: int) -> None:
         self._change(path, changed_ns=changed_ns, device=device, away_since=None)
+
+    def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
+        at, zone, known_by = (instant.at, instant.zone, instant.known_by) if instant else (None, None, None)
+        self._change(path, camera=camera, started_at=at, zone=zone, known_by=known_by)
+        self._meet(camera)
+
+    def correct(self, camera: Camera) -> None:
+        before = self._all.cameras.get(camera.name, Camera(camera.name))
+        self._all.cameras[camera.name] = camera
+        for path, media in list(self._all.media.items()):
+            if media.camera == camera.name and (instant := instant_of(media)) and camera.zone != before.zone:
+                self.date(path, camera.name, in_zone(instant, before.zone, camera.zone))
 
     def miss(self, path: Path, since: int) -> None:
         if path in self._all.media and self._all.media[path].away_since is None:
@@ -147,7 +170,10 @@ class MemoryIndex:
         media = self._all.media.get(path)
         if media is None:
             return self._all.failed.get(path)
-        return Standing(media.size, media.modified_ns, media.digest, None, media.changed_ns, media.device, media.away_since)
+        seen = media.changed_ns, media.device, media.away_since
+        return Standing(
+            media.size, media.modified_ns, media.digest, None, *seen, media.camera, media.started_at, media.zone, media.known_by
+        )
 
     def knows_size(self, size: int) -> bool:
         return any(media.size == size for media in self._all.media.values())
@@ -171,10 +197,13 @@ class MemoryIndex:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
             yield self._person(person), self._all.people[person][1].crops
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
-        rows = [(person, n) for person, (_, one) in self._all.people.items() for n in range(len(one.crops))]
+    def nearest(
+        self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, selection: Selection = EVERYBODY
+    ) -> list[Nearest]:
+        chosen = self._chosen(selection)
+        rows = self._rows_of(selection)
         vectors = np.array([self._all.people[person][1].vectors[n] for person, n in rows], np.float64).reshape(len(rows), self._model.dim)
-        may = passes(self.vectors()) if passes else np.ones(len(rows), np.bool_)
+        may = passes(self.vectors())[chosen] if passes else np.ones(len(rows), np.bool_)
         results = []
         for direction in directions:
             scores = np.sum(vectors * direction, axis=1)
@@ -191,11 +220,46 @@ class MemoryIndex:
         table = np.concatenate([np.empty((0, self._model.dim), np.float32), *rows]).astype(np.float16)
         return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp))
 
-    def sample(self, count: int) -> NDArray[np.float32]:
-        return self.vectors().spread(count)
+    def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
+        return self.vectors().only(self._chosen(selection)).spread(count)
 
-    def moments(self) -> Moments:
-        return Moments.of(self.vectors())
+    def selected(self, selection: Selection) -> Selected:
+        anytime = replace(selection, start=None, end=None)
+        within, chosen = ({person for person, _ in self._rows_of(one)} for one in (anytime, selection))
+        undated = {person for person in within if self._media_of(person).started_at is None} if selection.is_timed else set()
+        return Selected(len(chosen), len(undated))
+
+    def cameras(self) -> list[Camera]:
+        return [self._all.cameras[name] for name in sorted(self._all.cameras)]
+
+    def seen_by_cameras(self) -> list[SeenBy]:
+        return [self._seen_by(camera) for camera in self.cameras()]
+
+    def _seen_by(self, camera: Camera) -> SeenBy:
+        people = [self._person(person) for person in self._all.people if self._media_of(person).camera == camera.name]
+        dated = [(one, one.media.started_at) for one in people if one.media.started_at is not None]
+        clocks = [
+            clock_time(at + (time or 0.0), one.media.zone, camera.offset_seconds) for one, at in dated for time in (one.first, one.last)
+        ]
+        return SeenBy(camera, len(people), min(clocks, default=None), max(clocks, default=None))
+
+    def _rows(self) -> list[tuple[int, int]]:
+        """Everybody's crops."""
+        return [(person, n) for person, (_, one) in self._all.people.items() for n in range(len(one.crops))]
+
+    def _rows_of(self, selection: Selection) -> list[tuple[int, int]]:
+        return [row for row, is_chosen in zip(self._rows(), self._chosen(selection), strict=True) if is_chosen]
+
+    def _chosen(self, selection: Selection) -> NDArray[np.bool_]:
+        """Whose crops are selected."""
+        selection.conditions(self.cameras())
+        return np.array([self._is_chosen(selection, *row) for row in self._rows()], np.bool_)
+
+    def _is_chosen(self, selection: Selection, person: int, number: int) -> bool:
+        media, crop = self._media_of(person), self._all.people[person][1].crops[number]
+        at = None if media.started_at is None else media.started_at + (crop.time or 0.0)
+        offset = self._all.cameras[media.camera].offset_seconds if media.camera else 0.0
+        return selection.matches(media.path, media.camera, at, offset)
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
         _, one = self._all.people.get(person.id or 0, (None, None))
@@ -218,6 +282,14 @@ class MemoryIndex:
     def _hold(self, media: Media) -> None:
         self.forget(media.path)
         self._all.media[media.path] = media
+        self._meet(media.camera)
+
+    def _meet(self, camera: str | None) -> None:
+        if camera is not None:
+            self._all.cameras.setdefault(camera, Camera(camera))
+
+    def _media_of(self, person: int) -> Media:
+        return self._all.media[self._all.people[person][0]]
 
     def _change(self, path: Path, **facts: object) -> None:
         if path in self._all.media:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.scan import rough_scores
+
+_FEW: Final = 8
+"""Of fewer than one in so many rows a copy is scanned sooner than all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +48,27 @@ class VectorTable:
         scores = scored[0] if len(scored) == 1 else np.concatenate([np.empty((len(directions), 0), np.float32), *scored], axis=1)
         return scores if self.kept is None else scores[:, self.kept]
 
+    def only(self, chosen: NDArray[np.bool_]) -> Self:
+        """The table of some of its rows, bool (n,); of few, their vectors alone are looked at."""
+        rows = self._rows()[chosen]
+        if len(rows) * _FEW < len(chosen):
+            return type(self)(tuple(part for part in self._taken(rows) if len(part)), None, self.ids[chosen])
+        kept = np.zeros(sum(map(len, self.parts)), np.bool_)
+        kept[rows] = True
+        return type(self)(self.parts, kept, self.ids[chosen])
+
     def spread(self, count: int) -> NDArray[np.float32]:
         """At most ``count`` vectors, evenly spread over the table: float32 (m, d)."""
-        rows = np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
-        chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)]
-        starts = np.cumsum([0, *map(len, self.parts)])
-        by_part = np.split(chosen, np.searchsorted(chosen, starts[1:-1]))
-        taken = [part[of_part - start] for part, of_part, start in zip(self.parts, by_part, starts, strict=False)]
+        rows = self._rows()
+        taken = self._taken(rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)])
         return np.concatenate(taken).astype(np.float32) if taken else np.empty((0, 0), np.float32)
+
+    def _rows(self) -> NDArray[np.intp]:
+        """The numbers of the kept rows among all."""
+        return np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
+
+    def _taken(self, rows: NDArray[np.intp]) -> list[NDArray[np.float16]]:
+        """Rows of these numbers, increasing, of each part."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        by_part = np.split(rows, np.searchsorted(rows, starts[1:-1]))
+        return [part[of_part - start] for part, of_part, start in zip(self.parts, by_part, starts, strict=False)]
