@@ -99,7 +99,7 @@ def test_a_selection_is_a_slow_look_at_everybody(
 
         def passes(table: VectorTable) -> NDArray[np.bool_]:
             assert len(table) == len(index.vectors())
-            return table.scores(direction)[0] > 0
+            return np.asarray(table.scores(direction)[0] > 0)
 
         (answer,) = index.nearest(direction, k, passes if half else None, selection=selection)
         best = sorted(expected, key=lambda number: -expected[number])[:k]
@@ -113,7 +113,7 @@ def test_the_crowd_is_of_those_selected_and_a_sample_of_them_says_nearly_the_sam
     """A kind that cannot scan calibrates by a sample: also where one in a hundred is selected, and they are unlike the others."""
     rng = np.random.default_rng(5)
     vectors = unit(rng.normal(size=(2000, DIM)) * np.linspace(0.2, 2, DIM) + 0.5)
-    vectors[::100] = unit(vectors[::100] + 0.4)
+    vectors[::100] = unit(vectors[::100].astype(np.float64) + 0.4)
     with index.writing():
         for number, vector in enumerate(vectors):
             index.add(photo(f"/{number}.jpg", str(number), "front" if number % share == 0 else "back"), vector)
@@ -166,6 +166,7 @@ def test_an_offset_that_is_corrected_moves_whom_a_time_selects(index: Index) -> 
         index.correct(Camera("front", 3780.0))
     assert found(index, window) == {"/b.jpg"}
     assert found(index, Selection(start=at + 3780, end=at + 3781)) == {"/a.jpg"}
+    assert index.zones(["front"]) == {"Europe/Berlin"}
     (seen,) = index.seen_by_cameras()
     assert (seen.camera, seen.people, seen.first, seen.last) == (Camera("front", 3780.0), 1, seen.last, seen.first)
     assert seen.first is not None and seen.first.isoformat() == clock_iso(at, "Europe/Berlin", 3780.0)
@@ -207,6 +208,7 @@ def test_cameras_are_known_from_their_first_picture_on(index: Index) -> None:
         index.add(photo("/a.jpg", "a"), random_vectors(1)[0])
         index.date(Path("/a.jpg"), "door", Instant(5.0, None, KnownBy.FILE))
     assert index.cameras() == [Camera("door"), Camera("yard")]
+    assert (index.zones(), index.zones(["yard"]), index.zones(["nobody"])) == ({None}, set(), set())
     assert [(one.camera.name, one.people, one.first is None) for one in index.seen_by_cameras()] == [("door", 1, False), ("yard", 1, True)]
     with pytest.raises(ZeroDivisionError), index.writing():
         index.correct(Camera("door", 5.0))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 
 from passerby.errors import QueryError
 from passerby.find.moment import read_moment
-from passerby.index.selection import Selection
+from passerby.index.base import Index
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.inputs import AnyPaths, as_paths, as_texts
-from passerby.media.clock import Camera, as_camera_name, clock_text
+from passerby.media.clock import as_camera_name, clock_text
 from passerby.media.scan import absolute
 
 
@@ -28,7 +30,7 @@ def read_selection(
         start, end: times, as :func:`passerby.find.moment.read_moment` reads them; a day as the end is part of it.
         folders: absolute, or from the working folder.
         now: in seconds since 1970.
-        zone: to read times in; ``None`` says the machine's. See :func:`common_zone`.
+        zone: to read times in; ``None`` says the machine's.
 
     Raises:
         QueryError: a time that cannot be read, or an end that is not after the start.
@@ -40,17 +42,21 @@ def read_selection(
         found = f"--from {start} ({clock_text(first, zone)}) and --to {end} ({clock_text(last, zone)})"
         raise QueryError(expected="a --to that is later than --from", found=found, do="correct one of them")
     names = dict.fromkeys(map(as_camera_name, as_texts(cameras)))
-    return Selection(tuple(names), first, last, tuple(dict.fromkeys(map(absolute, as_paths(folders)))))
+    return Selection(tuple(names), first, last, tuple(dict.fromkeys(map(absolute, as_paths(folders)))), zone)
 
 
-def common_zone(cameras: Iterable[Camera]) -> str | None:
-    """The zone of all these cameras, so that times are read as they are shown; the machine's, ``None``, where they have several."""
-    zones = {camera.zone for camera in cameras}
-    return zones.pop() if len(zones) == 1 else None
+def read_selection_in(index: Index, cameras: Sequence[str], start: str | None, end: str | None, folders: AnyPaths) -> Selection:
+    """A selection as it is typed now about an index. Times are read in the zone in which all of its clocks, or those of the cameras named,
+    told theirs; in the machine's, where they are several. Raises as above."""
+    if not cameras and start is None and end is None and not folders:
+        return EVERYBODY
+    zones = index.zones(cameras) if start is not None or end is not None else set()
+    return read_selection(cameras, start, end, folders, now=time.time(), zone=zones.pop() if len(zones) == 1 else None)
 
 
-def selected(selection: Selection, zone: str | None = None) -> str:
+def selected(selection: Selection) -> str:
     """What a selection says, in a few words; empty for everybody."""
+    bounds = ("from", selection.start), ("to", selection.end)
     parts = [f"camera {name}" for name in selection.cameras]
-    parts += [f"{word} {clock_text(at, zone)}" for word, at in (("from", selection.start), ("to", selection.end)) if at is not None]
+    parts += [f"{word} {clock_text(at, selection.zone)}" for word, at in bounds if at is not None]
     return ", ".join([*parts, *(f"in {folder}" for folder in selection.folders)])

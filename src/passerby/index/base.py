@@ -338,7 +338,11 @@ class Index(Protocol):
         ...
 
     def seen_by_cameras(self) -> list[SeenBy]:
-        """The same, with what each has seen."""
+        """The same, with what each has seen, but for those that saw nobody and are not corrected."""
+        ...
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        """In which the times of these cameras' media, or of all, were told."""
         ...
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:

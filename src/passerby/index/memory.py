@@ -233,7 +233,12 @@ class MemoryIndex:
         return [self._all.cameras[name] for name in sorted(self._all.cameras)]
 
     def seen_by_cameras(self) -> list[SeenBy]:
-        return [self._seen_by(camera) for camera in self.cameras()]
+        seen = [self._seen_by(camera) for camera in self.cameras()]
+        return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        dated = (media for media in self._all.media.values() if media.started_at is not None)
+        return {media.zone for media in dated if not cameras or media.camera in cameras}
 
     def _seen_by(self, camera: Camera) -> SeenBy:
         people = [self._person(person) for person in self._all.people if self._media_of(person).camera == camera.name]

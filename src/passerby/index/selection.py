@@ -11,7 +11,7 @@ from typing import Final
 
 from passerby.errors import QueryError
 from passerby.inputs import wrong
-from passerby.media.clock import Camera
+from passerby.media.clock import Camera, as_zone
 from passerby.types import is_tuple_of
 
 
@@ -24,6 +24,7 @@ class Selection:
         start: the first instant, in seconds since 1970, by a clock that goes right; ``None`` says all before ``end``.
         end: the first instant after it; ``None`` says all from ``start`` on.
         folders: absolute; files in them, however deep, and files that are named themselves; none says all.
+        zone: to tell its times in; ``None`` says the machine's.
 
     Raises:
         InputError: none of these, or an end that is not after the start.
@@ -33,6 +34,7 @@ class Selection:
     start: float | None = None
     end: float | None = None
     folders: tuple[Path, ...] = ()
+    zone: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not is_tuple_of(str, self.cameras):
@@ -44,6 +46,8 @@ class Selection:
                 raise wrong(bound, "finite seconds since 1970, or None")
         if self.start is not None and self.end is not None and self.start >= self.end:
             raise wrong((self.start, self.end), "an end after the start")
+        if self.zone is not None:
+            as_zone(self.zone)
 
     @property
     def is_timed(self) -> bool:

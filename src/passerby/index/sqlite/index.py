@@ -407,7 +407,13 @@ class Index(base.Index):
 
     def seen_by_cameras(self) -> list[SeenBy]:
         with self.snapshot():
-            return [selecting.seen_by(self._db, camera) for camera in self.cameras()]
+            seen = [selecting.seen_by(self._db, camera) for camera in self.cameras()]
+            return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        of_these = "AND camera IN (SELECT value FROM json_each(?))" if cameras else ""
+        values = [json.dumps(list(cameras))] if cameras else []
+        return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
 
     def _choose(self, selection: Selection) -> _Chosen:
         """Who is selected at this moment; the last ones are kept until something is written."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,9 +13,15 @@ from numpy.typing import NDArray
 from passerby.index.base import SeenBy
 from passerby.index.selection import Conditions, Window
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
+from passerby.types import MediaKind
 
 _CROPS_OF: Final = "media CROSS JOIN people ON people.media = media.id CROSS JOIN crops ON crops.person = people.id"
 """A table at a time, so that most media are passed over before anybody in them is looked for."""
+
+_MOVING: Final = ", ".join(f"'{kind}'" for kind in MediaKind if kind is not MediaKind.PHOTO)
+_ANY_KIND: Final = f"kind IN ('{MediaKind.PHOTO}', {_MOVING})"
+_MAY_BE_IN_TIME: Final = f"kind = '{MediaKind.PHOTO}' AND started_at >= ? AND started_at < ? OR kind IN ({_MOVING}) AND started_at < ?"
+"""A photo is taken when it begins, and nobody is seen in a video before it does: few media are looked into."""
 
 
 class Where(NamedTuple):
@@ -41,27 +48,24 @@ class Chosen(NamedTuple):
     undated: int
 
 
-def where(conditions: Conditions, *, undated: bool = False) -> Where:
-    """What is true of those who are selected.
-
-    Args:
-        undated: take those whose time is not known too.
-    """
+def where(conditions: Conditions) -> Where:
+    """What is true of those who are selected."""
     clauses = list(_clauses(conditions))
-    may = " OR started_at IS NULL" if undated else ""
-    return Where(
-        " AND ".join(["1", *(f"({sql}{may if timed else ''})" for timed, sql, _ in clauses)]),
-        tuple(value for *_, values in clauses for value in values),
-    )
+    return Where(" AND ".join(["1", *(f"({sql})" for sql, _ in clauses)]), tuple(value for _, values in clauses for value in values))
 
 
 def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
-    """Who is selected, in one pass."""
-    sql, values = where(conditions, undated=True)
-    rows = db.execute(f"SELECT embedding, person, started_at IS NULL FROM {_CROPS_OF} WHERE {sql}", values).fetchall()
-    found = np.array(rows, np.int64).reshape(-1, 3)
-    has_time = found[:, 2] == 0 if conditions.window else np.ones(len(found), np.bool_)
-    return Chosen(found[has_time, 0], len(np.unique(found[has_time, 1])), len(np.unique(found[~has_time, 1])))
+    """Who is selected."""
+    sql, values = where(conditions)
+    found = np.array(db.execute(f"SELECT embedding, person FROM {_CROPS_OF} WHERE {sql}", values).fetchall(), np.int64).reshape(-1, 2)
+    undated = _count_undated(db, replace(conditions, window=None)) if conditions.window else 0
+    return Chosen(found[:, 0], len(np.unique(found[:, 1])), undated)
+
+
+def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
+    sql, values = where(anytime)
+    undated = f"SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE {_ANY_KIND} AND started_at IS NULL AND {sql}"
+    return int(db.execute(undated, values).fetchone()[0])
 
 
 def cameras(db: sqlite3.Connection) -> list[Camera]:
@@ -105,25 +109,24 @@ def correct(db: sqlite3.Connection, camera: Camera) -> None:
         db.executemany("UPDATE media SET started_at = ?, zone = ? WHERE id = ?", [(one.at, one.zone, id) for one, id in again])
 
 
-def _clauses(conditions: Conditions) -> Iterator[tuple[bool, str, list[Any]]]:
-    """Each condition: whether it is one of time, its SQL and its values; those of media alone come first."""
+def _clauses(conditions: Conditions) -> Iterator[tuple[str, list[Any]]]:
+    """Each condition in SQL, and its values."""
     if conditions.places is not None:
         sql = " OR ".join("path = ? OR path > ? AND path < ?" for _ in conditions.places)
-        yield False, sql, [value for place in conditions.places for value in (place.path, place.below, place.beyond)]
+        yield sql, [value for place in conditions.places for value in (place.path, place.below, place.beyond)]
     if conditions.cameras is not None:
-        yield False, f"camera IN ({', '.join('?' * len(conditions.cameras))})", list(conditions.cameras)
+        yield f"camera IN ({', '.join('?' * len(conditions.cameras))})", list(conditions.cameras)
     if conditions.window is not None:
-        # A photo is taken when it begins, and nobody is seen in a video before.
-        yield True, *_by_camera(conditions, "started_at < ? AND (started_at >= ? OR kind <> 'photo')", lambda one: [one.end, one.start])
-        at = "started_at + coalesce(crops.time, 0)"
-        yield True, *_by_camera(conditions, f"{at} >= ? AND {at} < ?", lambda one: [one.start, one.end])
+        windows = [conditions.window, *conditions.corrected.values()]
+        start, end = min(one.start for one in windows), max(one.end for one in windows)
+        yield _MAY_BE_IN_TIME, [start, end, end]
+        yield _in_time(conditions.window, conditions.corrected)
 
 
-def _by_camera(conditions: Conditions, sql: str, values: Callable[[Window], list[Any]]) -> tuple[str, list[Any]]:
-    """A condition on times, of each camera by its own window."""
-    assert conditions.window is not None
-    if not conditions.corrected:
-        return sql, values(conditions.window)
-    cases = "".join(f" WHEN ? THEN {sql}" for _ in conditions.corrected)
-    own = [value for name, window in conditions.corrected.items() for value in (name, *values(window))]
-    return f"CASE camera{cases} ELSE {sql} END", [*own, *values(conditions.window)]
+def _in_time(others: Window, corrected: Mapping[str, Window]) -> tuple[str, list[Any]]:
+    """That a crop was taken in the window of its camera."""
+    within = "started_at + coalesce(crops.time, 0) >= ? AND started_at + coalesce(crops.time, 0) < ?"
+    values = [value for name, window in corrected.items() for value in (name, window.start, window.end)]
+    if not corrected:
+        return within, [others.start, others.end]
+    return f"CASE camera{f' WHEN ? THEN {within}' * len(corrected)} ELSE {within} END", [*values, others.start, others.end]
