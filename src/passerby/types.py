@@ -22,6 +22,12 @@ ModelDigest = NewType("ModelDigest", str)
 ROUNDING: Final = 1e-4
 """How far above 1 the cosine of two float32 vectors of length 1 may come out."""
 
+FIRST_YEAR: Final = 1000
+LAST_YEAR: Final = 8999
+EARLIEST: Final = datetime(FIRST_YEAR - 1, 12, 31, tzinfo=UTC).timestamp()
+LATEST: Final = datetime(LAST_YEAR + 1, 1, 2, tzinfo=UTC).timestamp()
+"""Bounds of instants, in seconds since 1970: of these years in any zone."""
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -154,7 +160,8 @@ class Media:
         _require(isinstance(self.kind, MediaKind), "a MediaKind", self.kind)
         has_none = self.kind is MediaKind.CAMERA and self.digest == ""
         _require(has_none or _is_sha256(self.digest), "a SHA-256 in hexadecimal", self.digest)
-        _require(self.started_at is None or _is_number(self.started_at, -inf, inf), "seconds since 1970 or None", self.started_at)
+        within = self.started_at is None or (_is_number(self.started_at, EARLIEST, LATEST) and self.started_at < LATEST)
+        _require(within, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}, or None", self.started_at)
         for text in (self.camera, self.zone, self.known_by):
             _require(text is None or (isinstance(text, str) and text != ""), "a text or None", text)
 

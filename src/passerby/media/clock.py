@@ -12,15 +12,10 @@ from zoneinfo import ZoneInfo
 
 from passerby.errors import InputError
 from passerby.inputs import as_text, wrong
-from passerby.types import Hit, Media
-
-FIRST_YEAR: Final = 1000
-LAST_YEAR: Final = 8999
+from passerby.types import EARLIEST, FIRST_YEAR, LAST_YEAR, LATEST, Hit, Media
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86400
-_EARLIEST: Final = (datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() - _DAY
-_LATEST: Final = (datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() + _DAY
 _CENTURY: Final = 100 * 366 * _DAY
 _OFFSET: Final = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z][\w+-]*(?:/\w[\w+-]*)*", re.ASCII)
@@ -62,7 +57,7 @@ class Instant:
 
     def __post_init__(self) -> None:
         number = isinstance(self.at, int | float) and not isinstance(self.at, bool)
-        _require(number and _EARLIEST <= self.at < _LATEST, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}", self.at)
+        _require(number and EARLIEST <= self.at < LATEST, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}", self.at)
         _require(self.zone is None or _is_zone(self.zone), f"{_A_ZONE}, or None", self.zone)
         _require(isinstance(self.known_by, KnownBy), "a KnownBy", self.known_by)
 

@@ -1,4 +1,4 @@
-"""Selections and cameras in SQL: who is selected is found by the database, and never row by row here."""
+"""Selections and cameras in SQL: the database finds who is selected."""
 
 from __future__ import annotations
 
