@@ -118,7 +118,7 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
     draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
     for line, text in enumerate(_told(hit)):
-        draw.text((left + 14, bottom + _FOOT + line * _TOLD // 2), shortened(text, font(13), width - 28), FAINT, font(13), anchor="lm")
+        draw.text((left + 14, bottom + _FOOT + line * _TOLD // 2), shortened(text, font(12), width - 20), FAINT, font(12), anchor="lm")
 
 
 def _told(hit: Hit) -> list[str]:

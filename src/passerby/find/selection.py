@@ -11,7 +11,6 @@ from passerby.index.base import Index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.inputs import AnyPaths, as_paths, as_texts
 from passerby.media.clock import as_camera_name, clock_text
-from passerby.media.scan import absolute
 
 
 def read_selection(
@@ -36,6 +35,8 @@ def read_selection(
         QueryError: a time that cannot be read, or an end that is not after the start.
         InputError: names or folders that cannot be, or a zone that this machine does not know.
     """
+    from passerby.media.scan import absolute  # what walks folders is loaded for a selection alone
+
     first = None if start is None else read_moment(start, now, zone)
     last = None if end is None else read_moment(end, now, zone, ends=True)
     if first is not None and last is not None and first >= last:

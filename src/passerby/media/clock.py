@@ -7,12 +7,14 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 from passerby.errors import InputError
 from passerby.inputs import as_text, wrong
 from passerby.types import EARLIEST, FIRST_YEAR, LAST_YEAR, LATEST, Hit, Media
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86400
@@ -245,6 +247,8 @@ def _tzinfo(zone: str | None) -> tzinfo | None:
 
 
 def _named_zone(name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError):  # as the name is no key, no file, or a folder
