@@ -154,10 +154,9 @@ def search(
     if sheet:
         _require_sheet(sheet, k)
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
-    filters = read_filters(at, [*["hat"] * hat, *having], without)
+    question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
     with open_index(index_folder(index)) as opened:
-        selection = read_selection_in(opened, camera, start, end, folder)
-        question = Question(" ".join(words), like, filters, selection)
+        question = question.among(read_selection_in(opened, camera, start, end, folder))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability)
     return show_answer(found, sheet, as_json=json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,12 @@ class Question:
             foreign=bool(said) and not reading.description.says_something and not is_english(said),
             notes=tuple(Note(path, note) for note in picture.notes) if picture and path else (),
         )
+
+    def among(self, selection: Selection) -> Question:
+        """The same, asked of those selected, without reading it again. Raises ``InputError``."""
+        asked = copy(self)
+        asked._set(selection=require(selection, Selection, "a selection, as read_selection makes it"))
+        return asked
 
     def _set(self, **read: object) -> None:
         for name, value in read.items():
