@@ -27,8 +27,10 @@ from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, Q
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
+from passerby.index.selection import EVERYBODY
 from passerby.index.sqlite.index import Index
 from passerby.media import picture
+from passerby.media.clock import Camera
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Caption, Crop, Dataset, Failure, Fit, Hit, MediaKind, Person, Problem, Record, Split
@@ -469,6 +471,10 @@ ARGUMENTS: Mapping[str, object] = {
     "crop": None,
     "people": (),
     "directions": np.eye(16)[:1],
+    "selection": EVERYBODY,
+    "camera": Camera("front"),
+    "cameras": (),
+    "instant": None,
     "k": 1,
     "passes": None,
     "count": 1,

@@ -22,6 +22,12 @@ ModelDigest = NewType("ModelDigest", str)
 ROUNDING: Final = 1e-4
 """How far above 1 the cosine of two float32 vectors of length 1 may come out."""
 
+FIRST_YEAR: Final = 1000
+LAST_YEAR: Final = 8999
+EARLIEST: Final = datetime(FIRST_YEAR - 1, 12, 31, tzinfo=UTC).timestamp()
+LATEST: Final = datetime(LAST_YEAR + 1, 1, 2, tzinfo=UTC).timestamp()
+"""Bounds of instants, in seconds since 1970: of these years in any zone."""
+
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -154,7 +160,8 @@ class Media:
         _require(isinstance(self.kind, MediaKind), "a MediaKind", self.kind)
         has_none = self.kind is MediaKind.CAMERA and self.digest == ""
         _require(has_none or _is_sha256(self.digest), "a SHA-256 in hexadecimal", self.digest)
-        _require(self.started_at is None or _is_number(self.started_at, -inf, inf), "seconds since 1970 or None", self.started_at)
+        within = self.started_at is None or (_is_number(self.started_at, EARLIEST, LATEST) and self.started_at < LATEST)
+        _require(within, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}, or None", self.started_at)
         for text in (self.camera, self.zone, self.known_by):
             _require(text is None or (isinstance(text, str) and text != ""), "a text or None", text)
 
@@ -244,6 +251,7 @@ class Hit:
         crop: the picture of them that is most like the query.
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
         copies: the ids of others who share their place, as their pictures are near-copies of this one.
+        clock: what a clock that goes right showed when the crop was taken, with the offset of its zone; ``None`` where not known.
     """
 
     rank: int
@@ -253,6 +261,7 @@ class Hit:
     crop: Crop = field(default_factory=Crop)
     fits: tuple[Fit, ...] = ()
     copies: tuple[int, ...] = ()
+    clock: datetime | None = None
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -262,6 +271,8 @@ class Hit:
         _require(isinstance(self.crop, Crop), "a Crop", self.crop)
         _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
         _require(is_tuple_of(int, self.copies), "a tuple of ids", self.copies)
+        aware = isinstance(self.clock, datetime) and self.clock.tzinfo is not None
+        _require(self.clock is None or aware, "a time with its offset or None", self.clock)
 
     @property
     def alike(self) -> int:
@@ -280,6 +291,9 @@ class Hit:
             "away": utc(person.media.away_since),
             "box": box and [box.x, box.y, box.width, box.height],
             "time": self.crop.time,
+            "clock": self.clock and self.clock.isoformat(timespec="seconds"),
+            "camera": person.media.camera,
+            "time_known_by": person.media.known_by,
             "track": person.track,
             "alike": self.alike,
             "phrases": [asdict(fit) for fit in self.fits],

@@ -106,7 +106,7 @@ def test_search_prints_a_ranked_table(indexed: Passerby) -> None:
 
 
 def test_a_text_search_loads_nothing_that_it_does_not_use(indexed: Passerby) -> None:
-    never = ["PIL", "html", "importlib.resources", "onnx", "passerby.model.encode", "passerby.media", "rapidfuzz", "rich", "torch"]
+    never = ["PIL", "html", "importlib.resources", "onnx", "passerby.model.encode", "passerby.media.photo", "rapidfuzz", "rich", "torch"]
     program = "import sys; from passerby.cli.app import app; app(standalone_mode=False); print(sorted(sys.modules), file=sys.stderr)"
     words = ["search", "a red jacket", "--index", "index", "--model", str(indexed.model), "--json"]
     done = subprocess.run([sys.executable, "-c", program, *words], cwd=indexed.folder, capture_output=True, text=True, check=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerby.errors import InputError, QueryError
-from passerby.find.selection import Conditions, Selection, common_zone, read_selection, selected
+from passerby.find.selection import read_selection, selected
+from passerby.index.selection import Conditions, Selection
 from passerby.media.clock import Camera
 
 NOW = 1_795_888_925.0
@@ -100,7 +102,7 @@ def test_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     read = read_selection([" front", "front", "Tu\u0308r"], "2026-11-27", "2026-11-27", ["x/../y/", "y"], now=NOW, zone="+01:00")
     assert read == Selection(("front", "Tür"), 1_795_734_000, 1_795_820_400, (tmp_path / "y",))
-    assert selected(read, "+05:30") == (
+    assert selected(replace(read, zone="+05:30")) == (
         f"camera front, camera Tür, from 2026-11-27 04:30:00 +05:30, to 2026-11-28 04:30:00 +05:30, in {tmp_path / 'y'}"
     )
     assert read_selection(now=NOW).is_everybody and selected(Selection()) == ""
@@ -134,9 +136,3 @@ def test_the_hour_that_comes_twice_is_selected_whole() -> None:
 def test_selections_that_cannot_be(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Selection(**wrong)  # type: ignore[arg-type]
-
-
-def test_the_zone_of_several_cameras() -> None:
-    assert common_zone(CAMERAS) is None
-    assert common_zone(CAMERAS[2:]) == "Europe/Berlin"
-    assert common_zone(()) is None

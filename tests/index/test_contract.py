@@ -15,6 +15,7 @@ from crops import media, random_vectors, unit, write_crops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from indexing import NOTHING
+from kinds import KINDS, Make
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault, InputError
@@ -22,20 +23,14 @@ from passerby.find.ingest import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import SAMPLE, TO_BE_READ, Index, Moments, Sighting, Standing, as_index
-from passerby.index.nearest import crowd_of
+from passerby.index.base import TO_BE_READ, Index, Sighting, Standing, as_index
 from passerby.index.open import create_index, open_index
-from passerby.index.scan import ROUNDING
 from passerby.index.vectors import VectorTable
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.model.calibration import Calibration
 from passerby.types import Box, Crop, Failure, Media, MediaKind, Person
 
 DIM = 16
 VECTORS = random_vectors(40)
-
-Make = Callable[[str, BundleEncoder], Index]
-KINDS: dict[str, Make] = {"sqlite": create_index, "memory": lambda _, encoder: create_index("memory://", encoder)}
 
 
 @pytest.fixture(params=KINDS)
@@ -131,53 +126,10 @@ def test_the_nearest_are_those_of_a_slow_exact_search(
             assert [(found.person, found.crop, found.score) for found in answer.people] == expected
 
 
-CALIBRATION = Calibration(0.0, 0.25, -3.0, 5.0, 1.0, -0.5, {})
-
-
-def test_the_crowd_of_a_question_is_that_of_a_scan_and_follows_from_moments(index: Index) -> None:
-    """Also for a question that only one in a hundred may answer."""
-    rng = np.random.default_rng(5)
-    vectors = unit(rng.normal(size=(2000, DIM)) * np.linspace(0.2, 2, DIM) + 0.5)
-    with index.writing():
-        for number, vector in enumerate(vectors):
-            index.add(media(f"/{number}.jpg", str(number)), vector)
-    moments = index.moments()
-    assert (moments.count, moments.mean.shape, moments.covariance.shape) == (2000, (DIM,), (DIM, DIM))
-    directions = np.concatenate([vectors[:3], random_vectors(5, seed=9)]).astype(np.float64)
-
-    def few(table: VectorTable) -> NDArray[np.bool_]:
-        return np.asarray(np.arange(len(table)) % 100 == 0)
-
-    for passes in (None, few):
-        for direction, answer in zip(directions, index.nearest(directions, 10, passes), strict=True):
-            scores = vectors.astype(np.float64) @ direction
-            scan, crowd = answer.crowd, moments.crowd(direction)
-            np.testing.assert_allclose((scan.size, scan.mean, scan.spread), [[2000], [scores.mean()], [scores.std()]], atol=ROUNDING)
-            worth = np.array([found.score for found in answer.people])
-            assert len(worth) == 10
-            np.testing.assert_allclose(CALIBRATION.probability(worth, crowd), CALIBRATION.probability(worth, scan), atol=0.02)
-    with index.writing():
-        index.forget(Path("/0.jpg"))
-    assert index.moments().count == 1999
-
-
-def test_the_moments_of_a_sample_say_nearly_the_same() -> None:
-    rng = np.random.default_rng(6)
-    vectors = unit(rng.normal(size=(3 * SAMPLE, DIM)) * np.linspace(0.2, 2, DIM) + 0.5 * np.linspace(0, 1, 3 * SAMPLE)[:, None])
-    table = VectorTable.of([vectors.astype(np.float16)], np.arange(len(vectors)), np.empty(0, np.intp))
-    moments = Moments.of(table)
-    assert moments.count == 3 * SAMPLE
-    for direction in random_vectors(20, seed=9).astype(np.float64):
-        scores = vectors.astype(np.float64) @ direction
-        worth = np.sort(scores)[-10:]
-        scan = CALIBRATION.probability(worth, crowd_of(scores))
-        np.testing.assert_allclose(CALIBRATION.probability(worth, moments.crowd(direction)), scan, atol=0.02)
-
-
 def test_an_empty_index_has_nobody(index: Index) -> None:
     (answer,) = index.nearest(np.eye(DIM)[:1], 3)
     assert (answer.people, answer.crowd.size.tolist(), list(index.people())) == ((), [0], [])
-    assert (index.moments().count, len(index.sample(5)), len(index.vectors())) == (0, 0, 0)
+    assert (len(index.sample(5)), len(index.vectors())) == (0, 0)
     assert index.nearest(np.empty((0, DIM)), 3) == []
 
 

@@ -251,7 +251,7 @@ def test_copies_that_are_added_later_change_no_probability_and_take_no_place(gal
     of_all = {hit.person.id: hit for hit in unfolded.people}
     assert {*after.people[0].copies} < of_all.keys()
     assert all((of_all[hit.person.id].score, of_all[hit.person.id].probability) == (hit.score, hit.probability) for hit in after.people)
-    assert search(gallery.index, ask(encoder, gallery.words), 8) == [replace(hit, fits=()) for hit in after.people]
+    assert search(gallery.index, ask(encoder, gallery.words), 8) == [replace(hit, fits=(), clock=None) for hit in after.people]
 
 
 def test_where_the_first_is_gone_another_counts(encoder: Encoder, tmp_path: Path) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crops import media, random_vectors
+from hypothesis import given
+from hypothesis import strategies as st
 
+from passerby.index.scan import ROUNDING
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD, TAIL
 from passerby.index.vectors import VectorTable, widen
@@ -231,3 +234,25 @@ def test_a_sample_of_many_parts_is_widened_whole(count: int) -> None:
     everybody = np.delete(np.concatenate(parts), [0, 299, 300, 820], axis=0).astype(np.float32)
     rows = np.linspace(0, 816, min(count, 817)).astype(int)
     np.testing.assert_array_equal(table.spread(count), everybody[rows])
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    parts=st.lists(st.integers(0, 40), max_size=3),
+    share=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    deleted=st.sampled_from([0.0, 0.3]),
+)
+def test_a_table_of_some_is_as_if_the_others_were_not_there(seed: int, parts: list[int], share: float, deleted: float) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = random_vectors(sum(parts) or 1, seed=seed)[: sum(parts)].astype(np.float16)
+    split = np.split(vectors, np.cumsum(parts)[:-1]) if parts else []
+    ids = np.arange(1, len(vectors) + 1)
+    table = VectorTable.of(split, ids, np.flatnonzero(rng.random(len(vectors)) < deleted))
+    chosen = rng.random(len(table)) < share
+    some = table.only(chosen)
+    left = vectors[table.ids[chosen] - 1]
+    assert some.ids.tolist() == table.ids[chosen].tolist()
+    np.testing.assert_array_equal(some.spread(len(some)).reshape(left.shape), left.astype(np.float32))
+    directions = random_vectors(2, seed=1).astype(np.float64)
+    np.testing.assert_allclose(some.scores(directions), directions @ left.astype(np.float64).T, atol=ROUNDING)
+    assert some.only(np.zeros(len(some), np.bool_)).scores(directions).shape == (2, 0)

@@ -16,7 +16,20 @@ from hypothesis import strategies as st
 from zones import ZONES, machine_in
 
 from passerby.errors import InputError
-from passerby.media.clock import Camera, Instant, KnownBy, as_camera_name, as_zone, clock_iso, clock_text, clock_time, readings
+from passerby.media.clock import (
+    Camera,
+    Instant,
+    KnownBy,
+    as_camera_name,
+    as_zone,
+    clock_iso,
+    clock_text,
+    clock_time,
+    correction_text,
+    in_zone,
+    read_correction,
+    readings,
+)
 
 INSTANTS = st.integers(300_000_000, 4_000_000_000)
 """Of 1979 to 2096, when all offsets were of whole quarters of an hour."""
@@ -194,3 +207,40 @@ def test_the_ends_of_time_can_be_shown() -> None:
         for zone in (*ZONES, None):
             at = readings(datetime(year, 1, 1), zone)[0]
             assert clock_text(Instant(at, zone, KnownBy.EXIF).at, zone, 3e9 if year == 8999 else -3e9)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("+1h 3m", 3780), ("-90s", -90), ("1h3m", 3780), ("- 2 d", -172800), ("+5 min", 300), ("1.5s", 1.5), ("+1D 1H 1M 1S", 90061)],
+)
+def test_corrections_as_they_are_typed(text: str, seconds: float) -> None:
+    assert read_correction(text) == seconds
+    assert read_correction(correction_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "+", "soon", "1", "3m 1h", "1h -3m", "1.5h", "١h"])
+def test_what_is_no_correction(text: str) -> None:
+    with pytest.raises(InputError, match="what to add to a clock, such as"):
+        read_correction(text)
+
+
+@given(seconds=st.integers(-(10**8), 10**8))
+def test_a_correction_is_read_as_it_is_told(seconds: int) -> None:
+    assert seconds == (0 if correction_text(seconds) == "none" else read_correction(correction_text(seconds)))
+
+
+@given(
+    at=st.integers(1_700_000_000, 1_800_000_000),
+    zones=st.tuples(*[st.sampled_from(ZONES)] * 2),
+    known_by=st.sampled_from([KnownBy.EXIF, KnownBy.NAME]),
+)
+def test_a_clock_showed_what_it_showed_whatever_its_zone(at: int, zones: tuple[str, str], known_by: KnownBy) -> None:
+    before, now = zones
+    moved = in_zone(Instant(at, before, known_by), before, now)
+    shown = clock_time(at, before).replace(tzinfo=None)
+    assert (moved.at, moved.zone, moved.known_by) == (readings(shown, now)[0], now, known_by)
+    own = Instant(at, "+05:30", known_by)
+    assert in_zone(own, before, now) == own
+    assert in_zone(own, "+05:30", now) != own
+    file = Instant(at, before, KnownBy.FILE)
+    assert in_zone(file, before, now) == Instant(at, now, KnownBy.FILE)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from zones import machine_in
 from passerby.errors import InputError
 from passerby.media.clock import Camera, Instant, KnownBy, clock_iso
 from passerby.media.name_pattern import NamePattern
-from passerby.media.taken import LEFT_OUT, NEVER_SET, TWICE, photo_instant, taken
+from passerby.media.taken import LEFT_OUT, NEVER_SET, TWICE, Clocks, Taken, photo_instant
 
 EVENING = "2026:11:28 18:02:05"
 PATH = PurePosixPath("/rec/front_20261128_190000.jpg")
@@ -43,6 +44,10 @@ def through_a_file(made: Image.Exif, kind: str = "JPEG") -> Image.Exif:
     image = Image.open(BytesIO(file.getvalue()))
     image.load()
     return image.getexif()
+
+
+def taken(path: PurePath, modified_ns: int, of: Image.Exif | None = None, **clocks: Any) -> Taken:
+    return Clocks(**clocks).taken(path, modified_ns, of)
 
 
 def iso(instant: Instant | None) -> str | None:

@@ -26,15 +26,36 @@ _ID = click.IntRange(1, 2**63 - 1)
     metavar="PATH",
     help="Delete people below it whose files are gone, for good; again for more.",
 )
+@click.option("--name-pattern", metavar="PATTERN", help="How names tell camera and time where EXIF does not: '{camera}_%Y%m%d_%H%M%S'.")
+@click.option("--camera", metavar="NAME", help="The camera that took all of these; alone, one whose clock is to be corrected.")
+@click.option("--offset", metavar="TIME", help="What to add to that camera's clock, such as '+1h 3m' or '-90s'; all its times follow.")
+@click.option(
+    "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
+)
 @options.as_json
 def index(
-    paths: tuple[Path, ...], *, index: Path | None, model: str, rebuild: bool, verify: bool, prune: tuple[Path, ...], json: bool
+    paths: tuple[Path, ...],
+    *,
+    index: Path | None,
+    model: str,
+    rebuild: bool,
+    verify: bool,
+    prune: tuple[Path, ...],
+    name_pattern: str | None,
+    camera: str | None,
+    offset: str | None,
+    zone: str | None,
+    json: bool,
 ) -> int:
     """Put pictures of people into an index, or bring it up to date; only new and changed files are read.
 
+    Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
+    and --zone are kept, and correct what is indexed already; no paths are needed for that.
+
     People whose files cannot be seen, on a disk that is away for one, are kept and said to be away, until --prune says that they are gone.
     """
-    from passerby.cli.show.finding import show_index_report
+    from passerby.cli.show.finding import show_cameras, show_index_report
+    from passerby.find.cameras import correct_camera
     from passerby.find.ingest import index_paths, prune_paths
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
@@ -42,6 +63,10 @@ def index(
     from passerby.resolve import load_model
 
     folder = index_folder(index)
+    if camera and (offset or zone) and not (paths or prune or rebuild or verify):
+        with open_index(folder) as opened:
+            correct_camera(opened, camera, offset, zone)
+            return show_cameras(opened.seen_by_cameras(), as_json=json)
     if not paths and prune and not (rebuild or verify):
         with open_index(folder) as opened:
             return show_index_report(prune_paths(opened, prune), as_json=json)
@@ -49,7 +74,8 @@ def index(
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
     with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune)
+        dating = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
+        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating)
     return show_index_report(report, as_json=json)
 
 
@@ -68,6 +94,10 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--hat", is_flag=True, help="Rather who has a hat, cap or beanie.")
 @click.option("--with", "having", multiple=True, metavar="THING", help="Rather who has it: 'red bag'.")
 @click.option("--without", multiple=True, metavar="THING", help="Rather who does not have it.")
+@click.option("--camera", multiple=True, metavar="NAME", help="Only who was seen by this camera; again for more.")
+@click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
+@click.option("--to", "end", metavar="TIME", help="Only before then; a day is part of it.")
+@click.option("--folder", multiple=True, type=options.PATH, metavar="DIR", help="Only who is in files below it; again for more.")
 @click.option("-k", type=click.IntRange(min=1), default=10, help="How many people to show.")
 @click.option(
     "--min-probability",
@@ -93,6 +123,10 @@ def search(
     hat: bool,
     having: tuple[str, ...],
     without: tuple[str, ...],
+    camera: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    folder: tuple[Path, ...],
     k: int,
     min_probability: float | None,
     unfold: bool,
@@ -105,10 +139,14 @@ def search(
 
     Filters beside the words, or instead of them, prefer: of each thing they keep the quarter of the index that it fits best, or leave it
     out, whether or not anybody has the thing. Each may be given several times.
+
+    --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
+    Times are those of the cameras' clocks, as corrected.
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
     from passerby.find.question import Question
+    from passerby.find.selection import read_selection_in
     from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_model
@@ -120,6 +158,7 @@ def search(
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
     question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
     with open_index(index_folder(index)) as opened:
+        question = question.among(read_selection_in(opened, camera, start, end, folder))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, fold=not unfold)
     return show_answer(found, sheet, as_json=json)
 
@@ -134,15 +173,18 @@ def _require_sheet(sheet: Path, people: int) -> None:
 
 
 @click.command(epilog="Example: passerby info --index my-index --json")
+@click.option("--cameras", is_flag=True, help="Say which cameras it knows instead: whom each saw, when, and how its clock is corrected.")
 @options.index_folder
 @options.as_json
-def info(*, index: Path | None, json: bool) -> int:
+def info(*, cameras: bool, index: Path | None, json: bool) -> int:
     """Say what an index holds, which model made it, and which files failed."""
-    from passerby.cli.show.finding import show_info
+    from passerby.cli.show.finding import show_cameras, show_info
     from passerby.index.open import open_index
     from passerby.places import index_folder
 
     with open_index(index_folder(index)) as opened:
+        if cameras:
+            return show_cameras(opened.seen_by_cameras(), as_json=json)
         return show_info(opened.info(), opened.failures(), as_json=json)
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from passerby.atomic import replacing
 from passerby.errors import ImageError, QueryError
+from passerby.media.clock import clock_of
 from passerby.media.photo import read_image
 from passerby.types import Hit, Person
 
@@ -25,6 +26,7 @@ _PICTURE: Final = (192, 384)
 MARGIN: Final = 32
 GAP: Final = 20
 _FOOT: Final = 52
+_TOLD: Final = 40
 RADIUS: Final = 14
 PAPER: Final = "#f4f5f7"
 CARD: Final = "#ffffff"
@@ -86,14 +88,15 @@ def draw_sheet(sections: Sequence[Section]) -> Image.Image:
 def _draw_section(title: str, hits: Sequence[Hit], columns: int) -> Image.Image:
     lines = wrapped(" ".join(title.split()), _width(columns) - 2 * MARGIN)
     head = len(lines) * _LINE + GAP
-    card_height = _PICTURE[1] + _FOOT + GAP
+    foot = _FOOT + _TOLD * any(map(_told, hits))
+    card_height = _PICTURE[1] + foot + GAP
     section = Image.new("RGB", (_width(columns), head + math.ceil(len(hits) / columns) * card_height), PAPER)
     draw = ImageDraw.Draw(section)
     for number, line in enumerate(lines):
         draw.text((MARGIN, number * _LINE), line, INK, font(_TITLE_SIZE))
     for place, hit in enumerate(hits):
         row, column = divmod(place, columns)
-        _draw_card(section, draw, (MARGIN + column * (_PICTURE[0] + GAP), head + row * card_height), hit)
+        _draw_card(section, draw, (MARGIN + column * (_PICTURE[0] + GAP), head + row * card_height), foot, hit)
     return section
 
 
@@ -101,11 +104,11 @@ def _width(columns: int) -> int:
     return 2 * MARGIN + columns * (_PICTURE[0] + GAP) - GAP
 
 
-def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], hit: Hit) -> None:
+def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], foot: int, hit: Hit) -> None:
     left, top = corner
     width, height = _PICTURE
     right, bottom = left + width, top + height
-    draw.rounded_rectangle((left - 1, top - 1, right, bottom + _FOOT), RADIUS, CARD, EDGE)
+    draw.rounded_rectangle((left - 1, top - 1, right, bottom + foot), RADIUS, CARD, EDGE)
     picture = _picture(hit)
     if picture is None:
         picture = Image.new("RGB", _PICTURE, EMPTY)
@@ -116,6 +119,13 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
         draw.text((left + width // 2, bottom + _FOOT // 2), f"+{hit.alike} alike", FAINT, font(14), anchor="mm")
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
     draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
+    for line, text in enumerate(_told(hit)):
+        draw.text((left + 14, bottom + _FOOT + line * _TOLD // 2), shortened(text, font(12), width - 20), FAINT, font(12), anchor="lm")
+
+
+def _told(hit: Hit) -> list[str]:
+    """When and by which camera a picture was taken, a line each, where known."""
+    return [text for text in (clock_of(hit), hit.person.media.camera) if text]
 
 
 def _absence(person: Person) -> str:

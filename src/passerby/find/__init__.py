@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from passerby.find.answer import Answer
+    from passerby.index.selection import Selection
     from passerby.index.sqlite.index import Index
     from passerby.media.picture import AnyPicture
     from passerby.model.encoder import Encoder
@@ -26,13 +27,14 @@ class _Callable(ModuleType):
         *,
         like: AnyPicture | None = None,
         filters: tuple[Filter, ...] = (),
+        selection: Selection | None = None,
         min_probability: float | None = None,
         fold: bool = True,
     ) -> Answer:
         """What :func:`passerby.find.answer.find` says."""
         from passerby.find.answer import find
 
-        return find(index, encoder, words, k, like=like, filters=filters, min_probability=min_probability, fold=fold)
+        return find(index, encoder, words, k, like=like, filters=filters, selection=selection, min_probability=min_probability, fold=fold)
 
 
 sys.modules[__name__].__class__ = _Callable

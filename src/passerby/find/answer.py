@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,9 +15,11 @@ from passerby.find.filter import Sieve
 from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
-from passerby.index.base import Index, Nearest, as_index
+from passerby.index.base import Index, Nearest, Selected, as_index
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
+from passerby.media.clock import clock_iso, clock_time
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Fit, Hit
 from passerby.words.filters import Filter
@@ -37,7 +40,8 @@ class Answer:
         people: best first, each with its score, its probability and what fits.
         unlikely: who was found but is less likely to be right than was asked for.
         cut: how many word pieces at the end of one of its sentences were over the model's limit and not read, at most.
-        looked_at: people in the index.
+        looked_at: people in the index, or of these those who are selected.
+        undated: people who are not selected, only because it is not known when they were seen.
         away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
     """
 
@@ -47,6 +51,7 @@ class Answer:
     cut: int = 0
     looked_at: int = 0
     away: int = 0
+    undated: int = 0
 
     @property
     def section(self) -> tuple[str, Sequence[Hit]]:
@@ -60,7 +65,9 @@ class Answer:
             "filters": [one.asked for one in self.question.filters],
             "not_understood": list(self.question.not_understood),
             "cut": self.cut,
+            "selection": _selection_json(self.question.selection),
             "looked_at": self.looked_at,
+            "undated": self.undated,
             "away": self.away,
             "hits": [hit.to_json() for hit in self.people],
             "unlikely": len(self.unlikely),
@@ -75,6 +82,7 @@ def find(
     *,
     like: AnyPicture | None = None,
     filters: tuple[Filter, ...] = (),
+    selection: Selection | None = None,
     min_probability: float | None = None,
     fold: bool = True,
 ) -> Answer:
@@ -84,6 +92,7 @@ def find(
         words: a description, such as ``a red jacket``.
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
         filters: as :func:`passerby.words.filters.read_filters` makes them; they prefer.
+        selection: who is asked about at all, as :func:`passerby.find.selection.read_selection` makes it; by default everybody.
         min_probability: leave out who is less likely to be right, from 0 to 1.
         fold: give people whose pictures are near-copies one place; probabilities are the same either way.
 
@@ -93,7 +102,8 @@ def find(
         ImageError: the picture cannot be read.
         IndexFault: the index is of another model, or damaged.
     """
-    return answer(index, encoder, Question(words, like, filters), k, min_probability=min_probability, fold=fold)
+    question = Question(words, like, filters, EVERYBODY if selection is None else selection)
+    return answer(index, encoder, question, k, min_probability=min_probability, fold=fold)
 
 
 def answer(
@@ -124,7 +134,8 @@ def answers(
 
     Raises:
         InputError: an argument of the wrong kind.
-        QueryError: what a question asks cancels out, ``k`` is not positive, there is no probability to go by, or too few people to filter.
+        QueryError: what a question asks cancels out, ``k`` is not positive, there is no probability to go by, too few people to filter,
+            or a camera is selected that the index does not know.
         IndexFault: the index is of another model, or damaged.
     """
     index, encoder, k = as_index(index), as_encoder(encoder), as_count(k)
@@ -143,27 +154,45 @@ class _Asking:
         self._index, self._encoder, self._k, self._least, self._fold = index, encoder, k, least, fold
         self._table: VectorTable = index.vectors()
         self._everybody: NDArray[np.float32] | None = None
-        self._looked_at, self._away = index.counts()
+        self._people, self._away = index.counts()
+        self._offsets = {camera.name: camera.offset_seconds for camera in index.cameras()}
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         asked = queries(self._encoder, questions)
         found = self._nearest(questions, asked)
         for question, query, best, told in zip(questions, asked, found, self._fits(questions, found), strict=True):
-            hits = [replace(hit, fits=of_hit) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
+            hits = [replace(hit, fits=of_hit, clock=self._clock(hit)) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
             people = hits if self._least is None else likely(hits, self._least)
-            yield Answer(question, tuple(people), tuple(hits[len(people) :]), query.cut, self._looked_at, self._away)
+            count = self._selected(question.selection)
+            yield Answer(question, tuple(people), tuple(hits[len(people) :]), query.cut, count.people, self._away, count.undated)
+
+    def _selected(self, selection: Selection) -> Selected:
+        return Selected(self._people, 0) if selection.is_everybody else self._index.selected(selection)
+
+    def _clock(self, hit: Hit) -> datetime | None:
+        """What a clock that goes right showed when the picture of a hit was taken."""
+        media = hit.person.media
+        if media.started_at is None:
+            return None
+        return clock_time(media.started_at + (hit.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
 
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query]) -> list[Nearest]:
-        """Of each question: those without filters share a pass over the vectors, each other one takes its own."""
-        open_ones = [query.direction for question, query in zip(questions, asked, strict=True) if not question.filters]
-        shared = iter(self._index.nearest(np.stack(open_ones), self._k, fold=self._fold) if open_ones else ())
-        return [
-            self._filtered(question.filters, query) if question.filters else next(shared)
-            for question, query in zip(questions, asked, strict=True)
-        ]
+        """Of each question: those without filters and of one selection share a pass over the vectors, each other one takes its own."""
+        found: dict[int, Nearest] = {}
+        together: dict[Selection, list[int]] = {}
+        for number, question in enumerate(questions):
+            if question.filters:
+                found[number] = self._filtered(question, asked[number])
+            else:
+                together.setdefault(question.selection, []).append(number)
+        for selection, numbers in together.items():
+            directions = np.stack([asked[number].direction for number in numbers])
+            found |= zip(numbers, self._index.nearest(directions, self._k, selection=selection, fold=self._fold), strict=True)
+        return [found[number] for number in range(len(questions))]
 
-    def _filtered(self, filters: tuple[Filter, ...], query: Query) -> Nearest:
-        return self._index.nearest(query.direction[None], self._k, Sieve.of(self._encoder, filters).passes, fold=self._fold)[0]
+    def _filtered(self, question: Question, query: Query) -> Nearest:
+        passes = Sieve.of(self._encoder, question.filters).passes
+        return self._index.nearest(query.direction[None], self._k, passes, selection=question.selection, fold=self._fold)[0]
 
     def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What those who were found for each question fit, the phrases of all in one pass."""
@@ -178,6 +207,13 @@ class _Asking:
                 yield fits(phrases, own, vectors, everybody)
             else:
                 yield [()] * len(best.people)
+
+
+def _selection_json(selection: Selection) -> dict[str, Any] | None:
+    if selection.is_everybody:
+        return None
+    start, end = (None if at is None else clock_iso(at, selection.zone) for at in (selection.start, selection.end))
+    return {"cameras": list(selection.cameras), "from": start, "to": end, "folders": [str(folder) for folder in selection.folders]}
 
 
 def _as_probability(value: float | None) -> float | None:

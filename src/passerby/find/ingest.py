@@ -5,18 +5,24 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from passerby.errors import ImageError
+from passerby.errors import ImageError, InputError
+from passerby.find.cameras import correct_camera
 from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
+from passerby.media.clock import KnownBy, as_camera_name, as_zone
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
+from passerby.media.name_pattern import NamePattern
+from passerby.media.photo import read_exif
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
+from passerby.media.taken import Clocks, Taken
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
@@ -65,6 +71,7 @@ class IndexReport:
         away: media that cannot be seen.
         notes: what had to be guessed of the encoded ones.
         suppressed: people of new and changed files who were left out, as they had been removed.
+        redated: of the unchanged ones, media of which it is now known otherwise when or by which camera they were taken.
     """
 
     indexed: int
@@ -77,6 +84,7 @@ class IndexReport:
     away: Absence = Absence()
     notes: tuple[Note, ...] = ()
     suppressed: int = 0
+    redated: int = 0
 
 
 def index_paths(
@@ -87,6 +95,10 @@ def index_paths(
     *,
     verify: bool = False,
     prune: AnyPaths = (),
+    name_pattern: str | None = None,
+    camera: str | None = None,
+    offset: str | None = None,
+    zone: str | None = None,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
@@ -97,6 +109,12 @@ def index_paths(
     Args:
         paths: several, or one alone.
         verify: read every file again, whatever its times say; only other bytes are encoded again.
+        name_pattern: of the files' names, which say when and by which camera they were taken, as
+            :meth:`passerby.media.name_pattern.NamePattern.of` reads it; EXIF says it better.
+        camera: the name of what took all these files.
+        offset: what to add to its clock, as for :func:`passerby.find.cameras.correct_camera`.
+        zone: in which cameras' clocks tell the time, where neither the file nor the camera says; ``None`` says the machine's. With
+            ``camera`` it is that camera's from now on. Where one of these three is given, unchanged files are dated anew by them too.
         prune: where media whose files are gone are deleted from the index when all else is done, as by `prune_paths`.
 
     Raises:
@@ -106,19 +124,27 @@ def index_paths(
     """
     index, encoder, named, pruned_below = as_index(index), as_encoder(encoder), as_paths(paths), as_paths(prune)
     verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
+    pattern = None if name_pattern is None else NamePattern.of(name_pattern)
+    camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
     index.require_model(encoder.digest, encoder.name)
+    if camera is not None:
+        correct_camera(index, camera, offset, zone, new=True)
+    elif offset is not None:
+        raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
+    clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under)
-    todo, seen, unchanged, failed = _compare(index, scan, verify=verify)
+    todo, seen, undated, unchanged, failed = _compare(index, scan, clocks, verify=verify)
     _see(index, seen)
+    redated, guessed = _date(index, undated, clocks)
 
     def report_progress(done: int) -> None:
         on_progress(done, len(todo))
 
     gone: _Gone = {}
-    strangers, recognised, touched = _link_known(index, todo, gone, report_progress)
+    strangers, recognised, touched = _link_known(index, todo, gone, clocks, report_progress)
     encoded, not_crops, unusable, unreadable, notes = _encode(
-        index, encoder, strangers, lambda done: report_progress(len(todo) - len(strangers) + done)
+        index, encoder, strangers, clocks, lambda done: report_progress(len(todo) - len(strangers) + done)
     )
     pruned = prune_paths(index, pruned_below) if pruned_below else None
     removed = forget_all(index, sorted(scan.aliases))
@@ -136,8 +162,9 @@ def index_paths(
         not_crops=not_crops,
         skipped=scan.skipped,
         away=away,
-        notes=tuple(notes),
+        notes=(*notes, *guessed),
         suppressed=sum(index.kept_out(file.path) for file in todo),
+        redated=redated,
     )
 
 
@@ -173,9 +200,12 @@ def looks_like_crop(width: int, height: int) -> bool:
     return width <= _CROP_ASPECT * height and width * height <= _CROP_PIXELS
 
 
-def _compare(index: Index, scan: Scan, *, verify: bool) -> tuple[list[Found], list[Found], int, list[Failure]]:
-    """The files to be read; the unchanged ones with something new to keep; how many are unchanged; failures that would only repeat."""
-    todo, seen, unchanged, failed = [], [], 0, []
+def _compare(
+    index: Index, scan: Scan, clocks: Clocks, *, verify: bool
+) -> tuple[list[Found], list[Found], list[tuple[Found, bool]], int, list[Failure]]:
+    """The files to be read; the unchanged ones with something new to keep; those that may be dated otherwise, and whether their EXIF is to
+    be looked at; how many are unchanged; failures that would only repeat."""
+    todo, seen, undated, unchanged, failed = [], [], [], 0, []
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
         if known is None or verify or _has_changed(known, file):
             todo.append(file)
@@ -183,11 +213,44 @@ def _compare(index: Index, scan: Scan, *, verify: bool) -> tuple[list[Found], li
             unchanged += 1
             if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
                 seen.append(file)
+            if _may_be_dated_otherwise(clocks, file, known):
+                undated.append((file, known.known_by in (None, KnownBy.EXIF)))
         elif file.named:
             todo.append(file)
         else:
             failed.append(Failure(file.path, known.failure))
-    return todo, seen, unchanged, failed
+    return todo, seen, undated, unchanged, failed
+
+
+def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> bool:
+    """Whether what a run says of clocks may change when or by which camera an unchanged file was taken; of earlier versions' files nothing
+    is known."""
+    if known.known_by is None or not clocks.is_given:
+        return known.known_by is None
+    found = clocks.taken(file.path, file.modified_ns)
+    if known.known_by == KnownBy.EXIF:
+        return (found.camera, clocks.zone_of(found.camera)) != (known.camera, known.zone)
+    return not _is_dated(known, found)
+
+
+def _is_dated(known: Standing, found: Taken) -> bool:
+    instant = None if known.started_at is None or known.known_by is None else (known.started_at, known.zone, known.known_by)
+    return (known.camera, instant) == (found.camera, found.instant and (found.instant.at, found.instant.zone, found.instant.known_by))
+
+
+def _date(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks) -> tuple[int, list[Note]]:
+    """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them."""
+    changed, notes = 0, list[Note]()
+    for batch in batches(files, ROWS):
+        read = [(file, clocks.taken(file.path, file.modified_ns, read_exif(file.path) if by_exif else None)) for file, by_exif in batch]
+        others = [(file, found) for file, found in read if (known := index.standing(file.path)) and not _is_dated(known, found)]
+        if others:
+            with index.writing():
+                for file, found in others:
+                    index.date(file.path, found.camera, found.instant)
+                    notes += [Note(file.path, note) for note in found.notes]
+        changed += len(others)
+    return changed, notes
 
 
 def _has_changed(known: Standing, file: Found) -> bool:
@@ -224,12 +287,14 @@ _Gone = dict[str, dict[Path, bool]]
 """Of each digest that was met, the paths that held it and are gone, and whether files have left them and can be recognised elsewhere."""
 
 
-def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, report_progress: Callable[[int], None]) -> tuple[list[Found], int, int]:
+def _link_known(
+    index: Index, todo: Sequence[Found], gone: _Gone, clocks: Clocks, report_progress: Callable[[int], None]
+) -> tuple[list[Found], int, int]:
     """Settle files whose bytes are known; the others, the number of moved or copied ones, and of those whose bytes are as they were."""
     strangers: list[Found] = []
     moved = same = 0
     for batch in batches(todo, BATCH):
-        read = [_read_known_size(index, file) for file in batch]
+        read = [_read_known_size(index, file, clocks) for file in batch]
         settled = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
         same += len(settled)
         changed = [item for item in read if item and item.path not in settled]
@@ -240,7 +305,7 @@ def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, report_progres
                     is_same = before is not None and before.digest == item.digest
                     if not is_same:
                         _move_to(index, item, gone)
-                    if index.link(item):
+                    if index.link(_as_known(index, item, clocks)):
                         settled.add(item.path)
                         same, moved = same + is_same, moved + (not is_same)
         strangers += [file for file in batch if file.path not in settled]
@@ -261,28 +326,39 @@ def _move_to(index: Index, item: Media, gone: _Gone) -> None:
 
 
 def _is_current(known: Standing | None, item: Media) -> bool:
-    return known == Standing(item.size, item.modified_ns, item.digest, None, item.changed_ns, item.device)
+    now = Standing(item.size, item.modified_ns, item.digest, None, item.changed_ns, item.device, None)
+    return known == replace(now, camera=item.camera, started_at=item.started_at, zone=item.zone, known_by=item.known_by)
 
 
-def _read_known_size(index: Index, file: Found) -> Media | None:
-    """A file's digest, worked out only if some media has its size: no other can have its bytes."""
+def _as_known(index: Index, item: Media, clocks: Clocks) -> Media:
+    """A media whose bytes its path has held: what was told of its camera and its clock stays, where this run says nothing of them."""
+    known = index.standing(item.path)
+    if clocks.is_given or known is None or known.digest != item.digest or known.known_by is None:
+        return item
+    kept = replace(item, camera=known.camera, zone=known.zone)
+    return kept if known.known_by == KnownBy.FILE else replace(kept, started_at=known.started_at, known_by=known.known_by)
+
+
+def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
+    """A file's digest, worked out only if some media has its size: no other can have its bytes; and when it was taken."""
     if not index.knows_size(file.size):
         return None
     try:
-        return read_media(file.path)[0]
+        media, data = read_media(file.path)
     except ImageError:
         return None
+    return _as_known(index, clocks.date(media, read_exif(BytesIO(data)))[0], clocks)
 
 
 def _encode(
-    index: Index, encoder: Encoder, files: Sequence[Found], report_progress: Callable[[int], None]
+    index: Index, encoder: Encoder, files: Sequence[Found], clocks: Clocks, report_progress: Callable[[int], None]
 ) -> tuple[int, int, list[Failure], list[Path], list[Note]]:
     """Encode and commit; the number encoded, how many of them do not look like crops, failures, and of these, media that cannot be read."""
     not_crops = done = 0
     failed: list[Failure] = []
     unreadable: list[Path] = []
     notes: list[Note] = []
-    results = encode_files(encoder, (file.path for file in files), batch_size=BATCH)
+    results = encode_files(encoder, (file.path for file in files), clocks=clocks, batch_size=BATCH)
     for batch in batches(files, BATCH):
         outcomes = [(file, next(results)) for file in batch]
         with index.writing():

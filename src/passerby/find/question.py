@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from passerby.errors import QueryError
-from passerby.inputs import as_items, as_text, wrong
+from passerby.index.selection import EVERYBODY, Selection
+from passerby.inputs import as_items, as_text, require, wrong
 from passerby.types import Note, is_tuple_of
 from passerby.words.filters import Filter, described, require_agreement
 from passerby.words.normalise import plain
@@ -30,6 +32,7 @@ class Question:
         words: a description.
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
         filters: what somebody must have or must not, as :func:`passerby.words.filters.read_filters` makes them.
+        selection: who is asked about at all: everybody, or those of some cameras, times or folders.
         text: the question as people read it.
         picture: upright RGB; ``None`` without one.
         prompts: what a model is asked, with its weights; empty for a picture alone.
@@ -47,6 +50,7 @@ class Question:
     words: str | None = None
     like: AnyPicture | None = None
     filters: tuple[Filter, ...] = ()
+    selection: Selection = EVERYBODY
     text: str = field(init=False)
     picture: Image | None = field(init=False)
     prompts: tuple[Prompt, ...] = field(init=False)
@@ -59,6 +63,7 @@ class Question:
         said = "" if self.words is None else as_text(self.words, "a description, a str").strip()
         if not is_tuple_of(Filter, self.filters):
             raise wrong(self.filters, "a tuple of filters")
+        require(self.selection, Selection, "a selection, as read_selection makes it")
         asked = said or ("" if self.like is not None else described(self.filters))
         says_something = bool(plain(asked).strip())
         if not says_something and self.like is None:
@@ -80,6 +85,12 @@ class Question:
             foreign=bool(said) and not reading.description.says_something and not is_english(said),
             notes=tuple(Note(path, note) for note in picture.notes) if picture and path else (),
         )
+
+    def among(self, selection: Selection) -> Question:
+        """The same, asked of those selected, without reading it again. Raises ``InputError``."""
+        asked = copy(self)
+        asked._set(selection=require(selection, Selection, "a selection, as read_selection makes it"))
+        return asked
 
     def _set(self, **read: object) -> None:
         for name, value in read.items():

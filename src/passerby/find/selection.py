@@ -1,143 +1,16 @@
-"""Who is searched at all: those of some cameras, of a stretch of time, of some folders."""
+"""Selections as they are typed and told: cameras, times, folders."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf
-from pathlib import Path
+import time
+from collections.abc import Sequence
 
 from passerby.errors import QueryError
 from passerby.find.moment import read_moment
-from passerby.inputs import AnyPaths, as_paths, as_texts, wrong
-from passerby.media.clock import Camera, as_camera_name, clock_text
-from passerby.media.scan import absolute
-from passerby.types import is_tuple_of
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which people a question is about; those who fit all that is given.
-
-    Args:
-        cameras: names; none says all, and those of no known camera too.
-        start: the first instant, in seconds since 1970, by a clock that goes right; ``None`` says all before ``end``.
-        end: the first instant after it; ``None`` says all from ``start`` on.
-        folders: absolute; files in them, however deep, and files that are named themselves; none says all.
-
-    Raises:
-        InputError: none of these, or an end that is not after the start.
-    """
-
-    cameras: tuple[str, ...] = ()
-    start: float | None = None
-    end: float | None = None
-    folders: tuple[Path, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not is_tuple_of(str, self.cameras):
-            raise wrong(self.cameras, "a tuple of cameras' names")
-        if not is_tuple_of(Path, self.folders) or not all(folder.is_absolute() for folder in self.folders):
-            raise wrong(self.folders, "a tuple of absolute folders, each a Path")
-        for bound in (self.start, self.end):
-            if bound is not None and (not isinstance(bound, int | float) or isinstance(bound, bool) or not -inf < bound < inf):
-                raise wrong(bound, "finite seconds since 1970, or None")
-        if self.start is not None and self.end is not None and self.start >= self.end:
-            raise wrong((self.start, self.end), "an end after the start")
-
-    @property
-    def is_everybody(self) -> bool:
-        return self == Selection()
-
-    def matches(self, path: Path, camera: str | None, at: float | None, offset_seconds: float = 0.0) -> bool:
-        """Whether somebody is selected: the slow and obvious way, which :class:`Conditions` are held against.
-
-        Args:
-            path: of the file, absolute.
-            camera: ``None`` where it is not known; then no camera that is asked for is it.
-            at: seconds since 1970 as the camera's clock had it; ``None`` where it is not known; then it is in no stretch of time.
-            offset_seconds: of the camera.
-        """
-        of_camera = not self.cameras or camera in self.cameras
-        timed = self.start is not None or self.end is not None
-        in_time = not timed or (at is not None and self._window.moved(-offset_seconds).holds(at))
-        in_folder = not self.folders or any(path.is_relative_to(folder) for folder in self.folders)
-        return of_camera and in_time and in_folder
-
-    def conditions(self, cameras: Iterable[Camera] = ()) -> Conditions:
-        """The same for an index, which keeps times as the cameras' clocks had them.
-
-        Args:
-            cameras: all that the index knows.
-
-        Raises:
-            QueryError: a camera is selected that is not among them.
-        """
-        known = {camera.name: camera for camera in cameras}
-        if unknown := [name for name in self.cameras if name not in known]:
-            found = f"no camera {unknown[0]!r}"
-            raise QueryError(
-                expected=f"a camera of this index: {', '.join(sorted(known)) or 'it has none'}", found=found, do="correct --camera"
-            )
-        timed = self.start is not None or self.end is not None
-        asked = [camera for name, camera in known.items() if camera.offset_seconds and (not self.cameras or name in self.cameras)]
-        return Conditions(
-            cameras=self.cameras or None,
-            window=self._window if timed else None,
-            corrected={camera.name: self._window.moved(-camera.offset_seconds) for camera in asked} if timed else {},
-            places=tuple(map(Place.of, self.folders)) or None,
-        )
-
-    @property
-    def _window(self) -> Window:
-        return Window(-inf if self.start is None else self.start, inf if self.end is None else self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From ``start`` on and before ``end``, in seconds since 1970."""
-
-    start: float
-    end: float
-
-    def moved(self, seconds: float) -> Window:
-        return Window(self.start + seconds, self.end + seconds)
-
-    def holds(self, at: float) -> bool:
-        return self.start <= at < self.end
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A folder and all below it, as bytes: paths that are ``path``, or that are more than ``below`` and less than ``beyond``."""
-
-    path: bytes
-    below: bytes
-    beyond: bytes
-
-    @classmethod
-    def of(cls, folder: Path) -> Place:
-        path, separator = os.fsencode(folder), os.fsencode(os.sep)
-        below = path.removesuffix(separator) + separator
-        return cls(path, below, below[:-1] + bytes([below[-1] + 1]))
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """A selection as an index asks for it; all that are not ``None`` hold.
-
-    Args:
-        cameras: one of these.
-        window: the time that is kept is in it, for cameras that are not in ``corrected``; who has no time is in none.
-        corrected: likewise by camera.
-        places: the path is in one of these.
-    """
-
-    cameras: tuple[str, ...] | None = None
-    window: Window | None = None
-    corrected: Mapping[str, Window] = field(default_factory=dict)
-    places: tuple[Place, ...] | None = None
+from passerby.index.base import Index
+from passerby.index.selection import EVERYBODY, Selection
+from passerby.inputs import AnyPaths, as_paths, as_texts
+from passerby.media.clock import as_camera_name, clock_text
 
 
 def read_selection(
@@ -156,29 +29,35 @@ def read_selection(
         start, end: times, as :func:`passerby.find.moment.read_moment` reads them; a day as the end is part of it.
         folders: absolute, or from the working folder.
         now: in seconds since 1970.
-        zone: to read times in; ``None`` says the machine's. See :func:`common_zone`.
+        zone: to read times in; ``None`` says the machine's.
 
     Raises:
         QueryError: a time that cannot be read, or an end that is not after the start.
         InputError: names or folders that cannot be, or a zone that this machine does not know.
     """
+    from passerby.media.scan import absolute  # what walks folders is loaded for a selection alone
+
     first = None if start is None else read_moment(start, now, zone)
     last = None if end is None else read_moment(end, now, zone, ends=True)
     if first is not None and last is not None and first >= last:
         found = f"--from {start} ({clock_text(first, zone)}) and --to {end} ({clock_text(last, zone)})"
         raise QueryError(expected="a --to that is later than --from", found=found, do="correct one of them")
     names = dict.fromkeys(map(as_camera_name, as_texts(cameras)))
-    return Selection(tuple(names), first, last, tuple(dict.fromkeys(map(absolute, as_paths(folders)))))
+    return Selection(tuple(names), first, last, tuple(dict.fromkeys(map(absolute, as_paths(folders)))), zone)
 
 
-def common_zone(cameras: Iterable[Camera]) -> str | None:
-    """The zone of all these cameras, so that times are read as they are shown; the machine's, ``None``, where they have several."""
-    zones = {camera.zone for camera in cameras}
-    return zones.pop() if len(zones) == 1 else None
+def read_selection_in(index: Index, cameras: Sequence[str], start: str | None, end: str | None, folders: AnyPaths) -> Selection:
+    """A selection as it is typed now about an index. Times are read in the zone in which all of its clocks, or those of the cameras named,
+    told theirs; in the machine's, where they are several. Raises as above."""
+    if not cameras and start is None and end is None and not folders:
+        return EVERYBODY
+    zones = index.zones(cameras) if start is not None or end is not None else set()
+    return read_selection(cameras, start, end, folders, now=time.time(), zone=zones.pop() if len(zones) == 1 else None)
 
 
-def selected(selection: Selection, zone: str | None = None) -> str:
+def selected(selection: Selection) -> str:
     """What a selection says, in a few words; empty for everybody."""
+    bounds = ("from", selection.start), ("to", selection.end)
     parts = [f"camera {name}" for name in selection.cameras]
-    parts += [f"{word} {clock_text(at, zone)}" for word, at in (("from", selection.start), ("to", selection.end)) if at is not None]
+    parts += [f"{word} {clock_text(at, selection.zone)}" for word, at in bounds if at is not None]
     return ", ".join([*parts, *(f"in {folder}" for folder in selection.folders)])

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self, runtime_checkable
@@ -14,8 +15,10 @@ from typing import Final, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
+from passerby.media.clock import Camera, Instant
 from passerby.model.calibration import Crowd
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, is_tuple_of
 
@@ -41,7 +44,7 @@ class Standing:
         time_ns: its modification time or, of a failure, its status change time.
         digest: SHA-256 of its bytes; ``None`` of a failure.
         failure: why it could not be used, if so.
-        changed_ns, device, away_since: as of `Media`; ``None`` of a failure.
+        changed_ns, device, away_since, camera, started_at, zone, known_by: as of `Media`; ``None`` of a failure.
     """
 
     size: int
@@ -51,6 +54,10 @@ class Standing:
     changed_ns: int | None = None
     device: int | None = None
     away_since: int | None = None
+    camera: str | None = None
+    started_at: float | None = None
+    zone: str | None = None
+    known_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,37 +185,31 @@ class Nearest:
     crowd: Crowd
 
 
-SAMPLE: Final = 32_768
-"""Of so many vectors the mean of a question's scores is known to within 0.6 % of their spread, and that to within 0.4 %."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """Count, mean and covariance of the vectors of an index, which say how any question scores on them without a look at each.
+@dataclass(frozen=True, slots=True)
+class SeenBy:
+    """What an index holds of a camera.
 
     Args:
-        count: n.
-        mean: float64 (d,).
-        covariance: float64 (d, d).
+        first, last: when people are seen by it for the first and the last time, by a clock that goes right; ``None`` where not known.
     """
 
-    count: int
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    camera: Camera
+    people: int
+    first: datetime | None
+    last: datetime | None
 
-    @classmethod
-    def of(cls, table: VectorTable) -> Self:
-        """Of a table; of more than ``SAMPLE`` vectors, mean and covariance are those of so many, evenly spread."""
-        vectors = table.spread(SAMPLE)
-        mean = vectors.sum(axis=0, dtype=np.float64) / max(len(vectors), 1)
-        centred = vectors - mean.astype(np.float32)
-        covariance = (centred.T @ centred).astype(np.float64) / max(len(vectors), 1)
-        return cls(len(table), mean, covariance)
 
-    def crowd(self, direction: NDArray[np.float64]) -> Crowd:
-        """What a question, float64 (d,), scores on everybody."""
-        spread = np.sqrt(max(float(direction @ self.covariance @ direction), 0.0))
-        return Crowd(np.array([float(self.count)]), np.array([float(self.mean @ direction)]), np.array([spread]))
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """How many people a selection says.
+
+    Args:
+        people: who are selected.
+        undated: who are not, only because it is not known when they were seen.
+    """
+
+    people: int
+    undated: int
 
 
 @runtime_checkable
@@ -261,6 +262,14 @@ class Index(Protocol):
 
     def see(self, path: Path, changed_ns: int, device: int) -> None:
         """Remember that a media is there, with the bytes it had."""
+        ...
+
+    def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
+        """Remember by which camera and when a media was taken, as the camera's clock had it."""
+        ...
+
+    def correct(self, camera: Camera) -> None:
+        """Remember a camera's clock. Times that it told in another zone, by EXIF or by names, are read again in this one."""
         ...
 
     def miss(self, path: Path, since: int) -> None:
@@ -331,16 +340,28 @@ class Index(Protocol):
         """People with these ids, or all, by id, each with their crops."""
         ...
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
+    def nearest(
+        self,
+        directions: NDArray[np.float64],
+        k: int,
+        passes: Passes | None = None,
+        *,
+        selection: Selection = EVERYBODY,
+        fold: bool = True,
+    ) -> list[Nearest]:
         """For each question the ``k`` best people, by their best crop, exactly; people of equal score are in the order of their paths.
 
         The crowd is of one crop of each group of near-copies.
 
         Args:
             directions: float64 (q, d), each of length 1.
-            passes: whose crops may be an answer; by default everybody's.
+            passes: whose crops may be an answer, of everybody's, also of those who are not selected; by default all.
+            selection: who is searched at all, and the crowd; the rest is as if it were not there.
             fold: give those whose crops are near-copies, or of equal bytes, one place, by the crop that counts of those that may be an
                 answer; else each has a place of their own.
+
+        Raises:
+            QueryError: a camera is selected that is not known.
         """
         ...
 
@@ -348,12 +369,24 @@ class Index(Protocol):
         """The vectors of everybody, to be scanned; call it inside of a snapshot."""
         ...
 
-    def sample(self, count: int) -> NDArray[np.float32]:
-        """At most ``count`` vectors, chosen by nothing that tells people apart: float32 (m, d)."""
+    def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
+        """At most ``count`` vectors of those selected, chosen by nothing that tells people apart: float32 (m, d)."""
         ...
 
-    def moments(self) -> Moments:
-        """Count, mean and covariance of all vectors."""
+    def selected(self, selection: Selection) -> Selected:
+        """How many people are selected. Raises ``QueryError`` for a camera that is not known."""
+        ...
+
+    def cameras(self) -> list[Camera]:
+        """All cameras that are known, by name."""
+        ...
+
+    def seen_by_cameras(self) -> list[SeenBy]:
+        """The same, with what each has seen, but for those that saw nobody and are not corrected."""
+        ...
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        """In which the times of these cameras' media, or of all, were told."""
         ...
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,9 +20,10 @@ from passerby.index.base import (
     IndexedModel,
     IndexInfo,
     Key,
-    Moments,
     Nearest,
     Passes,
+    SeenBy,
+    Selected,
     Sighting,
     Standing,
     key_of,
@@ -31,7 +31,9 @@ from passerby.index.base import (
 )
 from passerby.index.copies import counted, leaders, same_moment
 from passerby.index.nearest import crowd_of, ranked
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
+from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH
 from passerby.model.encoder import Encoder
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
@@ -67,6 +69,7 @@ class _Held:
     embeddings: dict[Key, _Embedding] = field(default_factory=dict)
     failed: dict[Path, Standing] = field(default_factory=dict)
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
+    cameras: dict[str, Camera] = field(default_factory=dict)
     newest: int = 0
     run: int = 0
     groups: NDArray[np.intp] | None = None
@@ -100,9 +103,15 @@ class MemoryIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         now = self._all
-        before = copy(now)
-        before.media, before.people, before.embeddings = dict(now.media), dict(now.people), dict(now.embeddings)
-        before.failed, before.suppressed = dict(now.failed), dict(now.suppressed)
+        before = replace(
+            now,
+            media=dict(now.media),
+            people=dict(now.people),
+            embeddings=dict(now.embeddings),
+            failed=dict(now.failed),
+            suppressed=dict(now.suppressed),
+            cameras=dict(now.cameras),
+        )
         try:
             yield
         except BaseException:
@@ -127,6 +136,7 @@ class MemoryIndex:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
         if media.path in known:
             self._all.media[media.path] = media
+            self._meet(media.camera)
         elif known:
             self._put(media, [(one.seen, one.keys) for one in self._all.people.values() if one.path == known[0]])
         return bool(known)
@@ -140,6 +150,18 @@ class MemoryIndex:
 
     def see(self, path: Path, changed_ns: int, device: int) -> None:
         self._change(path, changed_ns=changed_ns, device=device, away_since=None)
+
+    def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
+        at, zone, known_by = (instant.at, instant.zone, instant.known_by) if instant else (None, None, None)
+        self._change(path, camera=camera, started_at=at, zone=zone, known_by=known_by)
+        self._meet(camera)
+
+    def correct(self, camera: Camera) -> None:
+        before = self._all.cameras.get(camera.name, Camera(camera.name))
+        self._all.cameras[camera.name] = camera
+        for path, media in list(self._all.media.items()):
+            if media.camera == camera.name and (instant := instant_of(media)) and camera.zone != before.zone:
+                self.date(path, camera.name, in_zone(instant, before.zone, camera.zone))
 
     def miss(self, path: Path, since: int) -> None:
         if path in self._all.media and self._all.media[path].away_since is None:
@@ -189,7 +211,10 @@ class MemoryIndex:
         media = self._all.media.get(path)
         if media is None:
             return self._all.failed.get(path)
-        return Standing(media.size, media.modified_ns, media.digest, None, media.changed_ns, media.device, media.away_since)
+        seen = media.changed_ns, media.device, media.away_since
+        return Standing(
+            media.size, media.modified_ns, media.digest, None, *seen, media.camera, media.started_at, media.zone, media.known_by
+        )
 
     def knows_size(self, size: int) -> bool:
         return any(media.size == size for media in self._all.media.values())
@@ -213,15 +238,24 @@ class MemoryIndex:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
             yield self._person(person), self._all.people[person].seen.crops
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
+    def nearest(
+        self,
+        directions: NDArray[np.float64],
+        k: int,
+        passes: Passes | None = None,
+        *,
+        selection: Selection = EVERYBODY,
+        fold: bool = True,
+    ) -> list[Nearest]:
         everybody = list(self._all.embeddings.values())
         vectors = np.array([one.vector for one in everybody], np.float64).reshape(len(everybody), self._model.dim)
-        may = passes(self.vectors()) if passes else np.ones(len(everybody), np.bool_)
+        shown = self._shown_of(selection)
+        selected = self._selected_rows(shown)
+        may = selected & passes(self.vectors()) if passes else selected
         led, detail = self._groups(), np.empty(len(everybody), np.intp)
         detail[sorted(range(len(everybody)), key=lambda row: (everybody[row].run, -everybody[row].size, row))] = -np.arange(len(everybody))
-        crowd = counted(led, np.arange(len(everybody)), detail)
+        crowd = counted(led, np.flatnonzero(selected), detail)
         counts = set((counted(led, np.flatnonzero(may), detail) if fold else np.flatnonzero(may)).tolist())
-        shown = list(self._shown())
         results = []
         for direction in directions:
             scores = np.sum(vectors * direction, axis=1)
@@ -244,11 +278,50 @@ class MemoryIndex:
         table = np.array(rows, np.float16).reshape(len(rows), self._model.dim)
         return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp))
 
-    def sample(self, count: int) -> NDArray[np.float32]:
-        return self.vectors().spread(count)
+    def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
+        return self.vectors().only(self._selected_rows(self._shown_of(selection))).spread(count)
 
-    def moments(self) -> Moments:
-        return Moments.of(self.vectors())
+    def selected(self, selection: Selection) -> Selected:
+        anytime = replace(selection, start=None, end=None)
+        within, chosen = ({person for _, person, _ in self._shown_of(one)} for one in (anytime, selection))
+        undated = {person for person in within if self._media_of(person).started_at is None} if selection.is_timed else set()
+        return Selected(len(chosen), len(undated))
+
+    def cameras(self) -> list[Camera]:
+        return [self._all.cameras[name] for name in sorted(self._all.cameras)]
+
+    def seen_by_cameras(self) -> list[SeenBy]:
+        seen = [self._seen_by(camera) for camera in self.cameras()]
+        return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        dated = (media for media in self._all.media.values() if media.started_at is not None)
+        return {media.zone for media in dated if not cameras or media.camera in cameras}
+
+    def _seen_by(self, camera: Camera) -> SeenBy:
+        people = [self._person(person) for person in self._all.people if self._media_of(person).camera == camera.name]
+        dated = [(one, one.media.started_at) for one in people if one.media.started_at is not None]
+        clocks = [
+            clock_time(at + (time or 0.0), one.media.zone, camera.offset_seconds) for one, at in dated for time in (one.first, one.last)
+        ]
+        return SeenBy(camera, len(people), min(clocks, default=None), max(clocks, default=None))
+
+    def _shown_of(self, selection: Selection) -> list[tuple[int, int, int]]:
+        """What `_shown` gives of the crops that are selected."""
+        selection.conditions(self.cameras())
+        return [(row, person, n) for row, person, n in self._shown() if self._is_chosen(selection, person, n)]
+
+    def _selected_rows(self, shown: Sequence[tuple[int, int, int]]) -> NDArray[np.bool_]:
+        """Which embeddings some crops have, bool (n,)."""
+        selected = np.zeros(len(self._all.embeddings), np.bool_)
+        selected[[row for row, _, _ in shown]] = True
+        return selected
+
+    def _is_chosen(self, selection: Selection, person: int, number: int) -> bool:
+        media, crop = self._media_of(person), self._all.people[person].seen.crops[number]
+        at = None if media.started_at is None else media.started_at + (crop.time or 0.0)
+        offset = self._all.cameras[media.camera].offset_seconds if media.camera else 0.0
+        return selection.matches(media.path, media.camera, at, offset)
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
         one = self._all.people.get(person.id or 0)
@@ -272,6 +345,7 @@ class MemoryIndex:
         before = self._at(media.path)
         self._all.failed.pop(media.path, None)
         self._all.media[media.path] = media
+        self._meet(media.camera)
         for one, keys in people:
             somebody = _Somebody(media.path, one, keys)
             if not self._suppressed(media, somebody.region):
@@ -322,6 +396,13 @@ class MemoryIndex:
 
     def _at(self, path: Path) -> list[int]:
         return [person for person, one in self._all.people.items() if one.path == path]
+
+    def _meet(self, camera: str | None) -> None:
+        if camera is not None:
+            self._all.cameras.setdefault(camera, Camera(camera))
+
+    def _media_of(self, person: int) -> Media:
+        return self._all.media[self._all.people[person].path]
 
     def _change(self, path: Path, **facts: object) -> None:
         if path in self._all.media:

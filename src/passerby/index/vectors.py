@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from passerby.index.scan import rough_scores
 
+_FEW: Final = 8
+"""Of fewer than one in so many rows a copy is scanned sooner than all."""
 _ROWS: Final = 256
 """Rows that are widened at a time: they stay in the processor's cache."""
 _SIGN_AND_NUMBER: Final = ~0x70000000
@@ -51,9 +53,18 @@ class VectorTable:
         scores = scored[0] if len(scored) == 1 else np.concatenate([np.empty((len(directions), 0), np.float32), *scored], axis=1)
         return scores if self.kept is None else scores[:, self.kept]
 
+    def only(self, chosen: NDArray[np.bool_]) -> Self:
+        """The table of some of its rows, bool (n,); of few, their vectors alone are looked at."""
+        rows = self._rows()[chosen]
+        if len(rows) * _FEW < len(chosen):
+            return type(self)(tuple(part for part in self._taken(rows) if len(part)), None, self.ids[chosen])
+        kept = np.zeros(sum(map(len, self.parts)), np.bool_)
+        kept[rows] = True
+        return type(self)(self.parts, kept, self.ids[chosen])
+
     def spread(self, count: int) -> NDArray[np.float32]:
         """At most ``count`` vectors, evenly spread over the table: float32 (m, d)."""
-        rows = np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
+        rows = self._rows()
         chosen = rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)]
         spread = np.empty((len(chosen), self.parts[0].shape[1] if self.parts else 0), np.float32)
         starts = np.cumsum([0, *map(len, self.parts)])
@@ -62,6 +73,16 @@ class VectorTable:
             for rows_of_part in (slice(at, min(at + _ROWS, end)) for at in range(first, end, _ROWS)):
                 widen(part[chosen[rows_of_part] - start], spread[rows_of_part])
         return spread
+
+    def _rows(self) -> NDArray[np.intp]:
+        """The numbers of the kept rows among all."""
+        return np.arange(sum(map(len, self.parts))) if self.kept is None else np.flatnonzero(self.kept)
+
+    def _taken(self, rows: NDArray[np.intp]) -> list[NDArray[np.float16]]:
+        """Rows of these numbers, increasing, of each part."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        by_part = np.split(rows, np.searchsorted(rows, starts[1:-1]))
+        return [part[of_part - start] for part, of_part, start in zip(self.parts, by_part, starts, strict=False)]
 
 
 def widen(halves: NDArray[np.float16], singles: NDArray[np.float32]) -> None:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 from passerby.errors import InputError
 from passerby.inputs import as_text, wrong
+from passerby.types import EARLIEST, FIRST_YEAR, LAST_YEAR, LATEST, Hit, Media
 
-FIRST_YEAR: Final = 1000
-LAST_YEAR: Final = 8999
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86400
-_EARLIEST: Final = (datetime(FIRST_YEAR, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() - _DAY
-_LATEST: Final = (datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() + _DAY
 _CENTURY: Final = 100 * 366 * _DAY
 _OFFSET: Final = re.compile(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z][\w+-]*(?:/\w[\w+-]*)*", re.ASCII)
+_CORRECTION: Final = re.compile(
+    r"([+-])? ?(?:(\d{1,5}) ?d)? ?(?:(\d{1,6}) ?h)? ?(?:(\d{1,7}) ?m(?:in)?)? ?(?:(\d{1,9}(?:\.\d{1,6})?) ?s)?", re.ASCII
+)
 _A_ZONE: Final = "a time zone such as Europe/Berlin or +01:00"
 
 
@@ -58,7 +59,7 @@ class Instant:
 
     def __post_init__(self) -> None:
         number = isinstance(self.at, int | float) and not isinstance(self.at, bool)
-        _require(number and _EARLIEST <= self.at < _LATEST, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}", self.at)
+        _require(number and EARLIEST <= self.at < LATEST, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}", self.at)
         _require(self.zone is None or _is_zone(self.zone), f"{_A_ZONE}, or None", self.zone)
         _require(isinstance(self.known_by, KnownBy), "a KnownBy", self.known_by)
 
@@ -138,6 +139,63 @@ def readings(wall: datetime, zone: str | None) -> tuple[float, float]:
     return _readings(require_wall(wall), zone)
 
 
+def instant_of(media: Media) -> Instant | None:
+    """When a media was taken or begun, as its camera's clock had it; ``None`` where that is not known."""
+    if media.started_at is None or media.known_by is None:
+        return None
+    return Instant(media.started_at, media.zone, KnownBy(media.known_by))
+
+
+def in_zone(instant: Instant, before: str | None, zone: str | None) -> Instant:
+    """An instant by a clock that was thought to tell the time in a zone, or the machine's, and tells it in another.
+
+    The clock showed what it showed, so the moment was another; but one that a file or a video says stays, and so does an offset that the
+    picture itself gave.
+
+    Args:
+        before: what was thought.
+        zone: what is known now.
+
+    Raises:
+        InputError: a zone that is not known here.
+    """
+    if instant.zone is not None and read_offset(instant.zone) and instant.zone != before:
+        return instant
+    if instant.known_by not in (KnownBy.EXIF, KnownBy.NAME):
+        return replace(instant, zone=zone)
+    return Instant(readings(clock_time(instant.at, instant.zone).replace(tzinfo=None), zone)[0], zone, instant.known_by)
+
+
+def read_correction(text: str) -> float:
+    """What is to be added to a clock, in seconds, as people type it: ``+1h 3m``, ``-90s``, ``2 d``.
+
+    Raises:
+        InputError: something else.
+    """
+    expected = "what to add to a clock, such as '+1h 3m' or '-90s'"
+    match = _CORRECTION.fullmatch(" ".join(as_text(text, expected).lower().split()))
+    if not match or not any(match.groups()[1:]):
+        raise wrong(text, expected)
+    seconds = sum(float(count or 0) * unit for count, unit in zip(match.groups()[1:], (_DAY, 3600, 60, 1), strict=True))
+    return -seconds if match[1] == "-" else seconds
+
+
+def correction_text(seconds: float) -> str:
+    """The same for people: ``+1h 3m``; ``none`` for no correction."""
+    rest, parts = abs(seconds), list[str]()
+    for unit, name in ((_DAY, "d"), (3600, "h"), (60, "m")):
+        count, rest = divmod(rest, unit)
+        parts += [f"{count:.0f}{name}"] * bool(count)
+    parts += [f"{rest:g}s"] * bool(rest)
+    return ("-" if seconds < 0 else "+") + " ".join(parts) if parts else "none"
+
+
+def clock_of(hit: Hit) -> str:
+    """When the picture of somebody who was found was taken, for people; empty where only their file's time says so, an estimate."""
+    media = hit.person.media
+    return "" if hit.clock is None or media.known_by == KnownBy.FILE else clock_text(hit.clock.timestamp(), media.zone)
+
+
 def clock_time(at: float, zone: str | None, offset_seconds: float = 0.0) -> datetime:
     """What a clock that goes right showed at an instant: aware, with the zone's offset and abbreviation of that moment.
 
@@ -189,6 +247,8 @@ def _tzinfo(zone: str | None) -> tzinfo | None:
 
 
 def _named_zone(name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError):  # as the name is no key, no file, or a folder

@@ -14,6 +14,7 @@ from PIL.Image import Image
 from passerby.media.files import read_media
 from passerby.media.photo import read_picture
 from passerby.media.signature import signature
+from passerby.media.taken import Clocks
 from passerby.model.encode import Failed, Loaded, encode
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Media, Note
@@ -47,12 +48,19 @@ class _File:
 
 
 def encode_files(
-    encoder: Encoder, paths: Iterable[Path], *, change: Callable[[Image], Image] | None = None, batch_size: int = 16, readers: int = 2
+    encoder: Encoder,
+    paths: Iterable[Path],
+    *,
+    change: Callable[[Image], Image] | None = None,
+    clocks: Clocks | None = None,
+    batch_size: int = 16,
+    readers: int = 2,
 ) -> Generator[EncodedFile | Failure]:
     """Encode picture files, one result for each path and in their order, as :func:`passerby.model.encode.encode` does.
 
     Args:
         change: done to each upright RGB picture before it is resized, by several threads at once.
+        clocks: by which each media says when it was taken; without them it does not.
 
     Raises:
         ModelError: from the encoder; a bad file never raises, it is a ``Failure``.
@@ -62,7 +70,8 @@ def encode_files(
         media, data = read_media(path)
         picture = read_picture(data)
         image = picture.image
-        file = _File(media, image.width, image.height, tuple(Note(media.path, note) for note in picture.notes))
+        media, guessed = clocks.date(media, picture.exif) if clocks else (media, ())
+        file = _File(media, image.width, image.height, tuple(Note(media.path, note) for note in (*picture.notes, *guessed)))
         return Loaded(file, change(image) if change else image)
 
     with closing(encode(encoder, paths, load, batch_size=batch_size, readers=readers)) as results:

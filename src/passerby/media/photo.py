@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.ExifTags import IFD
 from PIL.ExifTags import Base as Exif
 
 from passerby.errors import ImageError
@@ -58,10 +59,12 @@ class Picture:
     Args:
         image: upright sRGB.
         notes: what had to be guessed or left out, each in a few words that other pictures may share.
+        exif: empty where it is damaged or there is none.
     """
 
     image: Image.Image
     notes: tuple[str, ...]
+    exif: Image.Exif
 
 
 def read_image(source: Path | bytes) -> Image.Image:
@@ -86,8 +89,7 @@ def read_picture(source: Path | bytes) -> Picture:
         raise ImageError(expected="a picture", found="an empty file", do="replace the file")
     notes: list[str] = []
     with _refusing(partial(_unreadable, data)):
-        loaded = _load_whole(data, notes)
-        return Picture(_upright(_rgb(loaded, notes), loaded.image, notes), tuple(dict.fromkeys(notes)))
+        return _picture(_load_whole(data, notes), notes)
 
 
 def decoded(image: Image.Image) -> Picture:
@@ -95,8 +97,18 @@ def decoded(image: Image.Image) -> Picture:
     _require_size(image)
     with _refusing(_damaged):
         image.load()
-        notes: list[str] = []
-        return Picture(_upright(_rgb(Stored(image, image.mode, None), notes), image, notes), tuple(dict.fromkeys(notes)))
+        return _picture(Stored(image, image.mode, None), [])
+
+
+def read_exif(source: Path | BytesIO) -> Image.Exif:
+    """The EXIF of a picture, read without its pixels; empty where there is none or it cannot be read."""
+    _ignore_warnings_of_pillow()
+    with suppress(Exception), Image.open(source, formats=tuple(DECODED)) as image:
+        exif = image.getexif()
+        for directory in (IFD.Exif, IFD.GPSInfo):  # while the file is open
+            exif.get_ifd(directory)
+        return exif
+    return Image.Exif()
 
 
 @contextmanager
@@ -210,10 +222,14 @@ def _wrong_size(found: str) -> ImageError:
     return ImageError(expected=f"a picture of 1 pixel to {MAX_PIXELS // 10**6} megapixels", found=found, do="scale it down")
 
 
-def _upright(image: Image.Image, stored: Image.Image, notes: list[str]) -> Image.Image:
-    exif: Mapping[int, object] = {}
+def _picture(loaded: Stored, notes: list[str]) -> Picture:
+    exif = Image.Exif()
     with suppress(Exception):  # damaged EXIF says nothing about the pixels
-        exif = stored.getexif()
+        exif = loaded.image.getexif()
+    return Picture(_upright(_rgb(loaded, notes), loaded.image, exif, notes), tuple(dict.fromkeys(notes)), exif)
+
+
+def _upright(image: Image.Image, stored: Image.Image, exif: Mapping[int, object], notes: list[str]) -> Image.Image:
     if stored.info.get("exif") and not exif:
         notes.append(NO_ORIENTATION)
     orientation = exif.get(Exif.Orientation)

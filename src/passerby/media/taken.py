@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final
@@ -16,6 +16,7 @@ from PIL.ExifTags import GPS, IFD, Base
 from passerby.errors import InputError
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, read_offset, readings, require_wall
 from passerby.media.name_pattern import NamePattern
+from passerby.types import Media
 
 NEVER_SET: Final = "a time that clocks begin with when they were never set: taken as it says"
 TWICE: Final = "a time that came twice as clocks were put back: the first was taken"
@@ -61,39 +62,63 @@ class Taken:
     notes: tuple[str, ...] = ()
 
 
-def taken(
-    path: PurePath,
-    modified_ns: int,
-    exif: Image.Exif | None = None,
-    *,
-    pattern: NamePattern | None = None,
-    cameras: Mapping[str, Camera] | None = None,
-    zone: str | None = None,
-) -> Taken:
-    """When and by which camera a file's picture was taken, by the best that is known.
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What is known of the clocks that took a run's files.
 
     Args:
-        path: with the folders that the pattern looks at.
-        modified_ns: of the file, in nanoseconds since 1970.
-        exif: of the picture, as Pillow has it, damaged or not.
         pattern: of the files' names.
-        cameras: by name; a time without a zone is in that of its camera.
+        camera: the name of what took them all, whatever names say.
         zone: of cameras that have none; ``None`` says the machine's.
-
-    Raises:
-        InputError: a zone that this machine does not know.
+        cameras: all that are known, by name.
     """
-    named = pattern.read(path) if pattern else None
-    camera = named.camera if named else None
-    known = (cameras or {}).get(camera) if camera is not None else None
-    zone = (known.zone if known else None) or zone
-    told = next(_told_by_exif(exif, zone), None) if exif is not None else None
-    if told is None and named and named.wall:
-        told = _Told(named.wall, named.zone or zone, KnownBy.NAME)
-    if told is None:
-        instant = _file_instant(modified_ns, zone)
-        return Taken(instant, camera, (NEVER_SET,) if instant and _is_a_beginning(clock_time(instant.at, zone)) else ())
-    return Taken(told.instant, camera, tuple(_notes(told)))
+
+    pattern: NamePattern | None = None
+    camera: str | None = None
+    zone: str | None = None
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+
+    @property
+    def is_given(self) -> bool:
+        return (self.pattern, self.camera, self.zone) != (None, None, None)
+
+    def zone_of(self, camera: str | None) -> str | None:
+        """The zone of times that say none."""
+        known = self.cameras.get(camera) if camera is not None else None
+        return (known.zone if known else None) or self.zone
+
+    def taken(self, path: PurePath, modified_ns: int, exif: Image.Exif | None = None) -> Taken:
+        """When and by which camera a file's picture was taken, by the best that is known.
+
+        Args:
+            path: with the folders that the pattern looks at.
+            modified_ns: of the file, in nanoseconds since 1970.
+            exif: of the picture, as Pillow has it, damaged or not.
+
+        Raises:
+            InputError: a zone that this machine does not know.
+        """
+        named = self.pattern.read(path) if self.pattern else None
+        camera = self.camera or (named.camera if named else None)
+        zone = self.zone_of(camera)
+        told = next(_told_by_exif(exif, zone), None) if exif is not None else None
+        if told is None and named and named.wall:
+            told = _Told(named.wall, named.zone or zone, KnownBy.NAME)
+        if told is None:
+            instant = _file_instant(modified_ns, zone)
+            return Taken(instant, camera, (NEVER_SET,) if instant and _is_a_beginning(clock_time(instant.at, zone)) else ())
+        return Taken(told.instant, camera, tuple(_notes(told)))
+
+    def date(self, media: Media, exif: Image.Exif | None) -> tuple[Media, tuple[str, ...]]:
+        """A media that says when and by which camera it was taken, and what had to be guessed."""
+        found = self.taken(media.path, media.modified_ns, exif)
+        return dated(media, found.camera, found.instant), found.notes
+
+
+def dated(media: Media, camera: str | None, instant: Instant | None) -> Media:
+    """A media that was taken then."""
+    at, zone, known_by = (instant.at, instant.zone, instant.known_by.value) if instant else (None, None, None)
+    return replace(media, camera=camera, started_at=at, zone=zone, known_by=known_by)
 
 
 def photo_instant(exif: Image.Exif, zone: str | None = None) -> Instant | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from passerby.find.embed import Embeddings
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
-    from passerby.index.base import IndexInfo
+    from passerby.index.base import IndexInfo, SeenBy
     from passerby.types import Failure, Hit
 
 
@@ -47,6 +48,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
             {
                 **counts,
                 "suppressed": report.suppressed,
+                "redated": report.redated,
                 **_away_json(report.away),
                 "failed": failures_json(report.failed),
                 "notes": notes_json(report.notes),
@@ -58,6 +60,8 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     note(summary + skipped)
     if report.not_crops:
         note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    if report.redated:
+        note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
         note(f"{report.suppressed} left out, as they were removed: passerby remove --forget-suppression ID lets them in again")
     show_notes(report.notes)
@@ -89,6 +93,7 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
 def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
     """Say who was found, and draw them where a sheet is asked for; returns the exit code."""
     asked, people = answer.question, answer.people
+    selection = _show_selection(answer)
     if sheet and people:
         from passerby.draw.sheet import write_sheet
 
@@ -107,11 +112,31 @@ def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
     if answer.unlikely and not people:
         best = f"{answer.unlikely[0].probability:.1%}"
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
+    elif not people and selection and not answer.looked_at:
+        note("nobody found: expected a selection that somebody is in; widen it")
     elif not people and filters:
         note(f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out")
     elif not people:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
     return ALL_DONE if people or answer.unlikely else NOTHING_DONE
+
+
+def _show_selection(answer: Answer) -> str:
+    """Say who was asked about at all, and who was left out; in a few words, which are returned too."""
+    selection = answer.question.selection
+    if selection.is_everybody:
+        return ""
+    from passerby.find.selection import selected
+    from passerby.media.clock import KnownBy
+
+    said = selected(selection)
+    note(f"{answer.looked_at} people are selected: {said}")
+    if answer.undated:
+        note(f"{answer.undated} were left out, as it is not known when they were seen")
+    guessed = sum(hit.person.media.known_by == KnownBy.FILE for hit in answer.people) if selection.is_timed else 0
+    if guessed:
+        note(f"{guessed} of those shown are dated by when their file was last changed, which may be another time")
+    return said
 
 
 def _show_reading(answer: Answer) -> None:
@@ -123,6 +148,47 @@ def _show_reading(answer: Answer) -> None:
         note(f"nothing understood in {printable(asked.words)!r}: the model is asked it as it stands, and reads English")
     elif asked.not_understood:
         show_not_understood(asked.not_understood)
+
+
+def show_cameras(cameras: Sequence[SeenBy], *, as_json: bool) -> int:
+    """Say which cameras an index knows; returns the exit code."""
+    if as_json:
+        show_json({"cameras": _cameras_json(cameras)})
+        return ALL_DONE
+    from passerby.media.clock import correction_text
+
+    rows = [
+        (
+            one.camera.name,
+            one.people,
+            *map(_minute, (one.first, one.last)),
+            correction_text(one.camera.offset_seconds),
+            one.camera.zone or "",
+        )
+        for one in cameras
+    ]
+    show_table(("camera", "people", "first", "last", "offset", "zone"), rows, whole="camera")
+    if not cameras:
+        note("no cameras: name them with passerby index PATH… --camera NAME, or --name-pattern")
+    return ALL_DONE
+
+
+def _cameras_json(cameras: Sequence[SeenBy]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.camera.name,
+            "people": one.people,
+            "first": one.first and one.first.isoformat(timespec="seconds"),
+            "last": one.last and one.last.isoformat(timespec="seconds"),
+            "offset_seconds": one.camera.offset_seconds,
+            "zone": one.camera.zone,
+        }
+        for one in cameras
+    ]
+
+
+def _minute(clock: datetime | None) -> str:
+    return "" if clock is None else f"{clock:%Y-%m-%d %H:%M %z}"
 
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
@@ -225,11 +291,15 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
 
 
 def _show_hits(hits: Sequence[Hit]) -> None:
+    from passerby.media.clock import clock_of
+
     optional: dict[str, list[str | None]] = {
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
         "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],
+        "clock": [clock_of(hit) for hit in hits],
+        "camera": [hit.person.media.camera for hit in hits],
         "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }
     shown = {name: column for name, column in optional.items() if any(column)}

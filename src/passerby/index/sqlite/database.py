@@ -92,6 +92,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE embeddings ADD COLUMN worn BLOB",
         "CREATE TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
+        "CREATE INDEX media_by_camera ON media (camera, started_at)",
+        "CREATE INDEX media_by_time ON media (kind, started_at)",
         # Beside the embeddings, as all of them are read at once, and vectors would be read with them. Those of older versions have none.
         "CREATE TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
         "CREATE TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
@@ -122,7 +124,6 @@ _WITHOUT_COPIES = (
     "CREATE TEMP TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
     "CREATE TEMP TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
     "CREATE TEMP TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
-    "CREATE TEMP TABLE unfolded (embedding INTEGER PRIMARY KEY)",
 )
 _PERSONS_AS_PEOPLE = (
     "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,15 +18,17 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.index import base
-from passerby.index.base import IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Stamp, Standing
+from passerby.index.base import IndexedModel, IndexInfo, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
 from passerby.index.nearest import nearest
+from passerby.index.selection import EVERYBODY, Conditions, Selection
 from passerby.index.sqlite import people as rows
-from passerby.index.sqlite import suppression
+from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, ids_and_vectors
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import VectorTable
 from passerby.inputs import AnyPath, as_path, require
+from passerby.media.clock import Camera, Instant
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Crop, Failure, Media, ModelDigest, Person
 
@@ -42,7 +45,7 @@ class Index(base.Index):
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
         self._copies: tuple[Stamp, NDArray[np.int64]] | None = None
-        self._moments: tuple[Stamp, Moments] | None = None
+        self._chosen: tuple[Stamp, Selection, _Chosen] | None = None
         self._counts: tuple[Stamp, tuple[int, int]] | None = None
 
     @classmethod
@@ -149,6 +152,7 @@ class Index(base.Index):
                     self._db.execute("DELETE FROM failures")
                     self._db.execute("DELETE FROM meta WHERE key = 'model'")
                     self._db.execute("DELETE FROM deleted")
+                    self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
                     self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
                 model = json.dumps([encoder.name, encoder.digest, encoder.dim])
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
@@ -201,6 +205,16 @@ class Index(base.Index):
         self._db.execute(
             "UPDATE media SET changed_ns = ?, device = ?, away_since = NULL WHERE path = ?", (changed_ns, device, os.fsencode(path))
         )
+
+    def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
+        taken = (instant.at, instant.zone, instant.known_by) if instant else (None, None, None)
+        self._db.execute(
+            "UPDATE media SET camera = ?, started_at = ?, zone = ?, known_by = ? WHERE path = ?", (camera, *taken, os.fsencode(path))
+        )
+        selecting.meet(self._db, camera)
+
+    def correct(self, camera: Camera) -> None:
+        selecting.correct(self._db, camera)
 
     def miss(self, path: Path, since: int) -> None:
         self._db.execute("UPDATE media SET away_since = ? WHERE path = ? AND away_since IS NULL", (since, os.fsencode(path)))
@@ -314,8 +328,10 @@ class Index(base.Index):
 
     def standing(self, path: Path) -> Standing | None:
         row = self._one(
-            """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL FROM failures WHERE path = :path""",
+            """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by
+                FROM media WHERE path = :path
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
         return Standing(*row) if row else None
@@ -381,15 +397,15 @@ class Index(base.Index):
             else:
                 yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
-    def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:
-        """Whose crops have the embeddings with these ids, each with its embedding's id; by path and person."""
+    def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
+        """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""
         with plain_faults(self.folder):
-            return rows.seen_by(self._db, json.dumps(list(ids)))
+            return rows.seen_by(self._db, json.dumps(list(ids)), within)
 
-    def shown_by(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Whose crops have the embeddings with these ids: each embedding's id and a person's."""
+    def shown_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, int]]:
+        """Whose crops have the embeddings with these ids, and are selected: each embedding's id and a person's."""
         with plain_faults(self.folder):
-            return rows.shown_by(self._db, json.dumps(list(ids)))
+            return rows.shown_by(self._db, json.dumps(list(ids)), within)
 
     def copies(self) -> NDArray[np.int64]:
         """Embeddings that do not count, and those that count for them, in the order in which they would in turn: int64 (2, m)."""
@@ -402,23 +418,56 @@ class Index(base.Index):
             self._copies = known = stamp, np.array(pairs, np.int64).reshape(-1, 2).T
         return known[1]
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None, *, fold: bool = True) -> list[Nearest]:
+    def nearest(
+        self,
+        directions: NDArray[np.float64],
+        k: int,
+        passes: Passes | None = None,
+        *,
+        selection: Selection = EVERYBODY,
+        fold: bool = True,
+    ) -> list[Nearest]:
         """As :meth:`passerby.index.base.Index.nearest`."""
         with self.snapshot():
-            return nearest(self.vectors(), self, directions, k, passes, fold=fold)
+            if selection.is_everybody:
+                return nearest(self.vectors(), self, directions, k, passes, fold=fold)
+            chosen = self._choose(selection)
+            may = passes(self.vectors())[chosen.rows] if passes else None
+            return nearest(chosen.table, chosen, directions, k, None if may is None else lambda _: may, fold=fold)
 
-    def sample(self, count: int) -> NDArray[np.float32]:
-        """At most ``count`` vectors, evenly spread over all in the order in which they came: float32 (m, d)."""
+    def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
+        """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
         with self.snapshot():
-            return self.vectors().spread(count)
+            return (self.vectors() if selection.is_everybody else self._choose(selection).table).spread(count)
 
-    def moments(self) -> Moments:
-        """Count, mean and covariance of all vectors; kept until something is written."""
+    def selected(self, selection: Selection) -> Selected:
         with self.snapshot():
-            stamp = self.stamp()
-            if self._moments is None or self._moments[0] != stamp:
-                self._moments = stamp, Moments.of(self.vectors())
-            return self._moments[1]
+            return self._choose(selection).count
+
+    def cameras(self) -> list[Camera]:
+        with plain_faults(self.folder):
+            return selecting.cameras(self._db)
+
+    def seen_by_cameras(self) -> list[SeenBy]:
+        with self.snapshot():
+            seen = [selecting.seen_by(self._db, camera) for camera in self.cameras()]
+            return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        of_these = "AND camera IN (SELECT value FROM json_each(?))" if cameras else ""
+        values = [json.dumps(list(cameras))] if cameras else []
+        return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
+
+    def _choose(self, selection: Selection) -> _Chosen:
+        """Who is selected at this moment; the last ones are kept until something is written."""
+        stamp, known = self.stamp(), self._chosen
+        if known is None or known[:2] != (stamp, selection):
+            conditions = selection.conditions(self.cameras())
+            with plain_faults(self.folder):
+                found = selecting.choose(self._db, conditions)
+            known = stamp, selection, _Chosen.of(self, conditions, found)
+            self._chosen = known
+        return known[2]
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
         """The vector of somebody's crop, or of their first, float32 (d,).
@@ -476,3 +525,44 @@ class Index(base.Index):
     def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         with plain_faults(self.folder):
             return self._db.execute(sql, named or values).fetchall()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """Those of a selection, as a search looks at them.
+
+    Args:
+        rows: which of the vectors of everybody, bool (n,).
+        table: these alone.
+    """
+
+    index: Index
+    where: selecting.Where
+    rows: NDArray[np.bool_]
+    table: VectorTable
+    count: Selected
+
+    @classmethod
+    def of(cls, index: Index, conditions: Conditions, found: selecting.Chosen) -> Self:
+        everybody = index.vectors()
+        chosen = np.isin(everybody.ids, found.embeddings)
+        return cls(index, selecting.where(conditions), chosen, everybody.only(chosen), Selected(found.people, found.undated))
+
+    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return self.index.embeddings(ids)
+
+    def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:
+        return self.index.seen_by(ids, self.where)
+
+    def shown_by(self, ids: Sequence[int]) -> list[tuple[int, int]]:
+        return self.index.shown_by(ids, self.where)
+
+    def copies(self) -> NDArray[np.int64]:
+        """Those among the selected; a group whose leader is not is led by the next in turn."""
+        copy, leader = self.index.copies()
+        here = np.isin(copy, self.table.ids)
+        copy, leader = copy[here], leader[here]
+        lost = ~np.isin(leader, self.table.ids)
+        groups, first = np.unique(leader[lost], return_index=True)
+        leader[lost] = copy[lost][first][np.searchsorted(groups, leader[lost])]
+        return np.stack([copy, leader])[:, copy != leader]

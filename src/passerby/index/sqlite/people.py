@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _MEDIA: Final = "path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by"
@@ -44,6 +45,7 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
             media.known_by,
         ),
     )
+    meet(db, media.camera)
     return int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
 
 
@@ -107,21 +109,23 @@ def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterat
         yield _person(found[0]), tuple(_crop(row) for row in found)
 
 
-def seen_by(db: sqlite3.Connection, embeddings: str) -> list[tuple[int, Person, Crop]]:
-    """Whose crops have these embeddings, a JSON list of ids; by path, person and crop."""
+def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
+    """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
         f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
         FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
-        WHERE embedding IN (SELECT value FROM json_each(?)) ORDER BY path, people.id, number""",
-        (embeddings,),
+        WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
+        (embeddings, *within.values),
     )
     return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
 
 
-def shown_by(db: sqlite3.Connection, embeddings: str) -> list[tuple[int, int]]:
-    """Whose crops have these embeddings, a JSON list of ids: each embedding and the id of a person."""
+def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
+    """Whose crops have these embeddings, a JSON list of ids, and are selected: each embedding and the id of a person."""
     return db.execute(
-        "SELECT DISTINCT embedding, person FROM crops WHERE embedding IN (SELECT value FROM json_each(?))", (embeddings,)
+        f"""SELECT DISTINCT embedding, person FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
+        WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql}""",
+        (embeddings, *within.values),
     ).fetchall()
 
 

@@ -1,0 +1,132 @@
+"""Selections and cameras in SQL: the database finds who is selected."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.index.base import SeenBy
+from passerby.index.selection import Conditions, Window
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
+from passerby.types import MediaKind
+
+_CROPS_OF: Final = "media CROSS JOIN people ON people.media = media.id CROSS JOIN crops ON crops.person = people.id"
+"""A table at a time, so that most media are passed over before anybody in them is looked for."""
+
+_MOVING: Final = ", ".join(f"'{kind}'" for kind in MediaKind if kind is not MediaKind.PHOTO)
+_ANY_KIND: Final = f"kind IN ('{MediaKind.PHOTO}', {_MOVING})"
+_MAY_BE_IN_TIME: Final = f"kind = '{MediaKind.PHOTO}' AND started_at >= ? AND started_at < ? OR kind IN ({_MOVING}) AND started_at < ?"
+"""A photo is taken when it begins, and nobody is seen in a video before it does: few media are looked into."""
+
+
+class Where(NamedTuple):
+    """A condition in SQL on media, people and crops that are joined, and its values."""
+
+    sql: str
+    values: tuple[object, ...]
+
+
+EVERYWHERE: Final = Where("1", ())
+
+
+class Chosen(NamedTuple):
+    """Whose crops are selected.
+
+    Args:
+        embeddings: of these, int64 (n,), in any order.
+        people: how many there are.
+        undated: how many are not selected, only because it is not known when they were seen.
+    """
+
+    embeddings: NDArray[np.int64]
+    people: int
+    undated: int
+
+
+def where(conditions: Conditions) -> Where:
+    """What is true of those who are selected."""
+    clauses = list(_clauses(conditions))
+    return Where(" AND ".join(["1", *(f"({sql})" for sql, _ in clauses)]), tuple(value for _, values in clauses for value in values))
+
+
+def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
+    """Who is selected."""
+    sql, values = where(conditions)
+    found = np.array(db.execute(f"SELECT embedding, person FROM {_CROPS_OF} WHERE {sql}", values).fetchall(), np.int64).reshape(-1, 2)
+    undated = _count_undated(db, replace(conditions, window=None)) if conditions.window else 0
+    return Chosen(found[:, 0], len(np.unique(found[:, 1])), undated)
+
+
+def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
+    sql, values = where(anytime)
+    undated = f"SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE {_ANY_KIND} AND started_at IS NULL AND {sql}"
+    return int(db.execute(undated, values).fetchone()[0])
+
+
+def cameras(db: sqlite3.Connection) -> list[Camera]:
+    """All that are known, by name."""
+    return [Camera(*row) for row in db.execute("SELECT name, offset_seconds, zone FROM cameras ORDER BY name")]
+
+
+def seen_by(db: sqlite3.Connection, camera: Camera) -> SeenBy:
+    """What a camera has seen."""
+    people = int(
+        db.execute("SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE camera = ?", (camera.name,)).fetchone()[0]
+    )
+    bounds = [
+        db.execute(
+            f"""SELECT {bound}(started_at + coalesce({bound_of}, 0)), zone FROM media JOIN people ON people.media = media.id
+            WHERE camera = ?""",
+            (camera.name,),
+        ).fetchone()
+        for bound, bound_of in (("min", "first"), ("max", "last"))
+    ]
+    first, last = (None if at is None else clock_time(at, zone, camera.offset_seconds) for at, zone in bounds)
+    return SeenBy(camera, people, first, last)
+
+
+def meet(db: sqlite3.Connection, camera: str | None) -> None:
+    """Know a camera from now on."""
+    if camera is not None:
+        db.execute("INSERT OR IGNORE INTO cameras (name) VALUES (?)", (camera,))
+
+
+def correct(db: sqlite3.Connection, camera: Camera) -> None:
+    """Keep a camera's clock, and read again what it told in another zone."""
+    before = next((known for known in cameras(db) if known.name == camera.name), Camera(camera.name))
+    db.execute("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", (camera.name, camera.offset_seconds, camera.zone))
+    if camera.zone != before.zone:
+        told = db.execute(
+            "SELECT id, started_at, zone, known_by FROM media WHERE camera = ? AND started_at IS NOT NULL AND known_by IS NOT NULL",
+            (camera.name,),
+        ).fetchall()
+        again = [(in_zone(Instant(at, zone, KnownBy(by)), before.zone, camera.zone), id) for id, at, zone, by in told]
+        db.executemany("UPDATE media SET started_at = ?, zone = ? WHERE id = ?", [(one.at, one.zone, id) for one, id in again])
+
+
+def _clauses(conditions: Conditions) -> Iterator[tuple[str, list[Any]]]:
+    """Each condition in SQL, and its values."""
+    if conditions.places is not None:
+        sql = " OR ".join("path = ? OR path > ? AND path < ?" for _ in conditions.places)
+        yield sql, [value for place in conditions.places for value in (place.path, place.below, place.beyond)]
+    if conditions.cameras is not None:
+        yield f"camera IN ({', '.join('?' * len(conditions.cameras))})", list(conditions.cameras)
+    if conditions.window is not None:
+        windows = [conditions.window, *conditions.corrected.values()]
+        start, end = min(one.start for one in windows), max(one.end for one in windows)
+        yield _MAY_BE_IN_TIME, [start, end, end]
+        yield _in_time(conditions.window, conditions.corrected)
+
+
+def _in_time(others: Window, corrected: Mapping[str, Window]) -> tuple[str, list[Any]]:
+    """That a crop was taken in the window of its camera."""
+    within = "started_at + coalesce(crops.time, 0) >= ? AND started_at + coalesce(crops.time, 0) < ?"
+    values = [value for name, window in corrected.items() for value in (name, window.start, window.end)]
+    if not corrected:
+        return within, [others.start, others.end]
+    return f"CASE camera{f' WHEN ? THEN {within}' * len(corrected)} ELSE {within} END", [*values, others.start, others.end]
