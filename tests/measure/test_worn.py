@@ -28,7 +28,7 @@ def says(captions: Sequence[str], names: Sequence[str]) -> Float32:
 def counted(values: Float32, said: NDArray[np.bool_]) -> float:
     """Pairs one by one."""
     pairs = [(a, b) for a in values[said] for b in values[~said]]
-    return 100 * sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
+    return 100 * sum(float(a > b) + 0.5 * float(a == b) for a, b in pairs) / len(pairs)
 
 
 @given(arrays(np.float32, (24, 2), elements=st.integers(-3, 3)), arrays(np.bool_, (24, 2)))

@@ -7,22 +7,31 @@ what people wear and captions leave out counts as not worn, so even a perfect mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.measure.metrics import Estimate, bootstrap
 from passerby.measure.split import EmbeddedSplit
-from passerby.types import Origin
+from passerby.types import Origin, Record
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 Says = Callable[[Sequence[str], Sequence[str]], Float32]
 """From the captions of one picture, and names of attributes, to what they say of each: 1 worn, 0 not worn, NaN nothing; float32 (a,)."""
+
+
+class Attributes(NamedTuple):
+    """What a model is to say of what is worn, and what reads that in captions."""
+
+    names: tuple[str, ...]
+    says: Says
+
+
 LEAST: Final = 5
 """Pictures that are said to have an attribute, and pictures that are not; with fewer of either an attribute is not measured."""
 
@@ -63,10 +72,16 @@ def worn_in(split: EmbeddedSplit, names: Sequence[str], says: Says) -> Worn:
     Args:
         names: of the model that embedded the split.
     """
-    own = [[c.text for c in record.captions if c.origin is Origin.OWN] for record in split.gallery]
-    rows = [row for row, captions in enumerate(own) if captions]
-    labels = np.array([says(own[row], names) for row in rows], np.float32).reshape(len(rows), len(names))
-    return Worn(placements(split.worn[rows], labels), tuple(split.gallery[row].identity for row in rows))
+    rows = [row for row, record in enumerate(split.gallery) if any(c.origin is Origin.OWN for c in record.captions)]
+    captioned = [split.gallery[row] for row in rows]
+    labels = labels_of(captioned, names, says, (Origin.OWN,))
+    return Worn(placements(split.worn[rows], labels), tuple(record.identity for record in captioned))
+
+
+def labels_of(records: Sequence[Record], names: Sequence[str], says: Says, origins: Collection[Origin] = tuple(Origin)) -> Float32:
+    """What the captions of these origins say of each record: float32 (n, a), as :data:`Says` has it."""
+    said = [says([c.text for c in record.captions if c.origin in origins], names) for record in records]
+    return np.array(said, np.float32).reshape(len(records), len(names))
 
 
 def placements(log_odds: Float32, labels: Float32) -> Float64:

@@ -321,16 +321,16 @@ class CompactClip(DualEncoder):
         self.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def drop_out(model: CompactClip, text: float, skip: float, worn: float = 0.0) -> None:
+def drop_out(model: CompactClip, text: float, skip: float, attributes: float = 0.0) -> None:
     """Set how much is left out while training, in place.
 
     Args:
         text: share of what each half of a text layer adds (Srivastava et al., "Dropout", JMLR 2014).
         skip: chance that the last residual block of the image tower is skipped; it grows evenly from 0 at the first.
-        worn: share of the means that the head for attributes reads.
+        attributes: share of the means that their head reads.
     """
     if model.image_tower.worn is not None:
-        model.image_tower.worn.dropout.p = worn
+        model.image_tower.worn.dropout.p = attributes
     for dropout in (m for m in model.text_tower.modules() if isinstance(m, nn.Dropout)):
         dropout.p = text
     skips = [m for m in model.image_tower.modules() if isinstance(m, Skip)]
