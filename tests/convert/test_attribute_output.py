@@ -239,6 +239,11 @@ def test_both_outputs_survive_a_lower_precision_and_hold_what_tensorrt_demands(e
     tower = convert_tower(read_tower(exported_worn.bundle.image_tower), feeds, precision)
     stored = {i.name: i.data_type for i in tower.graph.initializer}
     assert stored["worn.projection.weight"] == (TensorProto.INT8 if precision is Precision.INT8 else TensorProto.FLOAT16)
+    back = load_compact(with_tower(exported_worn, lambda bundled: bundled.CopyFrom(tower))).image_tower.worn
+    head = fold_batch_norm(exported_worn.model).image_tower.worn
+    assert back is not None
+    assert head is not None
+    assert torch.allclose(back.projection.weight, head.projection.weight, atol=float(head.projection.weight.abs().max()) / 50)
     expected = BundleEncoder(exported_worn.bundle).see(pixels).log_odds
     for graph in (tower, for_tensorrt(tower)):
         assert [(o.name, o.type.tensor_type.elem_type) for o in graph.graph.output] == [

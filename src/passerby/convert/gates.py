@@ -33,6 +33,7 @@ MAX_ODDS_OFF = 0.01
 MAX_LOSS = 0.5
 """Points that a conversion to lower precision may lose of Rank-1, and of the mean AUC of attributes, with 97.5 % confidence."""
 
+WORN_FIGURE = "the mean AUC of attributes"
 _DO_NOT_USE = "do not use this conversion; report it with the versions of torch and onnxruntime"
 
 
@@ -199,9 +200,6 @@ def require_worn(original: Evaluation, converted: Evaluation, names: Sequence[st
     if difference is not None and (verdict := judge(difference)) is not Verdict.KEPT:
         raise refusal(difference, verdict, len(original.split.gallery), WORN_FIGURE, "pictures")
     return difference
-
-
-WORN_FIGURE = "the mean AUC of attributes"
 
 
 def refusal(difference: Estimate, verdict: Verdict, count: int, figure: str = "Rank-1", of: str = "queries") -> GateRefused:

@@ -27,7 +27,7 @@ WEIGHTS: Final = "model.safetensors"
 """The file of its weights, by their names in ``state_dict``, and of the names of its attributes."""
 ATTRIBUTES: Final = "attributes"
 """The names of its attributes as a JSON list, in the metadata of that file."""
-HEAD: Final = "image_tower.worn.projection.weight"
+WORN_WEIGHT: Final = "image_tower.worn.projection.weight"
 """The name of the weight that has a row for each attribute."""
 STRIPES = 4
 """Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
@@ -369,7 +369,7 @@ def build_like(weights: Mapping[str, Tensor], attributes: Sequence[str] = ()) ->
         KeyError: weights of another architecture.
         ValueError: a head for another number of attributes.
     """
-    rows = len(weights[HEAD]) if HEAD in weights else 0
+    rows = len(weights[WORN_WEIGHT]) if WORN_WEIGHT in weights else 0
     if rows != len(attributes):
         raise ValueError(f"{len(attributes)} names for the {rows} attributes of its head")
     vocabulary, width = weights["text_tower.tokens.weight"].shape
