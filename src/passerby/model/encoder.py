@@ -86,7 +86,7 @@ def attributes_of(encoder: Encoder) -> tuple[str, ...]:
 
 def see(encoder: Encoder, pixels: NDArray[np.float32]) -> Seen:
     """What any encoder's image tower gives for pictures float32 (n, 3, h, w), in one run of it."""
-    if isinstance(encoder, SeesAttributes):
+    if isinstance(encoder, SeesAttributes) and encoder.attributes:
         return encoder.see(pixels)
     return Seen(encoder.embed_images(pixels), np.empty((len(pixels), 0), np.float32))
 
