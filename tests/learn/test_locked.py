@@ -47,7 +47,7 @@ def test_one_tower_learns_and_the_other_stands(run: Training, learns: str, still
     run.model.eval()
     near = 1e-5 if precision(run.device) is torch.float32 else 3e-3
     with torch.no_grad():
-        images, texts, _ = embed_batch(run.model, pictures, batch, locked)
+        (images, _), texts, _ = embed_batch(run.model, pictures, batch, locked)
         assert torch.allclose(images, run.model.embed_images(vary(pictures, batch.pictures, batch.variation)), atol=near)
         assert torch.allclose(texts, run.model.embed_texts(batch.ids, batch.mask), atol=near)
     told = locked.texts if learns == "images" else locked.images

@@ -26,6 +26,12 @@ class Losses:
     """Temperatures, and the weight of each loss in the sum; 0 leaves a loss out.
 
     SDM is mode-seeking: towers that do not know each other yet learn by InfoNCE first.
+
+    Args:
+        attributes: of what captions say is worn, for a model that says it too; a tower that stands still does not learn it. In
+            ``finetune`` it holds the model to what it said of the same pictures before.
+        attributes_unsaid: how much an attribute that no caption of a picture mentions counts as one that is not worn; with 0 it counts as
+            unknown.
     """
 
     sdm: float = 1.0
@@ -37,6 +43,8 @@ class Losses:
     identity: float = 0.5
     swapped_colours: float = 0.0
     swapped_colours_temperature: float = 0.05
+    attributes: float = 0.0
+    attributes_unsaid: float = 0.1
 
     def __post_init__(self) -> None:
         values = dataclasses.asdict(self)
@@ -126,13 +134,15 @@ class Dropout:
     Args:
         text: share of what each half of a text layer adds.
         skip: chance that the image tower's last residual block is skipped, growing evenly from 0 at the first.
+        attributes: share of what the head for attributes reads.
     """
 
     text: float = 0.0
     skip: float = 0.0
+    attributes: float = 0.0
 
     def __post_init__(self) -> None:
-        require(0 <= self.text < 1 and 0 <= self.skip < 1, "shares from 0, below 1", self)
+        require(all(0 <= share < 1 for share in (self.text, self.skip, self.attributes)), "shares from 0, below 1", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +201,8 @@ class TrainConfig:
         out: folder for checkpoints, the log and the best model; relative in the same way.
         start: the folder of a bundle or of the model of another run to continue from, with its vocabulary; empty for the pretrained
             towers.
+        attributes: whether the image tower also learns to say what is worn, by the loss of that name; what the model of ``start`` says
+            of the same attributes it goes on from.
         captioned_only: use only pictures that have words of their own; a smaller set to screen ideas on.
         identity_scale: of the cosines in the identity loss.
         memory: how many pairs of earlier steps each batch is compared with too; 0 while the towers change fast.
@@ -203,6 +215,7 @@ class TrainConfig:
     stages: tuple[Stage, ...]
     start: str = ""
     seed: int = 1
+    attributes: bool = False
     captioned_only: bool = False
     identity_scale: float = 16.0
     memory: int = 0
@@ -216,6 +229,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.stages), "at least one [[stages]] table", self.stages)
+        taught = any(stage.losses.attributes and stage.learns != "words" for stage in self.stages)
+        require(
+            taught or not self.attributes, "losses.attributes above 0 in a stage that learns images, with attributes = true", self.stages
+        )
         require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 

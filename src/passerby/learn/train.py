@@ -32,15 +32,17 @@ from passerby.learn.loop.device import autocast, best_device, precision
 from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
-from passerby.learn.models.compact import CompactClip, drop_out
+from passerby.learn.models.compact import CompactClip, drop_out, with_attributes
+from passerby.learn.models.dual_encoder import Seen
 from passerby.learn.models.model_folder import require_vacant, save_model
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 from passerby.learn.objectives.cross_batch_memory import Memory, Pairs
 from passerby.learn.objectives.locked import Locked, locked_images, locked_texts
-from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses
+from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses, worn
 from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
+from passerby.measure.worn import Attributes
 from passerby.types import Dataset, Split
 
 
@@ -51,6 +53,7 @@ class Training:
     Args:
         trained: the model, with what learns beside it: prototypes of people, and the memory of earlier batches.
         averaged: the model's weights, averaged over the steps: what is judged and kept.
+        attributes: what the model says of what is worn, and what reads that in captions; ``None`` where it says nothing.
         pieces: of the tokenizer's vocabulary, those that the model keeps in the end.
     """
 
@@ -61,6 +64,7 @@ class Training:
     pieces: list[int]
     trained: nn.ModuleDict
     averaged: AveragedModel
+    attributes: Attributes | None
     run: Run
 
     @property
@@ -83,11 +87,12 @@ class Training:
         return next(self.model.parameters()).device
 
 
-def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
+def train(config: TrainConfig, say: Callable[[str], None], *, attributes: Attributes | None = None, keep_pictures: bool = False) -> Path:
     """Train to the end of the last stage, from the last checkpoint where there is one.
 
     Args:
         say: takes one line of text at a time, for people.
+        attributes: what ``config.attributes`` is about.
         keep_pictures: whether the resized pictures stay when the run has ended.
 
     Returns:
@@ -102,13 +107,16 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
     require_vacant(out / MODEL)
     keep_freed_memory()
     torch.manual_seed(config.seed)
-    finish(prepare(config, *starting_model(config), say))
+    finish(prepare(config, *starting_model(config), say, attributes))
     end_of_run(out, say, keep=keep_pictures)
     return out / MODEL
 
 
-def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Training:
+def prepare(
+    config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None], attributes: Attributes | None = None
+) -> Training:
     """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
+    model, attributes = to_learn_attributes(config, model, attributes)
     out, how = Path(config.out), config.optimiser
     out.mkdir(parents=True, exist_ok=True)
     if config.words.max_tokens > (positions := model.text_tower.config.positions):
@@ -117,13 +125,15 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
     cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     swaps = any(stage.losses.swapped_colours for stage in config.stages)
-    data = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen)
+    data = training_set(
+        dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen, attributes=attributes
+    )
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
     pieces = needed_pieces(tokenizer, words_to_read(dataset))
 
-    drop_out(model, config.dropout.text, config.dropout.skip)
+    drop_out(model, config.dropout.text, config.dropout.skip, config.dropout.attributes)
     identity_loss = IdentityLoss(data.people, model.dim, config.identity_scale)
     memory = Memory(config.memory, model.dim)
     trained = nn.ModuleDict({"model": model.requires_grad_(True), "identity": identity_loss, "memory": memory}).to(best_device())
@@ -138,11 +148,24 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
         clip=how.clip,
         optimiser=optimiser,
         parts={"weights": trained, "averaged": averaged},
-        recipe=recipe(config),
+        recipe={**recipe(config), **({"attribute_names": list(model.attributes)} if model.attributes else {})},
         checkpoint_minutes=config.checkpoint_minutes,
         say=say,
     )
-    return Training(config, data, val, tokenizer, pieces, trained, averaged, run)
+    return Training(config, data, val, tokenizer, pieces, trained, averaged, attributes, run)
+
+
+def to_learn_attributes(config: TrainConfig, model: CompactClip, attributes: Attributes | None) -> tuple[CompactClip, Attributes | None]:
+    """The model with a head for the attributes that it is to learn, where it is to learn any, and those that it has in the end.
+
+    Raises:
+        ConfigError: nothing says what the attributes are.
+    """
+    if (config.attributes or model.attributes) and attributes is None:
+        raise ConfigError(expected="names of attributes, and what reads them in captions", found="none", do="give train its attributes")
+    if config.attributes and attributes is not None:
+        model = with_attributes(model, attributes.names)
+    return model, Attributes(model.attributes, attributes.says) if attributes and model.attributes else None
 
 
 def finish(training: Training) -> None:
@@ -199,7 +222,8 @@ def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Lock
     """Forward in the precision of the device, losses in float32, backward; each loss as weighted."""
     weights = stage.losses
     training.trained.train()
-    images, texts, swapped = embed_batch(training.model, pictures, batch, locked)
+    seen, texts, swapped = embed_batch(training.model, pictures, batch, locked)
+    images = seen.vectors
     identities = batch.identities.to(training.device)
     pairs = Pairs(images, texts, identities)
     recent_images, recent_texts = training.memory.candidates(pairs)
@@ -208,29 +232,34 @@ def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Lock
     alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
     parts["captions_alike"] = weights.captions_alike * alike
     parts["identity"] = weights.identity * training.trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
+    if weights.attributes and training.attributes and not locked.images:
+        labels = torch.from_numpy(training.data.labels[batch.pictures]).to(training.device)
+        parts["attributes"] = weights.attributes * worn(seen.log_odds, labels, weights.attributes_unsaid)
     total: Tensor = sum(parts.values(), torch.zeros((), device=training.device))
     total.backward()  # type: ignore[no-untyped-call]
     training.memory.remember(pairs)
     return Losses(total.detach(), {name: part for name, part in parts.items() if getattr(weights, name)})
 
 
-def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Locked) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures, captions and exchanged captions as unit vectors; what the locked tower says of pictures or captions is looked up."""
+def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Locked) -> tuple[Seen, Tensor, Tensor]:
+    """Pictures, captions and exchanged captions as unit vectors, and what is worn; what the locked tower says of pictures or captions is
+    looked up, but for what is worn."""
     device = pictures.pixels.device
     ids, mask, pairs = batch.ids, batch.mask, len(batch)
     with autocast(device):
         if locked.images:
-            images = locked.images.embeddings[batch.pictures]
+            vectors = locked.images.embeddings[batch.pictures]
+            seen = Seen(vectors, vectors.new_empty((pairs, 0)))
         else:
-            images = model.image_tower(vary(pictures, batch.pictures, batch.variation))
+            seen = model.see(vary(pictures, batch.pictures, batch.variation))
         if locked.texts:
             texts = locked.texts.embeddings[batch.sentences]
             with torch.no_grad():
                 swapped = embed_by_length(model.text_tower, ids[pairs:], mask[pairs:], model.dim)
         else:
             texts, swapped = embed_by_length(model.text_tower, ids, mask, model.dim).tensor_split([pairs])
-    images, texts, swapped = (F.normalize(embedded.float(), dim=-1) for embedded in (images, texts, swapped))
-    return images, texts, swapped
+    texts, swapped = (F.normalize(embedded.float(), dim=-1) for embedded in (texts, swapped))
+    return seen, texts, swapped
 
 
 def judge_stage(training: Training, stage: Stage) -> None:
@@ -238,7 +267,8 @@ def judge_stage(training: Training, stage: Stage) -> None:
     model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
     cutting = load_tokenizer(tokenizer, training.config.words.max_tokens)
     encoder = TorchEncoder(model, cutting, preprocessing_of(stage), precision(training.device))
-    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer))
+    says = training.attributes and training.attributes.says
+    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer), says)
 
 
 def keep(training: Training, stage: Stage, model: CompactClip, tokenizer: bytes, evaluation: Evaluation | None) -> None:

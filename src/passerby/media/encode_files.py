@@ -22,13 +22,14 @@ from passerby.types import Failure, Media, Note
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedFile:
-    """A picture's file, its vector and its signature.
+    """A picture's file, its vector, its signature, and what is worn.
 
     Args:
         width, height: of the upright picture, in pixels.
         vector: float32 (d,), of length 1.
         signature: uint8 (LENGTH,), by which its near-copies are known.
         notes: what had to be guessed of the picture.
+        worn: float32 (a,), the log-odds of the model's attributes; ``None`` for a model without attributes.
     """
 
     media: Media
@@ -37,6 +38,7 @@ class EncodedFile:
     vector: NDArray[np.float32]
     signature: NDArray[np.uint8]
     notes: tuple[Note, ...] = ()
+    worn: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,6 @@ def encode_files(
                 yield Failure(result.item.absolute(), result.reason)
             else:
                 file = result.known
-                yield EncodedFile(file.media, file.width, file.height, result.vector, signature(result.pixels), file.notes)
+                yield EncodedFile(
+                    file.media, file.width, file.height, result.vector, signature(result.pixels), file.notes, result.worn
+                )

@@ -17,6 +17,7 @@ from passerby.errors import DatasetError
 from passerby.learn.config import Unseen
 from passerby.learn.data.batches import Batch, Sentences, tokenise
 from passerby.measure.split import require_two_people
+from passerby.measure.worn import Attributes, labels_of
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.hard_negatives import believable_swaps
 from passerby.words.lexicon import lexicon
@@ -30,12 +31,17 @@ DRAWN_SEED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
+    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones.
+
+    Args:
+        labels: float32 (n, a), what captions say of each attribute: 1 worn, 0 not worn, NaN nothing; a is 0 for a model without any.
+    """
 
     records: tuple[Record, ...]
     words: list[Sentences]
     identities: NDArray[np.int64]
     drawn: int
+    labels: NDArray[np.float32]
 
     @property
     def people(self) -> int:
@@ -59,6 +65,7 @@ def training_set(
     captioned_only: bool,
     swaps: bool,
     unseen: Unseen = EVERYTHING_SEEN,
+    attributes: Attributes | None = None,
 ) -> TrainingSet:
     """The training pictures that have words, then the drawn ones, people numbered from 0.
 
@@ -66,6 +73,7 @@ def training_set(
         captioned_only: leave out pictures that have no words of their own.
         swaps: have captions with exchanged colours ready too, but for dense descriptions: they repeat themselves, and one exchange makes
             no sense of them.
+        attributes: what the captions are to be asked for too.
     """
     wanted = {Origin.OWN} if captioned_only else set(Origin)
     seen = without((r for r in dataset.records if r.split is Split.TRAIN), unseen)
@@ -75,7 +83,8 @@ def training_set(
     records = own + drawn
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
     swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
-    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
+    labels = labels_of(records, *attributes) if attributes else np.empty((len(records), 0), np.float32)
+    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn), labels)
 
 
 def words_to_read(dataset: Dataset) -> set[str]:

@@ -72,7 +72,7 @@ class Adaptation:
     precision: str = "auto"
     seed: int = 1
     checkpoint_minutes: float = 5.0
-    losses: Losses = field(default_factory=lambda: Losses(identity=0.0))
+    losses: Losses = field(default_factory=lambda: Losses(identity=0.0, attributes=1.0))
     words: Words = field(default_factory=Words)
     pixels: Pixels = field(default_factory=Pixels)
     optimiser: Optimiser = field(

@@ -168,7 +168,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _golden_vectors(base: Base) -> NDArray[np.float32]:
-    """Of the golden pictures and texts: float32 (6, d)."""
+    """Of the golden pictures and texts: their vectors, and the probabilities of attributes, one after the other: float32."""
     encoder, p = base.encoder(), base.preprocessing
     pixels = normalise(golden_images(p.height, p.width), p)
-    return np.concatenate([encoder.embed_images(pixels), encoder.embed_texts(TEXTS)])
+    seen = encoder.see(pixels)
+    probabilities = 1 / (1 + np.exp(-seen.log_odds))
+    return np.concatenate([part.ravel() for part in (seen.vectors, probabilities, encoder.embed_texts(TEXTS))])

@@ -17,6 +17,7 @@ import torch
 from peft import PeftModel
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError
@@ -40,7 +41,8 @@ from passerby.learn.models.model_folder import require_vacant, save_base
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.cross_batch_memory import Candidates, Pairs
 from passerby.learn.objectives.gradcache import Chunk, cached_backward, plain_backward
-from passerby.learn.objectives.losses import pair_losses
+from passerby.learn.objectives.locked import worn_in_all
+from passerby.learn.objectives.losses import pair_losses, worn_as_before
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.split import FEWEST, few_people
 from passerby.types import Dataset, Split
@@ -194,15 +196,22 @@ def learn(tuning: Finetuning) -> None:
     if run.state.step >= how.steps:
         return
     pictures = pictures_on(tuning.device, tuning.data.records, tuning.base.preprocessing, run.folder / FOLDER, run.log.say)
+    before = worn_before(tuning, pictures)
     span = Span(0, how.steps, how.judge_every)
     take_steps(
         run,
         span,
         until_no_better(run, how.patience, batches_of(tuning.data, tuning.stream, span, run.state.step)),
-        gradients=partial(gradients, tuning, pictures),
+        gradients=partial(gradients, tuning, pictures, before),
         judge=partial(judge_kept, tuning),
         name=tuning.data.names,
     )
+
+
+def worn_before(tuning: Finetuning, pictures: Pictures) -> Tensor:
+    """What the base says of what is worn in every picture: ``float32 (n, a)``, log-odds."""
+    with holding(tuning.base.model, tuning.start):
+        return worn_in_all(tuning.base.model, pictures)
 
 
 def until_no_better(run: Run, patience: int, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -214,8 +223,12 @@ def until_no_better(run: Run, patience: int, batches: Iterable[Batch]) -> Iterat
         yield batch
 
 
-def gradients(tuning: Finetuning, pictures: Pictures, batch: Batch) -> Losses:
-    """Losses in float32 over the whole batch, gradients chunk by chunk; each loss as weighted."""
+def gradients(tuning: Finetuning, pictures: Pictures, before: Tensor, batch: Batch) -> Losses:
+    """Losses in float32 over the whole batch, gradients chunk by chunk; each loss as weighted.
+
+    Args:
+        before: ``float32 (pictures, a)``, the log-odds of attributes that the base gave.
+    """
     model, how, scaler = tuning.base.model, tuning.how, tuning.run.scaler
     start_learning(model)
     identities, swapped_from = batch.identities.to(tuning.device), batch.swapped_from.to(tuning.device)
@@ -226,9 +239,12 @@ def gradients(tuning: Finetuning, pictures: Pictures, batch: Batch) -> Losses:
     parts: dict[str, Tensor] = {}
 
     def loss(embeddings: Tensor) -> Tensor:
-        images, (texts, swapped) = embeddings[:n], embeddings[n:][back].tensor_split([n])
+        images, log_odds = embeddings[:n].tensor_split([model.dim], dim=1)
+        texts, swapped = embeddings[n:, : model.dim][back].tensor_split([n])
         pairs = Pairs(images, texts, identities)
         parts.update(pair_losses(how.losses, pairs, Candidates(images, identities), Candidates(texts, identities), swapped, swapped_from))
+        if model.attributes:
+            parts["attributes"] = how.losses.attributes * worn_as_before(log_odds, before[batch.pictures.to(before.device)])
         scaled: Tensor = scaler.scale(torch.stack(list(parts.values())).sum())
         return scaled
 
@@ -240,16 +256,18 @@ def gradients(tuning: Finetuning, pictures: Pictures, batch: Batch) -> Losses:
 
 
 def embed_pictures(tuning: Finetuning, pictures: Pictures, batch: Batch, rows: Tensor) -> Tensor:
+    """Vectors, and beside them the log-odds of attributes."""
     varied = vary(pictures, batch.pictures[rows], Variation(*(part[rows] for part in batch.variation)))
     with autocast(tuning.device, tuning.precision):
-        return tuning.base.model.embed_images(varied)
+        return torch.cat(tuning.base.model.see(varied), dim=1)
 
 
 def embed_captions(tuning: Finetuning, batch: Batch, rows: Tensor) -> Tensor:
+    """Vectors, as wide as those of pictures with what is beside them."""
     longest = int(batch.mask[rows].sum(dim=1).max())
     ids, mask = (part[rows, :longest].to(tuning.device) for part in (batch.ids, batch.mask))
     with autocast(tuning.device, tuning.precision):
-        return tuning.base.model.embed_texts(ids, mask)
+        return F.pad(tuning.base.model.embed_texts(ids, mask), (0, len(tuning.base.model.attributes)))
 
 
 def judge_kept(tuning: Finetuning) -> None:

@@ -31,7 +31,7 @@ TARGETS: Final[Mapping[str, re.Pattern[str]]] = {
     "fc1": re.compile(r".*\.fc1"),
     "fc2": re.compile(r".*\.fc2"),
     "pointwise": re.compile(r"image_tower\..*(expand|project|head)\.conv"),
-    "projection": re.compile(r"(visual|text)_projection|image_tower\.projection|text_tower\.(mean|max)_projection"),
+    "projection": re.compile(r"(visual|text)_projection|image_tower\.(worn\.)?projection|text_tower\.(mean|max)_projection"),
 }
 """Layers by what they do, under the names they have in a ``CLIPModel`` and in a ``CompactClip``. Attention's four and the two of the layer
 after it are in every tower that has attention; ``pointwise`` are the 1x1 convolutions of ``passerby-s``. Its depthwise ones get none: a

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from passerby.learn.data.augment import Pictures, show
 from passerby.learn.data.batches import Sentences, pad
@@ -36,6 +37,16 @@ def locked_images(model: DualEncoder, pictures: Pictures, identities: NDArray[np
     n, device = len(pictures.pixels), pictures.pixels.device
     embedded = [model.embed_images(show(pictures, slice(first, first + PICTURES))) for first in range(0, n, PICTURES)]
     return Locked(images=Candidates(torch.cat(embedded), torch.from_numpy(identities[:n]).to(device)))
+
+
+@torch.no_grad()
+def worn_in_all(model: DualEncoder, pictures: Pictures) -> Tensor:
+    """The log-odds of attributes in every picture as it is without variation: ``float32 (n, a)``, without a look where a is 0."""
+    n, device = len(pictures.pixels), pictures.pixels.device
+    if not model.attributes:
+        return torch.empty((n, 0), device=device)
+    model.eval()
+    return torch.cat([model.see(show(pictures, slice(first, first + PICTURES))).log_odds for first in range(0, n, PICTURES)])
 
 
 @torch.no_grad()

@@ -108,6 +108,27 @@ def pair_losses(
     }
 
 
+def worn(log_odds: Tensor, labels: Tensor, unsaid: float) -> Tensor:
+    """Binary cross-entropy of attributes, a mean over what counts; 0 where nothing does.
+
+    Captions leave out most of what people wear, so what is not said is weak evidence: Cole et al., "Multi-Label Learning from Single
+    Positive Labels" (CVPR 2021).
+
+    Args:
+        log_odds, labels: ``float32 (n, a)``; a label is 1 where captions say that it is worn, 0 where not, NaN where they say nothing.
+        unsaid: how much the latter count, as not worn, beside the 1 of what is said.
+    """
+    weights = torch.where(labels.isnan(), unsaid, 1.0)
+    losses = F.binary_cross_entropy_with_logits(log_odds, labels.nan_to_num(0.0), weights, reduction="sum")
+    return losses / weights.sum().clamp_min(EPSILON)
+
+
+def worn_as_before(log_odds: Tensor, before: Tensor) -> Tensor:
+    """Cross-entropy to the probabilities that a model gave of the same pictures before it learnt further; Li and Hoiem, "Learning without
+    Forgetting" (TPAMI 2018). Both ``float32 (n, a)``; 0 for a model without attributes."""
+    return F.binary_cross_entropy_with_logits(log_odds, before.sigmoid()) if before.numel() else log_odds.new_zeros(())
+
+
 def distance(student: Tensor, teacher: Tensor) -> Tensor:
     """One minus the cosine, row by row, to what the teacher says of the same thing; Yang et al., "CLIP-KD" (CVPR 2024), found that
     this one loss, the plainest, teaches most."""
