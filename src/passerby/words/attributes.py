@@ -20,7 +20,7 @@ from passerby.words.tokens import tokens_of
 NAMES: Final[tuple[str, ...]] = (
     "body:child", "body:dress", "body:man", "body:old", "body:robe", "body:uniform", "body:woman", "body:young",
     "carried:backpack", "carried:bag", "carried:beige", "carried:bicycle", "carried:black", "carried:blue", "carried:book",
-    "carried:bottle", "carried:briefcase", "carried:brown", "carried:camera", "carried:dark", "carried:green", "carried:grey",
+    "carried:bottle", "carried:briefcase", "carried:brown", "carried:dark", "carried:green", "carried:grey",
     "carried:handbag", "carried:light", "carried:orange", "carried:phone", "carried:pink", "carried:printed", "carried:purple",
     "carried:red", "carried:satchel", "carried:shoulder bag", "carried:striped", "carried:stroller", "carried:suitcase",
     "carried:tan", "carried:umbrella", "carried:white", "carried:yellow",
@@ -163,16 +163,26 @@ def said(description: PersonDescription, names: Collection[str] = NAMES) -> dict
     Args:
         names: those wanted.
     """
-    has = {wide for name in _affirmed(description) for wide in (name, *wider(name))}
-    lacks = {narrow for name in _denied(description) for narrow in (name, *narrower(name))} - has
-    return {name: name in has for name in sorted((has | lacks) & set(names))}
+    return with_families(_affirmed(description), _denied(description), names)
+
+
+def with_families(has: Iterable[str], lacks: Iterable[str], names: Collection[str] = NAMES) -> dict[str, bool]:
+    """Whether somebody has each attribute, who has some and lacks others: families of the first too, and narrower ones of the second but
+    for what is among the first.
+
+    Args:
+        names: those wanted.
+    """
+    had = {wide for name in has for wide in (name, *wider(name))}
+    lacked = {narrow for name in lacks for narrow in (name, *narrower(name))} - had
+    return {name: name in had for name in sorted((had | lacked) & set(names))}
 
 
 def unlikely(said: Mapping[str, bool]) -> frozenset[str]:
     """The rivals of what somebody is said to have, unless they are close to something else that is said."""
     has = [name for name, yes in said.items() if yes]
-    close = {other for name in has for other in (name, *wider(name), *narrower(name), *_look_alike(name))}
-    return frozenset().union(*map(rivals, has)) - close - said.keys()
+    alike = (other for name in has for other in (*wider(name), *narrower(name), *close_colours(name)))
+    return frozenset[str]().union(*map(rivals, has)).difference(said, alike)
 
 
 def asked(description: PersonDescription, filters: Sequence[Filter] = (), names: Collection[str] = NAMES) -> tuple[Asked, ...]:
@@ -233,8 +243,15 @@ def rivals(name: str) -> frozenset[str]:
     }
     part, _, word = name.partition(":")
     if part in _ONE_COLOURED and word in _colours():
-        found |= {f"{part}:{other}" for other in _colours() if other != word and not _close(word, other)}
+        found |= {f"{part}:{other}" for other in _colours()} - close_colours(name)
     return frozenset(found) - {*branch, *narrower(name)}
+
+
+@cache
+def close_colours(name: str) -> frozenset[str]:
+    """The same part in colours that may be meant by the colour of a name, that colour too; nothing for other names."""
+    part, _, word = name.partition(":")
+    return frozenset(f"{part}:{other}" for other in _colours() if word in _colours() and _close(word, other))
 
 
 @cache
@@ -410,10 +427,3 @@ def _close(colour: str, other: str) -> bool:
     """Whether one person may call a colour by the one name and another by the other."""
     known = lexicon().families
     return bool(known[colour] & known[other]) or any({colour, other} <= near for near in _NEAR_COLOURS)
-
-
-def _look_alike(name: str) -> Iterator[str]:
-    """The same part in colours that are close to the one of a name."""
-    part, _, word = name.partition(":")
-    if word in _colours():
-        yield from (f"{part}:{other}" for other in _colours() if _close(word, other))
