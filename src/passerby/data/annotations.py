@@ -29,7 +29,7 @@ _MARKET_HAS: Final = {
     ("down", 2): "lower:short",
     ("hat", 2): "head:hat",
     ("backpack", 2): "carried:backpack",
-    ("handbag", 2): "carried:handbag",
+    ("handbag", 2): "carried:bag",
     ("bag", 2): "carried:bag",
 }
 _MARKET_LACKS: Final = {
@@ -98,13 +98,11 @@ _VIPER_HAS: Final = {
     "upperBodyTshirt": ("upper:t-shirt",),
 }
 _VIPER_TOLD: Final = (
-    *("accessoryFaceMask", "accessoryHairBand", "accessoryHat", "accessoryHeadphone", "accessoryMuffler", "accessorySunglasses"),
-    *("carryingBackpack", "carryingSuitcase", "footwearBoots", "footwearSandals", "hairBald", "hairLong", "hairShort"),
-    *("lowerBodyJeans", "lowerBodyPlaid", "lowerBodyShorts", "lowerBodyShortSkirt", "personalFemale", "personalLarger60"),
-    *("personalLess15", "personalMale", "upperBodyLongSleeve", "upperBodyNoSleeve", "upperBodyPlaid", "upperBodyShortSleeve"),
-    "upperBodyThickStripes",
+    *("accessoryFaceMask", "accessoryHat", "accessoryHeadphone", "accessorySunglasses", "carryingBackpack", "carryingSuitcase"),
+    *("hairBald", "hairLong", "hairShort", "lowerBodyShorts", "lowerBodyShortSkirt", "personalFemale", "personalLarger60"),
+    *("personalLess15", "personalMale", "upperBodyLongSleeve", "upperBodyNoSleeve", "upperBodyShortSleeve"),
 )
-"""Words whose absence says that somebody lacks what they name."""
+"""Words whose absence says that somebody lacks what they name; captions say what others name too often where annotators did not."""
 _NOTHING_CARRIED: Final = ("carried:bag", "carried:suitcase", "carried:umbrella", "carried:stroller", "carried:bicycle")
 
 
@@ -121,8 +119,8 @@ def read_annotations(folder: Path) -> dict[str, dict[str, bool]]:
 def of_market(ticked: Mapping[str, int]) -> dict[str, bool]:
     """The attributes that somebody of Market-1501 has, or has not, by what was ticked: 2 for yes, and 1 or 2 of two kinds.
 
-    One colour a half of the body was ticked: no more is known of those that are close to it. A bag is one besides a backpack and a handbag,
-    and what hangs from a shoulder may be either, so that who has one may have the other.
+    One colour a half of the body was ticked: no more is known of those that are close to it. What was ticked as a handbag is a bag that
+    hangs from a hand, and what captions call a handbag was mostly ticked as a bag.
     """
     has = [_MARKET_HAS[key] for key in ticked.items() if key in _MARKET_HAS]
     lacks = [name for key in ticked.items() for name in _MARKET_LACKS.get(key, ())]
@@ -132,27 +130,25 @@ def of_market(ticked: Mapping[str, int]) -> dict[str, bool]:
             colour = f"{_MARKET_PARTS[part]}:{key.removeprefix(part).replace('gray', 'grey')}"
             (has if value == 2 else lacks).append(colour)
     if ticked.get("clothes") == 2:
-        is_short = ticked.get("down") == 2
-        (has if is_short else lacks).append("lower:shorts")
-        (lacks if is_short else has).append("lower:jeans" if is_short else "lower:pants")
+        (has if ticked.get("down") == 2 else lacks).append("lower:shorts")
+        has += ["lower:pants"] if ticked.get("down") == 1 else []
     if ticked.get("bag") == ticked.get("handbag") == 1:
         lacks += ["carried:handbag", "carried:shoulder bag", *(["carried:bag"] if ticked.get("backpack") == 1 else [])]
-    return with_families(has, _apart(lacks, has))
+    return _told_apart(has, lacks)
 
 
 def of_viper(words: Collection[str]) -> dict[str, bool]:
     """The attributes that somebody of VIPeR has, or has not, by the words that PETA has for the picture.
 
-    Most words that are not there say that somebody lacks it; not so kinds of shoes and upper garments, for which annotators had a word for
-    others.
+    Some words that are not there say that somebody lacks what they name, and colours that are not there beside others of the part do.
     """
     has = [name for word in words for name in (*_VIPER_HAS.get(word, ()), *_viper_colour(word))]
     absent = [name for word in _VIPER_TOLD if word not in words for name in _VIPER_HAS[word]]
-    for prefix, part in _VIPER_PARTS.items():
+    for part in _VIPER_PARTS.values():
         if any(name.startswith(f"{part}:") for word in words for name in _viper_colour(word)):
-            absent += [name for colour in _VIPER_COLOURS for name in _viper_colour(f"{prefix}{colour}")]
+            absent += [f"{part}:{colour.lower()}" for colour in _VIPER_COLOURS]
     absent += _NOTHING_CARRIED if "carryingNothing" in words else ()
-    return with_families(has, _apart(absent, has))
+    return _told_apart(has, absent)
 
 
 def _viper_colour(word: str) -> Iterator[str]:
@@ -162,10 +158,10 @@ def _viper_colour(word: str) -> Iterator[str]:
             yield "hair:blonde" if (part, colour) == ("hair", "Yellow") else f"{part}:{colour.lower()}"
 
 
-def _apart(lacks: Iterable[str], has: Iterable[str]) -> list[str]:
-    """What somebody is said to lack, without what may be meant by something that they have."""
-    close = frozenset[str]().union(*map(close_colours, has))
-    return [name for name in lacks if name not in close]
+def _told_apart(has: Collection[str], lacks: Iterable[str]) -> dict[str, bool]:
+    """What somebody has and lacks, without lacking what may be meant by something that they have."""
+    found, close = with_families(has, lacks), frozenset[str]().union(*map(close_colours, has))
+    return {name: yes for name, yes in found.items() if yes or name not in close}
 
 
 def _pictures(file: Path, kind: type, read: Callable[[Any], dict[str, bool]]) -> Iterator[tuple[str, dict[str, bool]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Final
@@ -52,7 +52,13 @@ def of_drawn(person: DrawnPerson) -> dict[str, bool]:
     unsure = {*_unsure(person), *_hidden(person)}
     for name in has:
         unsure |= {*_OR_SO.get(name, ()), *close_colours(name)}
-    return with_families(has, (name for name in NAMES if unsure.isdisjoint((name, *narrower(name)))))
+    known = with_families(has, ())
+    return {name: name in known for name in NAMES if name in known or not _may_have(name, unsure)}
+
+
+def _may_have(name: str, unsure: Collection[str]) -> bool:
+    """Whether a name, or one of a narrower thing, is among those of which nobody is sure."""
+    return name in unsure or (not close_colours(name) and any(other in unsure for other in narrower(name)))
 
 
 def _seen(person: DrawnPerson) -> PersonDescription:
@@ -67,9 +73,11 @@ def _seen(person: DrawnPerson) -> PersonDescription:
         items.append(replace(_item(person.upper), details=("logo",)))
     if person.glasses and person.pose.facing == "front":
         items.append(Item(Part.HEAD, "glasses"))
-    hair = (
-        () if _hides_hair(person) else (_HAIR[person.hair], *(f"{person.hair_colour} hair" for _ in person.hair[: person.hair != "bald"]))
-    )
+    hair = [] if _hides_hair(person) else [_HAIR[person.hair]]
+    if hair and person.hair != "bald":
+        hair.append(f"{person.hair_colour} hair")
+    if person.beard and person.pose.facing == "front":
+        hair.append("beard")
     return PersonDescription(
         items=tuple(items),
         gender={"man": "male", "boy": "male", "woman": "female", "girl": "female"}.get(person.presentation),
@@ -115,12 +123,13 @@ def _hidden(person: DrawnPerson) -> Iterator[str]:
 
 
 def _unsure(person: DrawnPerson) -> Iterator[str]:
-    """Of which people might say either: ages, shades, and the colours of patterns and soles, which contrast with those of the thing."""
+    """Of which people might say either: ages, shades, and the colours of patterns, bands and soles, which contrast with the thing's."""
     yield from ("body:young", "body:old", "hair:bangs")
     yield from (f"{part}:{shade}" for part in _PARTS for shade in ("dark", "light"))
     patterned = [part for part, garment in (("upper", person.upper), ("lower", person.lower or person.upper)) if garment.pattern != "plain"]
     yield from (f"{part}:printed" for part in patterned)
     if person.hair == "bald":
         yield from (name for name in NAMES if name.startswith("hair:") and name not in ("hair:long", "hair:ponytail", "hair:bun"))
-    for part in ("feet", "head", *patterned):
-        yield from (*close_colours(f"{part}:black"), *close_colours(f"{part}:white"))
+    inked = patterned + ["head"] * (person.hat is not None and person.hat.kind == "hat")
+    inks = [f"{part}:{ink}" for part in inked for ink in ("black", "white")] + ["feet:white"] * (person.shoes.kind == "sneakers")
+    yield from (name for ink in inks for name in close_colours(ink))
