@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from passerby.errors import ModelError
 from passerby.model import selftest
-from passerby.model.bundle import MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle, write_calibrated
+from passerby.model.bundle import FORMAT, MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle, write_calibrated
 from passerby.model.calibration import Calibration
 
 CALIBRATION = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {"ece": 0.01})
@@ -95,8 +95,8 @@ class TestReadBundle:
         assert read_bundle(folder).calibration is None
 
     def test_later_format_asks_for_an_upgrade(self, folder: Path) -> None:
-        edit(folder, lambda manifest: manifest.update(format=2))
-        with pytest.raises(ModelError, match=r"format 2; upgrade Passerby"):
+        edit(folder, lambda manifest: manifest.update(format=FORMAT + 1))
+        with pytest.raises(ModelError, match=rf"format {FORMAT + 1}; upgrade Passerby"):
             read_bundle(folder)
 
     @pytest.mark.parametrize(

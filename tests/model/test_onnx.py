@@ -20,6 +20,7 @@ from passerby.errors import ModelError
 from passerby.model import selftest
 from passerby.model.bundle import MANIFEST, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.encoder import Seen
 from passerby.model.onnx import OnnxSession, available_cores, start_session
 from passerby.model.runtime import onnxruntime
 from passerby.model.session import Arrays, Dtypes, Session
@@ -248,7 +249,7 @@ class TestSelfTest:
             return np.full((len(inputs), 4), 0.5, np.float32)
 
         with pytest.raises(ModelError, match="apart"):
-            selftest.measure(constant, constant, tiny.PREPROCESSING)
+            selftest.measure(lambda pixels: Seen(constant(pixels), np.empty((3, 0), np.float32)), constant, tiny.PREPROCESSING)
 
 
 def test_telemetry_is_off_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

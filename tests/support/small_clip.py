@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from passerby.convert.export import export
 from passerby.data.datasets import load_dataset
 from passerby.data.synthetic import sample_person, write_gallery
 from passerby.learn.data.batches import pad
-from passerby.learn.models.compact import CompactClip, TextConfig, generalised_means
+from passerby.learn.models.compact import CompactClip, TextConfig
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.media.photo import read_image
 from passerby.model.bundle import Bundle
@@ -61,11 +62,17 @@ def tokenizer_json(texts: Sequence[str]) -> bytes:
     return tokenizer.to_str().encode()
 
 
-def small_clip(tokenizer: bytes, seed: int = 0) -> CompactClip:
+def said(captions: Sequence[str], names: Sequence[str]) -> NDArray[np.float32]:
+    """1 for each name that is a word of the captions, else NaN."""
+    words = {word for caption in captions for word in re.findall(r"[a-z]+", caption.lower())}
+    return np.array([1.0 if name in words else np.nan for name in names], np.float32)
+
+
+def small_clip(tokenizer: bytes, seed: int = 0, attributes: Sequence[str] = ()) -> CompactClip:
     """Random weights, none like another, as after training; a text tower of two layers."""
     torch.manual_seed(seed)
     vocabulary = Tokenizer.from_buffer(tokenizer).get_vocab_size()
-    model = CompactClip(TextConfig(vocabulary, width=96, layers=2, feed_forward=128, positions=MAX_TOKENS), DIM)
+    model = CompactClip(TextConfig(vocabulary, width=96, layers=2, feed_forward=128, positions=MAX_TOKENS), DIM, attributes=attributes)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
@@ -73,12 +80,12 @@ def small_clip(tokenizer: bytes, seed: int = 0) -> CompactClip:
     return model
 
 
-def exported(folder: Path) -> Exported:
+def exported(folder: Path, attributes: Sequence[str] = ()) -> Exported:
     """A model whose batch norms have settled on the dataset and whose projections place each val person's pictures and words at a
-    point of their own, exported."""
+    point of their own, and know what their captions say of these attributes, exported."""
     dataset = drawn_dataset(folder)
     tokenizer = tokenizer_json([*TEXTS, *(c.text for r in dataset.records for c in r.captions)])
-    model = small_clip(tokenizer)
+    model = small_clip(tokenizer, attributes=attributes)
     teach(model, tokenizer, [r for r in dataset.records if r.split is Split.VAL])
     bundle = export(model, tokenizer, PREPROCESSING, folder / "float", name="small", max_tokens=MAX_TOKENS, card={"purpose": "tests"})
     return Exported(model, tokenizer, bundle, dataset)
@@ -93,8 +100,11 @@ def teach(model: CompactClip, tokenizer: bytes, records: Sequence[Record]) -> No
     settle(model, pixels)
     model.eval()
     tower = model.image_tower
-    seen = tower.neck(generalised_means(tower.head(tower.blocks(tower.stem(pixels))), tower.stripes))
-    solve(tower.projection, seen, torch.stack([point[r.identity] for r in records]))
+    pooled = tower.pool(pixels)
+    solve(tower.projection, tower.neck(pooled), torch.stack([point[r.identity] for r in records]))
+    if tower.worn is not None:
+        labels = np.stack([said([c.text for c in r.captions], model.attributes) for r in records])
+        solve(tower.worn.projection, tower.worn.norm(pooled), torch.from_numpy(4 * np.nan_to_num(labels) - 2))
 
     text = model.text_tower
     text.mean_projection.weight.zero_()

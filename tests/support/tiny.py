@@ -16,7 +16,7 @@ from tokenizers.processors import TemplateProcessing
 
 from passerby.model import selftest
 from passerby.model.bundle import Bundle, write_bundle
-from passerby.model.encoder import unit_vectors
+from passerby.model.encoder import Seen, unit_vectors
 from passerby.model.preprocess import Preprocessing
 
 DIM = 16
@@ -84,14 +84,14 @@ def write_tiny_bundle(folder: Path, *, name: str = "tiny", seed: int = 0, replac
 
 
 def measured(images: bytes, texts: bytes) -> selftest.SelfTest:
-    return selftest.measure(lambda pixels: _image_vectors(images, pixels), lambda words: _text_vectors(texts, list(words)), PREPROCESSING)
+    return selftest.measure(lambda pixels: _seen(images, pixels), lambda words: _text_vectors(texts, list(words)), PREPROCESSING)
 
 
-def _image_vectors(tower: bytes, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+def _seen(tower: bytes, pixels: NDArray[np.float32]) -> Seen:
     weight = _constant(tower, "weight")
     n, c, h, w = pixels.shape
     pooled = pixels.reshape(n, c, h // 4, 4, w // 4, 4).mean(axis=(3, 5))
-    return unit_vectors(pooled.reshape(n, -1) @ weight, (n, weight.shape[1]))
+    return Seen(unit_vectors(pooled.reshape(n, -1) @ weight, (n, weight.shape[1])), np.empty((n, 0), np.float32))
 
 
 def _text_vectors(tower: bytes, texts: list[str]) -> NDArray[np.float32]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.learn.models.from_bundle import TRANSPOSED
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.model.bundle import Bundle, write_bundle
-from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.bundle_encoder import IMAGE_FEATURES, TEXT_FEATURES, WORN, BundleEncoder
 from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import measure
 from passerby.model.tokenizer import Tokenizer
@@ -76,7 +75,9 @@ def export(
     """
     plain = model.exportable()
     original = TorchEncoder(plain, load_tokenizer(tokenizer, max_tokens), preprocessing)
-    image, text = image_tower_onnx(plain.image_tower, preprocessing.height, preprocessing.width), text_tower_onnx(plain.text_tower)
+    outputs = [IMAGE_FEATURES, WORN] if plain.attributes else [IMAGE_FEATURES]
+    image = image_tower_onnx(plain.image_tower, preprocessing.height, preprocessing.width, outputs)
+    text = text_tower_onnx(plain.text_tower)
     with tempfile.TemporaryDirectory() as work:
         draft = write_bundle(
             Path(work) / "draft",
@@ -87,8 +88,9 @@ def export(
             text_tower=text.graph.SerializeToString(),
             tokenizer=tokenizer,
             max_tokens=max_tokens,
-            self_test=measure(original.embed_images, original.embed_texts, preprocessing),
+            self_test=measure(original.see, original.embed_texts, preprocessing),
             card=card,
+            attributes=plain.attributes,
         )
         pixels, texts = drawn_inputs(preprocessing)
         try:
@@ -107,32 +109,36 @@ def export(
             tokenizer=draft.tokenizer.path,
             max_tokens=max_tokens,
             self_test=draft.self_test,
-            card={**card, "export": {"opset": OPSET, "parity": asdict(parity)}},
+            card={**card, "export": {"opset": OPSET, "parity": parity.to_json()}},
+            attributes=draft.attributes,
             replace=True,
         )
 
 
-def image_tower_onnx(tower: nn.Module, height: int, width: int) -> Traced:
+def image_tower_onnx(tower: nn.Module, height: int, width: int, outputs: Sequence[str] = (IMAGE_FEATURES,)) -> Traced:
     """ONNX from ``pixel_values`` float32 (n, 3, height, width) to ``image_features`` float32 (n, d).
 
     Args:
         tower: of a model as `DualEncoder.exportable` gives it.
+        outputs: names of what it gives: of a tower with attributes also ``worn`` float32 (n, a).
 
     Raises:
         ModelError: it does what ONNX cannot say.
     """
     pixels = torch.zeros(2, 3, height, width)
-    return _to_onnx(tower, (pixels,), ["pixel_values"], "image_features", ({0: torch.export.Dim.DYNAMIC},))
+    return _to_onnx(tower, (pixels,), ["pixel_values"], outputs, ({0: torch.export.Dim.DYNAMIC},))
 
 
 def text_tower_onnx(tower: nn.Module) -> Traced:
     """ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, d); else as `image_tower_onnx`."""
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], "text_features", (free, free))
+    return _to_onnx(tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], [TEXT_FEATURES], (free, free))
 
 
-def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: list[str], output_name: str, shapes: Any) -> Traced:
+def _to_onnx(
+    tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: Sequence[str], output_names: Sequence[str], shapes: Any
+) -> Traced:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -142,8 +148,8 @@ def _to_onnx(tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: li
                 inputs,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=input_names,
-                output_names=[output_name],
+                input_names=list(input_names),
+                output_names=list(output_names),
                 dynamic_shapes=shapes,
                 verbose=False,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from onnx import TensorProto
 
 from passerby.convert.calibration_set import Samples, training_samples
 from passerby.convert.fp16 import to_half
-from passerby.convert.gates import MAX_LOSS, Verdict, judge, rank1_change, refusal
+from passerby.convert.gates import MAX_LOSS, WORN_FIGURE, Verdict, judge, rank1_change, refusal, worn_change
 from passerby.convert.graph import Feed, layers, read_tower
 from passerby.convert.int8 import (
     activations,
@@ -31,11 +31,13 @@ from passerby.convert.sensitivity import Layer, damages, fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.measure.evaluation import Evaluation, evaluate
 from passerby.measure.metrics import Estimate
+from passerby.measure.split import NOTHING, EmbeddedSplit
+from passerby.measure.worn import Says, worn_in
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import Bundle, write_bundle
-from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.bundle_encoder import TEXT_FEATURES, BundleEncoder, image_outputs, seen_of
 from passerby.model.encode import encode_texts
-from passerby.model.encoder import unit_vectors
+from passerby.model.encoder import Seen, unit_vectors
 from passerby.model.onnx import available_cores, start_session
 from passerby.model.selftest import SelfTest, measure
 from passerby.model.tokenizer import Tokenizer
@@ -61,6 +63,7 @@ class Conversion:
         towers: its own.
         before: of the model whose Rank-1 must be kept.
         work: a folder for drafts.
+        says: reads attributes in captions, for a bundle that has some.
     """
 
     bundle: Bundle
@@ -70,6 +73,7 @@ class Conversion:
     before: Evaluation
     val: Dataset
     work: Path
+    says: Says | None
 
     @property
     def layers(self) -> list[Layer]:
@@ -87,33 +91,52 @@ class Conversion:
             after = evaluate(self._encoder(towers), self.val)
         except ModelError:
             return None
-        return Attempt(towers, after, rank1_change(self.before, after))
+        worn = worn_change(self.before, after, self.bundle.attributes, self.says)
+        return Attempt(towers, after, rank1_change(self.before, after), worn)
 
     def damage(self, layer: Layer) -> float:
-        """Points of mAP that val loses when this layer alone has the lower precision; all of them when the tower is broken by it."""
+        """Points of mAP that val loses when this layer alone has the lower precision; all of them when the tower is broken by it.
+
+        What the mean AUC of attributes loses is added to that.
+        """
         split, others = self.before.split, set(self.layers) - {layer}
         images, texts = self.towers
+        lost = 0.0
         try:
             if layer.startswith(IMAGE):
                 images = convert_tower(images, self.samples.images, self.precision, _within(IMAGE, others))
-                ranked = split.rank(images=_embed(self._encoder(Towers(images, texts)), [r.path for r in split.gallery]))
+                seen = _see(self._encoder(Towers(images, texts)), [r.path for r in split.gallery])
+                ranked = split.rank(images=seen.vectors)
+                lost = self._auc(split) - self._auc(replace(split, worn=seen.log_odds))
             else:
                 texts = convert_tower(texts, self.samples.texts, self.precision, _within(TEXT, others))
                 ranked = split.rank(texts=encode_texts(self._encoder(Towers(images, texts)), [q.text for q in split.queries]))
         except ModelError:
             return self.before.metrics.mAP.mean
-        return self.before.metrics.mAP.mean - 100 * float(ranked.average_precision.mean())
+        return lost + self.before.metrics.mAP.mean - 100 * float(ranked.average_precision.mean())
+
+    def _auc(self, split: EmbeddedSplit) -> float:
+        """Mean over attributes; 0 where there are none to lose."""
+        names = self.bundle.attributes
+        return worn_in(split, names, self.says).auc if names and self.says else 0.0
 
     def _encoder(self, towers: Towers) -> BundleEncoder:
         return BundleEncoder(_write(self.bundle, towers, self.work / "draft", {}, {}))
 
 
 class Attempt(NamedTuple):
-    """A conversion as val sees it; ``change`` is that of Rank-1, in points."""
+    """A conversion as val sees it; ``change`` is that of Rank-1, in points, ``worn`` that of the mean AUC of attributes, if any."""
 
     towers: Towers
     after: Evaluation
     change: Estimate
+    worn: Estimate | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """On both, whichever is worse."""
+        found = {judge(change) for change in (self.change, self.worn) if change is not None}
+        return next(verdict for verdict in (Verdict.FELL, Verdict.UNDECIDED, Verdict.KEPT) if verdict in found)
 
 
 def quantize(
@@ -125,20 +148,23 @@ def quantize(
     *,
     precision: Precision = Precision.INT8,
     against: Bundle | None = None,
+    says: Says | None = None,
 ) -> Bundle:
-    """Convert both towers, calibrated on train, and write the bundle if val shows that it lost at most half a point of Rank-1.
+    """Convert both towers, calibrated on train, and write the bundle if val shows that it lost at most half a point of Rank-1, and as
+    little of the mean AUC of its attributes.
 
-    Where Rank-1 certainly fell by more, each layer's damage is measured, and the fewest layers that save it stay in float.
+    Where either certainly fell by more, each layer's damage is measured, and the fewest layers that save it stay in float.
 
     Args:
         dataset: has records of the train and the val split.
         extra_files: what to put beside the manifest, such as the model card.
         against: the float model whose Rank-1 must be kept, where ``bundle`` is that model after it was trained to feel INT8;
             ``bundle`` itself otherwise.
+        says: reads attributes in captions; needed for a bundle that has some.
 
     Raises:
         DatasetError: one of the two splits is missing, or has no pictures to calibrate on.
-        GateRefused: Rank-1 fell, or may have fallen, by more than the gate allows; nothing is written.
+        GateRefused: a figure fell, or may have fallen, by more than the gate allows; nothing is written.
         ModelError: ``bundle`` is not in float32, or is not what its manifest says.
     """
     train, val = _split(dataset, Split.TRAIN), _split(dataset, Split.VAL)
@@ -150,7 +176,7 @@ def quantize(
     samples = training_samples(train.records, bundle, say)
     say(f"calibrating on {len(samples.images)} training pictures and their words")
     with tempfile.TemporaryDirectory() as work:
-        conversion = Conversion(bundle, towers, precision, samples, before, val, Path(work))
+        conversion = Conversion(bundle, towers, precision, samples, before, val, Path(work), says)
         done, costs = _convert(conversion, say)
     card = {**bundle.card, "val": _figures(done.after), "quantization": _report(precision, before, done, costs)}
     return _write(bundle, done.towers, out, card, extra_files)
@@ -183,10 +209,12 @@ def _convert(conversion: Conversion, say: Say) -> tuple[Attempt, dict[Layer, flo
     """What passes the gate, and the layers that had to stay in float for it."""
     first = conversion.attempt()
     say(_told(first, conversion.precision.upper()))
-    verdict = Verdict.FELL if first is None else judge(first.change)
+    verdict = Verdict.FELL if first is None else first.verdict
     if first is not None and verdict is Verdict.KEPT:
         return first, {}
     if first is not None and verdict is Verdict.UNDECIDED:
+        if first.worn is not None and judge(first.change) is Verdict.KEPT:
+            raise refusal(first.worn, verdict, len(conversion.before.split.gallery), WORN_FIGURE, "pictures")
         raise refusal(first.change, verdict, len(conversion.before.split.asked))
     return _search(conversion, say)
 
@@ -200,7 +228,7 @@ def _search(conversion: Conversion, say: Say) -> tuple[Attempt, dict[Layer, floa
     def holds(keep: frozenset[Layer]) -> bool:
         attempt = conversion.attempt(keep)
         say(_told(attempt, f"{conversion.precision.upper()} with {len(keep)} layers in float"))
-        if attempt is None or judge(attempt.change) is not Verdict.KEPT:
+        if attempt is None or attempt.verdict is not Verdict.KEPT:
             return False
         passed[keep] = attempt
         return True
@@ -221,7 +249,10 @@ def _told(attempt: Attempt | None, what: str) -> str:
         return f"{what}: a tower no longer tells different inputs apart"
     change = attempt.change
     rank1 = attempt.after.metrics.rank1.mean
-    return f"{what}: val Rank-1 {rank1:.2f}, {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})"
+    told = f"{what}: val Rank-1 {rank1:.2f}, {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})"
+    if (worn := attempt.worn) is not None:
+        told += f"; {WORN_FIGURE} {worn.mean:+.2f} points ({worn.low:+.2f} to {worn.high:+.2f})"
+    return told
 
 
 def _report(precision: Precision, before: Evaluation, done: Attempt, costs: Mapping[Layer, float]) -> dict[str, object]:
@@ -229,6 +260,7 @@ def _report(precision: Precision, before: Evaluation, done: Attempt, costs: Mapp
     return {
         "precision": precision.value,
         "rank1_change": asdict(done.change),
+        **({"auc_change": asdict(done.worn)} if done.worn is not None else {}),
         "float32": _figures(before),
         "cosine": {"images": _cosines(before.split.images, images), "texts": _cosines(before.split.texts, texts)},
         "float_layers": [{"layer": layer, "alone_costs_mAP": round(cost, 2)} for layer, cost in costs.items()],
@@ -245,8 +277,9 @@ def _within(prefix: str, keep: Collection[Layer]) -> set[str]:
     return {layer.removeprefix(prefix) for layer in keep if layer.startswith(prefix)}
 
 
-def _embed(encoder: BundleEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
-    return np.stack([result.vector for result in encode_files(encoder, paths) if isinstance(result, EncodedFile)])
+def _see(encoder: BundleEncoder, paths: Sequence[Path]) -> Seen:
+    read = [result for result in encode_files(encoder, paths) if isinstance(result, EncodedFile)]
+    return Seen(np.stack([r.vector for r in read]), np.stack([NOTHING if r.worn is None else r.worn for r in read]))
 
 
 def _require_float(tower: onnx.ModelProto) -> onnx.ModelProto:
@@ -271,6 +304,7 @@ def _write(original: Bundle, towers: Towers, folder: Path, card: Mapping[str, ob
         max_tokens=original.max_tokens,
         self_test=_self_test(original, towers),
         card=card,
+        attributes=original.attributes,
         extra_files=extra_files,
         replace=True,
     )
@@ -280,15 +314,16 @@ def _self_test(original: Bundle, towers: Towers) -> SelfTest:
     images, words = (start_session(t.SerializeToString(), available_cores()) for t in towers)
     tokenizer = Tokenizer(original.tokenizer.read(), original.max_tokens)
 
-    def embed_images(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return unit_vectors(images.run(None, {"pixel_values": pixels})[0], (len(pixels), original.dim))
+    def see(pixels: NDArray[np.float32]) -> Seen:
+        names = image_outputs(original)
+        return seen_of(dict(zip(names, images.run(names, {"pixel_values": pixels}), strict=True)), original, len(pixels))
 
     def embed_texts(texts: Sequence[str]) -> NDArray[np.float32]:
         tokens = tokenizer(texts)
-        features = words.run(None, {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask})[0]
+        (features,) = words.run([TEXT_FEATURES], {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask})
         return unit_vectors(features, (len(texts), original.dim))
 
-    return measure(embed_images, embed_texts, original.preprocessing)
+    return measure(see, embed_texts, original.preprocessing)
 
 
 def _split(dataset: Dataset, split: Split) -> Dataset:

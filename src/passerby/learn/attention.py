@@ -132,7 +132,8 @@ def parts_of_compact(model: CompactClip, pixels: Tensor, ids: Tensor) -> Parts:
         layer.register_forward_hook(lambda *call: kept.append(call[-1])) for layer in (model.image_tower.head, model.text_tower.layers[-1])
     ]
     try:
-        images, texts = model.image_tower(pixels), model.text_tower(ids, torch.ones_like(ids))
+        tower = model.image_tower
+        images, texts = tower.embed(tower.pool(pixels)), model.text_tower(ids, torch.ones_like(ids))
     finally:
         for hook in hooks:
             hook.remove()

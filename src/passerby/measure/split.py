@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +22,10 @@ Float32 = NDArray[np.float32]
 
 FEWEST: Final = 30
 """People that a set, a group or the rest needs; of fewer, a figure and its interval say little."""
+
+
+NOTHING: Final[Float32] = np.empty(0, np.float32)
+"""What a model without attributes says of what is worn."""
 
 
 class Query(NamedTuple):
@@ -45,6 +49,7 @@ class EmbeddedSplit:
         unanswerable: captions left out because no picture of their person could be read.
         failures: pictures that could not be read.
         problems: what was wrong with the dataset's records.
+        worn: float32 (g, a), the log-odds of the model's attributes; a is 0 for a model without attributes.
     """
 
     dataset: str
@@ -58,6 +63,7 @@ class EmbeddedSplit:
     unanswerable: int
     failures: tuple[Failure, ...]
     problems: tuple[Problem, ...]
+    worn: Float32 = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def people(self) -> int:
@@ -121,12 +127,13 @@ def embed_split(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | N
         ModelError: a tower that cannot be loaded or fails its self-test.
     """
     split = _only_split(dataset)
-    gallery, vectors, failures = [], [], []
+    gallery, vectors, worn, failures = [], [], [], []
     results = encode_files(encoder, [record.path for record in dataset.records])
     for done, (record, result) in enumerate(zip(dataset.records, results, strict=True), start=1):
         if isinstance(result, EncodedFile):
             gallery.append(record)
             vectors.append(result.vector)
+            worn.append(NOTHING if result.worn is None else result.worn)
         else:
             failures.append(result)
         if on_progress:
@@ -153,6 +160,7 @@ def embed_split(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | N
         unanswerable=len(captions) - len(queries),
         failures=tuple(failures),
         problems=dataset.problems,
+        worn=np.stack(worn),
     )
 
 

@@ -20,12 +20,13 @@ from passerby.types import Failure, Media, Note
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedFile:
-    """A picture's file and its vector.
+    """A picture's file, its vector, and what is worn.
 
     Args:
         width, height: of the upright picture, in pixels.
         vector: float32 (d,), of length 1.
         notes: what had to be guessed of the picture.
+        worn: float32 (a,), the log-odds of the model's attributes; ``None`` for a model without attributes.
     """
 
     media: Media
@@ -33,6 +34,7 @@ class EncodedFile:
     height: int
     vector: NDArray[np.float32]
     notes: tuple[Note, ...] = ()
+    worn: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +70,4 @@ def encode_files(
                 yield Failure(result.item.absolute(), result.reason)
             else:
                 file = result.known
-                yield EncodedFile(file.media, file.width, file.height, result.vector, file.notes)
+                yield EncodedFile(file.media, file.width, file.height, result.vector, file.notes, result.worn)

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,8 @@ from passerby.model.preprocess import Preprocessing
 from passerby.model.selftest import SelfTest
 from passerby.types import ModelDigest
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""The newest: one that names attributes. A bundle without any is written in format 1, which older versions read."""
 MANIFEST: Final = "manifest.json"
 IMAGE_TOWER: Final = "image_tower"
 TEXT_TOWER: Final = "text_tower"
@@ -60,6 +61,7 @@ class Bundle:
     Args:
         digest: of the manifest, and through it of every file.
         dim: length of a vector.
+        attributes: names of what the image tower says of what is worn, in the order of its columns; none in format 1.
         max_tokens: of a text, special tokens included; longer texts are cut.
         calibration: from a score to a probability; ``None`` for a model that was not calibrated.
         card: what the maker says of the model; free.
@@ -69,6 +71,7 @@ class Bundle:
     digest: ModelDigest
     name: str
     dim: int
+    attributes: tuple[str, ...]
     preprocessing: Preprocessing
     image_tower: BundleFile
     text_tower: BundleFile
@@ -92,7 +95,7 @@ def read_bundle(folder: Path) -> Bundle:
     """
     manifest, digest = _read_manifest(folder / MANIFEST)
     _require_known_format(manifest)
-    dim = _positive(manifest, "dim")
+    dim, attributes = _positive(manifest, "dim"), _attributes(manifest)
     tokenizer = _object(manifest, "tokenizer")
     calibration = manifest.get("calibration")
     return Bundle(
@@ -100,12 +103,13 @@ def read_bundle(folder: Path) -> Bundle:
         digest=digest,
         name=_text(manifest, "name"),
         dim=dim,
+        attributes=attributes,
         preprocessing=Preprocessing.from_json(manifest.get("preprocessing")),
         image_tower=_file(folder, _object(manifest, "image_tower")),
         text_tower=_file(folder, _object(manifest, "text_tower")),
         tokenizer=_file(folder, tokenizer),
         max_tokens=_positive(tokenizer, "max_tokens"),
-        self_test=SelfTest.from_json(manifest.get("self_test"), dim),
+        self_test=SelfTest.from_json(manifest.get("self_test"), dim, len(attributes)),
         calibration=None if calibration is None else Calibration.from_json(calibration),
         card=_object(manifest, "card"),
     )
@@ -123,6 +127,7 @@ def write_bundle(
     max_tokens: int,
     self_test: SelfTest,
     card: Mapping[str, object],
+    attributes: Sequence[str] = (),
     calibration: Calibration | None = None,
     extra_files: Mapping[str, Path | bytes] | None = None,
     replace: bool = False,
@@ -131,11 +136,13 @@ def write_bundle(
 
     Args:
         image_tower, text_tower: ONNX. ``pixel_values`` float32 (n, 3, h, w) to ``image_features`` float32 (n, dim);
-            ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, dim).
+            ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, dim). With attributes the image tower
+            gives ``worn`` float32 (n, a) too, their log-odds.
         tokenizer: a ``tokenizer.json`` of the ``tokenizers`` library.
         max_tokens: of a text, special tokens included.
         self_test: as :func:`passerby.model.selftest.measure` gives it.
         card: any JSON object: data, recipe, figures, limits.
+        attributes: names of the columns of ``worn``.
         calibration: of these very towers, as :func:`passerby.measure.calibration.calibrate` fits it.
         extra_files: files to put beside the manifest, by name, such as ``MODEL_CARD.md``.
         replace: whether an existing bundle at ``folder`` makes way.
@@ -148,9 +155,10 @@ def write_bundle(
         for file_name, content in (extra_files or {}).items():
             _write_file(draft, file_name, content)
         manifest = {
-            "format": FORMAT,
+            "format": FORMAT if attributes else 1,
             "name": name,
             "dim": dim,
+            **({"attributes": list(attributes)} if attributes else {}),
             "preprocessing": preprocessing.to_json(),
             "image_tower": _write_file(draft, "image_tower.onnx", image_tower),
             "text_tower": _write_file(draft, "text_tower.onnx", text_tower),
@@ -188,6 +196,7 @@ def write_calibrated(bundle: Bundle, calibration: Calibration, folder: Path) -> 
         max_tokens=bundle.max_tokens,
         self_test=bundle.self_test,
         card=bundle.card,
+        attributes=bundle.attributes,
         calibration=calibration,
         extra_files=further,
         replace=True,
@@ -224,7 +233,19 @@ def _finite(literal: str) -> float:
 def _require_known_format(manifest: Mapping[str, object]) -> None:
     found = _positive(manifest, "format")
     if found > FORMAT:
-        raise ModelError(expected=f"a bundle of format {FORMAT}", found=f"format {found}", do="upgrade Passerby")
+        raise ModelError(expected=f"a bundle of format {FORMAT} or older", found=f"format {found}", do="upgrade Passerby")
+
+
+def _attributes(manifest: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of attributes, which format 2 must have."""
+    if manifest["format"] == 1:
+        return ()
+    names = manifest.get("attributes")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise _wrong("attributes to be a list of names", names)
+    if len(set(names)) != len(names):
+        raise _wrong("attributes that are named once", names)
+    return tuple(names)
 
 
 def _positive(value: Mapping[str, object], key: str) -> int:

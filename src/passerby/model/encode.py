@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import PasserbyError
 from passerby.look_ahead import look_ahead
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, see
 from passerby.model.preprocess import Preprocessing, normalise, resize
 
 if TYPE_CHECKING:
@@ -38,14 +38,16 @@ class Loaded(Generic[K]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded(Generic[K]):
-    """What is known of an item, and its vector.
+    """What is known of an item, its vector, and what is worn.
 
     Args:
         vector: float32 (d,), of length 1.
+        worn: float32 (a,), the log-odds of the model's attributes; ``None`` for a model without attributes.
     """
 
     known: K
     vector: NDArray[np.float32]
+    worn: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +106,10 @@ def _load(item: T, *, load: Callable[[T], Loaded[K]], p: Preprocessing) -> _Resi
 
 def _encode(encoder: Encoder, batch: Sequence[_Resized[K] | Failed[T]]) -> Iterator[Encoded[K] | Failed[T]]:
     pixels = [item.pixels for item in batch if isinstance(item, _Resized)]
-    vectors = iter(encoder.embed_images(normalise(np.stack(pixels), encoder.preprocessing)) if pixels else ())
+    seen = zip(*see(encoder, normalise(np.stack(pixels), encoder.preprocessing)), strict=True) if pixels else iter(())
     for item in batch:
-        yield item if isinstance(item, Failed) else Encoded(item.known, next(vectors))
+        if isinstance(item, Failed):
+            yield item
+        else:
+            vector, worn = next(seen)
+            yield Encoded(item.known, vector, worn if worn.size else None)

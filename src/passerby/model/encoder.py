@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,18 @@ from passerby.inputs import wrong
 from passerby.model.calibration import Calibration
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
+
+
+class Seen(NamedTuple):
+    """What an image tower gives for n pictures.
+
+    Args:
+        vectors: float32 (n, d), each of length 1.
+        log_odds: float32 (n, a), of each attribute being worn; a is 0 for a model without attributes.
+    """
+
+    vectors: NDArray[np.float32]
+    log_odds: NDArray[np.float32]
 
 
 class Encoder(Protocol):
@@ -54,6 +66,32 @@ def as_encoder(value: object) -> Encoder:
 
 
 @runtime_checkable
+class SeesAttributes(Protocol):
+    """An encoder whose image tower may also say what is worn."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the columns of the log-odds; empty for a model that says nothing of what is worn."""
+        ...
+
+    def see(self, pixels: NDArray[np.float32]) -> Seen:
+        """Vectors and log-odds of pictures float32 (n, 3, h, w), in one run of the tower."""
+        ...
+
+
+def attributes_of(encoder: Encoder) -> tuple[str, ...]:
+    """Names of what a model says of what is worn; empty where it says nothing."""
+    return encoder.attributes if isinstance(encoder, SeesAttributes) else ()
+
+
+def see(encoder: Encoder, pixels: NDArray[np.float32]) -> Seen:
+    """What any encoder's image tower gives for pictures float32 (n, 3, h, w), in one run of it."""
+    if isinstance(encoder, SeesAttributes):
+        return encoder.see(pixels)
+    return Seen(encoder.embed_images(pixels), np.empty((len(pixels), 0), np.float32))
+
+
+@runtime_checkable
 class CountsTokens(Protocol):
     """A model that says how much of a text it does not read."""
 
@@ -67,6 +105,24 @@ class CountsTokens(Protocol):
     def characters_read(self, text: str) -> int:
         """How many characters of a text are within it."""
         ...
+
+
+def finite_log_odds(worn: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A tower's output ``worn``, as it is.
+
+    Args:
+        worn: float32.
+        shape: (n, a), what ``worn`` must have.
+
+    Raises:
+        ModelError: another shape, or a number that is not finite.
+    """
+    if worn.shape != shape:
+        raise ModelError(expected=f"log-odds of shape {shape}", found=f"shape {worn.shape}", do="export the model again")
+    if not np.isfinite(worn).all():
+        do = "export the model again, or update the driver"
+        raise ModelError(expected="finite log-odds of what is worn", found="NaN or infinite ones", do=do)
+    return worn
 
 
 def unit_vectors(features: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError
 from passerby.model.calibration import Calibration
-from passerby.model.encoder import CountsTokens, Encoder, unit_vectors
+from passerby.model.encoder import CountsTokens, Encoder, Seen, attributes_of, see, unit_vectors
 from passerby.model.preprocess import Preprocessing
 from passerby.types import ModelDigest
 
@@ -61,6 +61,13 @@ class PromptedEncoder:
 
     def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._encoder.embed_images(pixels)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return attributes_of(self._encoder)
+
+    def see(self, pixels: NDArray[np.float32]) -> Seen:
+        return see(self._encoder, pixels)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         asked = [self._encoder.embed_texts([_put(text, template) for text in texts]) for template in self._templates]

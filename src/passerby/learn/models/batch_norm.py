@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from passerby.learn.models.compact import NORM_EPSILON, ConvNorm, ImageTower, generalised_means
+from passerby.learn.models.compact import NORM_EPSILON, AttributeHead, ConvNorm, ImageTower, generalised_means
 
 SMALLEST_SPREAD = 1e-3
 """Of a channel's values, below which it is taken as constant and its filter is left as it is."""
@@ -31,7 +31,12 @@ def unfold_batch_norm(folded: ImageTower, pixels: Tensor, stripes: int) -> Image
     features = tower.head(tower.blocks(tower.stem(pixels)))
     for hook in hooks:
         hook.remove()
-    _unfold_neck(tower, generalised_means(features, stripes))
+    means = generalised_means(features, stripes)
+    tower.neck, tower.projection = _unfolded(tower.projection, means, affine=True)
+    if tower.worn is not None:
+        worn = AttributeHead(means.shape[1], tower.worn.count)
+        worn.norm, worn.projection = _unfolded(tower.worn.projection, means, affine=False)
+        tower.worn = worn
     tower.stripes = stripes
     return tower
 
@@ -50,31 +55,30 @@ def _unfolding(layer: ConvNorm) -> Callable[[nn.Conv2d, tuple[Tensor, ...], Tens
         scaled = plain * scale[:, None, None]
         norm = nn.BatchNorm2d(len(scale), eps=NORM_EPSILON).eval()
         variance, mean = torch.var_mean(scaled, dim=(0, 2, 3), correction=0)
-        _set_norm(norm, mean, variance, gain=(variance + NORM_EPSILON).sqrt() / scale, offset=mean / scale + bias)
+        _set_statistics(norm, mean, variance)
+        norm.weight.copy_((variance + NORM_EPSILON).sqrt() / scale)
+        norm.bias.copy_(mean / scale + bias)
         layer.norm = norm
         return scaled
 
     return unfold
 
 
-def _unfold_neck(tower: ImageTower, pooled: Tensor) -> None:
-    """A batch norm before the projection, and columns of zeros for what was not projected yet."""
-    folded = tower.projection
-    weight = folded.weight.new_zeros(folded.out_features, pooled.shape[1])
+def _unfolded(folded: nn.Linear, means: Tensor, *, affine: bool) -> tuple[nn.BatchNorm1d, nn.Linear]:
+    """A batch norm of these means and the projection after it, with columns of zeros for what was not projected yet."""
+    weight = folded.weight.new_zeros(folded.out_features, means.shape[1])
     weight[:, : folded.in_features] = folded.weight
-    neck = nn.BatchNorm1d(pooled.shape[1]).eval()
-    variance, mean = torch.var_mean(pooled, dim=0, correction=0)
-    _set_norm(neck, mean, variance, gain=torch.ones_like(mean), offset=torch.zeros_like(mean))
-    tower.neck = neck
-    tower.projection = nn.Linear(pooled.shape[1], folded.out_features)
-    tower.projection.weight.copy_(weight * (variance + neck.eps).sqrt())
-    tower.projection.bias.copy_(folded.bias + weight @ mean)
+    norm = nn.BatchNorm1d(means.shape[1], affine=affine).eval()
+    variance, mean = torch.var_mean(means, dim=0, correction=0)
+    _set_statistics(norm, mean, variance)
+    projection = nn.Linear(means.shape[1], folded.out_features)
+    projection.weight.copy_(weight * (variance + norm.eps).sqrt())
+    projection.bias.copy_(folded.bias + weight @ mean)
+    return norm, projection
 
 
-def _set_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor, gain: Tensor, offset: Tensor) -> None:
+def _set_statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
-    norm.weight.copy_(gain)
-    norm.bias.copy_(offset)

@@ -9,7 +9,8 @@ et al., "Beyond Part Models" (ECCV 2018); the batch norm before the projection i
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,11 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from passerby.learn.models.depthwise import depthwise_conv
-from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.dual_encoder import DualEncoder, Seen
 
 EMBEDDING_SIZE = 512
 WEIGHTS: Final = "model.safetensors"
-"""The file of its weights, by their names in ``state_dict``."""
+"""The file of its weights, by their names in ``state_dict``, and of the names of its attributes."""
+ATTRIBUTES: Final = "attributes"
+"""The names of its attributes as a JSON list, in the metadata of that file."""
+HEAD: Final = "image_tower.worn.projection.weight"
+"""The name of the weight that has a row for each attribute."""
 STRIPES = 4
 """Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
 
@@ -115,10 +120,40 @@ class InvertedResidual(nn.Module):
         return x + self.skip(y) if self.residual else y
 
 
-class ImageTower(nn.Module):
-    """``float32 (n, 3, h, w)`` pixels, normalised as the bundle's preprocessing says, to ``float32 (n, 512)``, not yet of unit length."""
+class AttributeHead(nn.Module):
+    """What is worn, read from the stripes: a logistic regression for each of ``count`` attributes on the pooled means.
 
-    def __init__(self, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
+    Args:
+        inputs: how many means there are.
+    """
+
+    def __init__(self, inputs: int, count: int) -> None:
+        super().__init__()
+        self.norm: nn.Module = nn.BatchNorm1d(inputs, affine=False)
+        self.dropout = nn.Dropout(0.0)
+        self.projection = nn.Linear(inputs, count)
+
+    @property
+    def count(self) -> int:
+        return self.projection.out_features
+
+    def forward(self, means: Tensor) -> Tensor:
+        """``float32 (n, inputs)`` to the log-odds ``(n, count)``."""
+        log_odds: Tensor = self.projection(self.dropout(self.norm(means)))
+        return log_odds
+
+    def fold(self) -> None:
+        """Make the batch norm part of the projection, in place."""
+        if isinstance(self.norm, nn.BatchNorm1d):
+            _fold_into(self.norm, self.projection)
+            self.norm = nn.Identity()
+
+
+class ImageTower(nn.Module):
+    """``float32 (n, 3, h, w)`` pixels, normalised as the bundle's preprocessing says, to ``float32 (n, 512)``, not yet of unit length;
+    with a head for so many ``attributes``, to :class:`Seen`: that and their log-odds."""
+
+    def __init__(self, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES, attributes: int = 0) -> None:
         super().__init__()
         self.stripes = stripes
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, 2)
@@ -132,15 +167,25 @@ class ImageTower(nn.Module):
         self.head = ConvNorm(width, HEAD_CHANNELS)
         self.neck: nn.Module = nn.BatchNorm1d((1 + stripes) * HEAD_CHANNELS)
         self.projection = nn.Linear((1 + stripes) * HEAD_CHANNELS, dim)
+        self.worn = AttributeHead((1 + stripes) * HEAD_CHANNELS, attributes) if attributes else None
 
     @property
     def folded(self) -> bool:
         """Whether its batch norms are part of its convolutions, as :func:`fold_batch_norm` leaves it."""
         return not isinstance(self.neck, nn.BatchNorm1d)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        features = self.head(self.blocks(self.stem(pixels)))
-        projected: Tensor = self.projection(self.neck(generalised_means(features, self.stripes)))
+    def forward(self, pixels: Tensor) -> Tensor | Seen:
+        means = self.pool(pixels)
+        vectors = self.embed(means)
+        return vectors if self.worn is None else Seen(vectors, self.worn(means))
+
+    def pool(self, pixels: Tensor) -> Tensor:
+        """The :func:`generalised_means` of the last feature map."""
+        return generalised_means(self.head(self.blocks(self.stem(pixels))), self.stripes)
+
+    def embed(self, means: Tensor) -> Tensor:
+        """What :meth:`pool` gives to vectors ``(n, dim)``, not yet of unit length."""
+        projected: Tensor = self.projection(self.neck(means))
         return projected
 
 
@@ -237,15 +282,22 @@ class TextTower(nn.Module):
 
 
 class CompactClip(DualEncoder):
-    """Both towers of ``passerby-s``, into one space of unit vectors."""
+    """Both towers of ``passerby-s``, into one space of unit vectors.
+
+    Args:
+        attributes: names of what the image tower says of what is worn; none by default.
+    """
 
     architecture = "compact"
     image_tower: ImageTower
     text_tower: TextTower
 
-    def __init__(self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES) -> None:
+    def __init__(
+        self, text: TextConfig | None = None, dim: int = EMBEDDING_SIZE, stripes: int = STRIPES, attributes: Sequence[str] = ()
+    ) -> None:
         super().__init__()
-        self.image_tower = ImageTower(dim, stripes)
+        self.attributes = tuple(attributes)
+        self.image_tower = ImageTower(dim, stripes, len(self.attributes))
         self.text_tower = TextTower(text, dim)
 
     @property
@@ -260,20 +312,25 @@ class CompactClip(DualEncoder):
         return fold_batch_norm(self)
 
     def save(self, folder: Path) -> None:
-        (folder / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in self.state_dict().items()}))
+        weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        names = {ATTRIBUTES: json.dumps(self.attributes)} if self.attributes else None
+        (folder / WEIGHTS).write_bytes(save(weights, names))
 
     def place(self, device: torch.device) -> None:
         self.to(device)
         self.image_tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def drop_out(model: CompactClip, text: float, skip: float) -> None:
+def drop_out(model: CompactClip, text: float, skip: float, worn: float = 0.0) -> None:
     """Set how much is left out while training, in place.
 
     Args:
         text: share of what each half of a text layer adds (Srivastava et al., "Dropout", JMLR 2014).
         skip: chance that the last residual block of the image tower is skipped; it grows evenly from 0 at the first.
+        worn: share of the means that the head for attributes reads.
     """
+    if model.image_tower.worn is not None:
+        model.image_tower.worn.dropout.p = worn
     for dropout in (m for m in model.text_tower.modules() if isinstance(m, nn.Dropout)):
         dropout.p = text
     skips = [m for m in model.image_tower.modules() if isinstance(m, Skip)]
@@ -281,12 +338,40 @@ def drop_out(model: CompactClip, text: float, skip: float) -> None:
         branch.p = skip * i / (len(skips) - 1)
 
 
-def build_like(weights: Mapping[str, Tensor]) -> CompactClip:
+@torch.no_grad()
+def with_attributes(model: CompactClip, names: Sequence[str]) -> CompactClip:
+    """A copy of a model whose image tower says of these attributes whether they are worn, for which it is still to be trained.
+
+    What the model already says of those among them that it knows stays.
+    """
+    if tuple(names) == model.attributes:
+        return model
+    able = copy.deepcopy(model)
+    tower, known = able.image_tower, {name: row for row, name in enumerate(model.attributes)}
+    old, head = tower.worn, AttributeHead(tower.projection.in_features, len(names)).to(tower.projection.weight)
+    if old is not None:
+        head.norm = old.norm
+        for row, name in enumerate(names):
+            if name in known:
+                head.projection.weight[row] = old.projection.weight[known[name]]
+                head.projection.bias[row] = old.projection.bias[known[name]]
+    able.attributes, tower.worn = tuple(names), head
+    return able
+
+
+def build_like(weights: Mapping[str, Tensor], attributes: Sequence[str] = ()) -> CompactClip:
     """A model with the shapes of these weights, which have their names in its ``state_dict``; folded if they are. It is untrained.
+
+    Args:
+        attributes: the names of what the image tower says, one for each row of its head.
 
     Raises:
         KeyError: weights of another architecture.
+        ValueError: a head for another number of attributes.
     """
+    rows = len(weights[HEAD]) if HEAD in weights else 0
+    if rows != len(attributes):
+        raise ValueError(f"{len(attributes)} names for the {rows} attributes of its head")
     vocabulary, width = weights["text_tower.tokens.weight"].shape
     text = TextConfig(
         vocabulary=vocabulary,
@@ -296,13 +381,13 @@ def build_like(weights: Mapping[str, Tensor]) -> CompactClip:
         positions=weights["text_tower.positions.weight"].shape[0],
     )
     dim, pooled = weights["image_tower.projection.weight"].shape
-    model = CompactClip(text, dim, pooled // HEAD_CHANNELS - 1)
+    model = CompactClip(text, dim, pooled // HEAD_CHANNELS - 1, attributes)
     return fold_batch_norm(model) if "image_tower.stem.conv.bias" in weights else model
 
 
 @torch.no_grad()
 def fold_batch_norm(model: CompactClip) -> CompactClip:
-    """A copy in evaluation mode whose batch norms are part of the convolutions and of the projection before or after them.
+    """A copy in evaluation mode whose batch norms are part of the convolutions and of the projections before or after them.
 
     The copy computes the same function. It is the form that is exported, and the form in which weights of record come back.
     """
@@ -312,16 +397,23 @@ def fold_batch_norm(model: CompactClip) -> CompactClip:
         if isinstance(layer, ConvNorm):
             layer.fold()
     if isinstance(tower.neck, nn.BatchNorm1d):
-        gain, offset = _gain_and_offset(tower.neck)
-        tower.projection.bias.add_(tower.projection.weight @ offset)
-        tower.projection.weight.mul_(gain)
+        _fold_into(tower.neck, tower.projection)
         tower.neck = nn.Identity()
+    if tower.worn is not None:
+        tower.worn.fold()
     return folded
+
+
+def _fold_into(norm: nn.BatchNorm1d, projection: nn.Linear) -> None:
+    """Let a projection do what the batch norm before it does, in place."""
+    gain, offset = _gain_and_offset(norm)
+    projection.bias.add_(projection.weight @ offset)
+    projection.weight.mul_(gain)
 
 
 def _gain_and_offset(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """What a batch norm with settled statistics does to its input: times the first, plus the second."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return gain, norm.bias - norm.running_mean * gain
+    gain = (norm.running_var + norm.eps).rsqrt() if norm.weight is None else norm.weight / (norm.running_var + norm.eps).sqrt()
+    return gain, -norm.running_mean * gain if norm.bias is None else norm.bias - norm.running_mean * gain

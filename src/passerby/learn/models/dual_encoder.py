@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class Seen(NamedTuple):
+    """Of n pictures, their vectors ``(n, dim)`` and the log-odds ``(n, a)`` of what is worn in them."""
+
+    vectors: Tensor
+    log_odds: Tensor
 
 
 class DualEncoder(nn.Module, ABC):
@@ -17,11 +24,13 @@ class DualEncoder(nn.Module, ABC):
 
     Args:
         architecture: the kind, by which what is known of a kind alone is found, such as how to adapt it.
-        image_tower: ``float32 (n, 3, h, w)`` to ``float32 (n, dim)``, not yet of unit length.
+        attributes: the names of what the image tower says of what is worn; most kinds of model say nothing of it.
+        image_tower: ``float32 (n, 3, h, w)`` to ``float32 (n, dim)``, not yet of unit length; to :class:`Seen` where it has attributes.
         text_tower: ``int64 (n, length)`` token ids and their mask to ``float32 (n, dim)``, not yet of unit length.
     """
 
     architecture: ClassVar[str]
+    attributes: tuple[str, ...] = ()
     image_tower: nn.Module
     text_tower: nn.Module
 
@@ -32,7 +41,13 @@ class DualEncoder(nn.Module, ABC):
 
     def embed_images(self, pixels: Tensor) -> Tensor:
         """``float32 (n, 3, h, w)`` to ``float32 (n, dim)`` of unit length."""
-        return F.normalize(self.image_tower(pixels).float(), dim=-1)
+        return self.see(pixels).vectors
+
+    def see(self, pixels: Tensor) -> Seen:
+        """``float32 (n, 3, h, w)`` to vectors ``float32 (n, dim)`` of unit length, and the log-odds ``float32 (n, a)`` of attributes."""
+        seen = self.image_tower(pixels)
+        vectors, log_odds = seen if self.attributes else (seen, seen.new_empty((len(seen), 0)))
+        return Seen(F.normalize(vectors.float(), dim=-1), log_odds.float())
 
     def embed_texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         """``int64 (n, length)`` twice to ``float32 (n, dim)`` of unit length."""

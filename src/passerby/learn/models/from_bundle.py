@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch import Tensor
 from passerby.errors import ModelError
 from passerby.learn.models.base import Base, Size
 from passerby.learn.models.compact import CompactClip, build_like
-from passerby.model.bundle import Bundle, BundleFile
+from passerby.model.bundle import Bundle
+from passerby.model.bundle_encoder import image_outputs
 
 SCALE = ".scale"
 """Ends the name of the scales of a weight that is stored as int8."""
@@ -55,9 +57,10 @@ def load_compact(bundle: Bundle) -> CompactClip:
     Raises:
         ModelError: a file that is not the manifest's, or towers of another architecture.
     """
-    stored = _stored_weights(bundle.image_tower, "image_tower.") | _stored_weights(bundle.text_tower, "text_tower.")
+    image, text = (onnx.load_from_string(file.read()) for file in (bundle.image_tower, bundle.text_tower))
+    stored = _stored_weights(image, "image_tower.") | _stored_weights(text, "text_tower.")
     try:
-        model = build_like(stored)
+        model = build_like(stored, bundle.attributes)
         model.load_state_dict({name: stored[name] for name in model.state_dict()})
     except (KeyError, ValueError, RuntimeError) as error:
         raise ModelError(
@@ -65,12 +68,21 @@ def load_compact(bundle: Bundle) -> CompactClip:
             found=f"none that fit {str(error).splitlines()[-1].strip()}",
             do="name a passerby-s bundle",
         ) from error
+    _require_known_outputs(image, image_outputs(bundle))
     return model
 
 
-def _stored_weights(file: BundleFile, prefix: str) -> dict[str, Tensor]:
+def _require_known_outputs(tower: onnx.ModelProto, known: Sequence[str]) -> None:
+    """Raises ``ModelError`` where a tower says more than the manifest names: it would be lost."""
+    found = [output.name for output in tower.graph.output]
+    if found != list(known):
+        do = "upgrade Passerby, or name a bundle that it exported"
+        raise ModelError(expected=f"an image tower that gives {' and '.join(known)}", found=" and ".join(found), do=do)
+
+
+def _stored_weights(tower: onnx.ModelProto, prefix: str) -> dict[str, Tensor]:
     """Every stored tensor of a tower, dequantised and as torch lays it out, under its name in ``CompactClip``; constants too."""
-    stored = {i.name: numpy_helper.to_array(i) for i in onnx.load_from_string(file.read()).graph.initializer}
+    stored = {i.name: numpy_helper.to_array(i) for i in tower.graph.initializer}
     weights = {}
     for name, array in stored.items():
         transposed = name.endswith(TRANSPOSED)

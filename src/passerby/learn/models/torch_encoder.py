@@ -16,6 +16,7 @@ from passerby.errors import ModelError
 from passerby.learn.data.batches import pad
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.calibration import Calibration
+from passerby.model.encoder import Seen
 from passerby.model.preprocess import Preprocessing
 from passerby.model.tokenizer import characters_read, tokens_cut, unicode_only
 from passerby.types import ModelDigest
@@ -54,6 +55,7 @@ class TorchEncoder:
         self.preprocessing = preprocessing
         self.calibration: Calibration | None = None
         self.dim = model.dim
+        self.attributes = model.attributes
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._precision = precision
@@ -61,18 +63,23 @@ class TorchEncoder:
 
     @cached_property
     def digest(self) -> ModelDigest:
-        """SHA-256 of the preprocessing and of the weights, by name."""
+        """SHA-256 of the preprocessing, of the names of attributes and of the weights, by name."""
         sha = hashlib.sha256(json.dumps(self.preprocessing.to_json()).encode())
+        if self.attributes:
+            sha.update(json.dumps(self.attributes).encode())
         for name, tensor in sorted(self._model.state_dict().items()):
             sha.update(name.encode())
             sha.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return ModelDigest(sha.hexdigest())
 
-    @torch.inference_mode()
     def embed_images(self, pixels: Float32) -> Float32:
+        return self.see(pixels).vectors
+
+    @torch.inference_mode()
+    def see(self, pixels: Float32) -> Seen:
         x = torch.from_numpy(pixels).to(self._device).contiguous(memory_format=torch.channels_last)
         with self._autocast():
-            return self._model.embed_images(x).cpu().numpy()
+            return Seen(*(part.cpu().numpy() for part in self._model.see(x)))
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Float32:
