@@ -50,14 +50,12 @@ def main() -> None:
         for name in possible()
         if name in NAMES or pictures[name] >= ENOUGH
     ]
-    whole: Row = {
-        "captions": named["captions"],
-        "items": items.total(),
-        "items covered %": 100 * items["covered"] / items.total(),
-        "attributes a caption": named["attributes"] / named["captions"],
-    }
-    show("attributes that training captions say", rows, as_json=arguments.json)
-    show("all training captions", [whole], as_json=arguments.json)
+    a_caption = named["attributes"] / named["captions"]
+    covered = 100 * items["covered"] / items.total()
+    title = (
+        f"attributes in {named['captions']:,} training captions: {a_caption:.1f} in each, of {covered:.1f} % of {items.total():,} things"
+    )
+    show(title, rows, as_json=arguments.json)
 
 
 if __name__ == "__main__":

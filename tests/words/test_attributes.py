@@ -99,6 +99,7 @@ def test_every_colour_and_pattern_is_an_attribute(part: str) -> None:
         ("a red or blue jacket", set(), set()),
         ("a jacket that is not red", {"upper:jacket"}, set()),
         ("trousers that are not black", {"lower:pants"}, {"lower:black"}),
+        ("no blue jeans", set(), set()),
         ("facing the camera", set(), set()),
         ("", set(), set()),
     ],

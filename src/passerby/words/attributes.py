@@ -158,7 +158,7 @@ def said(description: PersonDescription, names: Collection[str] = NAMES) -> dict
     """The attributes that a description says somebody has, or has not; of those that it does not mention nothing is known.
 
     Whoever has a cap has a hat; whoever has no hat has no cap, unless the description names one. What is in doubt says nothing, and so
-    does a denial of a thing in a colour, where several such things may be worn.
+    does a denial of a thing in a colour, but of trousers or shoes that are there and not in it.
 
     Args:
         names: those wanted.
@@ -178,11 +178,15 @@ def with_families(has: Iterable[str], lacks: Iterable[str], names: Collection[st
     return {name: name in had for name in sorted((had | lacked) & set(names))}
 
 
-def unlikely(said: Mapping[str, bool]) -> frozenset[str]:
-    """The rivals of what somebody is said to have, unless they are close to something else that is said."""
+def unlikely(said: Mapping[str, bool], names: Collection[str] = NAMES) -> frozenset[str]:
+    """The rivals of what somebody is said to have, unless they are close to something else that is said.
+
+    Args:
+        names: those wanted.
+    """
     has = [name for name, yes in said.items() if yes]
     alike = (other for name in has for other in (*wider(name), *narrower(name), *close_colours(name)))
-    return frozenset[str]().union(*map(rivals, has)).difference(said, alike)
+    return frozenset(names).intersection(frozenset[str]().union(*map(rivals, has))).difference(said, alike)
 
 
 def asked(description: PersonDescription, filters: Sequence[Filter] = (), names: Collection[str] = NAMES) -> tuple[Asked, ...]:
@@ -304,7 +308,7 @@ def _denied(description: PersonDescription) -> Iterator[str]:
     for item in description.items:
         if _is_bare_denial(item):
             yield from _things(item)
-        elif not item.uncertain and item.part in (Part.LOWER, Part.FEET):
+        elif not item.negated and not item.uncertain and item.part in (Part.LOWER, Part.FEET):
             yield from _denied_looks(item)
 
 
