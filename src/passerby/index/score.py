@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 _ROWS: Final = 64
 """Rows that are scored at a time: they stay in the processor's cache for all questions."""
+
+
+class Weights(NamedTuple):
+    """A question as one linear function of a stored row: the product with its vector, less that with its bytes of what is worn.
+
+    Args:
+        vector: of length 1, float64 (d,).
+        worn: of the bytes that :func:`passerby.model.worn.worn_bytes` makes, not negative, float64 (2a,); (0,) for none.
+    """
+
+    vector: NDArray[np.float64]
+    worn: NDArray[np.float64]
 
 
 def exact_scores(directions: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
