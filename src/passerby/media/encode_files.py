@@ -82,6 +82,4 @@ def encode_files(
                 yield Failure(result.item.absolute(), result.reason)
             else:
                 file = result.known
-                yield EncodedFile(
-                    file.media, file.width, file.height, result.vector, signature(result.pixels), file.notes, result.worn
-                )
+                yield EncodedFile(file.media, file.width, file.height, result.vector, signature(result.pixels), file.notes, result.worn)
