@@ -71,7 +71,45 @@ PRAGMA user_version = 2; COMMIT;
 )
 """What version 2 made of it, word for word."""
 
-VERSIONS = {1: VERSION_1, 2: VERSION_2}
+VERSION_3 = (
+    VERSION_2
+    + """
+BEGIN;
+ALTER TABLE media ADD COLUMN kind TEXT NOT NULL DEFAULT 'photo';
+ALTER TABLE media ADD COLUMN camera TEXT;
+ALTER TABLE media ADD COLUMN started_at REAL;
+ALTER TABLE media ADD COLUMN zone TEXT;
+ALTER TABLE media ADD COLUMN known_by TEXT;
+ALTER TABLE media ADD COLUMN embedded INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX media_by_digest ON media (digest) WHERE NOT embedded;
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY,
+    media INTEGER NOT NULL REFERENCES media ON DELETE CASCADE,
+    track INTEGER, first REAL, last REAL);
+CREATE TABLE crops (
+    person INTEGER NOT NULL REFERENCES people ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    embedding INTEGER NOT NULL REFERENCES embeddings,
+    x REAL, y REAL, width REAL, height REAL, time REAL, quality REAL,
+    PRIMARY KEY (person, number)) WITHOUT ROWID;
+INSERT INTO people SELECT id, media, track, time, time FROM persons ORDER BY id;
+INSERT INTO crops SELECT id, 0, embedding, x, y, width, height, time, NULL FROM persons ORDER BY id;
+DROP TABLE persons;
+CREATE INDEX people_by_media ON people (media);
+CREATE INDEX crops_by_embedding ON crops (embedding);
+CREATE TRIGGER embedding_of_nobody AFTER DELETE ON crops
+    WHEN NOT EXISTS (SELECT 1 FROM crops WHERE embedding = OLD.embedding)
+    BEGIN DELETE FROM embeddings WHERE id = OLD.embedding; END;
+INSERT INTO meta VALUES ('newest_person', (SELECT coalesce(max(id), 0) FROM people)), ('salt', lower(hex(randomblob(32))));
+CREATE TRIGGER person_given AFTER INSERT ON people
+    BEGIN UPDATE meta SET value = NEW.id WHERE key = 'newest_person'; END;
+CREATE TABLE suppressed (digest BLOB PRIMARY KEY, region TEXT NOT NULL, person INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = 3; COMMIT;
+"""
+)
+"""What version 3 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -103,10 +141,23 @@ def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
             "INSERT INTO media (id, path, size, modified_ns, digest) VALUES (?, ?, ?, ?, ?)",
             (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest),
         )
-        db.execute("INSERT INTO persons (media, embedding) VALUES (?, ?)", (number, number))
+        see(db, version, number, number, number)
     db.execute("INSERT INTO failures VALUES (?, 3, ?, 'broken')", (os.fsencode(bad), bad.stat().st_ctime_ns))
     db.close()
     return folder
+
+
+Place = tuple[float | None, ...]
+
+
+def see(db: sqlite3.Connection, version: int, person: int, media: int, embedding: int, place: Place = (None,) * 6) -> None:
+    """Put a person of a new id into a media, at a place: x, y, width, height, time and track."""
+    *box, time, track = place
+    if version < 3:
+        db.execute("INSERT INTO persons VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, media, embedding, *box, time, track))
+    else:
+        db.execute("INSERT INTO people VALUES (?, ?, ?, ?, ?)", (person, media, track, time, time))
+        db.execute("INSERT INTO crops VALUES (?, 0, ?, ?, ?, ?, ?, ?, NULL)", (person, embedding, *box, time))
 
 
 def test_an_old_index_opens_and_its_next_run_encodes_nothing(old: Path, tmp_path: Path, encoder: CountingEncoder) -> None:
@@ -195,7 +246,9 @@ database.open_for_writing(Path(sys.argv[1])).close()
 
 
 @pytest.mark.parametrize(
-    ("version", "step"), [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20)], indirect=["version"]
+    ("version", "step"),
+    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11)],
+    indirect=["version"],
 )
 def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, version: int, step: int) -> None:
     done = subprocess.run([sys.executable, "-c", STOPPED, old, str(step)], timeout=60, check=False)
@@ -231,16 +284,18 @@ def test_a_migration_on_a_full_disk_loses_nothing(old: Path, encoder: CountingEn
 def assert_as_it_was(folder: Path, version: int) -> None:
     db = sqlite3.connect(f"file:{folder / database.FILE_NAME}?mode=ro", uri=True)
     assert database.schema_version(db) == version
-    assert db.execute("SELECT count(*) FROM persons JOIN media ON media.id = media").fetchone() == (4,)
+    people = "persons" if version < 3 else "people JOIN crops ON person = people.id"
+    assert db.execute(f"SELECT count(*) FROM {people} JOIN media ON media.id = media").fetchone() == (4,)
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
 
 
-def test_people_of_an_old_index_keep_their_vectors_and_their_ids(old: Path, encoder: CountingEncoder) -> None:
+def test_people_of_an_old_index_keep_their_vectors_and_their_ids(old: Path, encoder: CountingEncoder, version: int) -> None:
     """And whoever comes later gets neither."""
     db = sqlite3.connect(old / database.FILE_NAME)
-    db.execute("DELETE FROM persons WHERE id = 2")
-    db.execute("INSERT INTO persons (id, media, embedding, x, y, width, height, time, track) VALUES (7, 1, 1, 1.5, 2, 3, 4, 2.5, 3)")
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute(f"DELETE FROM {'persons' if version < 3 else 'people'} WHERE id = 2")
+    see(db, version, 7, 1, 1, (1.5, 2, 3, 4, 2.5, 3))
     db.commit()
     pages = db.execute("SELECT id, vector FROM embeddings ORDER BY id").fetchall()
     db.close()

@@ -89,12 +89,40 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             BEGIN UPDATE meta SET value = NEW.id WHERE key = 'newest_person'; END""",
         "CREATE TABLE suppressed (digest BLOB PRIMARY KEY, region TEXT NOT NULL, person INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        "ALTER TABLE embeddings ADD COLUMN worn BLOB",
+        "CREATE TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
+        # Beside the embeddings, as all of them are read at once, and vectors would be read with them. Those of older versions have none.
+        "CREATE TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
+        "CREATE TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
+        "CREATE INDEX copies_by_leader ON copies (leader)",
+        "CREATE TABLE unfolded (embedding INTEGER PRIMARY KEY)",
+        "INSERT INTO meta VALUES ('signatures', 1), ('run', 0)",
+        """CREATE TRIGGER signature_given AFTER INSERT ON signatures
+            BEGIN INSERT INTO unfolded VALUES (NEW.embedding); END""",
+        # A group that lost an embedding is no more until it is worked out anew.
+        """CREATE TRIGGER group_lost AFTER DELETE ON embeddings
+            BEGIN
+                INSERT OR IGNORE INTO unfolded SELECT leader FROM copies WHERE embedding = OLD.id
+                    UNION SELECT embedding FROM copies
+                    WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM copies WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM unfolded WHERE embedding = OLD.id;
+                DELETE FROM signatures WHERE embedding = OLD.id;
+            END""",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
 _OF_A_PHOTO = "'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded"
+_WITHOUT_COPIES = (
+    "CREATE TEMP VIEW embeddings AS SELECT *, NULL AS worn FROM main.embeddings",
+    "CREATE TEMP TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
+    "CREATE TEMP TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
+    "CREATE TEMP TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
+)
 _PERSONS_AS_PEOPLE = (
     "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",
     """CREATE TEMP VIEW crops AS
@@ -108,8 +136,10 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
             UNION ALL SELECT 'newest', coalesce(max(id), 0) FROM embeddings""",
         "CREATE TEMP TABLE deleted (embedding INTEGER PRIMARY KEY, wiped INTEGER NOT NULL)",
         *_PERSONS_AS_PEOPLE,
+        *_WITHOUT_COPIES,
     ),
-    2: (f"CREATE TEMP VIEW media AS SELECT *, {_OF_A_PHOTO} FROM main.media", *_PERSONS_AS_PEOPLE),
+    2: (f"CREATE TEMP VIEW media AS SELECT *, {_OF_A_PHOTO} FROM main.media", *_PERSONS_AS_PEOPLE, *_WITHOUT_COPIES),
+    3: _WITHOUT_COPIES,
 }
 """What lets a database of an older version be read where it cannot be written."""
 
