@@ -143,7 +143,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "count": flip(72),
     "dim": flip(80),
     "newest": flip(88),
-    "checksum": flip(96),
+    "width": flip(96),
+    "checksum": flip(104),
 }
 
 

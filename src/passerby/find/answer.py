@@ -15,6 +15,7 @@ from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
 from passerby.index.base import Index, Nearest, as_index
+from passerby.index.score import Weights
 from passerby.index.vectors import VectorTable
 from passerby.inputs import wrong
 from passerby.model.encoder import Encoder, as_encoder
@@ -144,15 +145,15 @@ class _Asking:
 
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query]) -> list[Nearest]:
         """Of each question: those without filters share a pass over the vectors, each other one takes its own."""
-        open_ones = [query.direction for question, query in zip(questions, asked, strict=True) if not question.filters]
-        shared = iter(self._index.nearest(np.stack(open_ones), self._k) if open_ones else ())
+        open_ones = [Weights(query.direction) for question, query in zip(questions, asked, strict=True) if not question.filters]
+        shared = iter(self._index.nearest(open_ones, self._k) if open_ones else ())
         return [
             self._filtered(question.filters, query) if question.filters else next(shared)
             for question, query in zip(questions, asked, strict=True)
         ]
 
     def _filtered(self, filters: tuple[Filter, ...], query: Query) -> Nearest:
-        return self._index.nearest(query.direction[None], self._k, Sieve.of(self._encoder, filters).passes)[0]
+        return self._index.nearest([Weights(query.direction)], self._k, Sieve.of(self._encoder, filters).passes)[0]
 
     def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What those who were found for each question fit, the phrases of all in one pass."""

@@ -18,6 +18,7 @@ from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
 from passerby.model.encoder import Encoder, as_encoder
+from passerby.model.worn import worn_bytes
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
 
@@ -286,7 +287,7 @@ def _encode(
         with index.writing():
             for file, outcome in outcomes:
                 if isinstance(outcome, EncodedFile):
-                    index.add(outcome.media, outcome.vector)
+                    index.add(outcome.media, outcome.vector, worn=None if outcome.worn is None else worn_bytes(outcome.worn[None])[0])
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
                     notes += outcome.notes
                     continue

@@ -12,6 +12,7 @@ from typing import Final, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.index.score import Weights
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.model.calibration import Crowd
@@ -23,11 +24,22 @@ Passes = Callable[[VectorTable], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class IndexedModel:
-    """Which model made the embeddings of an index."""
+    """Which model made the embeddings of an index.
+
+    Args:
+        attributes: of how many it says whether they are worn, a.
+    """
 
     name: str
     digest: ModelDigest
     dim: int
+    attributes: int = 0
+
+    def require_worn(self, people: Sequence[Sighting]) -> None:
+        """Refuse bytes of other attributes. Raises ``InputError``."""
+        for one in people:
+            if one.worn is not None and one.worn.shape[1] != 2 * self.attributes:
+                raise wrong(one.worn, f"what is worn as uint8 (c, {2 * self.attributes}), as {self.name} says it", "correct the value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class IndexInfo:
         created: UTC, ISO 8601.
         away: media whose files could not be seen when they were last looked for.
         away_since: the first time of that of them all, in seconds since 1970.
+        unworn: embeddings of which it is not known what is worn, though the model says it.
     """
 
     folder: Path
@@ -86,6 +99,7 @@ class IndexInfo:
     created: str
     away: int
     away_since: int | None
+    unworn: int = 0
 
 
 WHOLE_PICTURE: Final = "whole"
@@ -100,9 +114,10 @@ class Sighting:
         crops: at least one, the best first.
         vectors: of each crop, float32 (c, d), each of length 1.
         track, first, last: as of `Person`.
+        worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
 
     Raises:
-        InputError: no crop, or not a vector for each.
+        InputError: no crop, or not a vector, or what is worn, for each.
     """
 
     crops: tuple[Crop, ...]
@@ -110,17 +125,20 @@ class Sighting:
     track: int | None = None
     first: float | None = None
     last: float | None = None
+    worn: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
             raise wrong(self.crops, "a tuple of at least one crop", "correct the value")
         if self.vectors.dtype != np.float32 or self.vectors.ndim != 2 or len(self.vectors) != len(self.crops):
             raise wrong(self.vectors, f"vectors float32 ({len(self.crops)}, d), one for each crop", "correct the value")
+        if self.worn is not None and (self.worn.dtype != np.uint8 or self.worn.ndim != 2 or len(self.worn) != len(self.crops)):
+            raise wrong(self.worn, f"what is worn as uint8 ({len(self.crops)}, 2a), one for each crop", "correct the value")
 
     @classmethod
-    def whole(cls, vector: NDArray[np.float32]) -> Self:
-        """Somebody of whom a photo shows nothing else: of a vector float32 (d,)."""
-        return cls((Crop(),), vector[None])
+    def whole(cls, vector: NDArray[np.float32], *, worn: NDArray[np.uint8] | None = None) -> Self:
+        """Somebody of whom a photo shows nothing else: of a vector float32 (d,) and what is worn, uint8 (2a,)."""
+        return cls((Crop(),), vector[None], worn=None if worn is None else worn[None])
 
 
 TO_BE_READ: Final = -1
@@ -137,7 +155,7 @@ def region_of(track: int | None, crop: Crop) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Somebody, their crop that is most like a question, and its cosine similarity, exact in float64."""
+    """Somebody, their crop that fits a question best, and its score, exact in float64."""
 
     person: Person
     crop: Crop
@@ -146,7 +164,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Who is most like a question, best first, and the scores of everybody that they stand out of."""
+    """Who fits a question best, best first, and the scores of everybody that they stand out of."""
 
     people: tuple[Found, ...]
     crowd: Crowd
@@ -221,7 +239,7 @@ class Index(Protocol):
         """Hold a media and the people in it, in place of what its path held. People who are kept out stay out."""
         ...
 
-    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
+    def add(self, media: Media, vector: NDArray[np.float32], *, worn: NDArray[np.uint8] | None = None) -> None:
         """Hold one person, the whole of a photo: as ``put`` of a single crop."""
         ...
 
@@ -297,11 +315,12 @@ class Index(Protocol):
         """People with these ids, or all, by id, each with their crops."""
         ...
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+    def nearest(self, questions: Sequence[Weights], k: int, passes: Passes | None = None) -> list[Nearest]:
         """For each question the ``k`` best people, by their best crop, exactly; people of equal score are in the order of their paths.
 
+        Where it is not known what is worn, that part of the score is 0.
+
         Args:
-            directions: float64 (q, d), each of length 1.
             passes: whose crops may be an answer; by default everybody's.
         """
         ...
@@ -320,6 +339,10 @@ class Index(Protocol):
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
         """The vector of somebody's crop, or of their first, float32 (d,). Raises ``IndexFault`` if they are gone."""
+        ...
+
+    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
+        """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros if not known. Raises ``IndexFault`` if they are gone."""
         ...
 
     def counts(self) -> tuple[int, int]:

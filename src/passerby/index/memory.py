@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.index.base import TO_BE_READ, Found, IndexedModel, IndexInfo, Moments, Nearest, Passes, Sighting, Standing, region_of
+from passerby.index.columns import in_blocks
 from passerby.index.nearest import crowd_of, ranked
+from passerby.index.score import Weights
 from passerby.index.vectors import VectorTable
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
 
 
@@ -36,7 +38,7 @@ class MemoryIndex:
     """An index of one process and one thread."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._model = IndexedModel(encoder.name, encoder.digest, encoder.dim)
+        self._model = IndexedModel(encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder)))
         self._held: _Held | None = _Held()
 
     def __enter__(self) -> Self:
@@ -76,14 +78,15 @@ class MemoryIndex:
             raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        self._model.require_worn(people)
         self._hold(media)
         for one in people:
             if not self._suppressed(media, region_of(one.track, one.crops[0])):
                 self._all.newest += 1
                 self._all.people[self._all.newest] = media.path, one
 
-    def add(self, media: Media, vector: NDArray[np.float32]) -> None:
-        self.put(media, [Sighting.whole(vector)])
+    def add(self, media: Media, vector: NDArray[np.float32], *, worn: NDArray[np.uint8] | None = None) -> None:
+        self.put(media, [Sighting.whole(vector, worn=worn)])
 
     def link(self, media: Media) -> bool:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
@@ -171,13 +174,16 @@ class MemoryIndex:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
             yield self._person(person), self._all.people[person][1].crops
 
-    def nearest(self, directions: NDArray[np.float64], k: int, passes: Passes | None = None) -> list[Nearest]:
+    def nearest(self, questions: Sequence[Weights], k: int, passes: Passes | None = None) -> list[Nearest]:
         rows = [(person, n) for person, (_, one) in self._all.people.items() for n in range(len(one.crops))]
         vectors = np.array([self._all.people[person][1].vectors[n] for person, n in rows], np.float64).reshape(len(rows), self._model.dim)
+        worn = self._worn().astype(np.float64)
         may = passes(self.vectors()) if passes else np.ones(len(rows), np.bool_)
         results = []
-        for direction in directions:
-            scores = np.sum(vectors * direction, axis=1)
+        for question in questions:
+            scores = np.sum(vectors * question.vector, axis=1)
+            if question.worn.size:
+                scores -= np.sum(worn * question.worn, axis=1)
             found = [
                 Found(self._person(person), self._all.people[person][1].crops[n], float(score))
                 for (person, n), score, can in zip(rows, scores, may, strict=True)
@@ -189,7 +195,7 @@ class MemoryIndex:
     def vectors(self) -> VectorTable:
         rows = [one.vectors for _, one in self._all.people.values()]
         table = np.concatenate([np.empty((0, self._model.dim), np.float32), *rows]).astype(np.float16)
-        return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp))
+        return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp), [in_blocks(self._worn())])
 
     def sample(self, count: int) -> NDArray[np.float32]:
         return self.vectors().spread(count)
@@ -198,10 +204,12 @@ class MemoryIndex:
         return Moments.of(self.vectors())
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
-        _, one = self._all.people.get(person.id or 0, (None, None))
-        if one is None or (crop is not None and crop not in one.crops):
-            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
-        return np.asarray(one.vectors[one.crops.index(crop) if crop else 0])
+        one, number = self._crop_of(person, crop)
+        return np.asarray(one.vectors[number])
+
+    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
+        one, number = self._crop_of(person, crop)
+        return np.asarray(self._worn_by(one)[number])
 
     def counts(self) -> tuple[int, int]:
         return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
@@ -209,7 +217,24 @@ class MemoryIndex:
     def info(self) -> IndexInfo:
         away = [media.away_since for media in self._all.media.values() if media.away_since is not None]
         counts = len(self._all.people), len(self._all.media), len(self.vectors()), len(self._all.failed)
-        return IndexInfo(Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None))
+        return IndexInfo(Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None), self._unworn())
+
+    def _unworn(self) -> int:
+        return sum(len(one.crops) for _, one in self._all.people.values() if one.worn is None and self._model.attributes)
+
+    def _worn(self) -> NDArray[np.uint8]:
+        """What is worn in every crop, uint8 (n, 2a)."""
+        rows = [self._worn_by(one) for _, one in self._all.people.values()]
+        return np.concatenate([np.empty((0, 2 * self._model.attributes), np.uint8), *rows])
+
+    def _worn_by(self, one: Sighting) -> NDArray[np.uint8]:
+        return np.zeros((len(one.crops), 2 * self._model.attributes), np.uint8) if one.worn is None else one.worn
+
+    def _crop_of(self, person: Person, crop: Crop | None) -> tuple[Sighting, int]:
+        _, one = self._all.people.get(person.id or 0, (None, None))
+        if one is None or (crop is not None and crop not in one.crops):
+            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
+        return one, one.crops.index(crop) if crop else 0
 
     def _person(self, person: int) -> Person:
         path, one = self._all.people[person]

@@ -133,6 +133,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "people": info.people,
         "media": info.media,
         "embeddings": info.embeddings,
+        "unworn": info.unworn,
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
@@ -143,7 +144,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
-    del facts["away_since"]
+    del facts["away_since"], facts["unworn"]
     shown = {
         **facts,
         "away": away or "none",
@@ -151,6 +152,9 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "bytes": f"{info.bytes:,}",
     }
     show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
+    if info.unworn:
+        again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"
+        note(f"of {info.unworn} pictures it is not known what is worn in them: they were indexed before; index again: {again}")
     show_failures(failures)
     return ALL_DONE
 

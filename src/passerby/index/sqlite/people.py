@@ -53,10 +53,11 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
     before = _newest(db)
     for one in people:
         person = _give(db, row, one.track, one.first, one.last)
-        for number, (crop, vector) in enumerate(zip(one.crops, one.vectors, strict=True)):
+        worn_by = [None] * len(one.crops) if one.worn is None else one.worn
+        for number, (crop, vector, worn) in enumerate(zip(one.crops, one.vectors, worn_by, strict=True)):
             box = crop.box
             place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-            embedding = _embed(db, *_key(media, one.track, crop, vector), vector)
+            embedding = _embed(db, *_key(media, one.track, crop, vector), vector, worn)
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
     _delete_until(db, row, before)
 
@@ -135,12 +136,12 @@ def _key(media: Media, track: int | None, crop: Crop, vector: NDArray[np.float32
     return hashlib.sha256(os.fsencode(media.path)).hexdigest(), f"{region_of(track, crop)} {crop.time!r} {made_of}"
 
 
-def _embed(db: sqlite3.Connection, digest: str, region: str, vector: NDArray[np.float32]) -> int:
-    """An embedding's id; of equal keys the first vector stays."""
+def _embed(db: sqlite3.Connection, digest: str, region: str, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
+    """An embedding's id; of equal keys the first vector, and what is worn with it, stays."""
     db.execute(
-        """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
-        (digest, region, np.ascontiguousarray(vector, "<f4").tobytes()),
+        """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?, ?)""",
+        (digest, region, np.ascontiguousarray(vector, "<f4").tobytes(), None if worn is None or not worn.size else worn.tobytes()),
     )
     return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", (digest, region)).fetchone()[0])
 

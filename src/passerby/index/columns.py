@@ -1,0 +1,62 @@
+"""Bytes of what is worn, column by column: a question asks about a few of some hundred attributes, and no others are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.index.scan import in_parts
+
+ROWS: Final = 1024
+"""Rows of a block, in which each column's bytes are consecutive; in one block of all, no row could be added without moving others."""
+
+_BLOCKS: Final = 4
+"""Blocks that are read at a time: what is asked of them stays in the processor's cache."""
+
+
+def in_blocks(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rows uint8 (n, c) as blocks uint8 (b, c, ``ROWS``), the last filled up with zeros."""
+    count, width = rows.shape
+    blocks = np.zeros((blocks_for(count), width, ROWS), np.uint8)
+    for block, start in zip(blocks, range(0, count, ROWS), strict=True):
+        there = rows[start : start + ROWS]
+        block[:, : len(there)] = there.T
+    return blocks
+
+
+def blocks_for(count: int) -> int:
+    """How many blocks hold so many rows."""
+    return -(-count // ROWS)
+
+
+def columns_of(blocks: NDArray[np.uint8], columns: Sequence[int], count: int) -> NDArray[np.uint8]:
+    """Some columns of the first ``count`` rows of blocks: uint8 (m, count)."""
+    return blocks[:, list(columns)].transpose(1, 0, 2).reshape(len(columns), len(blocks) * ROWS)[:, :count]
+
+
+def subtract_worn(scores: NDArray[np.float32], blocks: NDArray[np.uint8], weights: Sequence[NDArray[np.float64]]) -> None:
+    """Subtract from the scores of q questions what is worn counts against each row.
+
+    Args:
+        scores: float32 (q, n), changed in place.
+        blocks: uint8 (b, 2a, ``ROWS``), of n rows and maybe more.
+        weights: of each question, float64 (2a,), or (0,) for one that asks about nothing.
+    """
+    asking = [question for question, weight in enumerate(weights) if weight.any()]
+    if not asking or not blocks.size:
+        return
+    asked = np.stack([weights[question] for question in asking])
+    columns = np.flatnonzero(asked.any(axis=0))
+    asked = asked[:, columns].astype(np.float32)
+
+    def work(part: slice) -> None:
+        for start in range(part.start, part.stop, _BLOCKS):
+            terms = asked @ blocks[start : min(start + _BLOCKS, part.stop), columns].astype(np.float32)
+            for question, of_question in zip(asking, terms.transpose(1, 0, 2), strict=True):
+                there = scores[question, start * ROWS :][: of_question.size]
+                there -= of_question.reshape(-1)[: len(there)]
+
+    in_parts(work, blocks_for(scores.shape[1]))
