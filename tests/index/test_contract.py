@@ -210,6 +210,8 @@ def test_an_index_without_attributes_knows_nothing_of_what_is_worn(index: Index)
     put(index, media("/a.jpg", "a"), seen(0))
     ((person, _),) = index.people()
     assert (index.worn_of(person).shape, index.info().unworn) == ((0,), 0)
+    plain = Weights(VECTORS[1].astype(np.float64))
+    assert index.nearest([plain._replace(worn=np.ones(6))], 1)[0].people == index.nearest([plain], 1)[0].people
     with index.snapshot():
         assert index.vectors().worn([]).shape == (1, 0)
 

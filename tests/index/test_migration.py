@@ -160,6 +160,7 @@ def test_an_old_index_is_searched_by_a_model_that_says_what_is_worn(old: Path, t
         plain = Weights(next(iter(held(index).values())).astype(np.float64))
         asking = Weights(plain.vector, np.full(6, 0.01))
         (before,) = index.nearest([plain], 4)
+        assert index.nearest([asking], 4)[0].people == before.people
     with Index.create(old, dressed) as index:
         write_crop(tmp_path / "crops" / "new.jpg", 9)
         index_paths(index, dressed, [tmp_path / "crops"], verify=True)

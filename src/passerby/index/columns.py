@@ -13,8 +13,8 @@ from passerby.index.scan import in_parts
 ROWS: Final = 1024
 """Rows of a block, in which each column's bytes are consecutive; in one block of all, no row could be added without moving others."""
 
-_BLOCKS: Final = 4
-"""Blocks that are read at a time: what is asked of them stays in the processor's cache."""
+_BLOCKS: Final = 16
+"""Blocks that are read at a time: what one question asks of them stays in the processor's cache."""
 
 
 def in_blocks(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -38,25 +38,25 @@ def columns_of(blocks: NDArray[np.uint8], columns: Sequence[int], count: int) ->
 
 
 def subtract_worn(scores: NDArray[np.float32], blocks: NDArray[np.uint8], weights: Sequence[NDArray[np.float64]]) -> None:
-    """Subtract from the scores of q questions what is worn counts against each row.
+    """Subtract from the scores of q questions what is worn counts against each row; nothing where no row has such bytes.
 
     Args:
         scores: float32 (q, n), changed in place.
         blocks: uint8 (b, 2a, ``ROWS``), of n rows and maybe more.
         weights: of each question, float64 (2a,), or (0,) for one that asks about nothing.
     """
-    asking = [question for question, weight in enumerate(weights) if weight.any()]
-    if not asking or not blocks.size:
-        return
-    asked = np.stack([weights[question] for question in asking])
-    columns = np.flatnonzero(asked.any(axis=0))
-    asked = asked[:, columns].astype(np.float32)
+    asked = [
+        (of_question, columns, weight[columns].astype(np.float32))
+        for of_question, weight in zip(scores, weights, strict=True)
+        if len(columns := np.flatnonzero(weight))
+    ]
 
     def work(part: slice) -> None:
         for start in range(part.start, part.stop, _BLOCKS):
-            terms = asked @ blocks[start : min(start + _BLOCKS, part.stop), columns].astype(np.float32)
-            for question, of_question in zip(asking, terms.transpose(1, 0, 2), strict=True):
-                there = scores[question, start * ROWS :][: of_question.size]
-                there -= of_question.reshape(-1)[: len(there)]
+            for of_question, columns, weight in asked:
+                worn = blocks[start : min(start + _BLOCKS, part.stop), columns].astype(np.float32)
+                there = of_question[start * ROWS : (start + len(worn)) * ROWS]
+                there -= (weight @ worn).reshape(-1)[: len(there)]
 
-    in_parts(work, blocks_for(scores.shape[1]))
+    if asked and blocks.size:
+        in_parts(work, blocks_for(scores.shape[1]))

@@ -182,7 +182,7 @@ class MemoryIndex:
         results = []
         for question in questions:
             scores = np.sum(vectors * question.vector, axis=1)
-            if question.worn.size:
+            if question.worn.size and worn.size:
                 scores -= np.sum(worn * question.worn, axis=1)
             found = [
                 Found(self._person(person), self._all.people[person][1].crops[n], float(score))
