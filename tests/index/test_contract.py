@@ -127,7 +127,7 @@ def test_the_nearest_are_those_of_a_slow_exact_search(
     rng = np.random.default_rng(seed)
     directions = unit(rng.normal(size=(2, DIM))).astype(np.float64)
     questions = [
-        Weights(direction, weight * (rng.random(6) < 0.5) if weight else np.empty(0))
+        Weights(direction, np.float64(weight) * rng.integers(0, 2, 6 if weight else 0))
         for direction, weight in zip(directions, weighs, strict=True)
     ]
     side = rng.normal(size=DIM)
@@ -201,9 +201,10 @@ def test_bytes_of_other_attributes_are_refused(index: Index, make: Make, tmp_pat
             with pytest.raises(InputError, match="what is worn"), there.writing():
                 there.add(media("/a.jpg", "a"), VECTORS[0], worn=np.ones(width, np.uint8))
             assert paths(there) == []
-    for wrong in (np.ones((2, 6), np.uint8), np.ones((1, 6), np.int8), np.ones(6, np.uint8)):
+    wrong: list[Any] = [np.ones((2, 6), np.uint8), np.ones((1, 6), np.int8), np.ones(6, np.uint8)]
+    for worn in wrong:
         with pytest.raises(InputError, match="one for each crop"):
-            Sighting((Crop(),), VECTORS[:1], worn=wrong)
+            Sighting((Crop(),), VECTORS[:1], worn=worn)
 
 
 def test_an_index_without_attributes_knows_nothing_of_what_is_worn(index: Index) -> None:
