@@ -27,6 +27,7 @@ from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, Q
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
+from passerby.index.score import Weights
 from passerby.index.sqlite.index import Index
 from passerby.media import picture
 from passerby.media.photo import read_image
@@ -454,7 +455,8 @@ ARGUMENTS: Mapping[str, object] = {
     "person": HIT.person,
     "crop": None,
     "people": (),
-    "directions": np.eye(16)[:1],
+    "questions": [Weights(np.eye(16)[0])],
+    "worn": None,
     "k": 1,
     "passes": None,
     "count": 1,

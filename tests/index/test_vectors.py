@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crops import media, random_vectors
+from indexing import DressedEncoder
 
+from passerby.index.columns import in_blocks
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD, TAIL
 from passerby.index.vectors import VectorTable
@@ -106,6 +108,24 @@ def test_nothing_is_left_of_a_deleted_vector(index: Index, finish: Callable[[Ind
     finish(index)
     assert secret not in files(index)
     assert other in files(index)
+
+
+def test_nothing_is_left_of_what_a_deleted_one_wore(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
+    worn = np.random.default_rng(4).integers(1, 256, (5, 6), np.uint8)
+    with Index.create(tmp_path, DressedEncoder(tiny_encoder._bundle, threads=1)) as index:
+        with index.writing():
+            for number in range(5):
+                index.add(media(f"/{number}.jpg", str(number)), VECTORS[number], worn=worn[number])
+        index.settle()
+        assert worn[3].tobytes() in files(index)
+        with index.writing():
+            index.forget(Path("/3.jpg"))
+        index.purge()
+        assert worn[3].tobytes() not in files(index)
+        assert worn[4].tobytes() in files(index)
+    (path,) = tmp_path.glob("vectors-*.worn")
+    expected = worn * (np.arange(5) != 3)[:, None].astype(np.uint8)
+    np.testing.assert_array_equal(np.frombuffer(path.read_bytes(), np.uint8), in_blocks(expected).reshape(-1))
 
 
 def test_when_many_are_deleted_the_rest_is_written_anew(index: Index) -> None:

@@ -124,7 +124,7 @@ class VectorFile:
         """The vectors as the source has them. What the file lacks is read from the source and kept in memory."""
         with self._lock:
             self._follow(source)
-            self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(self._tail.last, self._mapped.last)))])
+            self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(_last(self._tail.ids), _last(self._mapped.ids))))])
             mapped, tail = self._mapped, self._tail
         old, new = (int(np.searchsorted(rows.ids, source.newest, "right")) for rows in (mapped, tail))
         ids = np.concatenate([mapped.ids[:old], tail.ids[:new]]) if new else mapped.ids[:old]
@@ -206,10 +206,6 @@ class _Rows:
     vectors: NDArray[np.float16]
     worn: NDArray[np.uint8]
 
-    @property
-    def last(self) -> int:
-        return int(self.ids[-1]) if len(self.ids) else 0
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mapped:
@@ -219,13 +215,13 @@ class _Mapped:
     vectors: NDArray[np.float16]
     blocks: NDArray[np.uint8]
 
-    @property
-    def last(self) -> int:
-        return int(self.ids[-1]) if len(self.ids) else 0
-
 
 _NOTHING: Final = _Rows(np.empty(0, np.int64), np.empty((0, 0), np.float16), np.empty((0, 0), np.uint8))
 _NO_FILE: Final = _Mapped(_NOTHING.ids, _NOTHING.vectors, in_blocks(_NOTHING.worn))
+
+
+def _last(ids: NDArray[np.int64]) -> int:
+    return int(ids[-1]) if len(ids) else 0
 
 
 def _rounded(ids: NDArray[np.int64], vectors: NDArray[np.float32], worn: NDArray[np.uint8]) -> _Rows:
