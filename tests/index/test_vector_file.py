@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,3 +272,19 @@ def test_without_its_columns_the_file_is_not_believed(tmp_path: Path, lacking: i
     VectorFile(tmp_path).append(truth)
     assert found(VectorFile(tmp_path).table(truth)) == expected(truth)
     assert len(list(tmp_path.glob("vectors-*"))) == 3
+
+
+def test_the_file_of_a_version_that_knew_of_no_attributes_is_gone_on_with(tmp_path: Path) -> None:
+    truth = Truth()
+    truth.width = 0
+    truth.add(5)
+    name, ids = "1" * 32, np.arange(1, 6)
+    header = struct.pack("<8s32s32sQQq", b"PASSERV2", truth.epoch.encode(), name.encode(), 5, DIM, 5)
+    (tmp_path / HEAD).write_bytes(header + struct.pack("<I", zlib.crc32(header)))
+    (tmp_path / f"vectors-{name}.ids").write_bytes(ids.astype("<i8").tobytes())
+    (tmp_path / f"vectors-{name}.f16").write_bytes(np.stack([truth.vectors[one] for one in ids.tolist()]).astype("<f2").tobytes())
+    assert VectorFile(tmp_path).lacks(truth) == 0
+    truth.add(1)
+    VectorFile(tmp_path).append(truth)
+    assert found(VectorFile(tmp_path).table(truth)) == expected(truth)
+    assert (tmp_path / f"vectors-{name}.f16").stat().st_size == 6 * DIM * 2

@@ -163,8 +163,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "count": flip(72),
     "dim": flip(80),
     "newest": flip(88),
-    "width": flip(96),
-    "checksum": flip(104),
+    "width": flip(84),
+    "checksum": flip(96),
 }
 
 

@@ -28,9 +28,9 @@ from passerby.index.columns import ROWS, blocks_for, in_blocks
 from passerby.index.vectors import Chunk, VectorTable
 
 HEAD: Final = "vectors.head"
-_HEADER: Final = struct.Struct("<8s32s32sQQqQ")
+_HEADER: Final = struct.Struct("<8s32s32sQIIq")
 _CHECKSUM: Final = struct.Struct("<I")
-_MAGIC: Final = b"PASSERV3"
+_MAGIC: Final = b"PASSERV2"
 _ID_BYTES: Final = 8
 
 TAIL: Final = 4096
@@ -74,8 +74,8 @@ class _Head:
     name: str
     count: int
     dim: int
-    newest: int
     width: int
+    newest: int
 
     @property
     def row_bytes(self) -> int:
@@ -86,7 +86,7 @@ class _Head:
         return self.width * ROWS
 
     def pack(self) -> bytes:
-        header = _HEADER.pack(_MAGIC, self.epoch.encode(), self.name.encode(), self.count, self.dim, self.newest, self.width)
+        header = _HEADER.pack(_MAGIC, self.epoch.encode(), self.name.encode(), self.count, self.dim, self.width, self.newest)
         return header + _CHECKSUM.pack(zlib.crc32(header))
 
     def vectors(self, folder: Path) -> Path:
@@ -148,7 +148,7 @@ class VectorFile:
             head = None
         chunks = list(islice(source.after(head.newest if head else 0), most))
         if chunks:
-            head = _write(head or _Head(source.epoch, uuid4().hex, 0, chunks[0].vectors.shape[1], 0, source.width), self._folder, chunks)
+            head = _write(head or _Head(source.epoch, uuid4().hex, 0, chunks[0].vectors.shape[1], source.width, 0), self._folder, chunks)
             with replacing(self._folder / HEAD) as file:
                 file.write(head.pack())
         return len(chunks) == most
@@ -315,6 +315,6 @@ def _read_head(folder: Path, source: Source) -> _Head | None:
         return None
     if len(data) != _HEADER.size + _CHECKSUM.size:
         return None
-    _, of, name, count, dim, newest, width = _HEADER.unpack_from(data)
-    head = _Head(of.decode("ascii", "replace"), name.decode("ascii", "replace"), count, dim, newest, width)
+    _, of, name, count, dim, width, newest = _HEADER.unpack_from(data)
+    head = _Head(of.decode("ascii", "replace"), name.decode("ascii", "replace"), count, dim, width, newest)
     return head if (head.epoch, head.width) == (source.epoch, source.width) and data == head.pack() else None
