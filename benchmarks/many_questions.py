@@ -35,18 +35,13 @@ def measure(index: Index, encoder: Encoder, turns: int) -> list[Row]:
     rng = np.random.default_rng(0)
     plain = [Weights(direction) for direction in directions(encoder, WORDS)]
     worn = [one._replace(worn=rng.permutation(np.repeat([0.001, 0], [ASKED, 2 * ATTRIBUTES - ASKED]))) for one in plain]
-    times = [
-        [
-            (
-                milliseconds(partial(table.weighted, plain[:count])),
-                milliseconds(partial(table.weighted, worn[:count])),
-                milliseconds(partial(ask, index, encoder, count)),
-            )
-            for count in COUNTS
-        ]
-        for _ in range(turns + 1)
-    ]
-    scan, of_worn, whole = np.median(times[1:], axis=0).T.tolist()
+    times = []
+    for _ in range(turns + 1):
+        whole_ms = [milliseconds(partial(ask, index, encoder, count)) for count in COUNTS]
+        table.weighted(plain)  # the model's threads wait awake for a moment
+        scan_ms = [[milliseconds(partial(table.weighted, of[:count])) for count in COUNTS] for of in (plain, worn)]
+        times.append([*scan_ms, whole_ms])
+    scan, of_worn, whole = np.median(times[1:], axis=0).tolist()
     return [
         {
             "people": len(table),
