@@ -1,7 +1,8 @@
 """Latency of a query in a running process, against plain numpy and against one pass over the vectors' bytes.
 
 A query is words through the text tower, then exact search. Plain numpy is a float32 matrix product in memory and a partial sort.
-One pass is the sum of the searched vectors' bytes as 64-bit words by two threads: what reading them costs.
+One pass is the sum of the searched vectors' bytes as 64-bit words by two threads: what reading them costs. Questions that also ask for 3 or
+12 attributes, or none, are the same search with weights of what is worn; a filter by 3 attributes reads their columns.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +22,7 @@ from synthetic import write_index
 
 from passerby.find.query import ask
 from passerby.find.search import search
+from passerby.index.score import Weights
 from passerby.index.sqlite.index import Index
 from passerby.model.encoder import Encoder
 from passerby.resolve import DEFAULT_MODEL, load_model
@@ -30,6 +33,7 @@ WORDS = (
     "a man with a grey backpack, a green T-shirt and shorts",
 )
 K = 10
+ATTRIBUTES = 200
 
 
 def numpy_search(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -42,7 +46,9 @@ def numpy_search(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -
 def measure(index: Index, encoder: Encoder, queries: int) -> Row:
     """Percentiles over queries; the rivals take turns, so that they share what else the machine does."""
     with index.snapshot():
-        (searched,) = index.vectors().parts
+        table = index.vectors()
+    (searched,) = table.parts
+    asked = [np.bincount(np.linspace(3, 2 * ATTRIBUTES - 4, count).astype(int), minlength=2 * ATTRIBUTES) / 1000 for count in (0, 3, 12)]
     in_memory = searched.astype(np.float32)
     halves = np.array_split(searched.reshape(-1).view(np.uint64), 2)
 
@@ -54,15 +60,22 @@ def measure(index: Index, encoder: Encoder, queries: int) -> Row:
             _milliseconds(lambda: search(index, query, K)),
             _milliseconds(lambda: numpy_search(in_memory, direction)),
             _milliseconds(lambda: list(pool.map(np.sum, halves))),
+            *(_milliseconds(partial(index.nearest, [Weights(query.direction, worn)], K)) for worn in asked),
+            _milliseconds(lambda: table.worn([1, 50, ATTRIBUTES + 7])),
         ]
 
     with ThreadPoolExecutor(2) as pool:
         turn(WORDS[0])
-        ask_ms, search_ms, numpy_ms, pass_ms = np.array([turn(words) for words in islice(cycle(WORDS), queries)]).T
+        ask_ms, search_ms, numpy_ms, pass_ms, plain_ms, few_ms, many_ms, columns_ms = np.array(
+            [turn(words) for words in islice(cycle(WORDS), queries)]
+        ).T
     return {
         "people": len(searched),
         "search / pass": float(np.median(search_ms) / np.median(pass_ms)),
         "search / numpy": float(np.median(search_ms) / np.median(numpy_ms)),
+        "3 worn / none": float(np.median(few_ms / plain_ms)),
+        "12 worn / none": float(np.median(many_ms / plain_ms)),
+        "3 columns / none": float(np.median(columns_ms / plain_ms)),
         "query p50 ms": float(np.median(ask_ms + search_ms)),
         "query p99 ms": float(np.percentile(ask_ms + search_ms, 99)),
         "search p50 ms": float(np.median(search_ms)),
@@ -88,7 +101,7 @@ def main() -> None:
     rows = []
     for people in given.people:
         with TemporaryDirectory() as folder:
-            write_index(Path(folder), given.model, people)
+            write_index(Path(folder), given.model, people, ATTRIBUTES)
             with Index.open(Path(folder)) as index:
                 rows.append(measure(index, encoder, given.queries))
     show("search latency", rows, as_json=given.json)

@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.index.sqlite.index import Index
+from passerby.model.encoder import Encoder, Seen
+from passerby.model.worn import worn_bytes
 from passerby.resolve import DEFAULT_MODEL, load_model
 from passerby.types import Media
 
 _CHUNK = 4096
 
 
-def write_index(folder: Path, model: str, people: int) -> None:
-    """Make an index in ``folder`` that ``model`` can search; the same vectors every time."""
-    encoder = load_model(model)
+class Dressed:
+    """A model that is also taken to say what is worn, so that an index has room for it."""
+
+    def __init__(self, encoder: Encoder, attributes: int) -> None:
+        self._encoder = encoder
+        self.attributes = tuple(f"thing {number}" for number in range(attributes))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def see(self, pixels: NDArray[np.float32]) -> Seen:
+        return Seen(self._encoder.embed_images(pixels), np.zeros((len(pixels), len(self.attributes)), np.float32))
+
+
+def write_index(folder: Path, model: str, people: int, attributes: int = 0) -> None:
+    """Make an index in ``folder`` that ``model`` can search, of people who wear some of so many things; the same ones every time."""
+    encoder = cast(Encoder, Dressed(load_model(model), attributes))
     rng = np.random.default_rng(0)
     with Index.create(folder, encoder) as index:
         for start in range(0, people, _CHUNK):
             vectors = rng.standard_normal((min(_CHUNK, people - start), encoder.dim), np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            worn = worn_bytes(rng.normal(-3, 2, (len(vectors), attributes)).astype(np.float32)) if attributes else [None] * len(vectors)
             with index.writing():
-                for number, vector in enumerate(vectors, start):
-                    index.add(Media(Path(f"/synthetic/{number:07}.jpg"), number + 1, 0, f"{number:064x}"), vector)
+                for number, (vector, of_one) in enumerate(zip(vectors, worn, strict=True), start):
+                    index.add(Media(Path(f"/synthetic/{number:07}.jpg"), number + 1, 0, f"{number:064x}"), vector, worn=of_one)
 
 
 def write_pictures(folder: Path, count: int) -> None:

@@ -27,6 +27,7 @@ from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, Q
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
+from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY
 from passerby.index.sqlite.index import Index
 from passerby.media import picture
@@ -470,7 +471,8 @@ ARGUMENTS: Mapping[str, object] = {
     "person": HIT.person,
     "crop": None,
     "people": (),
-    "directions": np.eye(16)[:1],
+    "questions": [Weights(np.eye(16)[0])],
+    "worn": None,
     "selection": EVERYBODY,
     "camera": Camera("front"),
     "cameras": (),

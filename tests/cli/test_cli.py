@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 from crops import write_crop, write_crops
+from indexing import DressedEncoder
 from PIL import Image
 from tiny import write_tiny_bundle
 
 from passerby import resolve
 from passerby.cli import options
+from passerby.index.sqlite.index import Index
+from passerby.model.bundle_encoder import BundleEncoder
 
 
 @dataclass(frozen=True)
@@ -245,8 +248,19 @@ def test_info_names_the_model_and_the_failures(indexed: Passerby) -> None:
     assert len(ran.document["model"]["digest"]) == 64
     assert ran.document["path"] == str(indexed.folder / "index")
     assert [Path(failure["path"]).name for failure in ran.document["failed"]] == ["bad.jpg"]
+    assert ran.document["unworn"] == 0
     table = indexed("info", "--index", "index", model=False)
     assert ran.document["model"]["digest"] in table.out
+    assert "worn" not in table.out + table.err
+
+
+def test_info_says_what_indexing_again_would_bring(indexed: Passerby, tiny_encoder: BundleEncoder) -> None:
+    with Index.create(indexed.folder / "index", DressedEncoder(tiny_encoder._bundle)):
+        pass
+    assert indexed("info", "--index", "index", "--json", model=False).document["unworn"] == 4
+    said = " ".join(indexed("info", "--index", "index", model=False).err.split())
+    assert "of 4 pictures it is not known what is worn" in said
+    assert f"passerby index PATH… --index {indexed.folder / 'index'} --rebuild" in said
 
 
 def test_remove(indexed: Passerby) -> None:

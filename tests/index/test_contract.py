@@ -14,7 +14,7 @@ import pytest
 from crops import media, random_vectors, unit, write_crops
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from indexing import NOTHING
+from indexing import NOTHING, DressedEncoder
 from kinds import KINDS, Make
 from numpy.typing import NDArray
 
@@ -25,8 +25,11 @@ from passerby.find.removal import remove_paths
 from passerby.find.search import search
 from passerby.index.base import TO_BE_READ, Index, Sighting, Standing, as_index
 from passerby.index.open import create_index, open_index
+from passerby.index.scan import ROUNDING
+from passerby.index.score import Weights, weighted_scores
 from passerby.index.vectors import VectorTable
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.worn import worn_bytes
 from passerby.types import Box, Crop, Failure, Media, MediaKind, Person
 
 DIM = 16
@@ -36,6 +39,11 @@ VECTORS = random_vectors(40)
 @pytest.fixture(params=KINDS)
 def make(request: pytest.FixtureRequest) -> Make:
     return KINDS[request.param]
+
+
+@pytest.fixture(scope="module")
+def dressed(tiny_encoder: BundleEncoder) -> DressedEncoder:
+    return DressedEncoder(tiny_encoder._bundle, threads=1)
 
 
 @pytest.fixture
@@ -68,13 +76,13 @@ def paths(index: Index) -> list[str]:
 
 
 def slow_nearest(
-    index: Index, direction: NDArray[np.float64], k: int, passes: Callable[[NDArray[np.float32]], bool]
+    index: Index, question: Weights, k: int, passes: Callable[[NDArray[np.float32]], bool]
 ) -> list[tuple[Person, Crop, float]]:
     """Score every crop in float64, keep each person's best, sort, cut."""
     best = []
     for person, crops in index.people():
         scored = [
-            (float(np.sum(vector.astype(np.float64) * direction)), crop)
+            (slow_score(question, vector, index.worn_of(person, crop)), crop)
             for crop, vector in ((crop, index.vector_of(person, crop)) for crop in crops)
             if passes(vector)
         ]
@@ -84,23 +92,42 @@ def slow_nearest(
     return sorted(best, key=lambda one: (-one[2], os.fsencode(one[0].media.path), one[0].id))[:k]
 
 
+def slow_score(question: Weights, vector: NDArray[np.float32], worn: NDArray[np.uint8]) -> float:
+    cosine = np.sum(vector.astype(np.float64) * question.vector)
+    return float(cosine - np.sum(worn.astype(np.float64) * question.worn) if question.worn.size else cosine)
+
+
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     crops=st.lists(st.integers(1, 4), max_size=40),
     spread=st.sampled_from([0.0, 1e-6, 1e-3, 1.0]),
     k=st.integers(1, 60),
     half=st.booleans(),
+    known=st.sampled_from([0, 0.8, 1]),
+    weighs=st.sampled_from([(0.0, 0.0), (0.0, 1e-5), (1e-3, 0.01), (0.1, 10.0)]),
 )
 def test_the_nearest_are_those_of_a_slow_exact_search(
-    tiny_encoder: BundleEncoder, make: Make, seed: int, crops: list[int], spread: float, k: int, half: bool
+    dressed: DressedEncoder,
+    make: Make,
+    seed: int,
+    crops: list[int],
+    spread: float,
+    k: int,
+    half: bool,
+    known: float,
+    weighs: tuple[float, float],
 ) -> None:
-    """People of several crops, several in a media, some of them alike to the bit, and two questions at once."""
+    """People of several crops, several in a media, some of them alike to the bit, and two questions at once, of what is worn or not."""
     rng = np.random.default_rng(seed)
     directions = unit(rng.normal(size=(2, DIM))).astype(np.float64)
+    questions = [
+        Weights(direction, np.float64(weight) * rng.integers(0, 2, 6 if weight else 0))
+        for direction, weight in zip(directions, weighs, strict=True)
+    ]
     side = rng.normal(size=DIM)
-    with TemporaryDirectory() as folder, make(folder, tiny_encoder) as index:
+    with TemporaryDirectory() as folder, make(folder, dressed) as index:
         with index.writing():
             for place in rng.permutation(len(crops) // 3 + 1).tolist():
                 there = crops[place * 3 : place * 3 + 3]
@@ -109,6 +136,7 @@ def test_the_nearest_are_those_of_a_slow_exact_search(
                         tuple(Crop(Box(n, c, 1, 2), 1.0 * c) for c in range(count)),
                         unit(directions[0] + spread * rng.normal(size=(count, DIM))),
                         n,
+                        worn=rng.integers(0, 256, (count, 6), np.uint8) if rng.random() < known else None,
                     )
                     for n, count in enumerate(there)
                 ]
@@ -118,19 +146,86 @@ def test_the_nearest_are_those_of_a_slow_exact_search(
             vectors = table.spread(len(table)).reshape(len(table), DIM)
             return np.asarray(vectors.astype(np.float64) @ side > 0)
 
-        answers = index.nearest(directions, k, passes if half else None)
-        for answer, direction in zip(answers, directions, strict=True):
+        answers = index.nearest(questions, k, passes if half else None)
+        for answer, question in zip(answers, questions, strict=True):
             expected = slow_nearest(
-                index, direction, k, lambda vector: not half or bool(vector.astype(np.float16).astype(np.float64) @ side > 0)
+                index, question, k, lambda vector: not half or bool(vector.astype(np.float16).astype(np.float64) @ side > 0)
             )
             assert [(found.person, found.crop, found.score) for found in answer.people] == expected
 
 
+def dress(index: Index) -> NDArray[np.uint8]:
+    """Fill an index with people of a crop each, every tenth without what is worn; what each has on, uint8 (40, 6)."""
+    worn = worn_bytes(np.random.default_rng(2).normal(size=(len(VECTORS), 3), scale=4).astype(np.float32))
+    worn[::10] = 0
+    with index.writing():
+        for number, vector in enumerate(VECTORS):
+            index.add(media(f"/{number}.jpg", str(number)), vector, worn=None if number % 10 == 0 else worn[number])
+    return worn
+
+
+def test_what_is_worn_counts_in_the_crowd_too(make: Make, tmp_path: Path, dressed: DressedEncoder) -> None:
+    with make(str(tmp_path / "index"), dressed) as index:
+        worn = dress(index)
+        plain, asking = Weights(VECTORS[0].astype(np.float64)), Weights(VECTORS[1].astype(np.float64), np.array([0, 0.01, 0, 0, 0, 0.02]))
+        for question, answer in zip((plain, asking), index.nearest([plain, asking], 3), strict=True):
+            scores = weighted_scores([question], VECTORS, worn)[0]
+            np.testing.assert_allclose((answer.crowd.mean, answer.crowd.spread), [[scores.mean()], [scores.std()]], atol=2 * ROUNDING)
+        assert index.nearest([plain, asking], 3)[0].people == index.nearest([plain], 3)[0].people
+
+
+def test_what_is_worn_is_read_by_column_and_by_crop(make: Make, tmp_path: Path, dressed: DressedEncoder) -> None:
+    with make(str(tmp_path / "index"), dressed) as index:
+        worn = dress(index)
+        with index.snapshot():
+            np.testing.assert_array_equal(index.vectors().worn([5, 0, 2]), worn[:, [5, 0, 2]])
+        np.testing.assert_array_equal([index.worn_of(person, crop) for person, (crop,) in index.people()], worn)
+        assert index.info().unworn == 4
+        with index.writing():
+            index.forget(Path("/3.jpg"))
+            index.forget(Path("/10.jpg"))
+        with index.snapshot():
+            np.testing.assert_array_equal(index.vectors().worn([1]), np.delete(worn, [3, 10], axis=0)[:, [1]])
+        assert index.info().unworn == 3
+        with pytest.raises(IndexFault, match="gone"):
+            index.worn_of(Person(media("/3.jpg", "3"), 4))
+
+
+def test_bytes_of_other_attributes_are_refused(index: Index, make: Make, tmp_path: Path, dressed: DressedEncoder) -> None:
+    with make(str(tmp_path / "other"), dressed) as other:
+        for there, width in ((index, 6), (other, 4)):
+            with pytest.raises(InputError, match="what is worn"), there.writing():
+                there.add(media("/a.jpg", "a"), VECTORS[0], worn=np.ones(width, np.uint8))
+            assert paths(there) == []
+    wrong: list[Any] = [np.ones((2, 6), np.uint8), np.ones((1, 6), np.int8), np.ones(6, np.uint8)]
+    for worn in wrong:
+        with pytest.raises(InputError, match="one for each crop"):
+            Sighting((Crop(),), VECTORS[:1], worn=worn)
+
+
+def test_an_index_without_attributes_knows_nothing_of_what_is_worn(index: Index) -> None:
+    put(index, media("/a.jpg", "a"), seen(0))
+    ((person, _),) = index.people()
+    assert (index.worn_of(person).shape, index.info().unworn) == ((0,), 0)
+    plain = Weights(VECTORS[1].astype(np.float64))
+    assert index.nearest([plain._replace(worn=np.ones(6))], 1)[0].people == index.nearest([plain], 1)[0].people
+    with index.snapshot():
+        assert index.vectors().worn([]).shape == (1, 0)
+
+
+def test_indexed_pictures_carry_what_is_worn(make: Make, tmp_path: Path, dressed: DressedEncoder) -> None:
+    with make(str(tmp_path / "index"), dressed) as index:
+        index_paths(index, dressed, write_crops(tmp_path / "crops", 5))
+        worn = [worn_bytes(8 * index.vector_of(person)[None, :3])[0] for person, _ in index.people()]
+        with index.snapshot():
+            np.testing.assert_array_equal(index.vectors().worn(range(6)), worn)
+
+
 def test_an_empty_index_has_nobody(index: Index) -> None:
-    (answer,) = index.nearest(np.eye(DIM)[:1], 3)
+    (answer,) = index.nearest([Weights(np.eye(DIM)[0])], 3)
     assert (answer.people, answer.crowd.size.tolist(), list(index.people())) == ((), [0], [])
     assert (len(index.sample(5)), len(index.vectors())) == (0, 0)
-    assert index.nearest(np.empty((0, DIM)), 3) == []
+    assert index.nearest([], 3) == []
 
 
 def test_a_sample_is_of_everybody_s_vectors(index: Index) -> None:
@@ -358,12 +453,17 @@ def change(index: Index, kind: str, *what: Any) -> object:
 
 
 def one_of(path: Path, content: str, number: int) -> Sighting:
-    """Equal contents show equal people, and some people look like others."""
+    """Equal contents show equal people, who wear the same, and some people look like others; of one it is not known what is worn."""
     somebody = seen(len(content) + number, track=number if path.suffix == ".mp4" else None)
-    return replace(somebody, signatures=None if number == 3 else SIGNATURES[[(len(content) + number) % 4]])
+    return replace(
+        somebody,
+        signatures=None if number == 3 else SIGNATURES[[(len(content) + number) % 4]],
+        worn=None if number == 2 else np.full((1, 6), len(content) + number, np.uint8),
+    )
 
 
 SIGNATURES = np.random.default_rng(7).integers(0, 256, (4, 128), np.uint8)
+ASKED = [Weights(VECTORS[0].astype(np.float64)), Weights(VECTORS[1].astype(np.float64), np.array([0, 0, 0.02, 0, 0, 0.01]))]
 
 
 def everything(index: Index) -> object:
@@ -371,21 +471,22 @@ def everything(index: Index) -> object:
     paths = [Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")]
     return (
         [(person, crops, [index.vector_of(person, crop).tobytes() for crop in crops]) for person, crops in index.people()],
+        [index.worn_of(person, crop).tobytes() for person, crops in index.people() for crop in crops],
         [(index.standing(path), index.kept_out(path)) for path in paths],
         [index.with_digest(media("", content).digest) for content in ("one", "two", "three")],
         (index.paths_under(Path("/v")), index.failures(), index.info().people, index.info().media, index.info().alike),
         [
             (answer.crowd.size.tolist(), [(found.person.id, found.copies) for found in answer.people])
             for fold in (True, False)
-            for answer in index.nearest(VECTORS[:2].astype(np.float64), 4, fold=fold)
+            for answer in index.nearest(ASKED, 4, fold=fold)
         ],
     )
 
 
 @settings(max_examples=60)
 @given(st.lists(CHANGES, max_size=12))
-def test_every_kind_does_the_same(tiny_encoder: BundleEncoder, changes: list[tuple[Any, ...]]) -> None:
-    with TemporaryDirectory() as folder, create_index(folder, tiny_encoder) as one, create_index("memory://", tiny_encoder) as other:
+def test_every_kind_does_the_same(dressed: DressedEncoder, changes: list[tuple[Any, ...]]) -> None:
+    with TemporaryDirectory() as folder, create_index(folder, dressed) as one, create_index("memory://", dressed) as other:
         for what in changes:
             with one.writing(), other.writing():
                 assert change(one, *what) == change(other, *what)
@@ -400,7 +501,7 @@ def test_it_is_an_index(index: Index) -> None:
     with pytest.raises(InputError, match="expected an open index"):
         as_index(VECTORS)
     index.close()
-    for use in (index.info, lambda: paths(index), lambda: index.nearest(np.eye(DIM)[:1], 1)):
+    for use in (index.info, lambda: paths(index), lambda: index.nearest([Weights(np.eye(DIM)[0])], 1)):
         with pytest.raises(IndexFault, match="closed"):
             use()
 

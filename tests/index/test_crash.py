@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.index.sqlite.index import Index
+from passerby.model.worn import worn_bytes
 
 INDEXING = """
 import sys
@@ -22,10 +24,10 @@ from pathlib import Path
 from passerby.index.sqlite.index import Index
 from passerby.find.ingest import index_paths
 from passerby.model.bundle import read_bundle
-from passerby.model.bundle_encoder import BundleEncoder
+from indexing import DressedEncoder
 
 bundle, crops, folder = map(Path, sys.argv[1:])
-encoder = BundleEncoder(read_bundle(bundle), threads=1)
+encoder = DressedEncoder(read_bundle(bundle), threads=1)
 print("ready", flush=True)
 with Index.create(folder, encoder) as index:
     report = index_paths(index, encoder, [crops], lambda done, total: print(done, total, flush=True))
@@ -45,7 +47,10 @@ def write_photos(folder: Path, count: int) -> None:
 
 
 def start(bundle: Path, crops: Path, index: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", INDEXING, bundle, crops, index], stdout=subprocess.PIPE, text=True)
+    path = os.pathsep.join(sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-c", INDEXING, bundle, crops, index], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -56,6 +61,9 @@ def contents(folder: Path) -> tuple[dict[Path, NDArray[np.float32]], set[Path]]:
     with Index.open(folder) as index, index.snapshot():
         held = {person.media.path: index.vector_of(person) for person, _ in index.people()}
         assert len(index.vectors()) == len(held)
+        worn = [worn_bytes(8 * index.vector_of(person)[None, :3])[0] for person, _ in index.people()]
+        np.testing.assert_array_equal([index.worn_of(person) for person, _ in index.people()], worn)
+        np.testing.assert_array_equal(index.vectors().worn(range(6)), np.reshape(worn, (-1, 6)))
         assert index._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         return held, {failure.path for failure in index.failures()}
 

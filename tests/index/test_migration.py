@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crops import media, write_crops
-from indexing import NOTHING, CountingEncoder, held
+from crops import media, write_crop, write_crops
+from indexing import NOTHING, CountingEncoder, DressedEncoder, held
 
 from passerby.find.ingest import index_paths
+from passerby.index.score import Weights
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
@@ -123,6 +124,11 @@ def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
 
 
 @pytest.fixture
+def dressed(tiny_encoder: BundleEncoder) -> DressedEncoder:
+    return DressedEncoder(tiny_encoder._bundle, threads=1)
+
+
+@pytest.fixture
 def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
     """An index of an older version with four people and a failure."""
     folder, crops = tmp_path / "index", write_crops(tmp_path / "crops", 4)
@@ -145,6 +151,26 @@ def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
     db.execute("INSERT INTO failures VALUES (?, 3, ?, 'broken')", (os.fsencode(bad), bad.stat().st_ctime_ns))
     db.close()
     return folder
+
+
+def test_an_old_index_is_searched_by_a_model_that_says_what_is_worn(old: Path, tmp_path: Path, dressed: DressedEncoder) -> None:
+    """Until it is made again, which alone encodes its pictures again, what its people wear is not known and weighs nothing."""
+    with Index.open(old) as index:
+        index.settle()
+        plain = Weights(next(iter(held(index).values())).astype(np.float64))
+        asking = Weights(plain.vector, np.full(6, 0.01))
+        (before,) = index.nearest([plain], 4)
+        assert index.nearest([asking], 4)[0].people == before.people
+    with Index.create(old, dressed) as index:
+        write_crop(tmp_path / "crops" / "new.jpg", 9)
+        index_paths(index, dressed, [tmp_path / "crops"], verify=True)
+        assert (index.info().embeddings, index.info().unworn) == (5, 4)
+        for question in (plain, asking):
+            (found,) = index.nearest([question], 5)
+            assert tuple(one.score for one in found.people if one.person.id != 5) == tuple(one.score for one in before.people)
+    with Index.create(old, dressed, rebuild=True) as index:
+        index_paths(index, dressed, [tmp_path / "crops"])
+        assert (index.info().embeddings, index.info().unworn) == (5, 0)
 
 
 Place = tuple[float | None, ...]

@@ -8,7 +8,9 @@ import pytest
 from crops import media, random_vectors
 from hypothesis import given
 from hypothesis import strategies as st
+from indexing import DressedEncoder
 
+from passerby.index.columns import in_blocks
 from passerby.index.scan import ROUNDING
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD, TAIL
@@ -111,6 +113,24 @@ def test_nothing_is_left_of_a_deleted_vector(index: Index, finish: Callable[[Ind
     assert other in files(index)
 
 
+def test_nothing_is_left_of_what_a_deleted_one_wore(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
+    worn = np.random.default_rng(4).integers(1, 256, (5, 6), np.uint8)
+    with Index.create(tmp_path, DressedEncoder(tiny_encoder._bundle, threads=1)) as index:
+        with index.writing():
+            for number in range(5):
+                index.add(media(f"/{number}.jpg", str(number)), VECTORS[number], worn=worn[number])
+        index.settle()
+        assert worn[3].tobytes() in files(index)
+        with index.writing():
+            index.forget(Path("/3.jpg"))
+        index.purge()
+        assert worn[3].tobytes() not in files(index)
+        assert worn[4].tobytes() in files(index)
+    (path,) = tmp_path.glob("vectors-*.worn")
+    expected = worn * (np.arange(5) != 3)[:, None].astype(np.uint8)
+    np.testing.assert_array_equal(np.frombuffer(path.read_bytes(), np.uint8), in_blocks(expected).reshape(-1))
+
+
 def test_when_many_are_deleted_the_rest_is_written_anew(index: Index) -> None:
     (path,) = index.folder.glob("vectors-*.f16")
     with index.writing():
@@ -146,6 +166,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "count": flip(72),
     "dim": flip(80),
     "newest": flip(88),
+    "width": flip(84),
     "checksum": flip(96),
 }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from passerby.find.ingest import IndexReport
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.encoder import Seen
 
 NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), not_crops=0, skipped=0)
 
@@ -19,9 +20,21 @@ class CountingEncoder(BundleEncoder):
 
     encoded = 0
 
-    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def see(self, pixels: NDArray[np.float32]) -> Seen:
         self.encoded += len(pixels)
-        return super().embed_images(pixels)
+        return super().see(pixels)
+
+
+class DressedEncoder(BundleEncoder):
+    """Says of three things whether they are worn, by its vectors."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return "hat", "bag", "coat"
+
+    def see(self, pixels: NDArray[np.float32]) -> Seen:
+        vectors = super().see(pixels).vectors
+        return Seen(vectors, 8 * vectors[:, :3])
 
 
 def held(index: Index) -> dict[Path, NDArray[np.float32]]:

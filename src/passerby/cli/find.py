@@ -17,7 +17,7 @@ _ID = click.IntRange(1, 2**63 - 1)
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 @options.index_folder
 @options.model
-@click.option("--rebuild", is_flag=True, help="Forget all that the index holds first.")
+@click.option("--rebuild", is_flag=True, help="Forget all that the index holds first, so that every picture is encoded again.")
 @click.option("--verify", is_flag=True, help="Read every file again, whatever its times say, and encode those with other bytes.")
 @click.option(
     "--prune",

@@ -186,13 +186,13 @@ class _Asking:
             else:
                 together.setdefault(question.selection, []).append(number)
         for selection, numbers in together.items():
-            directions = np.stack([asked[number].direction for number in numbers])
-            found |= zip(numbers, self._index.nearest(directions, self._k, selection=selection, fold=self._fold), strict=True)
+            weights = [asked[number].weights for number in numbers]
+            found |= zip(numbers, self._index.nearest(weights, self._k, selection=selection, fold=self._fold), strict=True)
         return [found[number] for number in range(len(questions))]
 
     def _filtered(self, question: Question, query: Query) -> Nearest:
         passes = Sieve.of(self._encoder, question.filters).passes
-        return self._index.nearest(query.direction[None], self._k, passes, selection=question.selection, fold=self._fold)[0]
+        return self._index.nearest([query.weights], self._k, passes, selection=question.selection, fold=self._fold)[0]
 
     def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What those who were found for each question fit, the phrases of all in one pass."""

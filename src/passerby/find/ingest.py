@@ -24,6 +24,7 @@ from passerby.media.photo import read_exif
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
 from passerby.media.taken import Clocks, Taken
 from passerby.model.encoder import Encoder, as_encoder
+from passerby.model.worn import worn_bytes
 from passerby.progress import PROGRESS
 from passerby.types import Failure, Media, Note
 
@@ -364,7 +365,8 @@ def _encode(
         with index.writing():
             for file, outcome in outcomes:
                 if isinstance(outcome, EncodedFile):
-                    index.add(outcome.media, outcome.vector, outcome.signature)
+                    worn = None if outcome.worn is None else worn_bytes(outcome.worn[None])[0]
+                    index.add(outcome.media, outcome.vector, outcome.signature, worn)
                     not_crops += not looks_like_crop(outcome.width, outcome.height)
                     notes += outcome.notes
                     continue

@@ -12,6 +12,7 @@ import numpy as np
 from passerby.errors import QueryError
 from passerby.find.query import Query
 from passerby.index.base import Index, Nearest, Passes, as_index
+from passerby.index.score import Weights
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Media
@@ -37,7 +38,7 @@ def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None
         passes = as_function(passes, "passes to be a function of everybody's vectors")
     with index.snapshot():
         index.require_model(query.model, query.model_name)
-        (nearest,) = index.nearest(query.direction[None], k, passes, fold=require(fold, bool, "fold to be True or False"))
+        (nearest,) = index.nearest([query.weights], k, passes, fold=require(fold, bool, "fold to be True or False"))
     return hits_of(nearest, query)
 
 

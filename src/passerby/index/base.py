@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
@@ -28,11 +29,22 @@ Passes = Callable[[VectorTable], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True)
 class IndexedModel:
-    """Which model made the embeddings of an index."""
+    """Which model made the embeddings of an index.
+
+    Args:
+        attributes: of how many it says whether they are worn, a.
+    """
 
     name: str
     digest: ModelDigest
     dim: int
+    attributes: int = 0
+
+    def require_worn(self, people: Sequence[Sighting]) -> None:
+        """Refuse bytes of other attributes. Raises ``InputError``."""
+        for one in people:
+            if one.worn is not None and one.worn.shape[1] != 2 * self.attributes:
+                raise wrong(one.worn, f"what is worn as uint8 (c, {2 * self.attributes}), as {self.name} says it", "correct the value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,7 @@ class IndexInfo:
         away: media whose files could not be seen when they were last looked for.
         away_since: the first time of that of them all, in seconds since 1970.
         alike: embeddings that do not count, as others do for them, whose near-copies they are.
+        unworn: embeddings of which it is not known what is worn, though the model says it.
     """
 
     folder: Path
@@ -97,6 +110,7 @@ class IndexInfo:
     away: int
     away_since: int | None
     alike: int = 0
+    unworn: int = 0
 
 
 WHOLE_PICTURE: Final = "whole"
@@ -112,9 +126,10 @@ class Sighting:
         vectors: of each crop, float32 (c, d), each of length 1.
         track, first, last: as of `Person`.
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
+        worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
 
     Raises:
-        InputError: no crop, or not a vector, or a signature, for each.
+        InputError: no crop, or not a vector, a signature, or what is worn, for each.
     """
 
     crops: tuple[Crop, ...]
@@ -123,20 +138,24 @@ class Sighting:
     first: float | None = None
     last: float | None = None
     signatures: NDArray[np.uint8] | None = None
+    worn: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
             raise wrong(self.crops, "a tuple of at least one crop", "correct the value")
         if self.vectors.dtype != np.float32 or self.vectors.ndim != 2 or len(self.vectors) != len(self.crops):
             raise wrong(self.vectors, f"vectors float32 ({len(self.crops)}, d), one for each crop", "correct the value")
-        made = self.signatures
-        if made is not None and (made.dtype != np.uint8 or made.ndim != 2 or len(made) != len(self.crops)):
-            raise wrong(made, f"signatures uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
+        for rows, what in ((self.signatures, "signatures"), (self.worn, "what is worn")):
+            if rows is not None and (rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(self.crops)):
+                raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
 
     @classmethod
-    def whole(cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> Self:
-        """Somebody of whom a photo shows nothing else: of a vector float32 (d,) and a signature uint8 (n,)."""
-        return cls((Crop(),), vector[None], signatures=None if signature is None else signature[None])
+    def whole(
+        cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None, worn: NDArray[np.uint8] | None = None
+    ) -> Self:
+        """Somebody of whom a photo shows nothing else: of a vector float32 (d,), a signature uint8 (n,) and what is worn, uint8 (2a,)."""
+        signatures, worn_rows = (None if one is None else one[None] for one in (signature, worn))
+        return cls((Crop(),), vector[None], signatures=signatures, worn=worn_rows)
 
 
 Key = tuple[str, str]
@@ -165,7 +184,7 @@ def region_of(track: int | None, crop: Crop) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Somebody, their crop that is most like a question, and its cosine similarity, exact in float64.
+    """Somebody, their crop that fits a question best, and its score, exact in float64.
 
     Args:
         copies: the ids of the others who share their place, as their pictures are near-copies of this one; rising.
@@ -179,7 +198,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Who is most like a question, best first, and the scores of everybody that they stand out of."""
+    """Who fits a question best, best first, and the scores of everybody that they stand out of."""
 
     people: tuple[Found, ...]
     crowd: Crowd
@@ -248,7 +267,13 @@ class Index(Protocol):
         """Hold a media and the people in it, in place of what its path held. People who are kept out stay out."""
         ...
 
-    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
+    def add(
+        self,
+        media: Media,
+        vector: NDArray[np.float32],
+        signature: NDArray[np.uint8] | None = None,
+        worn: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Hold one person, the whole of a photo: as ``put`` of a single crop."""
         ...
 
@@ -342,7 +367,7 @@ class Index(Protocol):
 
     def nearest(
         self,
-        directions: NDArray[np.float64],
+        questions: Sequence[Weights],
         k: int,
         passes: Passes | None = None,
         *,
@@ -351,10 +376,9 @@ class Index(Protocol):
     ) -> list[Nearest]:
         """For each question the ``k`` best people, by their best crop, exactly; people of equal score are in the order of their paths.
 
-        The crowd is of one crop of each group of near-copies.
+        The crowd is of one crop of each group of near-copies. Where it is not known what is worn, that part of the score is 0.
 
         Args:
-            directions: float64 (q, d), each of length 1.
             passes: whose crops may be an answer, of everybody's, also of those who are not selected; by default all.
             selection: who is searched at all, and the crowd; the rest is as if it were not there.
             fold: give those whose crops are near-copies, or of equal bytes, one place, by the crop that counts of those that may be an
@@ -391,6 +415,10 @@ class Index(Protocol):
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
         """The vector of somebody's crop, or of their first, float32 (d,). Raises ``IndexFault`` if they are gone."""
+        ...
+
+    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
+        """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros if not known. Raises ``IndexFault`` if they are gone."""
         ...
 
     def counts(self) -> tuple[int, int]:

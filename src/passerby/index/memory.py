@@ -29,22 +29,25 @@ from passerby.index.base import (
     key_of,
     region_of,
 )
+from passerby.index.columns import in_blocks
 from passerby.index.copies import counted, leaders, same_moment
 from passerby.index.nearest import crowd_of, ranked
+from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Embedding:
-    """A crop's vector and signature, the bytes of its file, and the run that put it."""
+    """A crop's vector and signature, what is worn in it, the bytes of its file, and the run that put it."""
 
     vector: NDArray[np.float32]
     signature: NDArray[np.uint8] | None
+    worn: NDArray[np.uint8] | None
     size: int
     run: int
 
@@ -79,7 +82,7 @@ class MemoryIndex:
     """An index of one process and one thread."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._model = IndexedModel(encoder.name, encoder.digest, encoder.dim)
+        self._model = IndexedModel(encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder)))
         self._held: _Held | None = _Held()
 
     def __enter__(self) -> Self:
@@ -127,10 +130,17 @@ class MemoryIndex:
             raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        self._model.require_worn(people)
         self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
 
-    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
-        self.put(media, [Sighting.whole(vector, signature)])
+    def add(
+        self,
+        media: Media,
+        vector: NDArray[np.float32],
+        signature: NDArray[np.uint8] | None = None,
+        worn: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.put(media, [Sighting.whole(vector, signature, worn)])
 
     def link(self, media: Media) -> bool:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
@@ -240,7 +250,7 @@ class MemoryIndex:
 
     def nearest(
         self,
-        directions: NDArray[np.float64],
+        questions: Sequence[Weights],
         k: int,
         passes: Passes | None = None,
         *,
@@ -249,6 +259,7 @@ class MemoryIndex:
     ) -> list[Nearest]:
         everybody = list(self._all.embeddings.values())
         vectors = np.array([one.vector for one in everybody], np.float64).reshape(len(everybody), self._model.dim)
+        worn = self._worn().astype(np.float64)
         shown = self._shown_of(selection)
         selected = self._selected_rows(shown)
         may = selected & passes(self.vectors()) if passes else selected
@@ -257,8 +268,10 @@ class MemoryIndex:
         crowd = counted(led, np.flatnonzero(selected), detail)
         counts = set((counted(led, np.flatnonzero(may), detail) if fold else np.flatnonzero(may)).tolist())
         results = []
-        for direction in directions:
-            scores = np.sum(vectors * direction, axis=1)
+        for question in questions:
+            scores = np.sum(vectors * question.vector, axis=1)
+            if question.worn.size and worn.size:
+                scores -= np.sum(worn * question.worn, axis=1)
             found = [
                 (row, Found(self._person(person), self._all.people[person].seen.crops[n], float(scores[row])))
                 for row, person, n in shown
@@ -276,7 +289,7 @@ class MemoryIndex:
     def vectors(self) -> VectorTable:
         rows = [one.vector for one in self._all.embeddings.values()]
         table = np.array(rows, np.float16).reshape(len(rows), self._model.dim)
-        return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp))
+        return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp), [in_blocks(self._worn())])
 
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         return self.vectors().only(self._selected_rows(self._shown_of(selection))).spread(count)
@@ -324,10 +337,10 @@ class MemoryIndex:
         return selection.matches(media.path, media.camera, at, offset)
 
     def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
-        one = self._all.people.get(person.id or 0)
-        if one is None or (crop is not None and crop not in one.seen.crops):
-            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
-        return self._all.embeddings[one.keys[one.seen.crops.index(crop) if crop else 0]].vector
+        return self._embedding_of(person, crop).vector
+
+    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
+        return self._worn_by(self._embedding_of(person, crop))
 
     def counts(self) -> tuple[int, int]:
         return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
@@ -335,7 +348,26 @@ class MemoryIndex:
     def info(self) -> IndexInfo:
         away = [media.away_since for media in self._all.media.values() if media.away_since is not None]
         counts = len(self._all.people), len(self._all.media), len(self.vectors()), len(self._all.failed)
-        return IndexInfo(Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None), self._alike())
+        return IndexInfo(
+            Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None), alike=self._alike(), unworn=self._unworn()
+        )
+
+    def _unworn(self) -> int:
+        return sum(one.worn is None and self._model.attributes > 0 for one in self._all.embeddings.values())
+
+    def _worn(self) -> NDArray[np.uint8]:
+        """What is worn in every crop, uint8 (n, 2a)."""
+        rows = [self._worn_by(one) for one in self._all.embeddings.values()]
+        return np.array(rows, np.uint8).reshape(len(rows), 2 * self._model.attributes)
+
+    def _worn_by(self, one: _Embedding) -> NDArray[np.uint8]:
+        return np.zeros(2 * self._model.attributes, np.uint8) if one.worn is None else one.worn
+
+    def _embedding_of(self, person: Person, crop: Crop | None) -> _Embedding:
+        one = self._all.people.get(person.id or 0)
+        if one is None or (crop is not None and crop not in one.seen.crops):
+            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
+        return self._all.embeddings[one.keys[one.seen.crops.index(crop) if crop else 0]]
 
     def _person(self, person: int) -> Person:
         one = self._all.people[person]
@@ -355,13 +387,18 @@ class MemoryIndex:
         self._delete(before)
 
     def _embed(self, somebody: _Somebody, size: int) -> None:
-        """Of equal keys the first vector and the first signature stay."""
-        signatures = [None] * len(somebody.keys) if somebody.seen.signatures is None else somebody.seen.signatures
-        for key, vector, signature in zip(somebody.keys, somebody.seen.vectors, signatures, strict=True):
+        """Of equal keys the first vector with what is worn, and the first signature, stay."""
+        seen, nothing = somebody.seen, [None] * len(somebody.keys)
+        signatures, worn_by = (nothing if rows is None else rows for rows in (seen.signatures, seen.worn))
+        for key, vector, signature, worn in zip(somebody.keys, seen.vectors, signatures, worn_by, strict=True):
             known = self._all.embeddings.get(key)
-            if known is None or (known.signature is None and signature is not None):
-                self._all.embeddings[key] = _Embedding(known.vector if known else vector, signature, size, self._all.run)
-                self._all.groups = None
+            if known is None:
+                self._all.embeddings[key] = _Embedding(vector, signature, worn, size, self._all.run)
+            elif known.signature is None and signature is not None:
+                self._all.embeddings[key] = replace(known, signature=signature, size=size, run=self._all.run)
+            else:
+                continue
+            self._all.groups = None
 
     def _groups(self) -> NDArray[np.intp]:
         """Of each embedding, the first one that is one with it, kept until one comes or goes; those without a signature are nobody's."""

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import Found, Nearest, Passes
-from passerby.index.scan import could_be_best, kth_best
-from passerby.index.score import exact_scores
-from passerby.index.vectors import VectorTable
+from passerby.index.scan import could_be_best, kth_best, rounding_of
+from passerby.index.score import Weights, weighted_scores
+from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.calibration import Crowd
 from passerby.types import Crop, Person
 
@@ -28,8 +28,8 @@ Copies = NDArray[np.intp]
 class Lookup(Protocol):
     """What a scan needs of an index, of the moment of its table."""
 
-    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
+    def embeddings(self, ids: Sequence[int]) -> Chunk:
+        """The embeddings with these ids, by id."""
         ...
 
     def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:
@@ -46,9 +46,11 @@ class Lookup(Protocol):
 
 
 def nearest(
-    table: VectorTable, lookup: Lookup, directions: NDArray[np.float64], k: int, passes: Passes | None, *, fold: bool = True
+    table: VectorTable, lookup: Lookup, questions: Sequence[Weights], k: int, passes: Passes | None, *, fold: bool = True
 ) -> list[Nearest]:
     """As `Index.nearest`, of the vectors of a table."""
+    if not questions:
+        return []
     embeddings = lookup.copies()
     copies: Copies = np.searchsorted(table.ids, embeddings)
     leader_of = dict(embeddings.T.tolist())
@@ -57,8 +59,8 @@ def nearest(
     eligible = _rows(counting(copies, passing) if fold else passing)
     crowd = _rows(counting(copies, everybody))
     results = []
-    for rough, direction in zip(table.scores(directions), directions, strict=True):
-        best = _best(table.ids[eligible], rough[eligible], lookup, direction, k, fold=fold)
+    for rough, question in zip(table.weighted(questions), questions, strict=True):
+        best = _best(table.ids[eligible], rough[eligible], lookup, question, k, fold=fold)
         people = _with_copies(best, embeddings[:, passing[copies[0]]], leader_of, lookup) if fold else (one for _, one in best)
         results.append(Nearest(tuple(people), crowd_of(rough[crowd].astype(np.float64))))
     return results
@@ -119,24 +121,24 @@ def _with_copies(
 
 
 def _best(
-    ids: NDArray[np.int64], rough: NDArray[np.float32], lookup: Lookup, direction: NDArray[np.float64], k: int, *, fold: bool
+    ids: NDArray[np.int64], rough: NDArray[np.float32], lookup: Lookup, question: Weights, k: int, *, fold: bool
 ) -> list[tuple[int, Found]]:
     """Of embeddings and their rough scores. As a person may have several of the best, more are looked at until there are enough people."""
-    wanted = k
+    wanted, rounding = k, rounding_of(question.worn)
     while True:
-        best = ranked(_people(ids[could_be_best(rough, wanted)], lookup, direction, wanted), k, fold=fold)
+        best = ranked(_people(ids[could_be_best(rough, wanted, rounding)], lookup, question, wanted), k, fold=fold)
         if len(best) == k or wanted >= len(ids):
             return best
         wanted *= _MORE
 
 
-def _people(ids: NDArray[np.int64], lookup: Lookup, direction: NDArray[np.float64], k: int) -> list[tuple[int, Found]]:
+def _people(ids: NDArray[np.int64], lookup: Lookup, question: Weights, k: int) -> list[tuple[int, Found]]:
     """Whose crops have one of the ``k`` best exact scores among these embeddings, ties included."""
     scores, known = [np.empty(0)], [np.empty(0, np.int64)]
     for start in range(0, len(ids), _CHUNK):
-        found, vectors = lookup.embeddings(ids[start : start + _CHUNK].tolist())
-        scores.append(exact_scores(direction[None], vectors)[0])
-        known.append(found)
+        found = lookup.embeddings(ids[start : start + _CHUNK].tolist())
+        scores.append(weighted_scores([question], found.vectors, found.worn)[0])
+        known.append(found.ids)
     exact, of = np.concatenate(scores), np.concatenate(known)
     chosen = np.flatnonzero(exact >= kth_best(exact, k))
     score_of = dict(zip(of[chosen].tolist(), exact[chosen].tolist(), strict=True))

@@ -61,9 +61,17 @@ def kth_best(scores: NDArray[Any], k: int) -> float:
     return float(np.partition(scores, -k)[-k])
 
 
-def could_be_best(rough: NDArray[np.float32], k: int) -> NDArray[np.intp]:
-    """Rows that can be among the ``k`` best, whatever rounding did to their scores (n,)."""
-    return np.flatnonzero(rough >= kth_best(rough, k) - 2 * ROUNDING)
+def rounding_of(worn: NDArray[np.float64]) -> float:
+    """How far a rough score may be from the exact one, of a question with these weights of bytes, float64 (2a,) or (0,).
+
+    Weights, products and sums in any order are rounded by at most 2**-24 of the sum of all products, and so is what is left of the cosine.
+    """
+    return ROUNDING + (np.count_nonzero(worn) + 4) * 2.0**-24 * 255 * float(worn.sum())
+
+
+def could_be_best(rough: NDArray[np.float32], k: int, rounding: float) -> NDArray[np.intp]:
+    """Rows that can be among the ``k`` best, whatever rounding did to their scores (n,), each by at most so much."""
+    return np.flatnonzero(rough >= kth_best(rough, k) - 2 * rounding)
 
 
 def in_parts(work: Callable[[slice], object], count: int) -> None:

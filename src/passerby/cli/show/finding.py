@@ -200,6 +200,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "media": info.media,
         "embeddings": info.embeddings,
         "alike": info.alike,
+        "unworn": info.unworn,
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
@@ -210,7 +211,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
-    del facts["away_since"]
+    del facts["away_since"], facts["unworn"]
     shown = {
         **facts,
         "away": away or "none",
@@ -218,6 +219,9 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "bytes": f"{info.bytes:,}",
     }
     show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
+    if info.unworn:
+        again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"
+        note(f"of {info.unworn} pictures it is not known what is worn in them: they were indexed before; index again: {again}")
     show_failures(failures)
     return ALL_DONE
 

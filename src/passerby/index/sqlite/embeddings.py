@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from passerby.index.base import IndexedModel
+from passerby.index.vectors import Chunk
+from passerby.types import ModelDigest
 
 
 class Embeddings:
@@ -14,19 +19,37 @@ class Embeddings:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest')"))
+        facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest', 'model')"))
         self.epoch, self.newest = str(facts["epoch"]), int(facts["newest"])
+        model = model_of(facts.get("model"))
+        self.width = 2 * model.attributes if model else 0
 
-    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        cursor = self._db.execute("SELECT id, vector FROM embeddings WHERE id > ? ORDER BY id", (newest,))
+    def after(self, newest: int) -> Iterator[Chunk]:
+        cursor = self._db.execute("SELECT id, vector, worn FROM embeddings WHERE id > ? ORDER BY id", (newest,))
         while rows := cursor.fetchmany(1024):
-            yield ids_and_vectors(rows)
+            yield self._chunk(rows)
+
+    def with_ids(self, ids: Sequence[int]) -> Chunk:
+        """Those of them that are there."""
+        return self._chunk(
+            self._db.execute(
+                "SELECT id, vector, worn FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(list(ids)),)
+            ).fetchall()
+        )
 
     def deleted(self) -> NDArray[np.int64]:
         return np.array([row[0] for row in self._db.execute("SELECT embedding FROM deleted")], np.int64)
 
+    def _chunk(self, rows: Sequence[tuple[int, bytes, bytes | None]]) -> Chunk:
+        ids = np.array([row[0] for row in rows], np.int64)
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
+        worn = np.frombuffer(b"".join(row[2] or bytes(self.width) for row in rows), np.uint8)
+        return Chunk(ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0), worn.reshape(len(rows), self.width))
 
-def ids_and_vectors(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    ids = np.array([row[0] for row in rows], np.int64)
-    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
-    return ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0)
+
+def model_of(stored: object) -> IndexedModel | None:
+    """The model that an index is of, as its table of facts has it; older versions knew of no attributes."""
+    if stored is None:
+        return None
+    name, digest, dim, *attributes = json.loads(str(stored))
+    return IndexedModel(name, ModelDigest(digest), dim, *attributes)

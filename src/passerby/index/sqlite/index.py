@@ -20,16 +20,17 @@ from passerby.errors import IndexFault
 from passerby.index import base
 from passerby.index.base import IndexedModel, IndexInfo, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
 from passerby.index.nearest import nearest
+from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Conditions, Selection
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
-from passerby.index.sqlite.embeddings import Embeddings, ids_and_vectors
+from passerby.index.sqlite.embeddings import Embeddings, model_of
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
-from passerby.index.vectors import VectorTable
+from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.media.clock import Camera, Instant
-from passerby.model.encoder import Encoder, as_encoder
+from passerby.model.encoder import Encoder, as_encoder, attributes_of
 from passerby.types import Crop, Failure, Media, ModelDigest, Person
 
 
@@ -124,11 +125,7 @@ class Index(base.Index):
 
     @property
     def model(self) -> IndexedModel | None:
-        found = self._meta("model")
-        if found is None:
-            return None
-        name, digest, dim = json.loads(str(found))
-        return IndexedModel(name, ModelDigest(digest), dim)
+        return model_of(self._meta("model"))
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index.
@@ -145,7 +142,7 @@ class Index(base.Index):
             )
 
     def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
-        if rebuild or self.model is None:
+        if rebuild or self._knows_less_than(encoder):
             with self.writing():
                 if rebuild:
                     self._db.execute("DELETE FROM media")
@@ -154,8 +151,9 @@ class Index(base.Index):
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
                     self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
-                model = json.dumps([encoder.name, encoder.digest, encoder.dim])
-                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('model', ?)", (model,))
+                if self._knows_less_than(encoder):
+                    model = json.dumps([encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder))])
+                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (model,))
         self.require_model(encoder.digest, encoder.name)
         from passerby.index.sqlite import folding
         from passerby.media.signature import VERSION
@@ -164,6 +162,11 @@ class Index(base.Index):
             with self.writing():
                 folding.forget(self._db)
 
+    def _knows_less_than(self, encoder: Encoder) -> bool:
+        """Whether it is of no model yet, or was begun when this one did not say what is worn."""
+        model = self.model
+        return model is None or (model.digest == encoder.digest and model.attributes < len(attributes_of(encoder)))
+
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
@@ -171,17 +174,26 @@ class Index(base.Index):
 
         Of equal places in photos of equal bytes the first vector stays.
         """
+        if any(one.worn is not None for one in people) and (model := self.model):
+            model.require_worn(people)
         let_in = [one for one in people if suppression.let_in(self._db, media, one.track, one.crops[0])]
         rows.insert(self._db, rows.hold(self._db, media), media, let_in)
 
-    def add(self, media: Media, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None) -> None:
+    def add(
+        self,
+        media: Media,
+        vector: NDArray[np.float32],
+        signature: NDArray[np.uint8] | None = None,
+        worn: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Hold one person, the whole of a photo, in place of what its path held.
 
         Args:
             vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
             signature: uint8 (n,), as :func:`passerby.media.signature.signature` makes it.
+            worn: uint8 (2a,), as :func:`passerby.model.worn.worn_bytes` makes it.
         """
-        self.put(media, [Sighting.whole(vector, signature)])
+        self.put(media, [Sighting.whole(vector, signature, worn)])
 
     def link(self, media: Media) -> bool:
         """Hold the people of a media whose bytes are known: a moved, copied or merely touched file.
@@ -300,7 +312,7 @@ class Index(base.Index):
             source = Embeddings(self._db)
             ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
             try:
-                self._file.wipe(source.epoch, np.array(ids, np.int64))
+                self._file.wipe(source, np.array(ids, np.int64))
                 self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
                 if self._file.is_mostly_dead(source):
                     self._file.drop()
@@ -375,7 +387,7 @@ class Index(base.Index):
 
     def iter_embeddings(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
-        return Embeddings(self._db).after(0)
+        return ((chunk.ids, chunk.vectors) for chunk in Embeddings(self._db).after(0))
 
     def vectors(self) -> VectorTable:
         stamp = self.stamp()
@@ -384,11 +396,10 @@ class Index(base.Index):
                 self._table = stamp, self._file.table(Embeddings(self._db))
         return self._table[1]
 
-    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The embeddings with these ids, by id: ids int64 (n,) and vectors float32 (n, d)."""
-        return ids_and_vectors(
-            self._all("SELECT id, vector FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", json.dumps(list(ids)))
-        )
+    def embeddings(self, ids: Sequence[int]) -> Chunk:
+        """The embeddings with these ids, by id."""
+        with plain_faults(self.folder):
+            return Embeddings(self._db).with_ids(ids)
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         with plain_faults(self.folder):
@@ -420,7 +431,7 @@ class Index(base.Index):
 
     def nearest(
         self,
-        directions: NDArray[np.float64],
+        questions: Sequence[Weights],
         k: int,
         passes: Passes | None = None,
         *,
@@ -430,10 +441,10 @@ class Index(base.Index):
         """As :meth:`passerby.index.base.Index.nearest`."""
         with self.snapshot():
             if selection.is_everybody:
-                return nearest(self.vectors(), self, directions, k, passes, fold=fold)
+                return nearest(self.vectors(), self, questions, k, passes, fold=fold)
             chosen = self._choose(selection)
             may = passes(self.vectors())[chosen.rows] if passes else None
-            return nearest(chosen.table, chosen, directions, k, None if may is None else lambda _: may, fold=fold)
+            return nearest(chosen.table, chosen, questions, k, None if may is None else lambda _: may, fold=fold)
 
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
@@ -475,11 +486,24 @@ class Index(base.Index):
         Raises:
             IndexFault: they are not there any more.
         """
+        return np.frombuffer(self._stored_of("vector", person, crop), "<f4")
+
+    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
+        """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros where it is not known.
+
+        Raises:
+            IndexFault: they are not there any more.
+        """
+        stored = self._stored_of("worn", person, crop)
+        attributes = self.model.attributes if self.model else 0
+        return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
+
+    def _stored_of(self, column: str, person: Person, crop: Crop | None) -> Any:
         number = self._number_of(person, crop)
-        row = self._one("SELECT vector FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND number = ?", person.id, number)
+        row = self._one(f"SELECT {column} FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND number = ?", person.id, number)
         if row is None:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
-        return np.frombuffer(row[0], "<f4")
+        return row[0]
 
     def _number_of(self, person: Person, crop: Crop | None) -> int:
         if crop is None or person.id is None:
@@ -503,6 +527,7 @@ class Index(base.Index):
                 away=away,
                 away_since=away_since,
                 alike=self._count("copies"),
+                unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
             )
 
     def counts(self) -> tuple[int, int]:
@@ -548,7 +573,7 @@ class _Chosen:
         chosen = np.isin(everybody.ids, found.embeddings)
         return cls(index, selecting.where(conditions), chosen, everybody.only(chosen), Selected(found.people, found.undated))
 
-    def embeddings(self, ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def embeddings(self, ids: Sequence[int]) -> Chunk:
         return self.index.embeddings(ids)
 
     def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:

@@ -54,11 +54,12 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
     before = _newest(db)
     for one in people:
         person = _give(db, row, one.track, one.first, one.last)
-        signatures = [None] * len(one.crops) if one.signatures is None else one.signatures
-        for number, (crop, vector, signature) in enumerate(zip(one.crops, one.vectors, signatures, strict=True)):
+        nothing = [None] * len(one.crops)
+        signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
+        for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
             box = crop.box
             place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-            embedding = _embed(db, key_of(media, one.track, crop, vector), vector)
+            embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
             if signature is not None:
                 _sign(db, embedding, signature, media.size)
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
@@ -140,12 +141,12 @@ def _crop(row: tuple[Any, ...]) -> Crop:
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 
-def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32]) -> int:
-    """An embedding's id; of equal keys the first vector stays."""
+def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
+    """An embedding's id; of equal keys the first vector, and what is worn with it, stays."""
     db.execute(
-        """INSERT OR IGNORE INTO embeddings (id, digest, region, vector)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?)""",
-        (*key, np.ascontiguousarray(vector, "<f4").tobytes()),
+        """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?, ?)""",
+        (*key, np.ascontiguousarray(vector, "<f4").tobytes(), None if worn is None or not worn.size else worn.tobytes()),
     )
     return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
 

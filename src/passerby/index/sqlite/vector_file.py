@@ -1,9 +1,9 @@
 """An index's vectors once more, in float16, memory-mapped and appended to: derived from the database, checked, made anew by itself.
 
-Three files in the index's folder: ``vectors.head`` says which two others hold how many rows; one has the vectors, the other their ids. Rows
-are written behind those that the head speaks of, synced, and only then does a new head take the old one's place; so each vector is written
-once, and a kill at any moment leaves what the old head says. A deleted row is overwritten with zeros; when many are, the rest is written
-anew.
+Files in the index's folder: ``vectors.head`` says which others hold how many rows; one has the vectors, one their ids and, where the model
+says what is worn, one has that in blocks of columns. Rows are written behind those that the head speaks of, synced, and only then does a
+new head take the old one's place; so each vector is written once, and a kill at any moment leaves what the old head says. A deleted row
+is overwritten with zeros; when many are, the rest is written anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import errno
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, starmap
 from pathlib import Path
@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.atomic import replacing
-from passerby.index.vectors import VectorTable
+from passerby.index.columns import ROWS, blocks_for, in_blocks
+from passerby.index.vectors import Chunk, VectorTable
 
 HEAD: Final = "vectors.head"
-_HEADER: Final = struct.Struct("<8s32s32sQQq")
+_HEADER: Final = struct.Struct("<8s32s32sQIIq")
 _CHECKSUM: Final = struct.Struct("<I")
 _MAGIC: Final = b"PASSERV2"
 _ID_BYTES: Final = 8
@@ -51,8 +52,13 @@ class Source(Protocol):
         """The largest id that was ever given; 0 before the first."""
         ...
 
-    def after(self, newest: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Embeddings with larger ids, in chunks by id: ids int64 (c,), vectors float32 (c, d)."""
+    @property
+    def width(self) -> int:
+        """Bytes of what is worn in each row, 2a; 0 for a model that does not say it."""
+        ...
+
+    def after(self, newest: int) -> Iterator[Chunk]:
+        """Embeddings with larger ids, in chunks by id."""
         ...
 
     def deleted(self) -> NDArray[np.int64]:
@@ -62,20 +68,25 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What is published: ``count`` rows of ``dim`` numbers up to the id ``newest`` stand in the files ``name``."""
+    """What is published: ``count`` rows of ``dim`` numbers and ``width`` bytes, up to the id ``newest``, stand in the files ``name``."""
 
     epoch: str
     name: str
     count: int
     dim: int
+    width: int
     newest: int
 
     @property
     def row_bytes(self) -> int:
         return self.dim * 2
 
+    @property
+    def block_bytes(self) -> int:
+        return self.width * ROWS
+
     def pack(self) -> bytes:
-        header = _HEADER.pack(_MAGIC, self.epoch.encode(), self.name.encode(), self.count, self.dim, self.newest)
+        header = _HEADER.pack(_MAGIC, self.epoch.encode(), self.name.encode(), self.count, self.dim, self.width, self.newest)
         return header + _CHECKSUM.pack(zlib.crc32(header))
 
     def vectors(self, folder: Path) -> Path:
@@ -83,6 +94,16 @@ class _Head:
 
     def ids(self, folder: Path) -> Path:
         return folder / f"vectors-{self.name}.ids"
+
+    def worn(self, folder: Path) -> Path:
+        return folder / f"vectors-{self.name}.worn"
+
+    def files(self, folder: Path) -> Iterator[tuple[Path, int]]:
+        """The files, each with the bytes that it has at least."""
+        yield self.vectors(folder), self.count * self.row_bytes
+        yield self.ids(folder), self.count * _ID_BYTES
+        if self.width:
+            yield self.worn(folder), blocks_for(self.count) * self.block_bytes
 
 
 class VectorFile:
@@ -94,23 +115,25 @@ class VectorFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = Lock()
-        self._epoch = ""
+        self._known = "", 0
         self._head: _Head | None = None
-        self._mapped = _NOTHING
+        self._mapped = _NO_FILE
         self._tail = _NOTHING
 
     def table(self, source: Source) -> VectorTable:
         """The vectors as the source has them. What the file lacks is read from the source and kept in memory."""
         with self._lock:
-            self._follow(source.epoch)
-            self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(self._tail.last, self._mapped.last)))])
-            mapped, tail = self._mapped.up_to(source.newest), self._tail.up_to(source.newest)
-        ids = np.concatenate([mapped.ids, tail.ids]) if len(tail.ids) else mapped.ids
-        return VectorTable.of([mapped.vectors, tail.vectors], ids, gone=_rows_of(source.deleted(), ids))
+            self._follow(source)
+            self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(_last(self._tail.ids), _last(self._mapped.ids))))])
+            mapped, tail = self._mapped, self._tail
+        old, new = (int(np.searchsorted(rows.ids, source.newest, "right")) for rows in (mapped, tail))
+        ids = np.concatenate([mapped.ids[:old], tail.ids[:new]]) if new else mapped.ids[:old]
+        parts, blocks = [mapped.vectors[:old], tail.vectors[:new]], [mapped.blocks, in_blocks(tail.worn[:new])]
+        return VectorTable.of(parts, ids, _rows_of(source.deleted(), ids), blocks)
 
     def lacks(self, source: Source) -> int:
         """How many ids were given since the last embedding it has."""
-        head = _read_head(self._folder, source.epoch)
+        head = _read_head(self._folder, source)
         return source.newest - (head.newest if head else 0)
 
     def append(self, source: Source, most: int = 64) -> bool:
@@ -119,24 +142,24 @@ class VectorFile:
         Returns:
             whether there may be more.
         """
-        head = _read_head(self._folder, source.epoch)
+        head = _read_head(self._folder, source)
         if head is None or not _is_whole(head, self._folder):
             self.drop()
             head = None
         chunks = list(islice(source.after(head.newest if head else 0), most))
         if chunks:
-            head = _write(head or _Head(source.epoch, uuid4().hex, 0, chunks[0][1].shape[1], 0), self._folder, chunks)
+            head = _write(head or _Head(source.epoch, uuid4().hex, 0, chunks[0].vectors.shape[1], source.width, 0), self._folder, chunks)
             with replacing(self._folder / HEAD) as file:
                 file.write(head.pack())
         return len(chunks) == most
 
-    def wipe(self, epoch: str, ids: NDArray[np.int64]) -> None:
+    def wipe(self, source: Source, ids: NDArray[np.int64]) -> None:
         """Overwrite these embeddings, and whatever was written and never published, so that no byte of them is left. Raises ``OSError``."""
-        head = _read_head(self._folder, epoch)
+        head = _read_head(self._folder, source)
         if head is None or not _is_whole(head, self._folder):
             self.drop()
             return
-        rows = _rows_of(ids, _map(head, self._folder).ids)
+        rows = np.sort(_rows_of(ids, _map(head, self._folder).ids))
         with head.vectors(self._folder).open("r+b") as vectors, head.ids(self._folder).open("r+b") as names:
             vectors.truncate(head.count * head.row_bytes)
             names.truncate(head.count * _ID_BYTES)
@@ -145,10 +168,16 @@ class VectorFile:
                 vectors.write(bytes(head.row_bytes))
             _sync(vectors)
             _sync(names)
+        if head.width:
+            unpublished = np.arange(head.count, blocks_for(head.count) * ROWS)
+            with head.worn(self._folder).open("r+b") as worn:
+                worn.truncate(blocks_for(head.count) * head.block_bytes)
+                _overwrite(worn, np.concatenate([rows, unpublished]), np.zeros((1, head.width), np.uint8))
+                _sync(worn)
 
     def is_mostly_dead(self, source: Source) -> bool:
         """Whether so many of its rows are deleted that writing the others anew pays: drop it then, and forget which were deleted."""
-        head = _read_head(self._folder, source.epoch)
+        head = _read_head(self._folder, source)
         return head is not None and len(source.deleted()) > DEAD * head.count
 
     def drop(self) -> None:
@@ -157,52 +186,53 @@ class VectorFile:
             for path in filter(Path.is_file, self._folder.glob(pattern)):
                 path.unlink(missing_ok=True)
 
-    def _follow(self, epoch: str) -> None:
-        """Map what is published now."""
-        head = _read_head(self._folder, epoch)
-        if (epoch, head) == (self._epoch, self._head):
+    def _follow(self, source: Source) -> None:
+        """Map what is published now; what is behind it is read anew."""
+        head = _read_head(self._folder, source)
+        if (source.epoch, source.width, head) == (*self._known, self._head):
             return
-        before, self._epoch = self._head, epoch
+        self._known, self._tail = (source.epoch, source.width), _NOTHING
         try:
-            self._mapped, self._head = (_map(head, self._folder) if head else _NOTHING), head
+            self._mapped, self._head = (_map(head, self._folder) if head else _NO_FILE), head
         except OSError:  # replaced meanwhile, or damaged: the source has it all
-            self._mapped, self._head = _NOTHING, None
-        grown = before and self._head and before.name == self._head.name and before.count <= self._head.count
-        self._tail = self._tail.beyond(self._mapped.last) if grown else _NOTHING
+            self._mapped, self._head = _NO_FILE, None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Ids int64 (n,), increasing, and their vectors float16 (n, d)."""
+    """Ids int64 (n,), increasing, their vectors float16 (n, d), and what is worn, uint8 (n, 2a)."""
 
     ids: NDArray[np.int64]
     vectors: NDArray[np.float16]
-
-    @property
-    def last(self) -> int:
-        return int(self.ids[-1]) if len(self.ids) else 0
-
-    def up_to(self, newest: int) -> _Rows:
-        end = int(np.searchsorted(self.ids, newest, "right"))
-        return self if end == len(self.ids) else _Rows(self.ids[:end], self.vectors[:end])
-
-    def beyond(self, newest: int) -> _Rows:
-        start = int(np.searchsorted(self.ids, newest, "right"))
-        return _Rows(self.ids[start:], self.vectors[start:])
+    worn: NDArray[np.uint8]
 
 
-_NOTHING: Final = _Rows(np.empty(0, np.int64), np.empty((0, 0), np.float16))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mapped:
+    """The same of a file, what is worn in blocks."""
+
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float16]
+    blocks: NDArray[np.uint8]
 
 
-def _rounded(ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> _Rows:
-    return _Rows(ids, vectors.astype("<f2"))
+_NOTHING: Final = _Rows(np.empty(0, np.int64), np.empty((0, 0), np.float16), np.empty((0, 0), np.uint8))
+_NO_FILE: Final = _Mapped(_NOTHING.ids, _NOTHING.vectors, in_blocks(_NOTHING.worn))
+
+
+def _last(ids: NDArray[np.int64]) -> int:
+    return int(ids[-1]) if len(ids) else 0
+
+
+def _rounded(ids: NDArray[np.int64], vectors: NDArray[np.float32], worn: NDArray[np.uint8]) -> _Rows:
+    return _Rows(ids, vectors.astype("<f2"), worn)
 
 
 def _joined(parts: Sequence[_Rows]) -> _Rows:
     filled = [part for part in parts if len(part.ids)]
     if len(filled) < 2:
         return filled[0] if filled else _NOTHING
-    return _Rows(np.concatenate([part.ids for part in filled]), np.concatenate([part.vectors for part in filled]))
+    return _Rows(*(np.concatenate([getattr(part, name) for part in filled]) for name in ("ids", "vectors", "worn")))
 
 
 def _rows_of(ids: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -214,35 +244,57 @@ def _rows_of(ids: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int
     return same
 
 
-def _map(head: _Head, folder: Path) -> _Rows:
+def _map(head: _Head, folder: Path) -> _Mapped:
     """The published rows, mapped. Raises ``OSError``, also for files that are shorter than the head says."""
     if not _is_whole(head, folder):
         raise OSError(errno.ENODATA, "shorter than its head says", str(head.vectors(folder)))
     ids = np.memmap(head.ids(folder), "<i8", "r", shape=(head.count,))
-    return _Rows(np.asarray(ids), np.memmap(head.vectors(folder), "<f2", "r", shape=(head.count, head.dim)))
+    shape = blocks_for(head.count), head.width, ROWS
+    blocks = np.memmap(head.worn(folder), np.uint8, "r", shape=shape) if head.width else np.empty(shape, np.uint8)
+    return _Mapped(np.asarray(ids), np.memmap(head.vectors(folder), "<f2", "r", shape=(head.count, head.dim)), blocks)
 
 
 def _is_whole(head: _Head, folder: Path) -> bool:
     try:
-        sizes = head.vectors(folder).stat().st_size, head.ids(folder).stat().st_size
+        return all(path.stat().st_size >= least for path, least in head.files(folder))
     except OSError:
         return False
-    return sizes[0] >= head.count * head.row_bytes and sizes[1] >= head.count * _ID_BYTES
 
 
-def _write(head: _Head, folder: Path, chunks: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]]) -> _Head:
+def _write(head: _Head, folder: Path, chunks: Sequence[Chunk]) -> _Head:
     """Write rows behind the published ones; the head that would publish them. Raises ``OSError``."""
     count, newest = head.count, head.newest
     with _opened(head.vectors(folder)) as vectors, _opened(head.ids(folder)) as names:
         vectors.seek(count * head.row_bytes)
         names.seek(count * _ID_BYTES)
-        for ids, rows in chunks:
-            vectors.write(rows.astype("<f2").tobytes())
-            names.write(ids.astype("<i8").tobytes())
-            count, newest = count + len(ids), int(ids[-1])
+        for chunk in chunks:
+            vectors.write(chunk.vectors.astype("<f2").tobytes())
+            names.write(chunk.ids.astype("<i8").tobytes())
+            count, newest = count + len(chunk.ids), int(chunk.ids[-1])
         _sync(vectors)
         _sync(names)
+    if head.width:
+        with _opened(head.worn(folder)) as worn:
+            _overwrite(worn, np.arange(head.count, count), np.concatenate([chunk.worn for chunk in chunks]))
+            _sync(worn)
     return replace(head, count=count, newest=newest)
+
+
+def _overwrite(file: IO[bytes], rows: NDArray[np.intp], worn: NDArray[np.uint8]) -> None:
+    """Put what is worn, uint8 (n, 2a) or one for all, into increasing rows of a file of blocks. Raises ``OSError``.
+
+    A block is written whole, what stays of it as it was, so a kill changes nothing of that.
+    """
+    width = worn.shape[1]
+    size = width * ROWS
+    worn = np.broadcast_to(worn, (len(rows), width))
+    numbers, starts = np.unique(rows // ROWS, return_index=True)
+    for number, here, put in zip(numbers.tolist(), np.split(rows, starts[1:]), np.split(worn, starts[1:]), strict=True):
+        file.seek(number * size)
+        block = np.frombuffer(file.read(size).ljust(size, b"\0"), np.uint8).reshape(width, ROWS).copy()
+        block[:, here % ROWS] = put.T
+        file.seek(number * size)
+        file.write(block.tobytes())
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -255,14 +307,14 @@ def _sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _read_head(folder: Path, epoch: str) -> _Head | None:
-    """What is published of an epoch; ``None`` for nothing, something damaged, or another epoch."""
+def _read_head(folder: Path, source: Source) -> _Head | None:
+    """What is published of a source; ``None`` for nothing, something damaged, or what is of another epoch or has other columns."""
     try:
         data = (folder / HEAD).read_bytes()
     except OSError:
         return None
     if len(data) != _HEADER.size + _CHECKSUM.size:
         return None
-    _, of, name, count, dim, newest = _HEADER.unpack_from(data)
-    head = _Head(of.decode("ascii", "replace"), name.decode("ascii", "replace"), count, dim, newest)
-    return head if head.epoch == epoch and data == head.pack() else None
+    _, of, name, count, dim, width, newest = _HEADER.unpack_from(data)
+    head = _Head(of.decode("ascii", "replace"), name.decode("ascii", "replace"), count, dim, width, newest)
+    return head if (head.epoch, head.width) == (source.epoch, source.width) and data == head.pack() else None
