@@ -32,7 +32,9 @@ def test_market() -> None:
     assert has(found) == {"body:man", "body:young", "hair:short", "lower:blue", "lower:short", "lower:shorts", "sleeves:short", "upper:red"}
     lacked = found.keys() - has(found)
     assert {"head:hat", "head:cap", "carried:backpack", "carried:bag", "body:woman", "upper:blue", "lower:black", "lower:skirt"} <= lacked
-    assert not {"lower:grey", "lower:purple", "lower:green", "lower:navy blue", "upper:purple", "upper:maroon"} & found.keys(), "close to what was ticked"
+    assert not {"lower:grey", "lower:purple", "lower:green", "lower:navy blue", "upper:purple", "upper:maroon"} & found.keys(), (
+        "close to what was ticked"
+    )
 
 
 def test_market_in_trousers_with_a_bag() -> None:

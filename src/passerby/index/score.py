@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,7 +21,22 @@ class Weights(NamedTuple):
     """
 
     vector: NDArray[np.float64]
-    worn: NDArray[np.float64]
+    worn: NDArray[np.float64] = np.empty(0)
+
+
+def weighted_scores(questions: Sequence[Weights], vectors: NDArray[Any], worn: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Scores in float64, each the same to the bit whatever else is scored beside it: float64 (q, n).
+
+    Args:
+        questions: at least one.
+        vectors: of stored rows, float (n, d).
+        worn: their bytes, uint8 (n, 2a).
+    """
+    scores = exact_scores(np.stack([question.vector for question in questions]), vectors)
+    for number, question in enumerate(questions):
+        if question.worn.size:
+            scores[number] -= exact_scores(question.worn[None], worn)[0]
+    return scores
 
 
 def exact_scores(directions: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float64]:
