@@ -173,7 +173,7 @@ def calibrated(bare: BundleEncoder, people: Dataset) -> Calibrated:
 
 
 @pytest.fixture(scope="module")
-def dressed(calibrated: Calibrated, bare: BundleEncoder, tmp_path_factory: pytest.TempPathFactory) -> BundleEncoder:
+def dressed(calibrated: Calibrated, tmp_path_factory: pytest.TempPathFactory) -> BundleEncoder:
     folder = tmp_path_factory.mktemp("dressed")
     found = replace(calibrated.calibration, fusion={"colour": 0.05, "denied": 0.02})
     written = write_calibrated(write_dressed_bundle(folder / "bare"), found, folder / "calibrated")

@@ -89,6 +89,16 @@ def test_a_half_is_judged_by_what_was_fitted_on_the_other() -> None:
     assert red.precision.mean < 65
 
 
+def test_people_of_neither_half_are_left_out() -> None:
+    log_odds, worn, identities = people()
+    strangers = np.isin(identities, [f"p{n}" for n in range(100)])
+    halves = tuple(half[50:] for half in HALVES)
+    without = [name for name, stranger in zip(identities, strangers, strict=True) if not stranger]
+    found = fit_wears(NAMES, log_odds, worn, worn, identities, halves)
+    assert found == fit_wears(NAMES, log_odds[~strangers], worn[~strangers], worn[~strangers], without, halves)
+    assert found[0].wears.n == 300
+
+
 def test_the_probability_never_falls_with_the_log_odds() -> None:
     log_odds, worn, identities = people()
     for one in fit_wears(NAMES, log_odds, 1 - worn, worn, identities, HALVES):

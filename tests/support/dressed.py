@@ -34,8 +34,8 @@ def image_tower() -> bytes:
         half = slice(0, rows // 2) if part == "upper" else slice(rows // 2, rows)
         own, other = (0, 2) if colour == "red" else (2, 0)
         weight[own, half, :, number], weight[other, half, :, number] = 1, -1
-    weight = (LOUD / (rows * columns / 2) * weight).reshape(-1, len(NAMES))
-    constants = {"worn_weight": weight, "worn_bias": np.full(len(NAMES), -LOUD, np.float32)}
+    scaled = (LOUD / (rows * columns / 2) * weight).reshape(-1, len(NAMES)).astype(np.float32)
+    constants = {"worn_weight": scaled, "worn_bias": np.full(len(NAMES), -LOUD, np.float32)}
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     model.graph.node.extend(
         [

@@ -236,7 +236,7 @@ def fit_and_check(
     )
     fitted = _fuse(fitted)
     checked = checked._replace(fusion=fitted.fusion)
-    calibration = replace(fit(join([answers for _, answers in ask_galleries(fitted, generator)])), fusion=fitted.fusion)
+    calibration = fit(join([answers for _, answers in ask_galleries(fitted, generator)]), fitted.fusion)
     check = _check(calibration, checked, ask_galleries(checked, generator), len(np.unique(fitted.asked)))
     return replace(calibration, report=check.to_json()), check
 
@@ -248,10 +248,13 @@ def ask_galleries(half: Half, generator: np.random.Generator) -> list[tuple[int,
     return [(size, join(list(_ask(half, size, generator)))) for size in sizes]
 
 
-def fit(answers: Answers) -> Calibration:
+def fit(answers: Answers, fusion: Mapping[str, float] | None = None) -> Calibration:
     """The calibration that makes the outcome of answers' best hits most likely; its report is empty.
 
     Similarity or margin is left out where it would make a better score less probable.
+
+    Args:
+        fusion: that made the scores.
 
     Raises:
         ModelError: no answer is right.
@@ -259,13 +262,13 @@ def fit(answers: Answers) -> Calibration:
     right = answers.right[:, 0]
     _require_right(right)
     usual_mean, usual_spread = (round(float(np.mean(part)), 6) for part in (answers.crowd.mean, answers.crowd.spread))
-    features = evidence(answers.scores[:, :1], answers.crowd, usual_mean, usual_spread)[:, 0]
+    features = evidence(answers.scores[:, :1], answers.crowd, usual_mean, usual_spread, from_mean=bool(fusion))[:, 0]
     numbers = fit_logistic(features, right)
     while misleading := [column for column in (0, 1) if numbers[1 + column] < 0]:
         features[:, misleading] = 0
         numbers = fit_logistic(features, right)
     intercept, similarity, margin, log_size = (round(number, 6) for number in numbers)
-    return Calibration(usual_mean, usual_spread, intercept, similarity, margin, log_size, report={})
+    return Calibration(usual_mean, usual_spread, intercept, similarity, margin, log_size, report={}, fusion=fusion or {})
 
 
 def fit_logistic(features: Float64, outcome: Bools) -> list[float]:

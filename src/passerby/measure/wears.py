@@ -93,10 +93,11 @@ def fit_wears(
         log_odds: (g, a).
         ticked, captions: labels (g, a): 1 worn, 0 not worn, NaN unknown; those of captions count for attributes rarely ticked.
         identities: (g,), who is in each picture.
-        halves: people, each in one of them.
+        halves: people, each in one of them; pictures of others are left out.
     """
-    annotated = _enough(ticked)
-    labels = np.where(annotated, ticked, captions)
+    asked = np.isin(identities, np.concatenate(halves))
+    annotated = _enough(ticked[asked])
+    labels = np.where(asked[:, None], np.where(annotated, ticked, captions), np.float32(np.nan))
     measured = _enough(labels)
     found: dict[int, WornCheck] = {}
     for source in (True, False):
@@ -182,8 +183,8 @@ def _check(name: str, wears: Wears, log_odds: Float32, labels: Float32, probabil
         wears,
         n=int(known.sum()),
         auc=round(auroc(log_odds[known].astype(np.float64), worn[known]), 3),
-        precision=precision and round(precision.mean / 100, 3),
-        recall=recall and round(recall.mean / 100, 3),
+        precision=None if precision is None else round(precision.mean / 100, 3),
+        recall=None if recall is None else round(recall.mean / 100, 3),
     )
     return WornCheck(name, wears, auc, precision, recall)
 

@@ -55,7 +55,8 @@ class Calibration:
     Args:
         usual_mean, usual_spread: of the scores of a usual query over a usual gallery.
         intercept: log odds where everything else is 0.
-        similarity: log odds for each unit of cosine similarity; not negative, so that probabilities fall with rank.
+        similarity: log odds for each unit of score, counted from the mean of the gallery's where there is a fusion; not negative, so that
+            probabilities fall with rank.
         margin: log odds for each standard deviation that a score stands above the mean of the gallery's; not negative.
         log_size: log odds for each e-fold of the gallery.
         report: how well it did on other people than it was fitted on; any JSON object.
@@ -113,23 +114,27 @@ class Calibration:
         Returns:
             float64 of the shape of ``scores``.
         """
-        log_odds = evidence(scores, crowd, self.usual_mean, self.usual_spread) @ np.array([self.similarity, self.margin, self.log_size])
+        features = evidence(scores, crowd, self.usual_mean, self.usual_spread, from_mean=bool(self.fusion))
+        log_odds = features @ np.array([self.similarity, self.margin, self.log_size])
         probability: Float64 = (1 + np.tanh((self.intercept + log_odds) / 2)) / 2
         return probability
 
 
-def evidence(scores: Float64, crowd: Crowd, usual_mean: float, usual_spread: float) -> Float64:
+def evidence(scores: Float64, crowd: Crowd, usual_mean: float, usual_spread: float, *, from_mean: bool = False) -> Float64:
     """Similarity, margin and log size of hits: float64 (..., k, 3) for scores float64 (..., k).
 
     The margin is to the mean of the gallery's scores in units of their spread, after ``USUAL_SCORES`` of the usual mean and
     spread have joined them. A margin to the second hit would say less: galleries hold several pictures of one person.
+
+    Args:
+        from_mean: whether similarity is counted from that mean, as the more a question asks of what people wear, the less everybody scores.
     """
     total = crowd.size + USUAL_SCORES
     mean = (crowd.size * crowd.mean + USUAL_SCORES * usual_mean) / total
     own = crowd.spread**2 + (crowd.mean - mean) ** 2
     usual = usual_spread**2 + (usual_mean - mean) ** 2
     spread = np.sqrt((crowd.size * own + USUAL_SCORES * usual) / total)
-    return np.stack(np.broadcast_arrays(scores, (scores - mean) / spread, np.log(crowd.size)), axis=-1)
+    return np.stack(np.broadcast_arrays(scores - mean if from_mean else scores, (scores - mean) / spread, np.log(crowd.size)), axis=-1)
 
 
 def _object(value: Mapping[str, object], key: str) -> Mapping[str, object]:
