@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.question import Question
-from passerby.find.weights import shares, worn_weights
 from passerby.index.score import Weights
 from passerby.inputs import require, wrong
 from passerby.model.calibration import Calibration
@@ -19,7 +18,6 @@ from passerby.model.encode import encode_texts
 from passerby.model.encoder import CountsTokens, Encoder, as_encoder, attributes_of
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
-from passerby.words.attributes import asked
 from passerby.words.description import PersonDescription
 from passerby.words.filters import Filter
 from passerby.words.prompts import Prompt, prompts, read
@@ -143,7 +141,12 @@ def weights(encoder: Encoder, texts: Sequence[str]) -> list[Weights]:
 def _worn(encoder: Encoder, description: PersonDescription, filters: Sequence[Filter] = ()) -> NDArray[np.float64]:
     """What is asked of what is worn, float64 (2a,); (0,) of a model whose calibration fuses nothing."""
     names, fusion = attributes_of(encoder), encoder.calibration.fusion if encoder.calibration else {}
-    return worn_weights(shares(asked(description, filters, names), names), names, fusion) if fusion else np.empty(0)
+    if not fusion:
+        return np.empty(0)
+    from passerby.find.weights import shares, worn_weights  # what knows attributes is loaded for models that do
+    from passerby.words.attributes import asked
+
+    return worn_weights(shares(asked(description, filters, names), names), names, fusion)
 
 
 def _unit_sums(encoder: Encoder, asked: Sequence[Sequence[Prompt]]) -> NDArray[np.float32]:
