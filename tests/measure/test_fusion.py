@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from passerby.errors import InputError
 from passerby.find.query import directions, queries, weights
 from passerby.find.question import Question
 from passerby.find.weights import DENIED, column_kinds, shares, worn_weights
@@ -191,6 +193,13 @@ def test_words_pictures_and_filters_ask_what_is_worn(dressed: BundleEncoder, peo
     (measured,) = weights(dressed, ["a red jacket"])
     assert np.array_equal(measured.worn, words.weights.worn)
     assert np.array_equal(measured.vector, directions(dressed, ["a red jacket"])[0])
+
+
+@pytest.mark.parametrize("worn", [[0.1], np.array([-0.1]), np.array([np.nan]), np.zeros((1, 8)), np.zeros(8, np.float32)])
+def test_a_query_refuses_weights_that_would_turn_the_ranking(dressed: BundleEncoder, worn: Any) -> None:
+    (query,) = queries(dressed, [Question("a red jacket")])
+    with pytest.raises(InputError, match="weights of what is worn"):
+        replace(query, worn=worn)
 
 
 def test_a_model_without_fusion_asks_with_vectors_alone(bare: BundleEncoder, tiny_encoder: BundleEncoder) -> None:

@@ -61,7 +61,7 @@ class Query:
         worn: weights of a stored row's bytes of what is worn, float64 (2a,); (0,) for vectors alone.
 
     Raises:
-        InputError: no term, or terms of several models.
+        InputError: no term, terms of several models, or other weights.
         QueryError: the terms cancel out.
     """
 
@@ -77,6 +77,9 @@ class Query:
     def __post_init__(self) -> None:
         if not is_tuple_of(Term, self.terms) or len({term.vector.shape for term in self.terms}) != 1:
             raise wrong(self.terms, "a tuple of at least one term, with vectors of one length")
+        worn = require(self.worn, np.ndarray, "weights of what is worn, float64 (2a,)")
+        if worn.dtype != np.float64 or worn.ndim != 1 or not np.all(np.isfinite(worn) & (worn >= 0)):
+            raise wrong(worn, "weights of what is worn, float64 (2a,), none negative")
         if not np.linalg.norm(self._sum()) > 1e-6:
             raise QueryError(expected="words and a picture that agree in something", found="opposites", do="ask with one of them")
 

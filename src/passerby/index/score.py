@@ -30,11 +30,11 @@ def weighted_scores(questions: Sequence[Weights], vectors: NDArray[Any], worn: N
     Args:
         questions: at least one.
         vectors: of stored rows, float (n, d).
-        worn: their bytes, uint8 (n, 2a).
+        worn: their bytes, uint8 (n, 2a), or (n, 0) where nothing is known of what is worn, which then weighs nothing.
     """
     scores = exact_scores(np.stack([question.vector for question in questions]), vectors)
     for number, question in enumerate(questions):
-        if question.worn.size:
+        if question.worn.size and worn.size:
             scores[number] -= exact_scores(question.worn[None], worn)[0]
     return scores
 
