@@ -30,6 +30,7 @@ from passerby.find.removal import remove_paths
 from passerby.find.search import search
 from passerby.index.base import Index, Sighting
 from passerby.index.open import create_index, open_index
+from passerby.index.score import Weights
 from passerby.index.vectors import VectorTable
 from passerby.media.signature import alike
 from passerby.model.bundle_encoder import BundleEncoder
@@ -41,6 +42,7 @@ DIM = 16
 VECTORS = random_vectors(60, DIM)
 PEOPLE = np.stack([signature_of(draw(sample_person(seed), seed, 96)) for seed in range(4)]).astype(np.float64)
 DIRECTIONS = random_vectors(2, DIM, seed=5).astype(np.float64)
+QUESTIONS = [Weights(direction) for direction in DIRECTIONS]
 
 
 def looks(seed: int, count: int) -> NDArray[np.uint8]:
@@ -119,14 +121,14 @@ def assert_is(index: Index, slow: Slow, k: int, among: set[int]) -> None:
         return np.isin(sorted(slow.held), sorted(among))
 
     number_of = {person.id: int(person.media.path.stem) for person, _ in index.people()}
-    for direction, found in zip(DIRECTIONS, index.nearest(DIRECTIONS, k, passes), strict=True):
+    for direction, found in zip(DIRECTIONS, index.nearest(QUESTIONS, k, passes), strict=True):
         told = [(number_of[one.person.id], {number_of[copy] for copy in one.copies}) for one in found.people]
         assert told == slow.nearest(direction, k, among)
         crowd = [float(np.sum(VECTORS[number].astype(np.float64) * direction)) for number in slow.counting(set(slow.held))]
         assert found.crowd.size.tolist() == [len(crowd)]
         np.testing.assert_allclose(found.crowd.mean, np.mean(crowd) if crowd else 0, atol=2e-3)
     for folded, unfolded in zip(
-        index.nearest(DIRECTIONS, k, passes), index.nearest(DIRECTIONS, len(among) + 1, passes, fold=False), strict=True
+        index.nearest(QUESTIONS, k, passes), index.nearest(QUESTIONS, len(among) + 1, passes, fold=False), strict=True
     ):
         assert len(unfolded.people) == len(among)
         assert not any(one.copies for one in unfolded.people)
@@ -143,7 +145,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path, tiny_encoder: BundleEn
 
 
 def places(index: Index, *, fold: bool = True) -> list[tuple[str, int]]:
-    (found,) = index.nearest(DIRECTIONS[:1], 50, fold=fold)
+    (found,) = index.nearest(QUESTIONS[:1], 50, fold=fold)
     return sorted((one.person.media.path.name, len(one.copies)) for one in found.people)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.index.base import Index, Selected, Sighting
+from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, Instant, KnownBy, clock_iso
@@ -56,7 +57,7 @@ def photo(path: str, content: str, camera: str | None = None, at: float | None =
 
 
 def found(index: Index, selection: Selection = EVERYBODY) -> set[str]:
-    (answer,) = index.nearest(np.eye(DIM)[:1], 1000, selection=selection, fold=False)
+    (answer,) = index.nearest([Weights(np.eye(DIM)[0])], 1000, selection=selection, fold=False)
     return {str(one.person.media.path) for one in answer.people}
 
 
@@ -101,7 +102,7 @@ def test_a_selection_is_a_slow_look_at_everybody(
             assert len(table) == len(index.vectors())
             return np.asarray(table.scores(direction)[0] > 0)
 
-        (answer,) = index.nearest(direction, k, passes if half else None, selection=selection)
+        (answer,) = index.nearest([Weights(direction[0])], k, passes if half else None, selection=selection)
         best = sorted(expected, key=lambda number: -expected[number])[:k]
         assert [one.person.id for one in answer.people] == best
         np.testing.assert_allclose([one.score for one in answer.people], [expected[number] for number in best], atol=1e-12)
@@ -123,7 +124,7 @@ def test_the_crowd_is_of_those_selected_and_a_sample_of_them_says_nearly_the_sam
     assert len(sample) == min(len(those), 1000)
     assert {row.tobytes() for row in sample} <= {row.astype(np.float16).astype(np.float64).tobytes() for row in those}
     directions = np.concatenate([vectors[:3], random_vectors(1, seed=9)]).astype(np.float64)
-    for direction, answer in zip(directions, index.nearest(directions, 10, selection=selection), strict=True):
+    for direction, answer in zip(directions, index.nearest([Weights(one) for one in directions], 10, selection=selection), strict=True):
         scan = Crowd.of(those @ direction)
         crowd = Crowd.of(sample @ direction)._replace(size=np.array([float(index.selected(selection).people)]))
         worth = np.array([one.score for one in answer.people])
@@ -144,10 +145,10 @@ def test_nobody_selected_is_an_empty_answer(index: Index) -> None:
     with index.writing():
         index.add(photo("/a.jpg", "a", "front"), random_vectors(1)[0])
     nobody = Selection(start=0.0)
-    (answer,) = index.nearest(np.eye(DIM)[:1], 3, selection=nobody)
+    (answer,) = index.nearest([Weights(np.eye(DIM)[0])], 3, selection=nobody)
     assert (answer.people, answer.crowd.size.tolist(), len(index.sample(3, nobody))) == ((), [0], 0)
     assert index.selected(nobody) == Selected(0, 1)
-    for ask in (lambda one: index.nearest(np.eye(DIM)[:1], 3, selection=one), lambda one: index.sample(3, one), index.selected):
+    for ask in (lambda one: index.nearest([Weights(np.eye(DIM)[0])], 3, selection=one), lambda one: index.sample(3, one), index.selected):
         with pytest.raises(QueryError, match="a camera of this index: front, found no camera 'back'"):
             ask(Selection(("back",)))
 

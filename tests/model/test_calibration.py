@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,14 @@ from numpy.typing import NDArray
 
 from passerby.errors import ModelError
 from passerby.model.calibration import USUAL_SCORES, Calibration, Crowd, evidence
+from passerby.model.worn import Wears
 
 CALIBRATION = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {"ece": 0.01})
+FUSED = replace(
+    CALIBRATION,
+    fusion={"colour": 0.01, "denied": 0},
+    wears={"head:hat": Wears(0.9, -0.5, 605, True, 0.888, 0.778, None), "b": Wears(1.0, 0.0)},
+)
 COSINES = st.lists(st.floats(-1, 1), min_size=1, max_size=40).map(lambda scores: np.array(sorted(scores, reverse=True)))
 
 
@@ -25,6 +32,9 @@ def slow_probability(score: float, gallery: NDArray[np.float64]) -> float:
     everything = np.concatenate([gallery, usual])
     margin = (score - everything.mean()) / everything.std()
     return 1 / (1 + math.exp(4.0 - 10.0 * score - 1.5 * margin + 1.0 * math.log(len(gallery))))
+
+
+WEARS = Wears(0.9, -0.5).to_json()
 
 
 @given(gallery=COSINES)
@@ -64,8 +74,23 @@ def test_a_gallery_of_one_is_judged_against_the_usual_crowd() -> None:
     assert low[2] == high[2] == 0
 
 
-def test_json_brings_it_back() -> None:
-    assert Calibration.from_json(json.loads(json.dumps(CALIBRATION.to_json()))) == CALIBRATION
+@given(gallery=COSINES, shift=st.floats(-3, 3))
+def test_with_a_fusion_only_what_stands_out_of_the_gallery_counts(gallery: NDArray[np.float64], shift: float) -> None:
+    """Everybody scores less, the more is asked of what they wear; the usual mean moves with it here."""
+    found = FUSED.probability(gallery, Crowd.of(gallery))
+    moved = replace(FUSED, usual_mean=FUSED.usual_mean + shift).probability(gallery + shift, Crowd.of(gallery + shift))
+    np.testing.assert_allclose(moved, found, atol=1e-6)
+    assert np.all(np.diff(found) <= 1e-12)
+
+
+@pytest.mark.parametrize("calibration", [CALIBRATION, FUSED])
+def test_json_brings_it_back(calibration: Calibration) -> None:
+    assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
+
+
+def test_without_fusion_the_json_is_what_it_ever_was() -> None:
+    numbers = {"usual_mean": 0.01, "usual_spread": 0.15, "intercept": -4.0, "similarity": 10.0, "margin": 1.5, "log_size": -1.0}
+    assert json.dumps(CALIBRATION.to_json()) == json.dumps({**numbers, "report": {"ece": 0.01}})
 
 
 @pytest.mark.parametrize(
@@ -83,6 +108,18 @@ def test_json_brings_it_back() -> None:
         {"margin": -1e-9},
         {"report": None},
         {"report": []},
+        {"fusion": []},
+        {"fusion": {"colour": -0.01}},
+        {"fusion": {"colour": "1"}},
+        {"wears": ["head:hat"]},
+        {"wears": {"head:hat": None}},
+        {"wears": {"head:hat": {"slope": 1, "offset": 0}}},
+        {"wears": {"head:hat": WEARS | {"slope": -0.1}}},
+        {"wears": {"head:hat": WEARS | {"offset": float("nan")}}},
+        {"wears": {"head:hat": WEARS | {"n": -1}}},
+        {"wears": {"head:hat": WEARS | {"n": 1.5}}},
+        {"wears": {"head:hat": WEARS | {"annotated": 1}}},
+        {"wears": {"head:hat": WEARS | {"auc": 88}}},
     ],
 )
 def test_anything_else_is_refused(change: dict[str, Any]) -> None:

@@ -112,8 +112,13 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
 @options.out_bundle
 @options.as_json
 def calibrate(bundle: Path, *, data: Path, out: Path, json: bool) -> int:
-    """Let a bundle say how likely its hits are right: fitted on one half of val's people, checked on the other."""
+    """Let a bundle say how likely its hits are right: fitted on one half of val's people, checked on the other.
+
+    A model that says what is worn also learns how much that counts, and how likely each attribute is worn: by what annotators ticked
+    where DATASET has their files, or else by captions.
+    """
     from passerby.cli.show.measuring import show_calibration
+    from passerby.data.annotations import read_annotations
     from passerby.data.datasets import load_dataset
     from passerby.measure.calibration import calibrate as calibrate_model
     from passerby.model.bundle import read_bundle, require_bundle_place, write_calibrated
@@ -123,6 +128,8 @@ def calibrate(bundle: Path, *, data: Path, out: Path, json: bool) -> int:
     require_bundle_place(out)
     original = read_bundle(bundle)
     with progress_bar("reading pictures", quiet=json) as on_progress:
-        calibrated = calibrate_model(BundleEncoder(original), load_dataset(data, {Split.VAL}), on_progress=on_progress)
+        encoder, dataset = BundleEncoder(original), load_dataset(data, {Split.VAL})
+        annotations = read_annotations(data) if original.attributes and data.is_dir() else None
+        calibrated = calibrate_model(encoder, dataset, annotations=annotations, on_progress=on_progress)
     written = write_calibrated(original, calibrated.calibration, out)
     return show_calibration(calibrated, written, as_json=json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.question import Question
+from passerby.index.score import Weights
 from passerby.inputs import require, wrong
 from passerby.model.calibration import Calibration
-from passerby.model.encoder import CountsTokens, Encoder, as_encoder, encode_texts
+from passerby.model.encoder import CountsTokens, Encoder, as_encoder, attributes_of, encode_texts
 from passerby.model.preprocess import preprocess
 from passerby.types import ROUNDING, ModelDigest, Note, is_tuple_of
-from passerby.words.prompts import Prompt, prompts
+from passerby.words.description import PersonDescription
+from passerby.words.filters import Filter
+from passerby.words.prompts import Prompt, prompts, read
 
 if TYPE_CHECKING:
     from passerby.media.picture import AnyPicture
@@ -54,9 +57,10 @@ class Query:
         model: which model made the vectors, by digest and name.
         calibration: from a score to a probability; ``None`` where none was measured, as for pictures.
         notes: what had to be guessed of its picture.
+        worn: weights of a stored row's bytes of what is worn, float64 (2a,); (0,) for vectors alone.
 
     Raises:
-        InputError: no term, or terms of several models.
+        InputError: no term, terms of several models, or other weights.
         QueryError: the terms cancel out.
     """
 
@@ -67,17 +71,26 @@ class Query:
     cut: int = 0
     calibration: Calibration | None = None
     notes: tuple[Note, ...] = ()
+    worn: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Term, self.terms) or len({term.vector.shape for term in self.terms}) != 1:
             raise wrong(self.terms, "a tuple of at least one term, with vectors of one length")
+        worn = require(self.worn, np.ndarray, "weights of what is worn, float64 (2a,)")
+        if worn.dtype != np.float64 or worn.ndim != 1 or not np.all(np.isfinite(worn) & (worn >= 0)):
+            raise wrong(worn, "weights of what is worn, float64 (2a,), none negative")
         if not np.linalg.norm(self._sum()) > 1e-6:
             raise QueryError(expected="words and a picture that agree in something", found="opposites", do="ask with one of them")
 
     @property
     def direction(self) -> NDArray[np.float64]:
-        """The normalised weighted mean of the terms, float64 (d,): the score of a person is its cosine with their vector."""
+        """The normalised weighted mean of the terms, float64 (d,): its cosine with a person's vector is a score without what is worn."""
         return _unit(self._sum())
+
+    @property
+    def weights(self) -> Weights:
+        """The question as a linear function of a stored row, which is the score."""
+        return Weights(self.direction, self.worn)
 
     def _sum(self) -> NDArray[np.float64]:
         weights = np.array([term.weight for term in self.terms])
@@ -103,7 +116,8 @@ def _query(encoder: Encoder, question: Question, words: NDArray[np.float32] | No
     counts = encoder if isinstance(encoder, CountsTokens) else None
     cut = max((counts.tokens_cut(prompt.text) for prompt in question.prompts), default=0) if counts else 0
     calibration = encoder.calibration if question.picture is None else None
-    return Query(question.text, tuple(terms), encoder.digest, encoder.name, cut, calibration, question.notes)
+    worn = _worn(encoder, question.description, question.filters)
+    return Query(question.text, tuple(terms), encoder.digest, encoder.name, cut, calibration, question.notes, worn)
 
 
 def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -114,6 +128,27 @@ def directions(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float64]:
     """
     sums = _unit_sums(encoder, [prompts(text) for text in texts]).astype(np.float64)
     return np.array([_unit(one) for one in sums]).reshape(sums.shape)
+
+
+def weights(encoder: Encoder, texts: Sequence[str]) -> list[Weights]:
+    """Those of the queries of many descriptions, none empty: as search asks them, so are they measured.
+
+    Raises:
+        QueryError: what a description affirms and what it denies cancel out.
+    """
+    worn = [_worn(encoder, read(text).description) for text in texts]
+    return [Weights(*both) for both in zip(directions(encoder, texts), worn, strict=True)]
+
+
+def _worn(encoder: Encoder, description: PersonDescription, filters: Sequence[Filter] = ()) -> NDArray[np.float64]:
+    """What is asked of what is worn, float64 (2a,); (0,) of a model whose calibration fuses nothing."""
+    names, fusion = attributes_of(encoder), encoder.calibration.fusion if encoder.calibration else {}
+    if not fusion:
+        return np.empty(0)
+    from passerby.find.weights import shares, worn_weights  # what knows attributes is loaded for models that do
+    from passerby.words.attributes import asked
+
+    return worn_weights(shares(asked(description, filters, names), names), names, fusion)
 
 
 def _unit_sums(encoder: Encoder, asked: Sequence[Sequence[Prompt]]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from passerby.errors import QueryError
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.inputs import as_items, as_text, require, wrong
 from passerby.types import Note, is_tuple_of
+from passerby.words.description import PersonDescription
 from passerby.words.filters import Filter, described, require_agreement
 from passerby.words.normalise import plain
 from passerby.words.prompts import Phrase, Prompt, phrases_of, prompts_of, read
@@ -36,6 +37,7 @@ class Question:
         text: the question as people read it.
         picture: upright RGB; ``None`` without one.
         prompts: what a model is asked, with its weights; empty for a picture alone.
+        description: what the words say, or the filters where there are neither words nor a picture.
         phrases: the things that words and filters name, to hold pictures against one by one.
         not_understood: words that say nothing known.
         foreign: whether nothing of the words was understood, not even that they are English.
@@ -54,6 +56,7 @@ class Question:
     text: str = field(init=False)
     picture: Image | None = field(init=False)
     prompts: tuple[Prompt, ...] = field(init=False)
+    description: PersonDescription = field(init=False)
     phrases: tuple[Phrase, ...] = field(init=False)
     not_understood: tuple[str, ...] = field(init=False)
     foreign: bool = field(init=False)
@@ -80,6 +83,7 @@ class Question:
             text=" + ".join(filter(None, (asked, f"like {path.name}" if path else ""))),
             picture=picture and picture.image,
             prompts=prompts_of(reading) if says_something else (),
+            description=reading.description,
             phrases=phrases_of((*items, *(one.item for one in self.filters))),
             not_understood=reading.description.not_understood if said else (),
             foreign=bool(said) and not reading.description.says_something and not is_english(said),

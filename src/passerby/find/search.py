@@ -12,7 +12,6 @@ import numpy as np
 from passerby.errors import QueryError
 from passerby.find.query import Query
 from passerby.index.base import Index, Nearest, Passes, as_index
-from passerby.index.score import Weights
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Hit, Media

@@ -150,9 +150,7 @@ class Sighting:
                 raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
 
     @classmethod
-    def whole(
-        cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None, worn: NDArray[np.uint8] | None = None
-    ) -> Self:
+    def whole(cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None, worn: NDArray[np.uint8] | None = None) -> Self:
         """Somebody of whom a photo shows nothing else: of a vector float32 (d,), a signature uint8 (n,) and what is worn, uint8 (2a,)."""
         signatures, worn_rows = (None if one is None else one[None] for one in (signature, worn))
         return cls((Crop(),), vector[None], signatures=signatures, worn=worn_rows)

@@ -30,6 +30,7 @@ class Chunk(NamedTuple):
     vectors: NDArray[np.float32]
     worn: NDArray[np.uint8]
 
+
 _FEW: Final = 8
 """Of fewer than one in so many rows a copy is scanned sooner than all."""
 _ROWS: Final = 256

@@ -7,7 +7,7 @@ Population Recognition Performance", CVPR 2004).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -15,12 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import DatasetError, ModelError
-from passerby.index.score import exact_scores
+from passerby.find.query import directions
+from passerby.find.weights import worn_weights
+from passerby.index.score import Weights, weighted_scores
+from passerby.measure.fusion import PROTOCOL as FUSION_PROTOCOL
+from passerby.measure.fusion import Brought, Fusing, fit_fusion, what_it_brings
 from passerby.measure.metrics import TIE_DECIMALS, Labels
 from passerby.measure.reliability import Reliability, calibration_error, measure_reliability, reliability_bins
-from passerby.measure.split import FEWEST, embed_split
+from passerby.measure.split import FEWEST, EmbeddedSplit, embed_split
+from passerby.measure.wears import WornCheck, fit_wears, said_in, stored_log_odds, ticked_in
 from passerby.model.calibration import Calibration, Crowd, evidence
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure, Problem
 
@@ -40,6 +45,7 @@ PROTOCOL: Final = (
     "The weights are fitted on the answers of one half, and every figure here is of the other. "
     "A false alarm is an answer given although the person is absent. Figures are fractions of 1."
 )
+AS_ASKED: Final = " Captions are asked as search asks them, what people wear included."
 
 _RIDGE: Final = 1e-3
 _CHUNK: Final = 256
@@ -53,12 +59,23 @@ class Half(NamedTuple):
         asked: int64 (q,), the person of each text, from 0.
         images: float (g, d), of length 1.
         shown: int64 (g,), the person of each picture.
+        fusing: what the texts ask of what is worn in the pictures; ``None`` where vectors are all there is.
+        fusion: how much that counts, by kind.
     """
 
     texts: NDArray[np.floating]
     asked: Int64
     images: NDArray[np.floating]
     shown: Int64
+    fusing: Fusing | None = None
+    fusion: Mapping[str, float] = {}
+
+    def scores(self, some: slice) -> Float64:
+        """Of some of the texts, of all pictures: float64 (n, g)."""
+        if self.fusing is None:
+            return weighted_scores([Weights(text) for text in self.texts[some]], self.images, np.empty((len(self.images), 0), np.uint8))
+        worn = worn_weights(self.fusing.asked[some], self.fusing.names, self.fusion)
+        return weighted_scores([Weights(*both) for both in zip(self.texts[some], worn, strict=True)], self.images, self.fusing.worn)
 
 
 class Answers(NamedTuple):
@@ -87,6 +104,8 @@ class Check:
         overall: of the answers of all galleries together.
         galleries: of each gallery's, by its pictures.
         list_ece: expected calibration error of the first ``HITS`` hits instead of the best.
+        alone: as ``overall``, of a calibration of vectors alone; ``None`` of models that say nothing of what is worn.
+        brought: what fusion brings, by wording, for everybody by weights fitted on others.
     """
 
     fitted: int
@@ -95,6 +114,8 @@ class Check:
     overall: Reliability
     galleries: dict[int, Reliability]
     list_ece: float
+    alone: Reliability | None = None
+    brought: tuple[Brought, ...] = ()
 
     @property
     def caution(self) -> str | None:
@@ -106,30 +127,46 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
         return {
-            "protocol": PROTOCOL,
+            "protocol": PROTOCOL + (AS_ASKED if self.alone else ""),
             "identities_fitted": self.fitted,
             "identities_checked": self.checked,
             "queries": self.queries,
             **self.overall.to_json(),
             "list_ece": round(self.list_ece, 4),
             "galleries": {str(size): reliability.to_json() for size, reliability in self.galleries.items()},
+            **({"alone": {key: self.alone.to_json()[key] for key in ("ece", "brier_skill", "auroc")}} if self.alone else {}),
+            **({"fusion": {one.wording: one.to_json() for one in self.brought} | {"protocol": FUSION_PROTOCOL}} if self.brought else {}),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, its check, the pictures that could not be read, and what was wrong with the dataset's records."""
+    """A calibration, its check, the pictures that could not be read, and what was wrong with the dataset's records.
+
+    Args:
+        wears: the check of each attribute.
+    """
 
     calibration: Calibration
     check: Check
     failures: tuple[Failure, ...]
     problems: tuple[Problem, ...]
+    wears: tuple[WornCheck, ...] = ()
 
 
-def calibrate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None = None) -> Calibrated:
+def calibrate(
+    encoder: Encoder,
+    dataset: Dataset,
+    *,
+    annotations: Mapping[str, Mapping[str, bool]] | None = None,
+    on_progress: Progress | None = None,
+) -> Calibrated:
     """Fits and checks the calibration of a model on pictures with captions of their own, which it was not trained on.
 
+    Of a model that says what is worn, also how much that counts beside the vectors, and how likely each attribute is worn.
+
     Args:
+        annotations: what people wear by the pictures' names, as :func:`passerby.data.annotations.read_annotations` gives it.
         on_progress: told how many pictures are read, and of how many.
 
     Raises:
@@ -141,31 +178,65 @@ def calibrate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | Non
         raise DatasetError(
             expected=f"at least 4 people with pictures and captions in {dataset.name}", found=str(split.people), do="name a larger dataset"
         )
-    calibration, check = fit_and_check(split.texts, split.asked, split.images, [record.identity for record in split.gallery])
+    shown = [record.identity for record in split.gallery]
+    if names := attributes_of(encoder):
+        return _calibrate_fused(encoder, split, names, shown, annotations or {})
+    calibration, check = fit_and_check(split.texts, split.asked, split.images, shown)
     return Calibrated(calibration, check, split.failures, split.problems)
 
 
+def _calibrate_fused(
+    encoder: Encoder, split: EmbeddedSplit, names: tuple[str, ...], shown: list[str], annotations: Mapping[str, Mapping[str, bool]]
+) -> Calibrated:
+    texts, fusing = directions(encoder, [query.text for query in split.queries]), Fusing.of(split, names)
+    calibration, check = fit_and_check(texts, split.asked, split.images, shown, fusing=fusing)
+    _, alone = fit_and_check(texts, split.asked, split.images, shown)
+    fitted, checked = halves_of(split.asked, np.random.default_rng(0))
+    other = _fuse(_half(texts, np.array(split.asked), split.images, np.array(shown), checked, fusing)).fusion
+    brought = what_it_brings(encoder, split, texts, fusing, [(checked, calibration.fusion), (fitted, other)])
+    check = replace(check, alone=alone.overall, brought=brought)
+    ticked, said = ticked_in(split, names, annotations), said_in(split, names)
+    wears = fit_wears(names, stored_log_odds(split), ticked, said, shown, (fitted, checked))
+    calibration = replace(calibration, report=check.to_json(), wears={one.name: one.wears for one in wears})
+    return Calibrated(calibration, check, split.failures, split.problems, wears)
+
+
+def halves_of(identities: Labels, generator: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The people in two halves at random: whom to fit on, and whom to check."""
+    fitted, checked = np.array_split(generator.permutation(np.unique(np.asarray(identities))), 2)
+    return fitted, checked
+
+
 def fit_and_check(
-    text_vectors: NDArray[np.float32], text_ids: Labels, image_vectors: NDArray[np.float32], image_ids: Labels, *, seed: int = 0
+    text_vectors: NDArray[np.floating],
+    text_ids: Labels,
+    image_vectors: NDArray[np.float32],
+    image_ids: Labels,
+    *,
+    fusing: Fusing | None = None,
+    seed: int = 0,
 ) -> tuple[Calibration, Check]:
     """Fits a calibration on one half of the people, checks it on the other, and puts the check into its report.
 
     Args:
-        text_vectors: float32 (q, d), of length 1.
+        text_vectors: float32 or float64 (q, d), of length 1.
         text_ids: (q,), who each text describes.
         image_vectors: float32 (g, d), of length 1.
         image_ids: (g,), who each picture shows.
+        fusing: what the texts ask of what is worn in the pictures; how much it counts is then fitted before.
         seed: of the halves and of the galleries.
 
     Raises:
         ModelError: no answer of one of the galleries is right.
     """
     generator = np.random.default_rng(seed)
-    people = generator.permutation(np.unique(np.asarray(text_ids)))
     fitted, checked = (
-        _half(text_vectors, np.asarray(text_ids), image_vectors, np.asarray(image_ids), some) for some in np.array_split(people, 2)
+        _half(text_vectors, np.asarray(text_ids), image_vectors, np.asarray(image_ids), some, fusing)
+        for some in halves_of(text_ids, generator)
     )
-    calibration = fit(join([answers for _, answers in ask_galleries(fitted, generator)]))
+    fitted = _fuse(fitted)
+    checked = checked._replace(fusion=fitted.fusion)
+    calibration = fit(join([answers for _, answers in ask_galleries(fitted, generator)]), fitted.fusion)
     check = _check(calibration, checked, ask_galleries(checked, generator), len(np.unique(fitted.asked)))
     return replace(calibration, report=check.to_json()), check
 
@@ -177,10 +248,13 @@ def ask_galleries(half: Half, generator: np.random.Generator) -> list[tuple[int,
     return [(size, join(list(_ask(half, size, generator)))) for size in sizes]
 
 
-def fit(answers: Answers) -> Calibration:
+def fit(answers: Answers, fusion: Mapping[str, float] | None = None) -> Calibration:
     """The calibration that makes the outcome of answers' best hits most likely; its report is empty.
 
     Similarity or margin is left out where it would make a better score less probable.
+
+    Args:
+        fusion: that made the scores.
 
     Raises:
         ModelError: no answer is right.
@@ -188,13 +262,13 @@ def fit(answers: Answers) -> Calibration:
     right = answers.right[:, 0]
     _require_right(right)
     usual_mean, usual_spread = (round(float(np.mean(part)), 6) for part in (answers.crowd.mean, answers.crowd.spread))
-    features = evidence(answers.scores[:, :1], answers.crowd, usual_mean, usual_spread)[:, 0]
+    features = evidence(answers.scores[:, :1], answers.crowd, usual_mean, usual_spread, from_mean=bool(fusion))[:, 0]
     numbers = fit_logistic(features, right)
     while misleading := [column for column in (0, 1) if numbers[1 + column] < 0]:
         features[:, misleading] = 0
         numbers = fit_logistic(features, right)
     intercept, similarity, margin, log_size = (round(number, 6) for number in numbers)
-    return Calibration(usual_mean, usual_spread, intercept, similarity, margin, log_size, report={})
+    return Calibration(usual_mean, usual_spread, intercept, similarity, margin, log_size, report={}, fusion=fusion or {})
 
 
 def fit_logistic(features: Float64, outcome: Bools) -> list[float]:
@@ -232,11 +306,12 @@ def join(parts: list[Answers]) -> Answers:
 
 
 def _half(
-    text_vectors: NDArray[np.float32],
+    text_vectors: NDArray[np.floating],
     text_ids: NDArray[Any],
     image_vectors: NDArray[np.float32],
     image_ids: NDArray[Any],
     some: NDArray[Any],
+    fusing: Fusing | None,
 ) -> Half:
     people = np.sort(some)
     texts, images = np.isin(text_ids, people), np.isin(image_ids, people)
@@ -245,14 +320,22 @@ def _half(
         np.searchsorted(people, text_ids[texts]),
         image_vectors[images],
         np.searchsorted(people, image_ids[images]),
+        fusing and fusing.among(texts, images),
     )
+
+
+def _fuse(half: Half) -> Half:
+    """A half with the fusion that fits it best, if there is anything to fuse."""
+    if half.fusing is None:
+        return half
+    return half._replace(fusion=fit_fusion(half.texts, half.asked, half.images, half.shown, half.fusing))
 
 
 def _ask(half: Half, size: int, generator: np.random.Generator) -> Iterator[Answers]:
     pictures = np.bincount(half.shown)
     for start in range(0, len(half.asked), _CHUNK):
         asked = half.asked[start : start + _CHUNK]
-        scores = exact_scores(half.texts[start : start + _CHUNK], half.images)
+        scores = half.scores(slice(start, start + _CHUNK))
         order = generator.random((len(asked), len(pictures)))
         for present in (True, False):
             members = draw_galleries(pictures, asked, size, order, present)[:, half.shown]

@@ -6,7 +6,8 @@ import time
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from passerby.find.query import directions
+from passerby.find.query import weights
+from passerby.index.score import Weights
 from passerby.inputs import as_function, require
 from passerby.measure.metrics import PROTOCOL, Estimate, Metrics, PerQuery, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
@@ -18,6 +19,7 @@ AS_ASKED: Final = (
     "The same captions are asked a second time as search asks them: slips mended, keywords as a sentence, what is denied counted against "
     "whoever has it. The gain is the Rank-1 as asked minus that as they stand, over the same queries."
 )
+FUSED: Final = "Of it, what is asked of what people wear brings the Rank-1 as asked minus that of its vectors alone."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,11 +29,24 @@ class AsAsked:
     Args:
         per_query: one row per query.
         gain: Rank-1 as asked minus that of the captions as they stand, in points, with its paired 95 % interval.
+        by_worn: the part of it that the attributes bring, Rank-1 as asked minus that as asked by vectors alone; ``None`` of a model
+            whose score has no such part.
     """
 
     metrics: Metrics
     per_query: PerQuery
     gain: Estimate
+    by_worn: Estimate | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures in percent, their intervals and the gains; ready for ``json.dumps``."""
+        by_worn = {"gain_by_worn": asdict(self.by_worn)} if self.by_worn else {}
+        return {**_figures(self.metrics), "gain": asdict(self.gain), **by_worn, "protocol": self.protocol}
+
+    @property
+    def protocol(self) -> str:
+        """What was done."""
+        return f"{AS_ASKED} {FUSED}" if self.by_worn else AS_ASKED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +69,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The metrics in percent under their names, then their intervals and what was measured; ready for ``json.dumps``."""
-        asked = self.as_asked
         return {
             **_figures(self.metrics),
-            "as_asked": asked and {**_figures(asked.metrics), "gain": asdict(asked.gain), "protocol": AS_ASKED},
+            "as_asked": self.as_asked and self.as_asked.to_json(),
             "protocol": PROTOCOL,
             **self.split.to_json(),
             "seconds": self.seconds,
@@ -87,9 +101,16 @@ def evaluate(encoder: Encoder, dataset: Dataset, *, on_progress: Progress | None
     started = time.perf_counter()
     split = embed_split(encoder, dataset, on_progress=on_progress)
     per_query = split.rank()
-    asked = split.rank(texts=directions(encoder, [query.text for query in split.queries]))
-    as_asked = AsAsked(summarise(asked, split.asked), asked, paired_difference(per_query, asked, split.asked))
+    as_asked = _as_asked(split, weights(encoder, [query.text for query in split.queries]), per_query)
     return Evaluation(split, summarise(per_query, split.asked), per_query, time.perf_counter() - started, as_asked)
+
+
+def _as_asked(split: EmbeddedSplit, questions: list[Weights], as_they_stand: PerQuery) -> AsAsked:
+    asked, by_worn = split.rank(texts=questions), None
+    if any(question.worn.any() for question in questions):
+        by_vectors = split.rank(texts=[Weights(question.vector) for question in questions])
+        by_worn = paired_difference(by_vectors, asked, split.asked)
+    return AsAsked(summarise(asked, split.asked), asked, paired_difference(as_they_stand, asked, split.asked), by_worn)
 
 
 def _figures(metrics: Metrics) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.score import exact_scores
+from passerby.index.score import Weights, weighted_scores
 
 PROTOCOL = (
     "Text-to-image retrieval: each own caption of the split is one query against all pictures of the split, its own picture included, "
@@ -68,37 +68,45 @@ class Metrics:
 
 
 def rank_queries(
-    query_vectors: NDArray[np.floating],
+    queries: NDArray[np.floating] | Sequence[Weights],
     gallery_vectors: NDArray[np.float32],
     query_ids: Labels,
     gallery_ids: Labels,
     *,
+    gallery_worn: NDArray[np.uint8] | None = None,
     chunk: int = 256,
 ) -> PerQuery:
-    """Ranks the whole gallery for every query by inner product, which is cosine similarity for normalised vectors.
+    """Ranks the whole gallery for every query by its score, which is cosine similarity for normalised vectors alone.
 
     Ties count against the model: of pictures with equal scores, those of other people come first, so that a model whose vectors
     have collapsed into one scores worst, not by luck. Scores are equal that agree in ``TIE_DECIMALS`` decimals: vectors of float32 carry
     no more.
 
     Args:
-        query_vectors: float32 or float64 (q, d).
+        queries: vectors float32 or float64 (q, d), or q questions as weights.
         gallery_vectors: float32 (g, d).
         query_ids: (q,), who each query describes.
         gallery_ids: (g,), who each picture shows.
+        gallery_worn: what is worn in each picture, uint8 (g, 2a), if questions weigh it.
         chunk: queries ranked at a time; memory is in proportion to ``chunk * g``.
 
     Raises:
         ValueError: shapes that do not fit, no queries, a vector that is not finite, or a query whose identity is not in the gallery.
     """
     query_codes, gallery_codes = _codes(query_ids, gallery_ids)
-    _check(query_vectors, gallery_vectors, query_codes, gallery_codes)
+    if isinstance(queries, np.ndarray):
+        _check(queries, gallery_vectors, query_codes, gallery_codes)
+        questions = [Weights(vector) for vector in queries]
+    else:
+        questions = list(queries)
+        _check(np.array([question.vector for question in questions]), gallery_vectors, query_codes, gallery_codes)
+    worn = np.empty((len(gallery_vectors), 0), np.uint8) if gallery_worn is None else gallery_worn
     parts = [
         _rank_chunk(
-            np.round(exact_scores(query_vectors[start : start + chunk], gallery_vectors), TIE_DECIMALS),
+            np.round(weighted_scores(questions[start : start + chunk], gallery_vectors, worn), TIE_DECIMALS),
             query_codes[start : start + chunk, None] == gallery_codes,
         )
-        for start in range(0, len(query_vectors), chunk)
+        for start in range(0, len(questions), chunk)
     ]
     return PerQuery(
         np.concatenate([part.first_hit_rank for part in parts]),

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import DatasetError
+from passerby.index.score import Weights
 from passerby.measure.metrics import PerQuery, rank_queries
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.encoder import Encoder, encode_texts
+from passerby.model.worn import worn_bytes
 from passerby.progress import Progress
 from passerby.types import Dataset, Failure, ModelDigest, Origin, Problem, Record, Split
 
@@ -84,15 +86,21 @@ class EmbeddedSplit:
         certain = " and ".join(f"Rank-{k}" for k in (1, 5, 10) if wrong < k)
         return few_people(self.people) + (f"; among {len(self.gallery)} pictures any model has 100 at {certain}" if certain else "")
 
-    def rank(self, *, images: Float32 | None = None, texts: NDArray[np.floating] | None = None) -> PerQuery:
-        """Every query asked of the whole gallery, with other vectors of its pictures or its captions where given.
+    @property
+    def stored(self) -> NDArray[np.uint8]:
+        """What an index would hold of what is worn in each picture, uint8 (g, 2a)."""
+        return worn_bytes(self.worn.reshape(len(self.gallery), -1))
+
+    def rank(self, *, images: Float32 | None = None, texts: NDArray[np.floating] | Sequence[Weights] | None = None) -> PerQuery:
+        """Every query asked of the whole gallery, with other vectors of its pictures or its captions, or other questions, where given.
 
         Raises:
             DatasetError: pictures of fewer than two people.
         """
         require_two_people(self.gallery, self.dataset)
         shown = [record.identity for record in self.gallery]
-        return rank_queries(self.texts if texts is None else texts, self.images if images is None else images, self.asked, shown)
+        asked, seen = self.texts if texts is None else texts, self.images if images is None else images
+        return rank_queries(asked, seen, self.asked, shown, gallery_worn=self.stored)
 
     def to_json(self) -> dict[str, Any]:
         """What was measured, without the vectors; ready for ``json.dumps``."""

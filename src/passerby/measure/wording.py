@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from passerby.find.query import directions
+from passerby.find.query import weights
 from passerby.measure.conditions import keywords, mistype
 from passerby.measure.metrics import Estimate, Metrics, paired_difference, summarise
 from passerby.measure.split import EmbeddedSplit, embed_split
@@ -95,7 +95,7 @@ def measure_wording(encoder: Encoder, dataset: Dataset, *, on_progress: Progress
     wordings = []
     for name, meaning, reworded in WORDINGS:
         texts = [reworded(query.text) for query in split.queries]
-        plain, asked = split.rank(texts=encode_texts(encoder, texts)), split.rank(texts=directions(encoder, texts))
+        plain, asked = split.rank(texts=encode_texts(encoder, texts)), split.rank(texts=weights(encoder, texts))
         gain = paired_difference(plain, asked, split.asked)
         wordings.append(Worded(name, meaning, summarise(plain, split.asked), summarise(asked, split.asked), gain))
     return WordingReport(split, tuple(wordings), time.perf_counter() - started)

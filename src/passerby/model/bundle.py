@@ -97,7 +97,11 @@ def read_bundle(folder: Path) -> Bundle:
     _require_known_format(manifest)
     dim, attributes = _positive(manifest, "dim"), _attributes(manifest)
     tokenizer = _object(manifest, "tokenizer")
-    calibration = manifest.get("calibration")
+    calibration = None if manifest.get("calibration") is None else Calibration.from_json(manifest["calibration"])
+    if calibration and (unknown := set(calibration.wears) - set(attributes)):
+        raise _wrong("calibration of attributes that the model has", sorted(unknown))
+    if calibration and calibration.fusion and not attributes:
+        raise _wrong("attributes, for its calibration weighs some", None)
     return Bundle(
         folder=folder,
         digest=digest,
@@ -110,7 +114,7 @@ def read_bundle(folder: Path) -> Bundle:
         tokenizer=_file(folder, tokenizer),
         max_tokens=_positive(tokenizer, "max_tokens"),
         self_test=SelfTest.from_json(manifest.get("self_test"), dim, len(attributes)),
-        calibration=None if calibration is None else Calibration.from_json(calibration),
+        calibration=calibration,
         card=_object(manifest, "card"),
     )
 

@@ -10,13 +10,14 @@ fits them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
+from passerby.model.worn import Wears
 
 Float64 = NDArray[np.float64]
 
@@ -54,10 +55,13 @@ class Calibration:
     Args:
         usual_mean, usual_spread: of the scores of a usual query over a usual gallery.
         intercept: log odds where everything else is 0.
-        similarity: log odds for each unit of cosine similarity; not negative, so that probabilities fall with rank.
+        similarity: log odds for each unit of score, counted from the mean of the gallery's where there is a fusion; not negative, so that
+            probabilities fall with rank.
         margin: log odds for each standard deviation that a score stands above the mean of the gallery's; not negative.
         log_size: log odds for each e-fold of the gallery.
         report: how well it did on other people than it was fitted on; any JSON object.
+        fusion: by kind of attribute, what a nat of its improbability takes off the cosine, not negative; empty for vectors alone.
+        wears: by name of an attribute, how likely it is worn; empty where that was not measured.
     """
 
     usual_mean: float
@@ -67,6 +71,8 @@ class Calibration:
     margin: float
     log_size: float
     report: Mapping[str, object]
+    fusion: Mapping[str, float] = field(default_factory=dict)
+    wears: Mapping[str, Wears] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, value: object) -> Calibration:
@@ -82,11 +88,21 @@ class Calibration:
         if not isinstance(report, Mapping):
             raise _malformed("calibration with a report", report)
         usual_mean, intercept, log_size = (_number(value, key) for key in ("usual_mean", "intercept", "log_size"))
-        return cls(usual_mean, usual_spread, intercept, similarity, margin, log_size, report)
+        fusion, wears = (_object(value, key) for key in ("fusion", "wears"))
+        weights = {kind: _number(fusion, kind) for kind in fusion}
+        if any(weight < 0 for weight in weights.values()):
+            raise _malformed("calibration whose fusion has no negative weight", weights)
+        worn = {name: Wears.from_json(name, one) for name, one in wears.items()}
+        return cls(usual_mean, usual_spread, intercept, similarity, margin, log_size, report, weights, worn)
 
     def to_json(self) -> dict[str, object]:
         numbers = ("usual_mean", "usual_spread", "intercept", "similarity", "margin", "log_size")
-        return {**{key: getattr(self, key) for key in numbers}, "report": dict(self.report)}
+        return {
+            **{key: getattr(self, key) for key in numbers},
+            "report": dict(self.report),
+            **({"fusion": dict(self.fusion)} if self.fusion else {}),
+            **({"wears": {name: one.to_json() for name, one in self.wears.items()}} if self.wears else {}),
+        }
 
     def probability(self, scores: Float64, crowd: Crowd) -> Float64:
         """How likely each of a query's hits is right, in [0, 1]; a hit of lower score is never likelier.
@@ -98,23 +114,34 @@ class Calibration:
         Returns:
             float64 of the shape of ``scores``.
         """
-        log_odds = evidence(scores, crowd, self.usual_mean, self.usual_spread) @ np.array([self.similarity, self.margin, self.log_size])
+        features = evidence(scores, crowd, self.usual_mean, self.usual_spread, from_mean=bool(self.fusion))
+        log_odds = features @ np.array([self.similarity, self.margin, self.log_size])
         probability: Float64 = (1 + np.tanh((self.intercept + log_odds) / 2)) / 2
         return probability
 
 
-def evidence(scores: Float64, crowd: Crowd, usual_mean: float, usual_spread: float) -> Float64:
+def evidence(scores: Float64, crowd: Crowd, usual_mean: float, usual_spread: float, *, from_mean: bool = False) -> Float64:
     """Similarity, margin and log size of hits: float64 (..., k, 3) for scores float64 (..., k).
 
     The margin is to the mean of the gallery's scores in units of their spread, after ``USUAL_SCORES`` of the usual mean and
     spread have joined them. A margin to the second hit would say less: galleries hold several pictures of one person.
+
+    Args:
+        from_mean: whether similarity is counted from that mean, as the more a question asks of what people wear, the less everybody scores.
     """
     total = crowd.size + USUAL_SCORES
     mean = (crowd.size * crowd.mean + USUAL_SCORES * usual_mean) / total
     own = crowd.spread**2 + (crowd.mean - mean) ** 2
     usual = usual_spread**2 + (usual_mean - mean) ** 2
     spread = np.sqrt((crowd.size * own + USUAL_SCORES * usual) / total)
-    return np.stack(np.broadcast_arrays(scores, (scores - mean) / spread, np.log(crowd.size)), axis=-1)
+    return np.stack(np.broadcast_arrays(scores - mean if from_mean else scores, (scores - mean) / spread, np.log(crowd.size)), axis=-1)
+
+
+def _object(value: Mapping[str, object], key: str) -> Mapping[str, object]:
+    inner = value.get(key, {})
+    if not isinstance(inner, Mapping):
+        raise _malformed(f"calibration whose {key} is an object", inner)
+    return inner
 
 
 def _number(value: Mapping[str, object], key: str) -> float:

@@ -50,6 +50,9 @@ NAMES: Final[tuple[str, ...]] = (
 """Attributes that models learn, in alphabetical order: those that at least 40 training pictures of CUHK-PEDES are said to have,
 and, however rare, the colours of upper and lower garments and what covers the head (benchmarks/attribute_counts.py)."""
 
+KINDS: Final = ("colour", "look", "garment", "feet", "head", "carried", "person")
+"""Colours of garments, their patterns, shades and lengths, garments themselves, then what is worn and carried elsewhere, and who it is."""
+
 _SAME: Final = {"trousers": "pants", "slacks": "pants", "purse": "handbag"}
 """Things that look like another of the lexicon."""
 VAGUE: Final = frozenset({"top", "bottoms", "clothes"})
@@ -213,6 +216,20 @@ def asked(description: PersonDescription, filters: Sequence[Filter] = (), names:
     had = {name for one in has for name in one.names}
     lacks = [Asked(found, denied=True) for name in unwanted if (found := _known_denied(name, names, had))]
     return tuple(dict.fromkeys([*has, *lacks]))
+
+
+@cache
+def kind_of(name: str) -> str:
+    """What kind of attribute a name is, one of ``KINDS``: attributes of a kind are about as telling, and as hard to see."""
+    part, _, word = name.partition(":")
+    if part in ("feet", "head", "carried"):
+        return part
+    if part in ("body", "hair"):
+        return "person"
+    if word in known_colours():
+        return "colour"
+    looks = (*known_patterns(), *_MATERIALS, *_PRINTS.values(), *_SHADES.values(), *_LENGTHS.values())
+    return "look" if part == "sleeves" or word in looks else "garment"
 
 
 @cache

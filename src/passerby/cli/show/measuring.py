@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from passerby.measure.metrics import Estimate, Metrics
     from passerby.measure.reliability import Reliability
     from passerby.measure.split import EmbeddedSplit
+    from passerby.measure.wears import WornCheck
     from passerby.measure.wording import WordingReport
     from passerby.model.bundle import Bundle
     from passerby.types import Failure, Problem
@@ -38,7 +39,10 @@ def show_evaluation(evaluation: Evaluation, *, as_json: bool) -> int:
         console_on(stderr=False).print(document["protocol"], highlight=False)
         if evaluation.as_asked:
             gain = f"{evaluation.as_asked.gain.mean:+.2f} ({_interval(evaluation.as_asked.gain)})"
-            console_on(stderr=False).print(f"As asked, Rank-1 changes by {gain}. {document['as_asked']['protocol']}", highlight=False)
+            by_worn = evaluation.as_asked.by_worn
+            part = f", of which {by_worn.mean:+.2f} ({_interval(by_worn)}) by what is worn" if by_worn else ""
+            said = f"As asked, Rank-1 changes by {gain}{part}. {evaluation.as_asked.protocol}"
+            console_on(stderr=False).print(said, highlight=False)
     return _show_split_unused(evaluation.split)
 
 
@@ -116,7 +120,19 @@ def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -
     if as_json:
         made = {"model": bundle.name, "digest": bundle.digest, "out": str(bundle.folder)}
         problems = [asdict(problem) for problem in calibrated.problems]
-        show_json({**made, **document, "caution": check.caution, "failed": failures_json(calibrated.failures), "problems": problems})
+        worn = {"wears": {one.name: one.to_json() for one in calibrated.wears}} if calibrated.wears else {}
+        fusion = {"weights": dict(calibrated.calibration.fusion)} if calibrated.wears else {}
+        show_json(
+            {
+                **made,
+                **document,
+                **fusion,
+                **worn,
+                "caution": check.caution,
+                "failed": failures_json(calibrated.failures),
+                "problems": problems,
+            }
+        )
     else:
         people = f"fitted on {check.fitted} people, checked on {check.checked} others with {check.queries} captions"
         console_on(stderr=False).print(f"{printable(bundle.name)} ({bundle.digest[:12]}): {people}", highlight=False)
@@ -127,8 +143,44 @@ def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -
         show_table(("answers", "probability", "right"), [(b.answers, f"{b.probability:.1%}", f"{b.right:.1%}") for b in check.overall.bins])
         console_on(stderr=False).print(document["protocol"], highlight=False)
         _show_caution(check.caution)
+        if calibrated.wears:
+            _show_fusion(calibrated)
+            _show_wears(calibrated.wears)
         console_on(stderr=False).print(f"written to {printable(bundle.folder)}", highlight=False)
     return _show_unused(check.queries, calibrated.failures, calibrated.problems)
+
+
+def _show_fusion(calibrated: Calibrated) -> None:
+    """What the attributes weigh, and what they bring."""
+    check = calibrated.check
+    show_table(("kind", "cosine per nat"), [(kind, f"{weight:.4f}") for kind, weight in calibrated.calibration.fusion.items()])
+    rows = [(b.wording, *_figures(b.alone), *_figures(b.fused), f"{b.gain.mean:+.2f}", _interval(b.gain)) for b in check.brought]
+    show_table(("words", "vectors: Rank-1", "mAP", "with attributes: Rank-1", "mAP", "gain", "95 % interval"), rows)
+    if check.alone:
+        errors = f"calibration error {check.alone.ece:.3f} and Brier skill {check.alone.brier_skill:.3f}"
+        console_on(stderr=False).print(f"By vectors alone: {errors}. {check.to_json()['fusion']['protocol']}", highlight=False)
+
+
+def _show_wears(checks: Sequence[WornCheck]) -> None:
+    """How well the attributes are told that annotators know, and how many others there are."""
+    from passerby.measure.wears import PROTOCOL
+
+    annotated = [one for one in checks if one.wears.annotated]
+    by_captions = sum(one.wears.n > 0 for one in checks) - len(annotated)
+    rows = [
+        (
+            one.name,
+            one.wears.n,
+            *(cell for part in (one.auc, one.precision, one.recall) for cell in (_estimate(part) if part else ("", ""))),
+        )
+        for one in annotated
+    ]
+    if rows:
+        header = ("attribute", "pictures", "AUC", "95 % interval", "precision", "95 % interval", "recall", "95 % interval")
+        show_table(header, rows)
+    unmeasured = len(checks) - len(annotated) - by_captions
+    others = f"{by_captions} attributes by captions and {unmeasured} by nothing but all others are in --json"
+    console_on(stderr=False).print(f"{others}. {PROTOCOL}", highlight=False)
 
 
 def _show_split(split: EmbeddedSplit, seconds: float) -> None:
