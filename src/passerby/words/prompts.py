@@ -6,7 +6,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -91,12 +91,14 @@ class Phrase:
         says: sentences of people of whom it is said.
         beside: the same of anybody: what the phrase says is the difference.
         denied: the person is said not to have it.
+        item: the thing, negated if it is denied; not part of what makes two phrases equal.
     """
 
     text: str
     says: tuple[str, ...]
     beside: tuple[str, ...]
     denied: bool = False
+    item: Item | None = field(default=None, compare=False)
 
 
 def phrases(text: str) -> tuple[Phrase, ...]:
@@ -117,7 +119,8 @@ def _phrase(item: Item, items: Sequence[Item]) -> Phrase:
 def _not_in(item: Item) -> Phrase:
     """That a thing, which has one colour, does not have it."""
     thing = Item(item.part, item.thing)
-    return Phrase(f"{noun_phrase(thing)} not {item.colours[0]}", (_somebody_with(item),), (_somebody_with(thing),), denied=True)
+    text = f"{noun_phrase(thing)} not {item.colours[0]}"
+    return Phrase(text, (_somebody_with(item),), (_somebody_with(thing),), denied=True, item=replace(item, negated=True))
 
 
 def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
@@ -132,7 +135,7 @@ def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
     beside = (ANYBODY,) if has == bare[0] else tuple(map(_somebody_with, bare))
     details = f" with {' and '.join(has.details)}" if has.details else ""
     label = f"{noun_phrase(has)}{details}"
-    return Phrase(f"no {label}" if item.negated else label, tuple(map(_somebody_with, having)), beside, item.negated)
+    return Phrase(f"no {label}" if item.negated else label, tuple(map(_somebody_with, having)), beside, item.negated, item)
 
 
 def _makes_a_sentence(token: Token) -> bool:
