@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from tiny import write_tiny_bundle
+from wearing import write_telling_bundle
 
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
@@ -30,6 +31,17 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_bundle: Path) -> BundleEncoder:
     return BundleEncoder(read_bundle(tiny_bundle), threads=1)
+
+
+@pytest.fixture(scope="session")
+def telling_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real bundle that tells red and blue above and below, and calls blue below often wrong. Not to be changed."""
+    return write_telling_bundle(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def telling(telling_bundle: Path) -> BundleEncoder:
+    return BundleEncoder(read_bundle(telling_bundle), threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ class World:
     folder: Path
     index: Index
     encoder: BundleEncoder
+    telling: BundleEncoder
     dataset: Dataset
 
     @property
@@ -58,7 +59,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: BundleEncoder) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: BundleEncoder, telling: BundleEncoder) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("doors")
     records = tuple(Record(path, path.name, path.stem, Split.VAL, (Caption("a man"),)) for path in write_crops(folder / "crops", 4))
     (folder / "crops" / "table.csv").write_text("path,caption,id,split\n000.jpg,a man,1,val\n")
@@ -66,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, tiny_encoder: BundleEncoder)
     os.chdir(folder)
     with Index.create(folder / "index", tiny_encoder) as index:
         passerby.index_paths(index, tiny_encoder, folder / "crops")
-        yield World(folder, index, tiny_encoder, Dataset("drawn", records))
+        yield World(folder, index, tiny_encoder, telling, Dataset("drawn", records))
     os.chdir(before)
 
 
@@ -76,6 +77,7 @@ def nothing(done: int, total: int) -> None:
 
 GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "Answer": lambda w: {"question": w.question, "people": (HIT,), "unlikely": (), "cut": 0, "looked_at": 4, "away": 0},
+    "Appearance": lambda w: {"path": w.folder, "probabilities": {"upper:red": 0.5}, "unreliable": {}, "notes": ()},
     "Box": lambda _: {"x": 0, "y": 0, "width": 1, "height": 1},
     "Caption": lambda _: {"text": "a man", "origin": passerby.Caption("a").origin},
     "Crop": lambda _: {"box": Box(0, 0, 1, 1), "time": 1.0, "quality": 0.5},
@@ -83,7 +85,7 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "Embeddings": lambda _: {"vectors": random_vectors(1), "names": ("a",), "failed": ()},
     "Evaluation": lambda _: {"split": None, "metrics": None, "per_query": None, "seconds": 1.0},
     "Failure": lambda w: {"path": w.folder, "reason": "broken"},
-    "Fit": lambda _: {"phrase": "red jacket", "above": 0.5},
+    "Fit": lambda _: {"phrase": "red jacket", "above": None, "probability": 0.5},
     "Hit": lambda _: {"rank": 1, "score": 0.5, "person": HIT.person, "probability": 0.5, "fits": (Fit("red jacket", 0.5),)},
     "Index.create": lambda w: {"folder": w.folder / "other", "encoder": w.encoder, "rebuild": False},
     "Index.open": lambda w: {"folder": w.folder / "index"},
@@ -109,7 +111,23 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
     "Question": lambda w: {"words": "a red jacket", "like": w.folder / "crops" / "000.jpg", "filters": ()},
     "Record": lambda w: {"path": w.folder, "name": "a", "identity": "1", "split": Split.VAL, "captions": (Caption("a"),)},
     "RemovalReport": lambda _: {"removed": 1, "failed": ()},
-    "answer": lambda w: {"index": w.index, "encoder": w.encoder, "question": w.question, "k": 2, "min_probability": None, "fold": True},
+    "answer": lambda w: {
+        "index": w.index,
+        "encoder": w.encoder,
+        "question": w.question,
+        "k": 2,
+        "min_probability": None,
+        "sure": 0.5,
+        "fold": True,
+    },
+        "index": w.index,
+        "encoder": w.encoder,
+        "question": w.question,
+        "k": 2,
+        "min_probability": None,
+        "sure": 0.5,
+        "fold": True,
+    },
     "answers": lambda w: {
         "index": w.index,
         "encoder": w.encoder,
@@ -117,8 +135,10 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
         "k": 2,
         "min_probability": None,
         "fold": True,
+        "sure": 0.5,
     },
     "ask": lambda w: {"encoder": w.encoder, "words": "a red jacket", "like": w.folder / "crops" / "000.jpg"},
+    "describe": lambda w: {"encoder": w.telling, "picture": w.folder / "crops" / "000.jpg"},
     "embed": lambda w: {"encoder": w.encoder, "paths": w.folder / "crops", "texts": "a man", "on_progress": nothing},
     "evaluate": lambda w: {"encoder": w.encoder, "dataset": w.dataset, "on_progress": nothing},
     "find": lambda w: {
@@ -130,6 +150,7 @@ GOOD: Mapping[str, Callable[[World], dict[str, Any]]] = {
         "filters": (),
         "min_probability": None,
         "fold": True,
+        "sure": 0.5,
     },
     "index_paths": lambda w: {"index": w.index, "encoder": w.encoder, "paths": w.folder / "crops", "on_progress": nothing},
     "load_dataset": lambda w: {"path": w.folder / "crops", "splits": "val"},

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passerby.data.datasets import load_dataset
     from passerby.errors import PasserbyError
     from passerby.find.answer import Answer, answer, answers, find
+    from passerby.find.describe import Appearance, describe
     from passerby.find.embed import Embeddings, embed
     from passerby.find.ingest import IndexReport, index_paths
     from passerby.find.query import Query, ask
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "Appearance",
     "Box",
     "Caption",
     "Crop",
@@ -62,6 +64,7 @@ __all__ = [
     "answer",
     "answers",
     "ask",
+    "describe",
     "embed",
     "evaluate",
     "find",
@@ -75,6 +78,7 @@ __all__ = [
 
 _HOMES = {
     "Answer": "passerby.find.answer",
+    "Appearance": "passerby.find.describe",
     "Box": "passerby.types",
     "Caption": "passerby.types",
     "Crop": "passerby.types",
@@ -104,6 +108,7 @@ _HOMES = {
     "answer": "passerby.find.answer",
     "answers": "passerby.find.answer",
     "ask": "passerby.find.query",
+    "describe": "passerby.find.describe",
     "embed": "passerby.find.embed",
     "evaluate": "passerby.measure.evaluation",
     "find": "passerby.find",

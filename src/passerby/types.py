@@ -213,6 +213,9 @@ class Person:
 FITS: Final = 0.75
 DOUBTFUL: Final = 0.5
 """A part fits somebody who is above so much of the index, and is doubtful in one that is not above so much."""
+PROBABLE: Final = 0.5
+IMPROBABLE: Final = 0.3
+"""Where a model says how likely it is, a part fits somebody from here on, and is doubtful below there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,23 +224,27 @@ class Fit:
 
     Args:
         phrase: as ``red jacket`` or ``no hat``.
-        above: the share of the index that fits it less well, in [0, 1].
+        above: the share of the index that fits it less well, in [0, 1]; ``None`` where there is a probability.
+        probability: that it is so, in [0, 1], of a model that says what is worn; ``None`` where there is a share.
     """
 
     phrase: str
-    above: float
+    above: float | None = None
+    probability: float | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.phrase, str), "a phrase, a str", self.phrase)
-        _require(isinstance(self.above, float) and 0 <= self.above <= 1, "a share in [0, 1]", self.above)
+        _require(self.above is None or _is_share(self.above), "a share in [0, 1] or None", self.above)
+        _require(self.probability is None or _is_share(self.probability), "a probability in [0, 1] or None", self.probability)
+        _require((self.above is None) != (self.probability is None), "a share or a probability", (self.above, self.probability))
 
     @property
     def fits(self) -> bool:
-        return self.above >= FITS
+        return self.above >= FITS if self.above is not None else self.probability is not None and self.probability >= PROBABLE
 
     @property
     def doubtful(self) -> bool:
-        return self.above < DOUBTFUL
+        return self.above < DOUBTFUL if self.above is not None else self.probability is not None and self.probability < IMPROBABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +374,10 @@ def _is_integer(value: object) -> bool:
 def _is_number(value: object, least: float, most: float) -> bool:
     """Whether a value is a number within two others, and finite."""
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most and abs(value) < inf
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
 
 
 def is_tuple_of(kind: type, values: object) -> bool:

@@ -13,7 +13,7 @@ from crops import media, random_vectors
 from passerby.cli.app import app
 from passerby.errors import QueryError
 from passerby.find.explain import FEWEST, phrase_directions
-from passerby.find.filter import Sieve
+from passerby.find.filter import sift
 from passerby.find.query import ask
 from passerby.find.search import search
 from passerby.index.sqlite.index import Index
@@ -95,7 +95,7 @@ def filled(tmp_path: Path, tiny_encoder: BundleEncoder) -> Path:
 def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: BundleEncoder) -> None:
     filters = read_filters({Part.UPPER: ["red"]}, without=["bag"])
     with Index.open(filled) as index:
-        hits = search(index, ask(tiny_encoder, "a man"), 200, Sieve.of(tiny_encoder, filters).passes)
+        hits = search(index, ask(tiny_encoder, "a man"), 200, lambda table: sift(tiny_encoder, filters, table).passing)
         everybody = search(index, ask(tiny_encoder, "a man"), 200)
     vectors = random_vectors(200).astype(np.float16).astype(np.float64)
     red, no_bag = (vectors @ direction for direction in phrase_directions(tiny_encoder, [one.phrase for one in filters]))
@@ -106,9 +106,9 @@ def test_who_passes_is_who_a_slow_look_lets_pass(filled: Path, tiny_encoder: Bun
 
 
 def test_a_small_index_is_refused(tiny_encoder: BundleEncoder) -> None:
-    sieve = Sieve.of(tiny_encoder, read_filters({}, ["hat"]))
+    table = VectorTable.of([random_vectors(FEWEST - 1).astype(np.float16)], np.arange(FEWEST - 1), np.empty(0, np.intp))
     with pytest.raises(QueryError, match=f"at least {FEWEST} people"):
-        sieve.passes(VectorTable.of([random_vectors(FEWEST - 1).astype(np.float16)], np.arange(FEWEST - 1), np.empty(0, np.intp)))
+        sift(tiny_encoder, read_filters({}, ["hat"]), table)
 
 
 class TestCommand:
@@ -121,7 +121,7 @@ class TestCommand:
         code, out, said = self.run("--upper", "red", "--hat", "--without", "bag", "--json", index=filled, model=tiny_bundle)
         document = json.loads(out)
         assert code == 0
-        assert "--with hat, --without bag: filters prefer" in said, "nobody here has a hat"
+        assert "--with hat, --without bag: relative" in said, "nobody here has a hat"
         assert document["query"] == "red shirt, hat, no bag"
         assert document["filters"] == ["--upper red", "--with hat", "--without bag"]
         assert [phrase["phrase"] for phrase in document["hits"][0]["phrases"]] == ["red shirt", "hat", "no bag"]

@@ -80,7 +80,7 @@ def index(
 
 
 def _worn(name: str) -> Callable[[Any], Any]:
-    return click.option(name, multiple=True, metavar="LOOKS", help="Rather who has it there: 'red', 'cap', 'red cap'.")
+    return click.option(name, multiple=True, metavar="LOOKS", help="Who has it there: 'red', 'cap', 'red cap'.")
 
 
 @click.command(epilog='Example: passerby search "a woman in a white dress with a black bag" --sheet found.png')
@@ -91,9 +91,10 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @_worn("--lower")
 @_worn("--feet")
 @_worn("--carrying")
-@click.option("--hat", is_flag=True, help="Rather who has a hat, cap or beanie.")
-@click.option("--with", "having", multiple=True, metavar="THING", help="Rather who has it: 'red bag'.")
-@click.option("--without", multiple=True, metavar="THING", help="Rather who does not have it.")
+@click.option("--hat", is_flag=True, help="Who has a hat, cap or beanie.")
+@click.option("--with", "having", multiple=True, metavar="THING", help="Who has it: 'red bag'.")
+@click.option("--without", multiple=True, metavar="THING", help="Who does not have it.")
+@click.option("--sure", type=click.FloatRange(0, 1), default=0.5, metavar="P", help="How likely what filters name must be, from 0 to 1.")
 @click.option("--camera", multiple=True, metavar="NAME", help="Only who was seen by this camera; again for more.")
 @click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
 @click.option("--to", "end", metavar="TIME", help="Only before then; a day is part of it.")
@@ -127,6 +128,7 @@ def search(
     start: str | None,
     end: str | None,
     folder: tuple[Path, ...],
+    sure: float,
     k: int,
     min_probability: float | None,
     unfold: bool,
@@ -137,8 +139,9 @@ def search(
 ) -> int:
     """Find people by what they wear, best first.
 
-    Filters beside the words, or instead of them, prefer: of each thing they keep the quarter of the index that it fits best, or leave it
-    out, whether or not anybody has the thing. Each may be given several times.
+    Filters beside the words, or instead of them, keep who probably has a thing, or lacks it; nobody, if nobody does. Of a model that does
+    not say what is worn, and of things it does not know, they are relative: each keeps the quarter of the index that the thing fits best,
+    or leaves it out, whether or not anybody has it. Each may be given several times.
 
     --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
     Times are those of the cameras' clocks, as corrected.
@@ -159,7 +162,7 @@ def search(
     question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
     with open_index(index_folder(index)) as opened:
         question = question.among(read_selection_in(opened, camera, start, end, folder))
-        found = answer(opened, load_model(model), question, k, min_probability=min_probability, fold=not unfold)
+        found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
     return show_answer(found, sheet, as_json=json)
 
 
@@ -172,20 +175,50 @@ def _require_sheet(sheet: Path, people: int) -> None:
     require_file_place(sheet, "--sheet")
 
 
-@click.command(epilog="Example: passerby info --index my-index --json")
+@click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")
 @click.option("--cameras", is_flag=True, help="Say which cameras it knows instead: whom each saw, when, and how its clock is corrected.")
+@click.option("--worn", is_flag=True, help="Say instead how many people probably wear and carry what.")
+@click.option(
+    "--model", metavar="MODEL", help="The model that made the index, to name what is worn.", show_default="the one the index names"
+)
 @options.index_folder
 @options.as_json
-def info(*, cameras: bool, index: Path | None, json: bool) -> int:
-    """Say what an index holds, which model made it, and which files failed."""
+@click.pass_context
+def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+    """Say what an index holds, which model made it, and which files failed; or its cameras, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.index.open import open_index
     from passerby.places import index_folder
 
+    if not worn:
+        options.refuse_ignored(context, "info without --worn", "model")
     with open_index(index_folder(index)) as opened:
         if cameras:
             return show_cameras(opened.seen_by_cameras(), as_json=json)
-        return show_info(opened.info(), opened.failures(), as_json=json)
+        if not worn:
+            return show_info(opened.info(), opened.failures(), as_json=json)
+        from passerby.cli.show.worn import show_wearers
+        from passerby.find.wearers import wearers
+        from passerby.resolve import load_model
+
+        return show_wearers(wearers(opened, lambda name: load_model(model or name)), as_json=json)
+
+
+@click.command(epilog="Example: passerby describe somebody.jpg --json")
+@click.argument("pictures", nargs=-1, required=True, type=options.PATH, metavar="PICTURE…", help="Pictures of one person each.")
+@options.model
+@options.as_json
+def describe(pictures: tuple[Path, ...], *, model: str, json: bool) -> int:
+    """Say what somebody in a picture wears: a sentence, and how likely each thing is.
+
+    What it says is what filters and the index go by; what it cannot see in a picture, no search will find.
+    """
+    from passerby.cli.show.worn import show_appearances
+    from passerby.find.describe import describe_files
+    from passerby.resolve import load_model
+
+    encoder = load_model(model)
+    return show_appearances(encoder, describe_files(encoder, pictures), as_json=json)
 
 
 @click.command(epilog="Example: passerby remove crops/2019 --index my-index")

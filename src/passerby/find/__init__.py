@@ -29,12 +29,24 @@ class _Callable(ModuleType):
         filters: tuple[Filter, ...] = (),
         selection: Selection | None = None,
         min_probability: float | None = None,
+        sure: float = 0.5,
         fold: bool = True,
     ) -> Answer:
         """What :func:`passerby.find.answer.find` says."""
         from passerby.find.answer import find
 
-        return find(index, encoder, words, k, like=like, filters=filters, selection=selection, min_probability=min_probability, fold=fold)
+        return find(
+            index,
+            encoder,
+            words,
+            k,
+            like=like,
+            filters=filters,
+            selection=selection,
+            min_probability=min_probability,
+            sure=sure,
+            fold=fold,
+        )
 
 
 sys.modules[__name__].__class__ = _Callable

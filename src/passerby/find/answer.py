@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.find.explain import FEWEST, SAMPLE, fits, phrase_directions
-from passerby.find.filter import Sieve
+from passerby.find.explain import FEWEST, SAMPLE, fits, phrase_directions, worn_fits
+from passerby.find.filter import SURE, Filtered, sift
 from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
+from passerby.find.worn import says_what_is_worn
 from passerby.index.base import Index, Nearest, Selected, as_index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import clock_iso, clock_time
-from passerby.model.encoder import Encoder, as_encoder
+from passerby.model.encoder import Encoder, as_encoder, attributes_of
 from passerby.types import Fit, Hit
 from passerby.words.filters import Filter
 
@@ -43,6 +44,8 @@ class Answer:
         looked_at: people in the index, or of these those who are selected.
         undated: people who are not selected, only because it is not known when they were seen.
         away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
+        filtered: who passed the question's filters; ``None`` where it has none.
+        reindex: whether the model says what is worn and the index does not know it, as indexing again would tell.
     """
 
     question: Question
@@ -52,6 +55,8 @@ class Answer:
     looked_at: int = 0
     away: int = 0
     undated: int = 0
+    filtered: Filtered | None = None
+    reindex: bool = False
 
     @property
     def section(self) -> tuple[str, Sequence[Hit]]:
@@ -63,6 +68,9 @@ class Answer:
         return {
             "query": self.question.text,
             "filters": [one.asked for one in self.question.filters],
+            "relative": bool(self.filtered and self.filtered.relative),
+            "likeliest": dict(self.filtered.likeliest) if self.filtered else {},
+            "unreliable": dict(self.filtered.unreliable) if self.filtered else {},
             "not_understood": list(self.question.not_understood),
             "cut": self.cut,
             "selection": _selection_json(self.question.selection),
@@ -84,6 +92,7 @@ def find(
     filters: tuple[Filter, ...] = (),
     selection: Selection | None = None,
     min_probability: float | None = None,
+    sure: float = SURE,
     fold: bool = True,
 ) -> Answer:
     """Find the ``k`` people who fit words, a picture of somebody alike, or both in equal parts; best first.
@@ -91,9 +100,10 @@ def find(
     Args:
         words: a description, such as ``a red jacket``.
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
-        filters: as :func:`passerby.words.filters.read_filters` makes them; they prefer.
+        filters: as :func:`passerby.words.filters.read_filters` makes them.
         selection: who is asked about at all, as :func:`passerby.find.selection.read_selection` makes it; by default everybody.
         min_probability: leave out who is less likely to be right, from 0 to 1.
+        sure: how likely somebody must have what a filter names, or lack it, from 0 to 1; nothing to a model that does not say.
         fold: give people whose pictures are near-copies one place; probabilities are the same either way.
 
     Raises:
@@ -103,14 +113,21 @@ def find(
         IndexFault: the index is of another model, or damaged.
     """
     question = Question(words, like, filters, EVERYBODY if selection is None else selection)
-    return answer(index, encoder, question, k, min_probability=min_probability, fold=fold)
+    return answer(index, encoder, question, k, min_probability=min_probability, sure=sure, fold=fold)
 
 
 def answer(
-    index: Index, encoder: Encoder, question: Question, k: int = 10, *, min_probability: float | None = None, fold: bool = True
+    index: Index,
+    encoder: Encoder,
+    question: Question,
+    k: int = 10,
+    *,
+    min_probability: float | None = None,
+    sure: float = SURE,
+    fold: bool = True,
 ) -> Answer:
     """The answer of an index to a question: what :func:`answers` gives for one."""
-    return answers(index, encoder, [as_question(question)], k, min_probability=min_probability, fold=fold)[0]
+    return answers(index, encoder, [as_question(question)], k, min_probability=min_probability, sure=sure, fold=fold)[0]
 
 
 def answers(
@@ -120,6 +137,7 @@ def answers(
     k: int = 10,
     *,
     min_probability: float | None = None,
+    sure: float = SURE,
     fold: bool = True,
 ) -> list[Answer]:
     """The answers of an index, at one moment, to many questions: each as if it were asked alone.
@@ -130,7 +148,7 @@ def answers(
         questions: or words, of which each makes one.
         k: people in each answer, at most.
         min_probability: people who are less likely to be right are left out, and counted.
-        fold: give people whose pictures are near-copies one place.
+        sure, fold: as of :func:`find`.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -139,32 +157,46 @@ def answers(
         IndexFault: the index is of another model, or damaged.
     """
     index, encoder, k = as_index(index), as_encoder(encoder), as_count(k)
-    least, fold = _as_probability(min_probability), require(fold, bool, "fold to be True or False")
+    least = None if min_probability is None else _as_probability(min_probability, "a probability in [0, 1] or None")
+    sure = _as_probability(sure, "how sure filters are to be, a probability in [0, 1]")
+    fold = require(fold, bool, "fold to be True or False")
     asked = as_questions(questions)
     with index.snapshot():
         index.require_model(encoder.digest, encoder.name)
-        asking = _Asking(index, encoder, k, least, fold=fold)
+        asking = _Asking(index, encoder, k, least, sure, fold=fold)
         return [one for start in range(0, len(asked), AT_ONCE) for one in asking.answers(asked[start : start + AT_ONCE])]
 
 
 class _Asking:
     """One moment of an index, of which questions are asked."""
 
-    def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None, *, fold: bool) -> None:
-        self._index, self._encoder, self._k, self._least, self._fold = index, encoder, k, least, fold
+    def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None, sure: float, *, fold: bool) -> None:
+        self._index, self._encoder, self._k, self._least, self._sure, self._fold = index, encoder, k, least, sure, fold
         self._table: VectorTable = index.vectors()
-        self._everybody: NDArray[np.float32] | None = None
+        self._knows_worn = says_what_is_worn(encoder, self._table)
         self._people, self._away = index.counts()
         self._offsets = {camera.name: camera.offset_seconds for camera in index.cameras()}
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         asked = queries(self._encoder, questions)
-        found = self._nearest(questions, asked)
-        for question, query, best, told in zip(questions, asked, found, self._fits(questions, found), strict=True):
+        filtered = [sift(self._encoder, one.filters, self._table, self._sure) if one.filters else None for one in questions]
+        found = self._nearest(questions, asked, filtered)
+        reindex = bool(attributes_of(self._encoder)) and not self._knows_worn
+        for question, query, through, best, told in zip(questions, asked, filtered, found, self._fits(questions, found), strict=True):
             hits = [replace(hit, fits=of_hit, clock=self._clock(hit)) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
             people = hits if self._least is None else likely(hits, self._least)
             count = self._selected(question.selection)
-            yield Answer(question, tuple(people), tuple(hits[len(people) :]), query.cut, count.people, self._away, count.undated)
+            yield Answer(
+                question,
+                tuple(people),
+                tuple(hits[len(people) :]),
+                query.cut,
+                looked_at=count.people,
+                away=self._away,
+                undated=count.undated,
+                filtered=through,
+                reindex=reindex,
+            )
 
     def _selected(self, selection: Selection) -> Selected:
         return Selected(self._people, 0) if selection.is_everybody else self._index.selected(selection)
@@ -176,26 +208,38 @@ class _Asking:
             return None
         return clock_time(media.started_at + (hit.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
 
-    def _nearest(self, questions: Sequence[Question], asked: Sequence[Query]) -> list[Nearest]:
+    def _nearest(self, questions: Sequence[Question], asked: Sequence[Query], filtered: Sequence[Filtered | None]) -> list[Nearest]:
         """Of each question: those without filters and of one selection share a pass over the vectors, each other one takes its own."""
         found: dict[int, Nearest] = {}
         together: dict[Selection, list[int]] = {}
-        for number, question in enumerate(questions):
-            if question.filters:
-                found[number] = self._filtered(question, asked[number])
-            else:
+        for number, (question, through) in enumerate(zip(questions, filtered, strict=True)):
+            if through is None:
                 together.setdefault(question.selection, []).append(number)
+            else:
+                found[number] = self._among(through.passing, question, asked[number])
         for selection, numbers in together.items():
             weights = [asked[number].weights for number in numbers]
             found |= zip(numbers, self._index.nearest(weights, self._k, selection=selection, fold=self._fold), strict=True)
         return [found[number] for number in range(len(questions))]
 
-    def _filtered(self, question: Question, query: Query) -> Nearest:
-        passes = Sieve.of(self._encoder, question.filters).passes
-        return self._index.nearest([query.weights], self._k, passes, selection=question.selection, fold=self._fold)[0]
+    def _among(self, passing: NDArray[np.bool_], question: Question, query: Query) -> Nearest:
+        (found,) = self._index.nearest([query.weights], self._k, lambda _: passing, selection=question.selection, fold=self._fold)
+        return found
 
     def _fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
-        """What those who were found for each question fit, the phrases of all in one pass."""
+        """What those who were found for each question fit."""
+        if not self._knows_worn:
+            yield from self._relative_fits(questions, found)
+            return
+        for question, best in zip(questions, found, strict=True):
+            if question.phrases and best.people:
+                worn = np.stack([self._index.worn_of(one.person, one.crop) for one in best.people])
+                yield worn_fits(self._encoder, question.phrases, question.filters, worn)
+            else:
+                yield [()] * len(best.people)
+
+    def _relative_fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
+        """What they fit better than others in the index do, the phrases of all in one pass."""
         told = [one.phrases if best.people and len(self._table) >= FEWEST else () for one, best in zip(questions, found, strict=True)]
         named = [phrase for phrases in told for phrase in phrases]
         looks = iter(phrase_directions(self._encoder, named) if named else ())
@@ -216,7 +260,7 @@ def _selection_json(selection: Selection) -> dict[str, Any] | None:
     return {"cameras": list(selection.cameras), "from": start, "to": end, "folders": [str(folder) for folder in selection.folders]}
 
 
-def _as_probability(value: float | None) -> float | None:
-    if value is not None and not (isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1):
-        raise wrong(value, "a probability in [0, 1] or None")
+def _as_probability(value: float, expected: str) -> float:
+    if not (isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1):
+        raise wrong(value, expected)
     return value

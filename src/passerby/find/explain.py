@@ -1,4 +1,4 @@
-"""Which parts of a question somebody fits: each thing that is named, by itself, beside everybody in the index."""
+"""Which parts of a question somebody fits: each thing that is named, by itself, by what they wear or beside everybody in the index."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.model.encoder import Encoder, encode_texts
+from passerby.find.worn import asked_of, chance, likelihoods, names_in
+from passerby.model.encoder import Encoder, attributes_of, encode_texts
 from passerby.types import Fit
+from passerby.words.filters import Filter
 from passerby.words.prompts import Phrase
 
 SAMPLE: Final = 10_000
@@ -30,6 +32,25 @@ def fits(
     """
     above = shares_below(vectors @ looks.T, everybody @ looks.T)
     return [tuple(Fit(phrase.text, float(share)) for phrase, share in zip(phrases, row, strict=True)) for row in above]
+
+
+def worn_fits(encoder: Encoder, phrases: Sequence[Phrase], filters: Sequence[Filter], worn: NDArray[np.uint8]) -> list[tuple[Fit, ...]]:
+    """How likely each of n people has what phrases name, in their order; nothing of what the model does not know, in things or in people.
+
+    Args:
+        phrases, filters: of a question; a filter on the looks of a part goes by whatever thing is worn there.
+        worn: of the people, uint8 (n, 2a).
+    """
+    known = attributes_of(encoder)
+    looks = {one.item: one.asked.removeprefix("--") for one in filters if one.any_thing}
+    items = [(looks.get(phrase.item, phrase.text), phrase.item, phrase.item in looks) for phrase in phrases if phrase.item]
+    asked = [(text, item, asks) for text, item, any_thing in items if (asks := asked_of(item, any_thing, known))]
+    names = names_in(one for _, _, asks in asked for one in asks)
+    columns = [known.index(name) for name in names]
+    found = likelihoods(encoder, names, worn[:, [*columns, *(column + len(known) for column in columns)]])
+    likely = dict(zip(names, found.T, strict=True))
+    chances = [(text, chance(item, asks, likely)) for text, item, asks in asked]
+    return [tuple(Fit(text, probability=float(of_all[n])) for text, of_all in chances if not np.isnan(of_all[n])) for n in range(len(worn))]
 
 
 def phrase_directions(encoder: Encoder, named: Sequence[Phrase]) -> NDArray[np.float32]:

@@ -1,53 +1,98 @@
-"""Whether people pass filters: who fits each thing better than three quarters of the index, and who does not."""
+"""Whether people pass filters: who has a thing by the model's word or, of a model or index without one, who fits it better than others."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.explain import FEWEST, phrase_directions
+from passerby.find.worn import asked_of, chance, figure_of, likelihoods_in, names_in, says_what_is_worn
 from passerby.index.vectors import VectorTable
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import FITS
+from passerby.words.attributes import Asked
 from passerby.words.filters import Filter
+
+SURE: Final = 0.5
+"""A filter passes who has the thing at least so likely, or lacks it likelier."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sieve:
-    """Filters as one model sees them.
+class Filtered:
+    """Who passes filters, and what to bear in mind with it.
 
     Args:
-        directions: float32 (f, d), a higher product with a vector meaning that somebody rather has the thing.
-        denied: bool (f,), which of them must not be had.
+        passing: of the n embeddings of an index, those whose people pass all filters, bool (n,).
+        relative: filters, as they were asked for, that prefer: a quarter of those there pass, whatever they wear, or all others if denied.
+        likeliest: of each other filter, how likely it holds of whom it most likely holds of.
+        unreliable: attributes that the others go by and the model is often wrong about, each with its figure, the area under the ROC curve.
+        unknown: embeddings that pass no filter as it is not known what is worn.
+        sure: how likely each must at least hold.
     """
 
-    directions: NDArray[np.float32]
-    denied: NDArray[np.bool_]
+    passing: NDArray[np.bool_]
+    relative: tuple[str, ...] = ()
+    likeliest: tuple[tuple[str, float], ...] = ()
+    unreliable: tuple[tuple[str, float], ...] = ()
+    unknown: int = 0
+    sure: float = SURE
 
-    @classmethod
-    def of(cls, encoder: Encoder, filters: Sequence[Filter]) -> Sieve:
-        """What filters, at least one, are to a model."""
-        denied = np.array([one.item.negated for one in filters])
-        return cls(
-            phrase_directions(encoder, [one.phrase for one in filters]) * np.where(denied, -1, 1)[:, None].astype(np.float32), denied
+
+def sift(encoder: Encoder, filters: Sequence[Filter], table: VectorTable, sure: float = SURE) -> Filtered:
+    """Who of an index passes filters, at least one.
+
+    Raises:
+        QueryError: too few people to hold anybody against, where a filter is relative.
+    """
+    names = attributes_of(encoder) if says_what_is_worn(encoder, table) else ()
+    asks = [asked_of(one.item, one.any_thing, names) for one in filters]
+    absolute = [(one, of_one) for one, of_one in zip(filters, asks, strict=True) if of_one]
+    relative = [one for one, of_one in zip(filters, asks, strict=True) if not of_one]
+    had = _had(encoder, absolute, table, sure)
+    return Filtered(
+        had.passing & _rather(encoder, relative, table) if relative else had.passing,
+        tuple(one.asked for one in relative),
+        had.likeliest,
+        had.unreliable,
+        had.unknown,
+        sure,
+    )
+
+
+def _had(encoder: Encoder, filters: Sequence[tuple[Filter, Sequence[Asked]]], table: VectorTable, sure: float) -> Filtered:
+    """Who passes filters by what the model says is worn; everybody, if there are none."""
+    if not filters or not len(table):
+        return Filtered(np.ones(len(table), np.bool_))
+    names = names_in(one for _, asks in filters for one in asks)
+    found = likelihoods_in(encoder, names, table)
+    likely = dict(zip(names, found.T, strict=True))
+    chances = np.stack([chance(one.item, asks, likely) for one, asks in filters])
+    denied = np.array([one.item.negated for one, _ in filters])[:, None]
+    known = ~np.isnan(found).any(axis=1)
+    best = chances[:, known].max(axis=1).tolist() if known.any() else []
+    return Filtered(
+        np.all(np.where(denied, chances > sure, chances >= sure), axis=0),
+        likeliest=tuple((one.asked, of_one) for (one, _), of_one in zip(filters, best, strict=False)),
+        unreliable=tuple((name, figure) for name in names if (figure := figure_of(encoder, name)) is not None),
+        unknown=int(np.count_nonzero(~known)),
+    )
+
+
+def _rather(encoder: Encoder, filters: Sequence[Filter], table: VectorTable) -> NDArray[np.bool_]:
+    """Who fits each thing better than three quarters of the index, or not if it is denied, bool (n,)."""
+    if len(table) < FEWEST:
+        raise QueryError(
+            expected=f"at least {FEWEST} people in the index: filters hold each against the others",
+            found=str(len(table)),
+            do="ask in words alone, or index more",
         )
-
-    def passes(self, vectors: VectorTable) -> NDArray[np.bool_]:
-        """Who passes all filters, bool (n,), of the n that an index holds.
-
-        Raises:
-            QueryError: too few to hold anybody against.
-        """
-        if len(vectors) < FEWEST:
-            raise QueryError(
-                expected=f"at least {FEWEST} people in the index: filters hold each against the others",
-                found=str(len(vectors)),
-                do="ask in words alone, or index more",
-            )
-        scores = vectors.scores(self.directions.astype(np.float64)).astype(np.float64)
-        passing: NDArray[np.bool_] = np.all((scores >= np.quantile(scores, FITS, axis=1, keepdims=True)) != self.denied[:, None], axis=0)
-        return passing
+    denied = np.array([one.item.negated for one in filters])
+    directions = phrase_directions(encoder, [one.phrase for one in filters]) * np.where(denied, -1, 1)[:, None].astype(np.float32)
+    scores = table.scores(directions.astype(np.float64)).astype(np.float64)
+    passing: NDArray[np.bool_] = np.all((scores >= np.quantile(scores, FITS, axis=1, keepdims=True)) != denied[:, None], axis=0)
+    return passing

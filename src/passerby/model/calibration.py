@@ -144,13 +144,6 @@ def _object(value: Mapping[str, object], key: str) -> Mapping[str, object]:
     return inner
 
 
-def _object(value: Mapping[str, object], key: str) -> Mapping[str, object]:
-    inner = value.get(key, {})
-    if not isinstance(inner, Mapping):
-        raise _malformed(f"calibration whose {key} is an object", inner)
-    return inner
-
-
 def _number(value: Mapping[str, object], key: str) -> float:
     number = value.get(key)
     if type(number) not in (int, float) or not -LARGEST <= number <= LARGEST:  # type: ignore[operator]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,16 +26,19 @@ from passerby.cli.show.console import (
 )
 from passerby.cli.show.words import show_not_understood
 from passerby.types import utc
+from passerby.words.description import item_phrase
 
 if TYPE_CHECKING:
     from passerby.demo import Demo
     from passerby.draw.heatmap import Relevance
     from passerby.find.answer import Answer
     from passerby.find.embed import Embeddings
+    from passerby.find.filter import Filtered
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.index.base import IndexInfo, SeenBy
     from passerby.types import Failure, Hit
+    from passerby.words.filters import Filter
 
 
 _LISTED = 3
@@ -101,8 +105,7 @@ def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
     show_notes(asked.notes)
     _show_reading(answer)
     filters = ", ".join(one.asked for one in asked.filters)
-    if filters and people:
-        note(f"{filters}: filters prefer; each keeps those whom it fits best, whether or not anybody has the thing")
+    _show_filtered(answer)
     if as_json:
         show_json(answer.to_json())
     elif people:
@@ -114,8 +117,10 @@ def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
     elif not people and selection and not answer.looked_at:
         note("nobody found: expected a selection that somebody is in; widen it")
-    elif not people and filters:
-        note(f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out")
+    elif not people and answer.filtered:
+        nobody = list(_nobody(answer.filtered, asked.filters))
+        for said in nobody or [f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out"]:
+            note(said)
     elif not people:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
     return ALL_DONE if people or answer.unlikely else NOTHING_DONE
@@ -137,6 +142,33 @@ def _show_selection(answer: Answer) -> str:
     if guessed:
         note(f"{guessed} of those shown are dated by when their file was last changed, which may be another time")
     return said
+
+
+def _show_filtered(answer: Answer) -> None:
+    """Say what to bear in mind of those who passed filters."""
+    filtered = answer.filtered
+    if answer.reindex:
+        note("this index does not know what is worn, and filters and fits are relative: index again with --rebuild, and it will")
+    if filtered is None:
+        return
+    if filtered.relative and answer.people:
+        relative = ", ".join(filtered.relative)
+        note(f"{relative}: relative; each keeps the quarter of those here whom it fits best, whether or not anybody has the thing")
+    for name, figure in filtered.unreliable:
+        note(f"{name}: the model is often wrong about it; who has it stands above who has not {figure:.0%} of the time, and by chance 50%")
+    if filtered.unknown:
+        note(f"{filtered.unknown} were indexed without what is worn and pass no filter: index again with --rebuild")
+
+
+def _nobody(filtered: Filtered, filters: Sequence[Filter]) -> Iterator[str]:
+    """Of each filter that nobody passes by itself, what that says of everybody here."""
+    by_name = {one.asked: one for one in filters}
+    for asked, likeliest in filtered.likeliest:
+        one = by_name[asked]
+        if likeliest < filtered.sure or (one.item.negated and likeliest == filtered.sure):
+            thing = asked.removeprefix("--") if one.any_thing else item_phrase(replace(one.item, negated=False))
+            does = "lacks" if one.item.negated else "has"
+            yield f"nobody here probably {does} {thing} ({filtered.sure:g} or more); the likeliest: {likeliest:.2f}"
 
 
 def _show_reading(answer: Answer) -> None:

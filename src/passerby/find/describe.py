@@ -1,0 +1,129 @@
+"""What somebody in a picture wears, by the model's word: search read backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import ModelError
+from passerby.find.worn import figure_of, probabilities
+from passerby.inputs import wrong
+from passerby.model.encoder import Encoder, as_encoder, attributes_of, see
+from passerby.model.preprocess import preprocess
+from passerby.types import IMPROBABLE, PROBABLE, Failure, Note
+from passerby.words.appearance import appearance
+from passerby.words.description import PersonDescription
+from passerby.words.description import describe as sentence_of
+
+if TYPE_CHECKING:
+    from passerby.media.picture import AnyPicture
+
+ALWAYS: Final = ("body", "hair", "upper", "lower", "feet")
+"""Parts of which everybody has something to be told; of others there may be nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """What somebody in a picture wears.
+
+    Args:
+        path: the picture's file; ``None`` where it has none.
+        probabilities: of each attribute that the model knows, as ``upper:red``, how likely it is worn, in [0, 1].
+        unreliable: attributes that the model is often wrong about, each with its figure, the area under the ROC curve.
+        notes: what had to be guessed of the picture.
+        description: what is probable, as the words of a question are read.
+        sentence: the description in words.
+        unclear: parts of which the model cannot tell what is worn: nothing is probable, though something is there or may be.
+    """
+
+    path: Path | None
+    probabilities: Mapping[str, float]
+    unreliable: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    description: PersonDescription = field(init=False)
+    sentence: str = field(init=False)
+    unclear: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for one in (self.probabilities, self.unreliable):
+            if not isinstance(one, Mapping) or not all(map(_is_likelihood, one.items())):
+                raise wrong(one, "probabilities by attribute, a mapping of str to float", "correct the value")
+        object.__setattr__(self, "description", appearance(self.probabilities))
+        object.__setattr__(self, "sentence", sentence_of(self.description))
+        object.__setattr__(self, "unclear", tuple(_unclear(self.by_part())))
+
+    def by_part(self) -> dict[str, dict[str, float]]:
+        """The probabilities by part and what is worn there, the likeliest first."""
+        found: dict[str, dict[str, float]] = {}
+        for name, p in sorted(self.probabilities.items(), key=lambda one: -one[1]):
+            part, _, word = name.partition(":")
+            found.setdefault(part, {})[word] = p
+        return found
+
+
+def describe(encoder: Encoder, picture: AnyPicture) -> Appearance:
+    """Say what somebody in a picture wears, each thing with its probability.
+
+    Args:
+        picture: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        ModelError: a model that does not say what is worn, or cannot be trusted.
+        ImageError: the picture cannot be read.
+    """
+    from passerby.media.picture import as_picture
+
+    encoder = _as_telling(encoder)
+    read, path = as_picture(picture)
+    seen = see(encoder, preprocess(read.image, encoder.preprocessing)[None])
+    return _told(encoder, seen.log_odds[0], path if path.exists() else None, tuple(Note(path, note) for note in read.notes))
+
+
+def describe_files(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearance | Failure]:
+    """What somebody in each of some pictures wears, in their order. Raises ``ModelError`` as :func:`describe` does, before the first."""
+    return _each(_as_telling(encoder), paths)
+
+
+def _each(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearance | Failure]:
+    from passerby.media.encode_files import encode_files
+
+    for one in encode_files(encoder, paths):
+        if isinstance(one, Failure):
+            yield one
+        elif one.worn is not None:
+            yield _told(encoder, one.worn, one.media.path, one.notes)
+
+
+def _as_telling(encoder: Encoder) -> Encoder:
+    encoder = as_encoder(encoder)
+    if not attributes_of(encoder):
+        raise ModelError(
+            expected="a model that says what is worn, a bundle that was trained with attributes",
+            found=f"{encoder.name}, which compares pictures with words and no more",
+            do="name one with --model, or search with words",
+        )
+    return encoder
+
+
+def _told(encoder: Encoder, log_odds: NDArray[np.float32], path: Path | None, notes: tuple[Note, ...]) -> Appearance:
+    names = attributes_of(encoder)
+    likely = probabilities(encoder, names, log_odds[None])[0].tolist()
+    unreliable = {name: figure for name in names if (figure := figure_of(encoder, name)) is not None}
+    return Appearance(path, dict(zip(names, likely, strict=True)), unreliable, notes)
+
+
+def _is_likelihood(named: tuple[object, object]) -> bool:
+    name, p = named
+    return isinstance(name, str) and isinstance(p, float) and 0 <= p <= 1
+
+
+def _unclear(by_part: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    for part, worn in by_part.items():
+        if max(worn.values()) < PROBABLE and (part in ALWAYS or max(worn.values()) >= IMPROBABLE):
+            yield part

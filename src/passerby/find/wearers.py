@@ -1,0 +1,87 @@
+"""How many people of an index probably wear what, by the bytes that it keeps; no picture is looked at, and no tower is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from passerby.errors import IndexFault, ModelError
+from passerby.find.worn import figure_of, likelihoods_in, says_what_is_worn
+from passerby.index.base import Index, as_index
+from passerby.inputs import as_function
+from passerby.model.encoder import Encoder, attributes_of
+from passerby.types import PROBABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Wearers:
+    """How many crops of people show an attribute.
+
+    Args:
+        attribute: as ``upper:red``.
+        probable: of how many it is likelier than not.
+        expected: how many there are by the sum of the probabilities.
+        figure: area under the ROC curve of an attribute that the model is often wrong about; ``None`` of others.
+    """
+
+    attribute: str
+    probable: int
+    expected: float
+    figure: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What the people of an index probably wear.
+
+    Args:
+        known: crops of people of which it is known what is worn.
+        unknown: of which it is not.
+        worn: of each attribute of the model, in its order.
+    """
+
+    model: str
+    known: int
+    unknown: int
+    worn: tuple[Wearers, ...]
+
+
+def wearers(index: Index, model_of: Callable[[str], Encoder]) -> Census:
+    """Count who probably wears what.
+
+    Args:
+        model_of: from the name of the model that made the index to the model.
+
+    Raises:
+        IndexFault: an index of another model, of none, or of one that does not say what is worn; or damaged.
+        ModelError: the model is not there.
+    """
+    index, model_of = as_index(index), as_function(model_of, "a function from a model's name to the model")
+    with index.snapshot():
+        made_by = index.info().model
+        if made_by is None:
+            raise IndexFault(expected="an index of people", found="an empty one", do="index pictures with: passerby index PATH…")
+        encoder = _made(made_by.name, model_of)
+        index.require_model(encoder.digest, encoder.name)
+        names, table = attributes_of(encoder), index.vectors()
+        if not names:
+            found = f"one made by {encoder.name}, which does not"
+            raise IndexFault(expected="an index of a model that says what is worn", found=found, do="index again with a model that does")
+        if not says_what_is_worn(encoder, table):
+            found = f"one that {encoder.name} was not asked for it"
+            raise IndexFault(expected="an index that keeps what is worn", found=found, do="index again with --rebuild")
+        likely = likelihoods_in(encoder, names, table)
+    known = ~np.isnan(likely).any(axis=1)
+    probable, expected = (likely[known] >= PROBABLE).sum(axis=0), likely[known].sum(axis=0)
+    worn = tuple(Wearers(n, int(p), float(e), figure_of(encoder, n)) for n, p, e in zip(names, probable, expected, strict=True))
+    return Census(encoder.name, int(known.sum()), int((~known).sum()), worn)
+
+
+def _made(name: str, model_of: Callable[[str], Encoder]) -> Encoder:
+    try:
+        return model_of(name)
+    except ModelError as error:
+        found = f"it is not there: {error.found}"
+        raise ModelError(expected=f"the model that made the index, {name}", found=found, do="name its folder with --model") from error

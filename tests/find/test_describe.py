@@ -1,0 +1,156 @@
+"""What somebody in a picture wears, and how many people of an index wear what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from dressed import COLOURS
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from wearing import wearing
+
+import passerby
+from passerby.cli.app import app
+from passerby.errors import IndexFault, ModelError
+from passerby.find.describe import Appearance, describe
+from passerby.find.ingest import index_paths
+from passerby.find.wearers import wearers
+from passerby.index.sqlite.index import Index
+from passerby.media.picture import AnyPicture
+from passerby.model.bundle import read_bundle
+from passerby.model.bundle_encoder import BundleEncoder
+
+
+def dressed(path: Path, upper: str, lower: str) -> Path:
+    pixels = np.repeat([COLOURS[upper], COLOURS[lower]], 32, axis=0)[:, None].repeat(32, axis=1)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_what_is_worn_is_told(tmp_path: Path, telling: BundleEncoder) -> None:
+    told = passerby.describe(telling, dressed(tmp_path / "a.png", "red", "blue"))
+    assert isinstance(told, Appearance)
+    assert told.sentence == "A person, wearing a red top, blue bottoms."
+    assert told.probabilities.keys() == set(telling.attributes)
+    assert told.by_part()["upper"]["red"] > 0.8 > told.by_part()["upper"]["blue"]
+    assert told.unreliable == {"lower:blue": 0.62}
+
+
+def test_a_picture_is_the_same_in_a_file_and_in_memory(tmp_path: Path, telling: BundleEncoder) -> None:
+    path = dressed(tmp_path / "a.png", "red", "black")
+    with Image.open(path) as image:
+        pictures: list[AnyPicture] = [path, image.copy(), np.asarray(image)]
+    told = [describe(telling, one) for one in pictures]
+    assert told[0].probabilities == told[1].probabilities == told[2].probabilities
+    assert [one.path for one in told] == [path, None, None]
+
+
+def test_a_part_of_which_nothing_is_probable_is_unclear() -> None:
+    told = {"upper:red": 0.2, "lower:red": 0.9, "head:hat": 0.1, "carried:bag": 0.4}
+    assert Appearance(None, told).unclear == ("carried", "upper")
+
+
+@given(st.dictionaries(st.sampled_from(["upper:red", "upper:blue", "head:hat"]), st.floats(0, 1)))
+def test_nothing_is_lost_by_part(told: dict[str, float]) -> None:
+    by_part = Appearance(None, told).by_part()
+    assert {f"{part}:{word}": p for part, worn in by_part.items() for word, p in worn.items()} == told
+    assert all(list(worn.values()) == sorted(worn.values(), reverse=True) for worn in by_part.values())
+
+
+def test_a_model_that_does_not_say_it_is_refused(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
+    with pytest.raises(ModelError, match="a model that says what is worn"):
+        describe(tiny_encoder, dressed(tmp_path / "a.png", "red", "blue"))
+
+
+class TestDescribe:
+    def test_a_sentence_and_a_table(self, tmp_path: Path, telling_bundle: Path) -> None:
+        paths = dressed(tmp_path / "a.png", "red", "blue"), dressed(tmp_path / "b.png", "black", "red")
+        result = run("describe", *paths, "--model", telling_bundle)
+        assert result.exit_code == 0
+        assert f"{paths[0]}: A person, wearing a red top, blue bottoms." in result.stdout
+        assert f"{paths[1]}: A person, wearing red bottoms." in result.stdout
+        assert "cannot tell: upper" in result.stdout
+        assert [line.split()[:2] for line in result.stdout.splitlines() if "often wrong: 62%" in line] == [["lower", "blue"]]
+
+    def test_one_document(self, tmp_path: Path, telling_bundle: Path) -> None:
+        paths = dressed(tmp_path / "a.png", "red", "blue"), tmp_path / "missing.png"
+        result = run("describe", *paths, "--model", telling_bundle, "--json")
+        document = json.loads(result.stdout)
+        assert result.exit_code == 1
+        assert document["model"] == "dressed"
+        assert [failure["path"] for failure in document["failed"]] == [str(paths[1])]
+        (picture,) = document["pictures"]
+        assert picture["path"] == str(paths[0])
+        assert picture["worn"]["upper"]["red"] > 0.8
+        assert picture.keys() == {"path", "sentence", "worn", "unclear", "unreliable", "notes"}
+
+    def test_no_picture_that_can_be_read(self, tmp_path: Path, telling_bundle: Path) -> None:
+        assert run("describe", tmp_path / "missing.png", tmp_path, "--model", telling_bundle).exit_code == 2
+
+    def test_no_text_tower_is_loaded(self, tmp_path: Path, telling_bundle: Path) -> None:
+        encoder = BundleEncoder(read_bundle(telling_bundle), threads=1)
+        describe(encoder, dressed(tmp_path / "a.png", "red", "blue"))
+        assert "_text_tower" not in vars(encoder)
+
+
+class TestWearers:
+    PEOPLE = ({"upper:red": 0.9, "lower:red": 0.2}, {"upper:red": 0.6}, {"upper:red": 0.3}, None)
+
+    def test_people_are_counted(self, tmp_path: Path, telling: BundleEncoder) -> None:
+        with wearing(tmp_path, telling, self.PEOPLE) as index:
+            census = wearers(index, lambda _: telling)
+        counts = {one.attribute: one for one in census.worn}
+        assert (census.known, census.unknown) == (3, 1)
+        assert tuple(counts) == telling.attributes
+        assert (counts["upper:red"].probable, counts["lower:red"].probable) == (2, 0)
+        assert counts["upper:red"].expected == pytest.approx(1.8, abs=0.03)
+        assert counts["lower:red"].expected == pytest.approx(0.2, abs=0.01)
+        assert {one.attribute: one.figure for one in census.worn if one.figure} == {"lower:blue": 0.62}
+
+    def test_pictures_that_are_indexed_are_counted(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
+        paths = [dressed(tmp_path / f"{n}.png", *both) for n, both in enumerate((("red", "blue"), ("red", "black"), ("black", "red")))]
+        with Index.create(tmp_path / "index", telling) as index:
+            index_paths(index, telling, paths)
+        result = run("info", "--worn", "--index", tmp_path / "index", "--model", telling_bundle, "--json")
+        document = json.loads(result.stdout)
+        assert result.exit_code == 0
+        assert (document["model"], document["known"], document["unknown"]) == ("dressed", 3, 0)
+        counts = {f"{part}:{word}": one["probable"] for part, worn in document["worn"].items() for word, one in worn.items()}
+        assert counts == {"upper:red": 2, "upper:blue": 0, "lower:red": 1, "lower:blue": 1}
+
+    def test_a_table_by_part(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
+        wearing(tmp_path, telling, [*self.PEOPLE, {"lower:blue": 0.9}]).close()
+        result = run("info", "--worn", "--index", tmp_path, "--model", telling_bundle)
+        assert result.exit_code == 0
+        assert "of 4 probably" in result.stdout
+        rows = [line.split() for line in result.stdout.splitlines()]
+        assert ["lower", "blue", "1?"] in rows
+        assert ["upper", "red", "2"] in rows
+        assert "1 more were indexed without what is worn" in result.stderr
+
+    def test_a_model_that_is_not_there_is_named(self, tmp_path: Path, telling: BundleEncoder) -> None:
+        wearing(tmp_path, telling, self.PEOPLE).close()
+        result = run("info", "--worn", "--index", tmp_path)
+        assert isinstance(result.exception, ModelError)
+        assert "the model that made the index, dressed" in str(result.exception)
+        assert "--model" in str(result.exception)
+
+    def test_an_index_that_does_not_know_it(self, tmp_path: Path, tiny_encoder: BundleEncoder, telling: BundleEncoder) -> None:
+        with wearing(tmp_path / "a", tiny_encoder, [None]) as index:
+            with pytest.raises(IndexFault, match="a model that says what is worn"):
+                wearers(index, lambda _: tiny_encoder)
+            with pytest.raises(IndexFault, match="tiny"):
+                wearers(index, lambda _: telling)
+
+    def test_a_model_without_worn_means_nothing(self, tmp_path: Path, telling: BundleEncoder) -> None:
+        wearing(tmp_path, telling, self.PEOPLE).close()
+        assert run("info", "--index", tmp_path, "--model", "passerby-s").exit_code != 0
