@@ -16,6 +16,7 @@ CALLED = [
     "answer",
     "answers",
     "ask",
+    "describe",
     "embed",
     "evaluate",
     "find",
@@ -28,6 +29,7 @@ CALLED = [
 ]
 TYPES = [
     "Answer",
+    "Appearance",
     "Box",
     "Caption",
     "Crop",

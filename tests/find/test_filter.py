@@ -186,6 +186,11 @@ class TestCommand:
         assert (document["hits"], document["relative"]) == ([], False)
         assert document["likeliest"]["--upper red jacket"] == pytest.approx(0.21, abs=0.01)
 
+    def test_an_empty_index_has_nobody(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
+        result = self.run(wearing(tmp_path, telling, []), telling_bundle, "--upper", "red")
+        assert result.exit_code == 2
+        assert "nobody found: expected people in the index" in result.stderr
+
     def test_everybody_has_what_is_denied(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
         index = wearing(tmp_path, telling, [{"upper:red": 0.9}, {"upper:red": 0.8}])
         result = self.run(index, telling_bundle, "--without", "red jacket", "--sure", "0.6")

@@ -83,7 +83,9 @@ def _worn(name: str) -> Callable[[Any], Any]:
     return click.option(name, multiple=True, metavar="LOOKS", help="Who has it there: 'red', 'cap', 'red cap'.")
 
 
-@click.command(epilog='Example: passerby search "a woman in a white dress with a black bag" --sheet found.png')
+@click.command(
+    epilog='Examples: passerby search "a woman in a white dress with a black bag" --sheet found.png; passerby search --upper red --hat'
+)
 @click.argument("words", nargs=-1, metavar="[WORDS]", help="What the person wears.")
 @click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike; alone, or with words.")
 @_worn("--head")

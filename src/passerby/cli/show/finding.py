@@ -117,7 +117,7 @@ def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
     elif not people and selection and not answer.looked_at:
         note("nobody found: expected a selection that somebody is in; widen it")
-    elif not people and answer.filtered:
+    elif not people and answer.filtered and answer.looked_at:
         nobody = list(_nobody(answer.filtered, asked.filters))
         for said in nobody or [f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out"]:
             note(said)
