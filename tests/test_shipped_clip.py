@@ -6,12 +6,19 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
+from wearing import wearing
 
 from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, draw
+from passerby.errors import ModelError
+from passerby.find.answer import find
+from passerby.find.describe import describe
 from passerby.model.preprocess import preprocess
 from passerby.resolve import load_base, load_model
+from passerby.words.filters import read_filters
 
 NAME = "passerby-clip-tiny"
 FOLDER = Path(__file__).parents[1] / "src/passerby/model/bundles" / NAME
@@ -39,6 +46,16 @@ def test_it_agrees_with_its_teacher_about_drawn_people() -> None:
     words = [model.embed_texts(DEMO_QUESTIONS) for model in (teacher, student)]
     for both in (pictures, words):
         assert np.einsum("nd,nd->n", *both).mean() > 0.5
+
+
+def test_it_does_not_say_what_is_worn_so_filters_are_relative(tmp_path: Path) -> None:
+    clip = load_model(NAME)
+    with wearing(tmp_path, clip, [None] * 40) as index:
+        given = find(index, clip, "a man", 40, filters=read_filters({}, ["hat"]))
+    assert (len(given.people), given.to_json()["relative"], given.reindex) == (10, True, False)
+    assert all(fit.above is not None for hit in given.people for fit in hit.fits)
+    with pytest.raises(ModelError, match=f"{NAME}, which compares pictures with words"):
+        describe(clip, Image.new("RGB", (64, 128)))
 
 
 def test_it_is_named_by_its_name_and_small() -> None:

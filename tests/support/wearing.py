@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from crops import media, random_vectors
+from crops import media
 from dressed import write_dressed_bundle
 
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import write_calibrated
-from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.model.worn import Wears, worn_bytes
 
 ALMOST_NEVER = 1e-3
@@ -25,14 +25,16 @@ def write_telling_bundle(folder: Path) -> Path:
     return write_calibrated(write_dressed_bundle(folder / "dressed"), calibration, folder / "telling").folder
 
 
-def wearing(folder: Path, encoder: BundleEncoder, people: Sequence[dict[str, float] | None]) -> Index:
+def wearing(folder: Path, encoder: Encoder, people: Sequence[dict[str, float] | None]) -> Index:
     """An index of people with these probabilities, before calibration, and next to none of others; ``None`` where nothing is known."""
     index = Index.create(folder, encoder)
+    vectors = np.random.default_rng(0).normal(size=(len(people), encoder.dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     with index.writing():
-        for number, (vector, likely) in enumerate(zip(random_vectors(len(people)), people, strict=True)):
+        for number, (vector, likely) in enumerate(zip(vectors, people, strict=True)):
             worn = None
             if likely is not None:
-                p = np.array([likely.get(name, ALMOST_NEVER) for name in encoder.attributes])
+                p = np.array([likely.get(name, ALMOST_NEVER) for name in attributes_of(encoder)])
                 worn = worn_bytes(np.log(p / (1 - p))[None].astype(np.float32))[0]
             index.add(media(f"/{number:03}.jpg", str(number)), vector, worn=worn)
     return index
