@@ -49,12 +49,13 @@ def locked_images(model: DualEncoder, pictures: Pictures, identities: NDArray[np
 def locked_means(tower: ImageTower, pictures: Pictures, say: Callable[[str], None]) -> Locked:
     """What is pooled of every picture as it is without variation."""
     tower.eval()
-    n, pooled = len(pictures.pixels), []
+    n = len(pictures.pixels)
+    means = torch.empty((n, tower.projection.in_features), dtype=torch.float16, device=pictures.pixels.device)
     for first in range(0, n, PICTURES):
-        pooled.append(tower.pool(show(pictures, slice(first, first + PICTURES))).half())
+        means[first : first + PICTURES] = tower.pool(show(pictures, slice(first, first + PICTURES)))
         if (done := min(first + PICTURES, n)) == n or done % (40 * PICTURES) == 0:
             say(f"{done} of {n} pictures pooled")
-    return Locked(means=torch.cat(pooled))
+    return Locked(means=means)
 
 
 @torch.no_grad()
