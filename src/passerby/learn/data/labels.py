@@ -19,7 +19,7 @@ Annotated = Mapping[str, Mapping[str, bool]]
 
 
 def training_labels(data: TrainingSet, names: Sequence[str], annotated: Annotated, seed: int) -> Float32:
-    """The labels of a training set, its drawn people's exact: float32 (n, a), as :func:`worn_labels` has them.
+    """The labels of a training set: float32 (n, a), as :func:`worn_labels` has them; exact where drawn people surely wear or lack something.
 
     Args:
         seed: by which its people were drawn.
@@ -27,7 +27,8 @@ def training_labels(data: TrainingSet, names: Sequence[str], annotated: Annotate
     read, drawn = data.records[: data.rows(0)], data.records[data.rows(0) :]
     views = gallery_views(drawn_people(len(drawn) // DRAWN_VIEWS), seed, views=DRAWN_VIEWS)
     exact = ticked(drawn, names, {_without_ending(name): of_drawn(seen) for name, seen in views})
-    return np.concatenate([worn_labels(read, names, annotated), exact])
+    of_drawings = np.where(np.isnan(exact), worn_labels(drawn, names, {}), exact)
+    return np.concatenate([worn_labels(read, names, annotated), of_drawings])
 
 
 def worn_labels(records: Sequence[Record], names: Sequence[str], annotated: Annotated) -> Float32:
