@@ -54,10 +54,10 @@ def exported_clip(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 @pytest.fixture(scope="session")
 def exported_worn(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """The same with a head that knows three colours. Not to be changed."""
-    from small_clip import exported
+    """The same with a head that knows three attributes. Not to be changed."""
+    from small_clip import WORN, exported
 
-    return exported(tmp_path_factory.mktemp("worn"), ("red", "blue", "black"))
+    return exported(tmp_path_factory.mktemp("worn"), WORN)
 
 
 WITHOUT_POWER = ["setpriv", "--inh-caps=-dac_override,-dac_read_search", "--bounding-set=-dac_override,-dac_read_search"]

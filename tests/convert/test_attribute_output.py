@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from small_clip import MAX_TOKENS, PREPROCESSING, Exported, pictures, said
+from small_clip import MAX_TOKENS, PREPROCESSING, WORN, Exported, pictures
 
 from passerby.convert.gates import MAX_LOSS, MAX_ODDS_OFF, require_parity, require_worn
 from passerby.convert.graph import read_tower
@@ -26,17 +26,15 @@ from passerby.learn.models.model_folder import load_saved, save_model
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.measure.evaluation import evaluate
 from passerby.measure.metrics import Estimate
-from passerby.measure.worn import Says
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import MANIFEST, Bundle, BundleFile, manifest_digest, read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration
 from passerby.model.prompted import PromptedEncoder
 from passerby.model.selftest import measure
-from passerby.types import Dataset, Precision, Split
+from passerby.types import Caption, Dataset, Precision, Split
 
 Float32 = NDArray[np.float32]
-NAMES = ("red", "blue", "black")
 
 
 def torch_encoder(exported: Exported) -> TorchEncoder:
@@ -46,7 +44,7 @@ def torch_encoder(exported: Exported) -> TorchEncoder:
 def test_the_bundle_gives_the_vectors_and_log_odds_of_torch(exported_worn: Exported) -> None:
     pixels = pictures(exported_worn.dataset.records)
     expected, encoder = torch_encoder(exported_worn).see(pixels), BundleEncoder(exported_worn.bundle, threads=1)
-    assert encoder.attributes == NAMES
+    assert encoder.attributes == WORN
     for n in (1, 5, len(pixels)):
         seen = encoder.see(pixels[:n])
         assert seen.log_odds == pytest.approx(expected.log_odds[:n], abs=1e-3)
@@ -76,7 +74,7 @@ def test_folding_keeps_what_the_head_says(exported_worn: Exported) -> None:
 
 def test_the_weights_come_back_from_the_bundle_with_their_names(exported_worn: Exported) -> None:
     loaded, folded = load_compact(exported_worn.bundle), fold_batch_norm(exported_worn.model)
-    assert loaded.attributes == NAMES
+    assert loaded.attributes == WORN
     assert loaded.state_dict().keys() == folded.state_dict().keys()
     assert all(torch.equal(loaded.state_dict()[name], weight) for name, weight in folded.state_dict().items())
 
@@ -84,14 +82,14 @@ def test_the_weights_come_back_from_the_bundle_with_their_names(exported_worn: E
 def test_a_models_folder_keeps_the_head_and_its_digest_covers_the_names(exported_worn: Exported, tmp_path: Path) -> None:
     model = exported_worn.model
     digests = []
-    for name, attributes in (("a", NAMES), ("b", ("green", "blue", "black"))):
+    for name, attributes in (("a", WORN), ("b", ("upper:green", *WORN[1:]))):
         model.attributes = attributes
         how: dict[str, Any] = {"max_tokens": MAX_TOKENS, "preprocessing": PREPROCESSING, "temperature": 0.05, "made_of": {}}
         save_model(tmp_path / name, model, tokenizer=exported_worn.tokenizer, **how)
         base = load_saved(tmp_path / name)
         assert base.model.attributes == attributes
         digests.append(base.digest)
-    model.attributes = NAMES
+    model.attributes = WORN
     assert digests[0] != digests[1]
 
 
@@ -100,10 +98,10 @@ def test_a_models_folder_keeps_the_head_and_its_digest_covers_the_names(exported
 
 def test_attributes_make_format_2_and_their_names_are_covered_by_the_digest(exported_worn: Exported) -> None:
     manifest = json.loads((exported_worn.bundle.folder / MANIFEST).read_text())
-    assert (manifest["format"], manifest["attributes"]) == (2, list(NAMES))
+    assert (manifest["format"], manifest["attributes"]) == (2, list(WORN))
     assert np.shape(manifest["self_test"]["worn"]) == (3, 3)
     assert manifest["card"]["export"]["parity"]["worn"] <= MAX_ODDS_OFF
-    assert manifest_digest({**manifest, "attributes": ["blue", "red", "black"]}) != exported_worn.bundle.digest
+    assert manifest_digest({**manifest, "attributes": list(WORN[::-1])}) != exported_worn.bundle.digest
 
 
 def test_a_model_without_attributes_is_written_as_ever(exported_clip: Exported) -> None:
@@ -141,7 +139,7 @@ def altered(bundle: Bundle, folder: Path, **changes: object) -> Path:
 
 def test_calibration_keeps_the_attributes(exported_worn: Exported, tmp_path: Path) -> None:
     curve = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {})
-    assert write_calibrated(exported_worn.bundle, curve, tmp_path / "calibrated").attributes == NAMES
+    assert write_calibrated(exported_worn.bundle, curve, tmp_path / "calibrated").attributes == WORN
 
 
 # A tower that cannot be trusted
@@ -257,14 +255,14 @@ def test_both_outputs_survive_a_lower_precision_and_hold_what_tensorrt_demands(e
 def test_the_gate_asks_for_the_attributes_too(exported_worn: Exported, tmp_path: Path) -> None:
     lines: list[str] = []
 
-    def convert(says: Says) -> Bundle:
-        dataset, out = exported_worn.dataset, tmp_path / "half"
-        return quantize(exported_worn.bundle, dataset, out, {}, lines.append, precision=Precision.FP16, says=says)
+    def convert(dataset: Dataset) -> Bundle:
+        return quantize(exported_worn.bundle, dataset, tmp_path / "half", {}, lines.append, precision=Precision.FP16)
 
+    silent = tuple(replace(r, captions=(Caption(f"somebody {r.identity}"),)) for r in exported_worn.dataset.records)
     with pytest.raises(GateRefused, match="captions of val that say"):
-        convert(lambda _, names: np.full(len(names), np.nan, np.float32))
-    half = convert(said)
-    assert half.attributes == NAMES
+        convert(replace(exported_worn.dataset, records=silent))
+    half = convert(exported_worn.dataset)
+    assert half.attributes == WORN
     assert half.card["quantization"]["auc_change"]["low"] >= -MAX_LOSS  # type: ignore[index]
     assert "mean AUC of attributes" in lines[-1]
     worn = BundleEncoder(half).see(pictures(exported_worn.dataset.records[:4])).log_odds
@@ -275,12 +273,12 @@ def test_a_head_that_got_worse_is_refused_though_rank_1_stays(exported_worn: Exp
     val = Dataset("val", tuple(r for r in exported_worn.dataset.records if r.split is Split.VAL))
     before = evaluate(BundleEncoder(exported_worn.bundle), val)
     upside_down = replace(before, split=replace(before.split, worn=-before.split.worn))
-    assert require_worn(before, before, NAMES, said) == Estimate(0.0, 0.0, 0.0)
+    assert require_worn(before, before, WORN) == Estimate(0.0, 0.0, 0.0)
     with pytest.raises(GateRefused, match="mean AUC of attributes to fall"):
-        require_worn(before, upside_down, NAMES, said)
-    assert require_worn(before, before, (), None) is None
+        require_worn(before, upside_down, WORN)
+    assert require_worn(before, before, ()) is None
     with pytest.raises(GateRefused, match="both models to know 3 attributes"):
-        require_worn(before, replace(before, split=replace(before.split, worn=before.split.worn[:, :2])), NAMES, said)
+        require_worn(before, replace(before, split=replace(before.split, worn=before.split.worn[:, :2])), WORN)
 
 
 def onnx_session(model: onnx.ModelProto) -> Any:

@@ -15,6 +15,7 @@ from passerby.learn.data.batches import draw_batch, resized
 from passerby.learn.loop.device import precision
 from passerby.learn.loop.run import take_step
 from passerby.learn.loop.schedule import set_rates
+from passerby.learn.objectives.locked import Locked
 from passerby.learn.start import preprocessing_of
 from passerby.learn.train import Training, embed_batch, gradients, lock
 
@@ -67,4 +68,4 @@ def test_one_tower_learns_and_the_other_stands(run: Training, learns: str, still
 
 def test_nothing_stands_where_both_learn(run: Training) -> None:
     stage = run.config.stages[0]
-    assert lock(run, stage, Pictures(torch.zeros((0, 64, 32, 3), dtype=torch.uint8), preprocessing_of(stage))) == (None, None)
+    assert lock(run, stage, Pictures(torch.zeros((0, 64, 32, 3), dtype=torch.uint8), preprocessing_of(stage))) == Locked()

@@ -14,15 +14,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from passerby.measure.split import EmbeddedSplit
-from passerby.measure.worn import LEAST, Worn, auc_change, placements, worn_in
+from passerby.measure.worn import LEAST, Worn, auc_change, labels_of, placements, shares_said, worn_in
 from passerby.types import Caption, ModelDigest, Origin, Record, Split
 
 Float32 = NDArray[np.float32]
-NAMES = ("hat", "bag")
-
-
-def says(captions: Sequence[str], names: Sequence[str]) -> Float32:
-    return np.array([1.0 if any(name in text.split() for text in captions) else np.nan for name in names], np.float32)
+NAMES = ("head:hat", "carried:bag")
 
 
 def counted(values: Float32, said: NDArray[np.bool_]) -> float:
@@ -64,7 +60,7 @@ def test_pictures_without_captions_are_not_counted_among_those_without_the_attri
     log_odds = np.zeros((len(captions), 2), np.float32)
     log_odds[:LEAST, 0] = 1
     log_odds[2 * LEAST :] = 9
-    worn = worn_in(split_of(captions, log_odds), NAMES, says)
+    worn = worn_in(split_of(captions, log_odds), NAMES)
     assert (worn.auc, worn.measured.tolist(), len(worn.identities)) == (100, [0], 2 * LEAST)
 
 
@@ -74,7 +70,7 @@ def test_the_change_is_the_difference_and_its_interval_knows_who_is_one_person()
     said = np.array([text == ["a hat"] for text in captions])
     before = split_of(captions, (np.column_stack([said, ~said]) + rng.normal(size=(200, 2))).astype(np.float32))
     worse = split_of(captions, (before.worn + rng.normal(size=(200, 2))).astype(np.float32))
-    a, b = worn_in(before, NAMES, says), worn_in(worse, NAMES, says)
+    a, b = worn_in(before, NAMES), worn_in(worse, NAMES)
     change = auc_change(a, b)
     assert change.mean == pytest.approx(b.auc - a.auc)
     assert change.low < change.mean < change.high < 0
@@ -84,7 +80,29 @@ def test_the_change_is_the_difference_and_its_interval_knows_who_is_one_person()
     assert (alone.low, alone.high) != (change.low, change.high)
 
 
+def test_a_label_is_the_share_of_captions_that_affirm() -> None:
+    texts = ["a man in a red cap", "a hat", "a man without a hat", "he carries a bag", "black shoes"]
+    shares = shares_said([texts, texts[2:4], texts[4:], []], ("head:hat", "head:cap", "carried:bag"))
+    expected = [[2 / 5, 1 / 5, 1 / 5], [0, 0, 1 / 2], [np.nan] * 3, [np.nan] * 3]
+    assert shares.dtype == np.float32
+    assert shares == pytest.approx(np.array(expected), nan_ok=True)
+
+
+def test_only_captions_of_the_origins_asked_for_count() -> None:
+    captions = (Caption("a hat"), Caption("a bag", Origin.PARAPHRASE), Caption("a hat and a bag", Origin.DENSE))
+    record = Record(Path("a.png"), "a.png", "a", Split.VAL, captions)
+    assert labels_of([record], NAMES, (Origin.OWN,)).tolist()[0] == pytest.approx([1, np.nan], nan_ok=True)
+    assert labels_of([record], NAMES, tuple(Origin)).tolist()[0] == pytest.approx([2 / 3, 2 / 3])
+    assert labels_of([], NAMES, (Origin.OWN,)).shape == (0, 2)
+
+
+def test_what_some_captions_affirm_and_others_deny_is_worn() -> None:
+    captions = [["a hat", "no hat"]] * LEAST + [["no hat"]] * LEAST
+    log_odds = np.repeat(np.array([[1, 0], [0, 0]], np.float32), LEAST, axis=0)
+    assert worn_in(split_of(captions, log_odds), NAMES).auc == 100
+
+
 def test_other_pictures_are_not_compared() -> None:
-    worn = worn_in(split_of([["a hat"], ["a bag"]] * LEAST, np.zeros((2 * LEAST, 2), np.float32)), NAMES, says)
+    worn = worn_in(split_of([["a hat"], ["a bag"]] * LEAST, np.zeros((2 * LEAST, 2), np.float32)), NAMES)
     with pytest.raises(ValueError, match="same pictures"):
         auc_change(worn, replace(worn, identities=worn.identities[::-1]))

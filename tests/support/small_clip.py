@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +22,16 @@ from passerby.data.synthetic import sample_person, write_gallery
 from passerby.learn.data.batches import pad
 from passerby.learn.models.compact import CompactClip, TextConfig
 from passerby.learn.models.torch_encoder import load_tokenizer
+from passerby.measure.worn import labels_of
 from passerby.media.photo import read_image
 from passerby.model.bundle import Bundle
 from passerby.model.preprocess import Preprocessing, normalise, resize
 from passerby.model.selftest import TEXTS
-from passerby.types import Dataset, Record, Split
+from passerby.types import Dataset, Origin, Record, Split
 
 HEIGHT, WIDTH, DIM, MAX_TOKENS = 64, 32, 48, 40
+WORN = ("upper:tan", "lower:pants", "hair:black")
+"""What several of the val people of :func:`drawn_dataset` wear, and several do not."""
 PREPROCESSING = Preprocessing(HEIGHT, WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -60,12 +62,6 @@ def tokenizer_json(texts: Sequence[str]) -> bytes:
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     return tokenizer.to_str().encode()
-
-
-def said(captions: Sequence[str], names: Sequence[str]) -> NDArray[np.float32]:
-    """1 for each name that is a word of the captions, else NaN."""
-    words = {word for caption in captions for word in re.findall(r"[a-z]+", caption.lower())}
-    return np.array([1.0 if name in words else np.nan for name in names], np.float32)
 
 
 def small_clip(tokenizer: bytes, seed: int = 0, attributes: Sequence[str] = ()) -> CompactClip:
@@ -103,8 +99,8 @@ def teach(model: CompactClip, tokenizer: bytes, records: Sequence[Record]) -> No
     pooled = tower.pool(pixels)
     solve(tower.projection, tower.neck(pooled), torch.stack([point[r.identity] for r in records]))
     if tower.worn is not None:
-        labels = np.stack([said([c.text for c in r.captions], model.attributes) for r in records])
-        solve(tower.worn.projection, tower.worn.norm(pooled), torch.from_numpy(4 * np.nan_to_num(labels) - 2))
+        worn = labels_of(records, model.attributes, (Origin.OWN,)) > 0
+        solve(tower.worn.projection, tower.worn.norm(pooled), torch.from_numpy(4 * worn.astype(np.float32) - 2))
 
     text = model.text_tower
     text.mean_projection.weight.zero_()

@@ -18,7 +18,6 @@ from passerby.convert.graph import read_tower
 from passerby.convert.strongly_typed import for_tensorrt
 from passerby.errors import ModelError
 from passerby.measure.evaluation import evaluate
-from passerby.measure.worn import Says
 from passerby.model.bundle import Bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.engine_file import Stamp, read_engine, write_engine
@@ -41,9 +40,7 @@ class Typed(NamedTuple):
     shapes: Shapes
 
 
-def build_engines(
-    bundle: Bundle, say: Say, *, val: Dataset | None = None, against: Bundle | None = None, says: Says | None = None
-) -> list[Path]:
+def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, against: Bundle | None = None) -> list[Path]:
     """Engines of both towers for this GPU and TensorRT, kept where every command finds them.
 
     Args:
@@ -51,7 +48,6 @@ def build_engines(
         val: the records by which Rank-1 is judged, and the AUC of attributes; without them the engines must give the very vectors and
             log-odds that the bundle gives.
         against: the model whose Rank-1 must be kept; ``bundle`` otherwise.
-        says: reads attributes in captions of val; needed for a bundle that has some.
 
     Returns:
         The engines' files; those that are there and fit are left as they are.
@@ -72,7 +68,7 @@ def build_engines(
         for stamp in stamps:
             say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
             write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
-        _judge(bundle, BundleEncoder(bundle, runtime=TensorRt(bundle, Path(draft))), say, val, against, says)
+        _judge(bundle, BundleEncoder(bundle, runtime=TensorRt(bundle, Path(draft))), say, val, against)
         return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
 
 
@@ -108,7 +104,7 @@ def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:
     return True
 
 
-def _judge(bundle: Bundle, engines: BundleEncoder, say: Say, val: Dataset | None, against: Bundle | None, says: Says | None) -> None:
+def _judge(bundle: Bundle, engines: BundleEncoder, say: Say, val: Dataset | None, against: Bundle | None) -> None:
     """The gates, on the device: Rank-1 and attributes where there is a dataset, the very same vectors where there is none."""
     reference = BundleEncoder(bundle)
     pixels, texts = drawn_inputs(bundle.preprocessing)
@@ -123,7 +119,7 @@ def _judge(bundle: Bundle, engines: BundleEncoder, say: Say, val: Dataset | None
     after = evaluate(engines, val)
     change = require_rank1(before, after)
     say(f"val Rank-1 changes by {change.mean:+.2f} points (95 % interval {change.low:+.2f} to {change.high:+.2f})")
-    if (worn := require_worn(before, after, bundle.attributes, says)) is not None:
+    if (worn := require_worn(before, after, bundle.attributes)) is not None:
         say(f"{WORN_FIGURE} changes by {worn.mean:+.2f} points (95 % interval {worn.low:+.2f} to {worn.high:+.2f})")
 
 

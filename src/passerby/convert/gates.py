@@ -15,7 +15,7 @@ from passerby.errors import GateRefused
 from passerby.index.score import exact_scores
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.metrics import Estimate, paired_difference
-from passerby.measure.worn import LEAST, Says, auc_change, worn_in
+from passerby.measure.worn import LEAST, auc_change, worn_in
 from passerby.model.encoder import Encoder, Seen, attributes_of, encode_texts, see
 from passerby.model.preprocess import Preprocessing, normalise, resize
 
@@ -143,25 +143,22 @@ def rank1_change(original: Evaluation, converted: Evaluation) -> Estimate:
     return paired_difference(original.per_query, converted.per_query, original.split.asked)
 
 
-def worn_change(original: Evaluation, converted: Evaluation, names: Sequence[str], says: Says | None) -> Estimate | None:
+def worn_change(original: Evaluation, converted: Evaluation, names: Sequence[str]) -> Estimate | None:
     """The mean AUC of attributes of ``converted`` minus that of ``original``, in points, with its paired 95 % interval.
 
     Args:
         names: of the attributes; the change is ``None`` where there are none.
-        says: reads them in captions.
 
     Raises:
         GateRefused: the original has other attributes, or captions say too little of them to measure any.
     """
     if not names:
         return None
-    if says is None:
-        raise ValueError("a model with attributes is judged by what captions say of them: give says")
     widths = original.split.worn.shape[1], converted.split.worn.shape[1]
     if widths != (len(names), len(names)):
         found = f"{widths[0]} and {widths[1]}"
         raise GateRefused(expected=f"both models to know {len(names)} attributes", found=found, do="compare with the model it was made of")
-    before, after = (worn_in(evaluation.split, names, says) for evaluation in (original, converted))
+    before, after = (worn_in(evaluation.split, names) for evaluation in (original, converted))
     if not len(before.measured):
         raise GateRefused(
             expected=f"captions of val that say of at least {LEAST} pictures that somebody wears one of the {len(names)} attributes",
@@ -186,7 +183,7 @@ def require_rank1(original: Evaluation, converted: Evaluation) -> Estimate:
     return difference
 
 
-def require_worn(original: Evaluation, converted: Evaluation, names: Sequence[str], says: Says | None) -> Estimate | None:
+def require_worn(original: Evaluation, converted: Evaluation, names: Sequence[str]) -> Estimate | None:
     """A model of lower precision must be shown to lose at most ``MAX_LOSS`` points of the mean AUC of its attributes.
 
     Returns:
@@ -195,7 +192,7 @@ def require_worn(original: Evaluation, converted: Evaluation, names: Sequence[st
     Raises:
         GateRefused: the interval reaches below ``-MAX_LOSS``, or there is nothing to measure.
     """
-    difference = worn_change(original, converted, names, says)
+    difference = worn_change(original, converted, names)
     if difference is not None and (verdict := judge(difference)) is not Verdict.KEPT:
         raise refusal(difference, verdict, len(original.split.gallery), WORN_FIGURE, "pictures")
     return difference

@@ -32,7 +32,7 @@ from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.measure.evaluation import Evaluation, evaluate
 from passerby.measure.metrics import Estimate
 from passerby.measure.split import NOTHING, EmbeddedSplit
-from passerby.measure.worn import Says, worn_in
+from passerby.measure.worn import worn_in
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.bundle_encoder import TEXT_FEATURES, BundleEncoder, image_outputs, seen_of
@@ -62,7 +62,6 @@ class Conversion:
         towers: its own.
         before: of the model whose Rank-1 must be kept.
         work: a folder for drafts.
-        says: reads attributes in captions, for a bundle that has some.
     """
 
     bundle: Bundle
@@ -72,7 +71,6 @@ class Conversion:
     before: Evaluation
     val: Dataset
     work: Path
-    says: Says | None
 
     @property
     def layers(self) -> list[Layer]:
@@ -90,7 +88,7 @@ class Conversion:
             after = evaluate(self._encoder(towers), self.val)
         except ModelError:
             return None
-        worn = worn_change(self.before, after, self.bundle.attributes, self.says)
+        worn = worn_change(self.before, after, self.bundle.attributes)
         return Attempt(towers, after, rank1_change(self.before, after), worn)
 
     def damage(self, layer: Layer) -> float:
@@ -117,7 +115,7 @@ class Conversion:
     def _auc(self, split: EmbeddedSplit) -> float:
         """Mean over attributes; 0 where there are none to lose."""
         names = self.bundle.attributes
-        return worn_in(split, names, self.says).auc if names and self.says else 0.0
+        return worn_in(split, names).auc if names else 0.0
 
     def _encoder(self, towers: Towers) -> BundleEncoder:
         return BundleEncoder(_write(self.bundle, towers, self.work / "draft", {}, {}))
@@ -147,7 +145,6 @@ def quantize(
     *,
     precision: Precision = Precision.INT8,
     against: Bundle | None = None,
-    says: Says | None = None,
 ) -> Bundle:
     """Convert both towers, calibrated on train, and write the bundle if val shows that it lost at most half a point of Rank-1, and as
     little of the mean AUC of its attributes.
@@ -159,7 +156,6 @@ def quantize(
         extra_files: what to put beside the manifest, such as the model card.
         against: the float model whose Rank-1 must be kept, where ``bundle`` is that model after it was trained to feel INT8;
             ``bundle`` itself otherwise.
-        says: reads attributes in captions; needed for a bundle that has some.
 
     Raises:
         DatasetError: one of the two splits is missing, or has no pictures to calibrate on.
@@ -175,7 +171,7 @@ def quantize(
     samples = training_samples(train.records, bundle, say)
     say(f"calibrating on {len(samples.images)} training pictures and their words")
     with tempfile.TemporaryDirectory() as work:
-        conversion = Conversion(bundle, towers, precision, samples, before, val, Path(work), says)
+        conversion = Conversion(bundle, towers, precision, samples, before, val, Path(work))
         done, costs = _convert(conversion, say)
     card = {**bundle.card, "val": _figures(done.after), "quantization": _report(precision, before, done, costs)}
     return _write(bundle, done.towers, out, card, extra_files)

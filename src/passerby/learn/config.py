@@ -16,7 +16,7 @@ MODEL: Final = "model"
 """The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
 PLACES = ("data", "out", "start")
 """Keys of a config that say where things are, not what is done."""
-LEARNS = ("both", "images", "words")
+LEARNS = ("both", "images", "words", "attributes")
 SMALLEST_SIDE = 32
 """Pixels; the image tower halves a picture five times."""
 
@@ -60,6 +60,8 @@ class Stage:
     Args:
         learns: both towers, or the one for ``images`` or ``words`` alone. The other stands still then: it embeds all that there is once,
             and whatever the learning one sees is held against all of it. A step takes half the time and tells a person from everybody.
+            With ``attributes`` both stand still and the head for attributes learns alone, from what the image tower pools of each
+            picture once, unvaried; val then judges by the AUC of attributes.
         drawn: how many drawn people join the dataset's, with two pictures each.
     """
 
@@ -74,6 +76,9 @@ class Stage:
         require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
         require(self.learns in LEARNS, f"learns as one of {', '.join(LEARNS)}", self)
         require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
+        paired = self.losses.sdm, self.losses.info_nce, self.losses.captions_alike, self.losses.identity, self.losses.swapped_colours
+        alone = "losses of 0 but for that of attributes, in a stage that learns attributes"
+        require(self.learns != "attributes" or not any(paired), alone, self.losses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +238,8 @@ class TrainConfig:
         require(
             taught or not self.attributes, "losses.attributes above 0 in a stage that learns images, with attributes = true", self.stages
         )
+        if any(stage.learns == "attributes" for stage in self.stages):
+            require(self.attributes and len(self.stages) == 1, "attributes = true and one stage, where one learns attributes", self.stages)
         require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)
 
 

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from passerby.atomic import replacing
 from passerby.learn.loop.run import Run
 from passerby.measure.evaluation import Evaluation, evaluate
-from passerby.measure.worn import Says, worn_in
+from passerby.measure.worn import worn_in
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Dataset
 
 FIGURES = ("rank1", "rank5", "rank10", "mAP", "mINP", "queries", "protocol")
 """What a card tells of a judgement."""
 
+RANK1: Final = "rank1"
+AUC: Final = "attributes_auc"
+"""The mean over attributes of the area under the ROC curve, as the log has it."""
 
 ANSWERS = "answers.npz"
 """How the best model answered each caption of val: ``rank`` of the first right picture, int64 (q,), and ``precision``, float64 (q,)."""
 
 
-def judge(run: Run, encoder: Encoder, val: Dataset, keep: Callable[[Evaluation | None], None], says: Says | None = None) -> None:
-    """Evaluate on val; keep what it was where it is the best yet. Without a val split the latest is kept, for what it is.
+def judge(run: Run, encoder: Encoder, val: Dataset, keep: Callable[[Evaluation | None], None], by: str = RANK1) -> None:
+    """Evaluate on val; keep what it was where it is the best yet. Without a val split, or the figure, the latest is kept, for what it is.
 
     Args:
-        says: reads in captions what the encoder says is worn, so that the log can tell how well it does.
+        by: the figure that decides, :data:`RANK1` or :data:`AUC`.
     """
     if not val.records:
         keep(None)
@@ -35,11 +38,11 @@ def judge(run: Run, encoder: Encoder, val: Dataset, keep: Callable[[Evaluation |
     evaluation = evaluate(encoder, val)
     report = evaluation.to_json()
     told = f"Rank-1 {report['rank1']:.2f}  mAP {report['mAP']:.2f}"
-    if says and (worn := worn_in(evaluation.split, attributes_of(encoder), says)) and (count := len(worn.measured)):
-        report |= {"attributes_auc": worn.auc, "attributes_measured": count}
+    if (names := attributes_of(encoder)) and (count := len((worn := worn_in(evaluation.split, names)).measured)):
+        report |= {AUC: worn.auc, "attributes_measured": count}
         told += f"  AUC {worn.auc:.2f} of {count} attributes"
     run.log.judged(run.state.step, report, told)
-    if run.state.is_best(report["rank1"]):
+    if by not in report or run.state.is_best(report[by]):
         keep(evaluation)
 
 

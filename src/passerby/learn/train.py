@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
+from passerby.data.annotations import read_annotations
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
 from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, recipe
 from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, pictures_on
+from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
 from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of, words_to_read
-from passerby.learn.judge import figures, judge, save_answers
+from passerby.learn.judge import AUC, RANK1, figures, judge, save_answers
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.average import averaged_over_steps
 from passerby.learn.loop.device import autocast, best_device, precision
@@ -38,12 +42,12 @@ from passerby.learn.models.model_folder import require_vacant, save_model
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 from passerby.learn.objectives.cross_batch_memory import Memory, Pairs
-from passerby.learn.objectives.locked import Locked, locked_images, locked_texts
+from passerby.learn.objectives.locked import Locked, locked_images, locked_means, locked_texts
 from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses, worn
 from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
-from passerby.measure.worn import Attributes
 from passerby.types import Dataset, Split
+from passerby.words.attributes import NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Training:
     Args:
         trained: the model, with what learns beside it: prototypes of people, and the memory of earlier batches.
         averaged: the model's weights, averaged over the steps: what is judged and kept.
-        attributes: what the model says of what is worn, and what reads that in captions; ``None`` where it says nothing.
+        labels: float32 (n, a), of each picture whether each of the model's attributes is worn, as :func:`worn_labels` has it; a is 0
+            where no stage learns any.
         pieces: of the tokenizer's vocabulary, those that the model keeps in the end.
     """
 
@@ -64,7 +69,7 @@ class Training:
     pieces: list[int]
     trained: nn.ModuleDict
     averaged: AveragedModel
-    attributes: Attributes | None
+    labels: NDArray[np.float32]
     run: Run
 
     @property
@@ -87,12 +92,11 @@ class Training:
         return next(self.model.parameters()).device
 
 
-def train(config: TrainConfig, say: Callable[[str], None], *, attributes: Attributes | None = None, keep_pictures: bool = False) -> Path:
+def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
     """Train to the end of the last stage, from the last checkpoint where there is one.
 
     Args:
         say: takes one line of text at a time, for people.
-        attributes: what ``config.attributes`` is about.
         keep_pictures: whether the resized pictures stay when the run has ended.
 
     Returns:
@@ -107,16 +111,14 @@ def train(config: TrainConfig, say: Callable[[str], None], *, attributes: Attrib
     require_vacant(out / MODEL)
     keep_freed_memory()
     torch.manual_seed(config.seed)
-    finish(prepare(config, *starting_model(config), say, attributes))
+    finish(prepare(config, *starting_model(config), say))
     end_of_run(out, say, keep=keep_pictures)
     return out / MODEL
 
 
-def prepare(
-    config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None], attributes: Attributes | None = None
-) -> Training:
+def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Training:
     """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
-    model, attributes = to_learn_attributes(config, model, attributes)
+    model = with_attributes(model, NAMES) if config.attributes else model
     out, how = Path(config.out), config.optimiser
     out.mkdir(parents=True, exist_ok=True)
     if config.words.max_tokens > (positions := model.text_tower.config.positions):
@@ -125,12 +127,11 @@ def prepare(
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
     cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     swaps = any(stage.losses.swapped_colours for stage in config.stages)
-    data = training_set(
-        dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen, attributes=attributes
-    )
+    data = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen)
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
+    labels = labels_to_learn(config, model, data, say)
     pieces = needed_pieces(tokenizer, words_to_read(dataset))
 
     drop_out(model, config.dropout.text, config.dropout.skip, config.dropout.attributes)
@@ -152,20 +153,20 @@ def prepare(
         checkpoint_minutes=config.checkpoint_minutes,
         say=say,
     )
-    return Training(config, data, val, tokenizer, pieces, trained, averaged, attributes, run)
+    return Training(config, data, val, tokenizer, pieces, trained, averaged, labels, run)
 
 
-def to_learn_attributes(config: TrainConfig, model: CompactClip, attributes: Attributes | None) -> tuple[CompactClip, Attributes | None]:
-    """The model with a head for the attributes that it is to learn, where it is to learn any, and those that it has in the end.
+def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, say: Callable[[str], None]) -> NDArray[np.float32]:
+    """What is known of the attributes that the model says, where a stage learns them: float32 (n, a).
 
     Raises:
-        ConfigError: nothing says what the attributes are.
+        DatasetError: annotations beside the dataset that are damaged.
     """
-    if (config.attributes or model.attributes) and attributes is None:
-        raise ConfigError(expected="names of attributes, and what reads them in captions", found="none", do="give train its attributes")
-    if config.attributes and attributes is not None:
-        model = with_attributes(model, attributes.names)
-    return model, Attributes(model.attributes, attributes.says) if attributes and model.attributes else None
+    if not model.attributes or not any(stage.losses.attributes for stage in config.stages):
+        return np.empty((len(data.records), 0), np.float32)
+    annotated = read_annotations(Path(config.data))
+    say(f"reading which of {len(model.attributes)} attributes captions and annotators name")
+    return training_labels(data, model.attributes, annotated, config.seed)
 
 
 def finish(training: Training) -> None:
@@ -187,7 +188,9 @@ def run_stage(training: Training, stage: Stage, span: Span, pictures: Pictures) 
         training.run,
         span,
         batches_of(training.data, stream(training.config, training.data, stage), span, training.run.state.step),
-        gradients=partial(gradients, training, stage, pictures, locked),
+        gradients=partial(gradients, training, stage, pictures, locked)
+        if locked.means is None
+        else partial(head_gradients, training, stage, locked.means),
         judge=partial(judge_stage, training, stage),
         name=training.data.names,
     )
@@ -215,6 +218,8 @@ def lock(training: Training, stage: Stage, pictures: Pictures) -> Locked:
             return locked_texts(training.model, training.data.words[: len(pictures.pixels)], training.data.identities)
         if stage.learns == "words":
             return locked_images(training.model, pictures, training.data.identities)
+        if stage.learns == "attributes":
+            return locked_means(training.model.image_tower, pictures, training.run.log.say)
     return Locked()
 
 
@@ -232,13 +237,27 @@ def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Lock
     alike = captions_alike(texts, identities, recent_texts, weights.captions_alike_temperature)
     parts["captions_alike"] = weights.captions_alike * alike
     parts["identity"] = weights.identity * training.trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
-    if weights.attributes and training.attributes and not locked.images:
-        labels = torch.from_numpy(training.data.labels[batch.pictures]).to(training.device)
-        parts["attributes"] = weights.attributes * worn(seen.log_odds, labels, weights.attributes_unsaid)
+    if weights.attributes and not locked.images:
+        parts["attributes"] = weights.attributes * worn(seen.log_odds, labels_for(training, batch), weights.attributes_unsaid)
     total: Tensor = sum(parts.values(), torch.zeros((), device=training.device))
     total.backward()  # type: ignore[no-untyped-call]
     training.memory.remember(pairs)
     return Losses(total.detach(), {name: part for name, part in parts.items() if getattr(weights, name)})
+
+
+def head_gradients(training: Training, stage: Stage, means: Tensor, batch: Batch) -> Losses:
+    """As :func:`gradients`, of what the head for attributes reads in what was pooled of all pictures; all else stands still."""
+    head = training.model.image_tower.worn
+    assert head is not None
+    training.trained.eval()
+    log_odds = head.train()(means[batch.pictures.to(means.device)].float())
+    loss = stage.losses.attributes * worn(log_odds, labels_for(training, batch), stage.losses.attributes_unsaid)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return Losses(loss.detach(), {"attributes": loss})
+
+
+def labels_for(training: Training, batch: Batch) -> Tensor:
+    return torch.from_numpy(training.labels[batch.pictures]).to(training.device)
 
 
 def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Locked) -> tuple[Seen, Tensor, Tensor]:
@@ -267,8 +286,8 @@ def judge_stage(training: Training, stage: Stage) -> None:
     model, tokenizer = with_pieces(training.judged, training.tokenizer, training.pieces)
     cutting = load_tokenizer(tokenizer, training.config.words.max_tokens)
     encoder = TorchEncoder(model, cutting, preprocessing_of(stage), precision(training.device))
-    says = training.attributes and training.attributes.says
-    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer), says)
+    by = AUC if stage.learns == "attributes" else RANK1
+    judge(training.run, encoder, training.val, partial(keep, training, stage, model, tokenizer), by)
 
 
 def keep(training: Training, stage: Stage, model: CompactClip, tokenizer: bytes, evaluation: Evaluation | None) -> None:

@@ -7,9 +7,9 @@ what people wear and captions leave out counts as not worn, so even a perfect mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,11 @@ from numpy.typing import NDArray
 from passerby.measure.metrics import Estimate, bootstrap
 from passerby.measure.split import EmbeddedSplit
 from passerby.types import Origin, Record
+from passerby.words.attributes import said
+from passerby.words.parser import parse
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-
-Says = Callable[[Sequence[str], Sequence[str]], Float32]
-"""From the captions of one picture, and names of attributes, to what they say of each: 1 worn, 0 not worn, NaN nothing; float32 (a,)."""
-
-
-class Attributes(NamedTuple):
-    """What a model is to say of what is worn, and what reads that in captions."""
-
-    names: tuple[str, ...]
-    says: Says
-
 
 LEAST: Final = 5
 """Pictures that are said to have an attribute, and pictures that are not; with fewer of either an attribute is not measured."""
@@ -66,7 +57,7 @@ class Worn:
         return by_picture
 
 
-def worn_in(split: EmbeddedSplit, names: Sequence[str], says: Says) -> Worn:
+def worn_in(split: EmbeddedSplit, names: Sequence[str]) -> Worn:
     """How the pictures of a split that have captions of their own stand in each attribute.
 
     Args:
@@ -74,31 +65,52 @@ def worn_in(split: EmbeddedSplit, names: Sequence[str], says: Says) -> Worn:
     """
     rows = [row for row, record in enumerate(split.gallery) if any(c.origin is Origin.OWN for c in record.captions)]
     captioned = [split.gallery[row] for row in rows]
-    labels = labels_of(captioned, names, says, (Origin.OWN,))
+    labels = labels_of(captioned, names, (Origin.OWN,))
     return Worn(placements(split.worn[rows], labels), tuple(record.identity for record in captioned))
 
 
-def labels_of(records: Sequence[Record], names: Sequence[str], says: Says, origins: Collection[Origin] = tuple(Origin)) -> Float32:
-    """What the captions of these origins say of each record: float32 (n, a), as :data:`Says` has it."""
-    said = [says([c.text for c in record.captions if c.origin in origins], names) for record in records]
-    return np.array(said, np.float32).reshape(len(records), len(names))
+def labels_of(records: Sequence[Record], names: Sequence[str], origins: Collection[Origin]) -> Float32:
+    """What the captions of these origins say of each record: float32 (n, a), as :func:`shares_said` has it."""
+    return shares_said([[c.text for c in record.captions if c.origin in origins] for record in records], names)
+
+
+def shares_said(groups: Sequence[Collection[str]], names: Sequence[str]) -> Float32:
+    """Of each group of captions, the share that says that somebody has an attribute.
+
+    Args:
+        names: of the attributes, as :mod:`passerby.words.attributes` has them.
+
+    Returns:
+        float32 (n, a); 0 where some caption denies it and none affirms it, NaN where none mentions it.
+    """
+    column = {name: number for number, name in enumerate(names)}
+    read = {text: said(parse(text), names) for text in dict.fromkeys(text for texts in groups for text in texts)}
+    mentioned = {text: [column[name] for name in found] for text, found in read.items()}
+    affirmed = {text: [column[name] for name, yes in found.items() if yes] for text, found in read.items()}
+    shares = np.full((len(groups), len(names)), np.nan, np.float32)
+    for row, texts in enumerate(groups):
+        for text in texts:
+            shares[row, mentioned[text]] = np.nan_to_num(shares[row, mentioned[text]])
+            shares[row, affirmed[text]] += 1
+    shares /= np.array([max(1, len(texts)) for texts in groups], np.float32)[:, None]
+    return shares
 
 
 def placements(log_odds: Float32, labels: Float32) -> Float64:
     """For each picture that is said to have an attribute, the share of those not said to have it whose log-odds are lower, ties by half.
 
     Args:
-        log_odds, labels: (n, a); a label of 1 says that it is worn.
+        log_odds, labels: (n, a); a label above 0 says that it is worn.
 
     Returns:
         float64 (n, a); NaN where it is not said, and for attributes with fewer than ``LEAST`` pictures on either side.
     """
     found = np.full(log_odds.shape, np.nan)
-    for column, (values, said) in enumerate(zip(log_odds.T, (labels == 1).T, strict=True)):
-        others = np.sort(values[~said])
-        if min(len(others), said.sum()) >= LEAST:
-            below, up_to = (np.searchsorted(others, values[said], side) for side in ("left", "right"))
-            found[said, column] = (below + up_to) / (2 * len(others))
+    for column, (values, worn) in enumerate(zip(log_odds.T, (labels > 0).T, strict=True)):
+        others = np.sort(values[~worn])
+        if min(len(others), worn.sum()) >= LEAST:
+            below, up_to = (np.searchsorted(others, values[worn], side) for side in ("left", "right"))
+            found[worn, column] = (below + up_to) / (2 * len(others))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -68,19 +68,23 @@ def write_gallery(
     """
     folder.mkdir(parents=True, exist_ok=True)
     pictures, rows = [], []
-    for identity, person in enumerate(people):
-        for view, seen in enumerate(_views(person, views, (seed, identity))):
-            path = folder / f"{identity:05d}-{view}.jpg"
-            shot = _mixed(seed, identity, view)
-            with replacing(path) as file:
-                draw(seen, shot, height).save(file, "JPEG", quality=90)
-            pictures.append(path)
-            rows += [
-                {"path": path.name, "caption": caption, "id": f"{identity:05d}", "split": str(split)} for caption in captions(seen, shot)
-            ]
+    for number, (name, seen) in enumerate(gallery_views(people, seed, views=views)):
+        identity, view = divmod(number, views)
+        shot = _mixed(seed, identity, view)
+        with replacing(folder / name) as file:
+            draw(seen, shot, height).save(file, "JPEG", quality=90)
+        pictures.append(folder / name)
+        rows += [{"path": name, "caption": caption, "id": f"{identity:05d}", "split": str(split)} for caption in captions(seen, shot)]
     with replacing(folder / "captions.jsonl") as file:
         file.writelines(f"{json.dumps(row)}\n".encode() for row in rows)
     return tuple(pictures)
+
+
+def gallery_views(people: Sequence[DrawnPerson], seed: int, *, views: int = 3) -> Iterator[tuple[str, DrawnPerson]]:
+    """Each picture of the gallery that :func:`write_gallery` writes: the file's name, and the person as they are seen in it."""
+    for identity, person in enumerate(people):
+        for view, seen in enumerate(_views(person, views, (seed, identity))):
+            yield f"{identity:05d}-{view}.jpg", seen
 
 
 def _views(person: DrawnPerson, views: int, seeds: tuple[int, int]) -> Iterable[DrawnPerson]:

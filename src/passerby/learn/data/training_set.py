@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from passerby.data.datasets import load_dataset
-from passerby.data.synthetic import sample_person, write_gallery
+from passerby.data.synthetic import DrawnPerson, sample_person, write_gallery
 from passerby.errors import DatasetError
 from passerby.learn.config import Unseen
 from passerby.learn.data.batches import Batch, Sentences, tokenise
 from passerby.measure.split import require_two_people
-from passerby.measure.worn import Attributes, labels_of
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.hard_negatives import believable_swaps
 from passerby.words.lexicon import lexicon
@@ -31,17 +30,12 @@ DRAWN_SEED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones.
-
-    Args:
-        labels: float32 (n, a), what captions say of each attribute: 1 worn, 0 not worn, NaN nothing; a is 0 for a model without any.
-    """
+    """What batches are drawn from; row ``i`` of everything is one picture, the dataset's first, then the drawn ones."""
 
     records: tuple[Record, ...]
     words: list[Sentences]
     identities: NDArray[np.int64]
     drawn: int
-    labels: NDArray[np.float32]
 
     @property
     def people(self) -> int:
@@ -65,7 +59,6 @@ def training_set(
     captioned_only: bool,
     swaps: bool,
     unseen: Unseen = EVERYTHING_SEEN,
-    attributes: Attributes | None = None,
 ) -> TrainingSet:
     """The training pictures that have words, then the drawn ones, people numbered from 0.
 
@@ -73,7 +66,6 @@ def training_set(
         captioned_only: leave out pictures that have no words of their own.
         swaps: have captions with exchanged colours ready too, but for dense descriptions: they repeat themselves, and one exchange makes
             no sense of them.
-        attributes: what the captions are to be asked for too.
     """
     wanted = {Origin.OWN} if captioned_only else set(Origin)
     seen = without((r for r in dataset.records if r.split is Split.TRAIN), unseen)
@@ -83,8 +75,7 @@ def training_set(
     records = own + drawn
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
     swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
-    labels = labels_of(records, *attributes) if attributes else np.empty((len(records), 0), np.float32)
-    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn), labels)
+    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
 
 
 def words_to_read(dataset: Dataset) -> set[str]:
@@ -121,12 +112,17 @@ def without(records: Iterable[Record], unseen: Unseen) -> Iterator[Record]:
             yield replace(record, captions=tuple(c for c in record.captions if not said.search(c.text))) if said else record
 
 
+def drawn_people(people: int) -> list[DrawnPerson]:
+    """The first so many of those that training sets draw."""
+    return [sample_person(DRAWN_SEED + i) for i in range(people)]
+
+
 def drawn_records(out: Path, people: int, seed: int) -> tuple[Record, ...]:
     """Drawn people as a dataset would hold them, none of them of the demo's gallery."""
     if not people:
         return ()
     folder = out / f"drawn-{people}-{seed}"
     if not (folder / "captions.jsonl").exists():
-        write_gallery(folder, [sample_person(DRAWN_SEED + i) for i in range(people)], seed, views=DRAWN_VIEWS, split=Split.TRAIN)
+        write_gallery(folder, drawn_people(people), seed, views=DRAWN_VIEWS, split=Split.TRAIN)
     records = load_dataset(folder, {Split.TRAIN}).records
     return tuple(replace(r, identity=f"drawn {r.identity}") for r in records)

@@ -6,7 +6,7 @@ tower; the answers of the locked one are candidates that are never out of date.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from passerby.learn.data.augment import Pictures, show
 from passerby.learn.data.batches import Sentences, pad
+from passerby.learn.models.compact import ImageTower
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.learn.objectives.cross_batch_memory import Candidates
 
@@ -24,10 +25,15 @@ CAPTIONS = 256
 
 
 class Locked(NamedTuple):
-    """What the locked tower says: of all pictures, of all captions, or ``None`` twice where both towers learn."""
+    """What stands still says: of all pictures, of all captions, or ``None`` for what learns.
+
+    Args:
+        means: ``float16 (n, m)``, what the image tower pools of all pictures, where its head for attributes learns alone.
+    """
 
     images: Candidates | None = None
     texts: Candidates | None = None
+    means: Tensor | None = None
 
 
 @torch.no_grad()
@@ -37,6 +43,19 @@ def locked_images(model: DualEncoder, pictures: Pictures, identities: NDArray[np
     n, device = len(pictures.pixels), pictures.pixels.device
     embedded = [model.embed_images(show(pictures, slice(first, first + PICTURES))) for first in range(0, n, PICTURES)]
     return Locked(images=Candidates(torch.cat(embedded), torch.from_numpy(identities[:n]).to(device)))
+
+
+@torch.no_grad()
+def locked_means(tower: ImageTower, pictures: Pictures, say: Callable[[str], None]) -> Locked:
+    """What is pooled of every picture as it is without variation."""
+    tower.eval()
+    n = len(pictures.pixels)
+    means = torch.empty((n, tower.projection.in_features), dtype=torch.float16, device=pictures.pixels.device)
+    for first in range(0, n, PICTURES):
+        means[first : first + PICTURES] = tower.pool(show(pictures, slice(first, first + PICTURES)))
+        if (done := min(first + PICTURES, n)) == n or done % (40 * PICTURES) == 0:
+            say(f"{done} of {n} pictures pooled")
+    return Locked(means=means)
 
 
 @torch.no_grad()
