@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small_clip import PREPROCESSING, Exported, pictures, small_clip
+from click.testing import CliRunner
+from small_clip import MAX_TOKENS, PREPROCESSING, Exported, pictures, small_clip
 from train_small import config, prepare
 
+from passerby.cli.app import app
+from passerby.convert.gates import MAX_LOSS
 from passerby.errors import ConfigError
 from passerby.learn.config import MODEL, Dropout, Losses, Optimiser, Stage, TrainConfig
 from passerby.learn.data.augment import Pictures
@@ -22,6 +26,7 @@ from passerby.learn.objectives.locked import locked_means
 from passerby.learn.start import starting_model
 from passerby.learn.train import Training, finish, train
 from passerby.learn.train import prepare as begin
+from passerby.model.bundle import read_bundle
 from passerby.words.attributes import NAMES
 
 ALONE = Losses(sdm=0.0, info_nce=0.0, identity=0.0, attributes=1.0, attributes_unsaid=1.0)
@@ -123,3 +128,28 @@ def test_such_a_stage_stands_alone(folder: Path) -> None:
         replace(how, attributes=False)
     with pytest.raises(ConfigError, match="losses of 0"):
         Stage(64, 32, 1, learns="attributes", losses=Losses(attributes=1.0))
+
+
+def test_the_command_line_trains_exports_and_quantises_it(folder: Path, exported_clip: Exported, tmp_path: Path) -> None:
+    """With captions, gates and names of attributes as they come: no command needs to be told of them."""
+    losses = "{ sdm = 0, info_nce = 0, identity = 0, attributes = 1, attributes_unsaid = 1 }"
+    (tmp_path / "worn.toml").write_text(
+        f'data = "{folder / "drawn"}"\nout = "run"\nstart = "{exported_clip.bundle.folder}"\nattributes = true\n'
+        f"words = {{ max_tokens = {MAX_TOKENS} }}\noptimiser = {{ head_rate = 5e-3, batch_size = 4, warm_up = 0 }}\n"
+        f'[[stages]]\nheight = 64\nwidth = 32\nepochs = 4\nlearns = "attributes"\nlosses = {losses}\n'
+    )
+
+    def passerby(*arguments: str | Path) -> str:
+        done = CliRunner().invoke(app, list(map(str, arguments)))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    told = passerby("train", tmp_path / "worn.toml")
+    assert re.search(r"Rank-1 [\d.]+ .*AUC [\d.]+ of \d+ attributes", told)
+    passerby("export", tmp_path / "run" / MODEL, "--out", tmp_path / "float")
+    told = passerby("quantize", tmp_path / "float", "--data", folder / "drawn", "--precision", "fp16", "--out", tmp_path / "half")
+    assert "mean AUC of attributes" in told
+    passerby("build-engine", tmp_path / "half", "--check")
+    half = read_bundle(tmp_path / "half")
+    assert half.attributes == NAMES
+    assert half.card["quantization"]["auc_change"]["low"] >= -MAX_LOSS  # type: ignore[index]

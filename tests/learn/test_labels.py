@@ -67,5 +67,5 @@ def test_drawn_people_are_known_exactly(tmp_path: Path) -> None:
     views = [of_drawn(seen) for _, seen in gallery_views(drawn_people(3), 4, views=DRAWN_VIEWS)]
     assert len(labels) == 1 + len(views)
     for row, known, told in zip(labels[1:], views, worn_labels(drawn, NAMES, {}), strict=True):
-        expected = [known.get(name, share) for name, share in zip(NAMES, told.tolist(), strict=True)]
+        expected = [float(known.get(name, share)) for name, share in zip(NAMES, told.tolist(), strict=True)]
         assert row.tolist() == pytest.approx(expected, nan_ok=True), "by captions where a drawing leaves it open, as of tan or beige"

@@ -19,7 +19,7 @@ Annotated = Mapping[str, Mapping[str, bool]]
 
 
 def training_labels(data: TrainingSet, names: Sequence[str], annotated: Annotated, seed: int) -> Float32:
-    """The labels of a training set: float32 (n, a), as :func:`worn_labels` has them; exact where drawn people surely wear or lack something.
+    """The labels of a training set, as :func:`worn_labels` has them; of drawn people exact, wherever a drawing leaves no doubt.
 
     Args:
         seed: by which its people were drawn.
