@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -48,6 +49,9 @@ from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
 from passerby.types import Dataset, Split
 from passerby.words.attributes import NAMES
+
+RAREST: Final = 1e-4
+"""The least share of pictures that have an attribute, to begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,7 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
     labels = labels_to_learn(config, model, data, say)
+    begin_with_shares(model, labels)
     pieces = needed_pieces(tokenizer, words_to_read(dataset))
 
     drop_out(model, config.dropout.text, config.dropout.skip, config.dropout.attributes)
@@ -154,6 +159,16 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
         say=say,
     )
     return Training(config, data, val, tokenizer, pieces, trained, averaged, labels, run)
+
+
+@torch.no_grad()
+def begin_with_shares(model: CompactClip, labels: NDArray[np.float32]) -> None:
+    """What a head knows nothing of yet begins with the share of pictures that have it, which its rate would reach too late."""
+    head = model.image_tower.worn
+    if head is not None and labels.size:
+        untaught = ~head.projection.weight.any(dim=1)
+        shares = torch.from_numpy(np.nan_to_num(labels).mean(axis=0)).clamp(RAREST, 1 - RAREST)
+        head.projection.bias[untaught] = shares.logit()[untaught]
 
 
 def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, say: Callable[[str], None]) -> NDArray[np.float32]:

@@ -342,13 +342,15 @@ def drop_out(model: CompactClip, text: float, skip: float, attributes: float = 0
 def with_attributes(model: CompactClip, names: Sequence[str]) -> CompactClip:
     """A copy of a model whose image tower says of these attributes whether they are worn, for which it is still to be trained.
 
-    What the model already says of those among them that it knows stays.
+    What the model already says of those among them that it knows stays; of the others it says as much as nothing.
     """
     if tuple(names) == model.attributes:
         return model
     able = copy.deepcopy(model)
     tower, known = able.image_tower, {name: row for row, name in enumerate(model.attributes)}
     old, head = tower.worn, AttributeHead(tower.projection.in_features, len(names)).to(tower.projection.weight)
+    nn.init.zeros_(head.projection.weight)
+    nn.init.zeros_(head.projection.bias)
     if old is not None:
         head.norm = old.norm
         for row, name in enumerate(names):
