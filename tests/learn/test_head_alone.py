@@ -150,7 +150,7 @@ def test_the_command_line_trains_exports_and_quantises_it(exported_clip: Exporte
     data = the_same_people_twice(exported_clip, tmp_path / "data")
     losses = "{ sdm = 0, info_nce = 0, identity = 0, attributes = 1, attributes_unsaid = 1 }"
     (tmp_path / "worn.toml").write_text(
-        f'data = "{data}"\nout = "run"\nstart = "{exported_clip.bundle.folder}"\nattributes = true\njudge_every = 10\n'
+        f'data = "{data}"\nout = "run"\nstart = "{exported_clip.bundle.folder}"\nattributes = true\njudge_every = 20\n'
         f"words = {{ max_tokens = {MAX_TOKENS} }}\noptimiser = {{ head_rate = 5e-3, batch_size = 8, warm_up = 0 }}\n"
         f'[[stages]]\nheight = 64\nwidth = 32\nepochs = 20\nlearns = "attributes"\nlosses = {losses}\n'
     )
