@@ -30,7 +30,7 @@ from passerby.model.selftest import TEXTS
 from passerby.types import Dataset, Origin, Record, Split
 
 HEIGHT, WIDTH, DIM, MAX_TOKENS = 64, 32, 48, 40
-WORN = ("upper:tan", "lower:pants", "hair:black")
+WORN = ("upper:tan", "hair:black", "carried:backpack")
 """What several of the val people of :func:`drawn_dataset` wear, and several do not."""
 PREPROCESSING = Preprocessing(HEIGHT, WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
