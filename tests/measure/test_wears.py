@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from passerby.measure.split import EmbeddedSplit
-from passerby.measure.wears import LEAST, fit_wears, platt, said_in, ticked_in
+from passerby.measure.wears import LEAST, fit_wears, left_out, platt, said_in, ticked_in
 from passerby.types import Caption, ModelDigest, Origin, Record, Split
 
 NAMES = ("upper:red", "carried:bag", "head:hat")
@@ -21,9 +21,9 @@ HALVES = (np.array([f"p{n}" for n in range(0, 400, 2)]), np.array([f"p{n}" for n
 
 def test_few_outcomes_leave_the_usual_numbers_and_many_find_their_own() -> None:
     generator = np.random.default_rng(0)
-    assert platt(np.empty(0), np.empty(0, np.bool_), USUAL) == pytest.approx(USUAL)
+    assert platt(np.empty(0), np.empty(0), USUAL) == pytest.approx(USUAL)
     log_odds = 2 * generator.normal(size=20_000)
-    worn = generator.random(20_000) < 1 / (1 + np.exp(-(2 * log_odds + 1)))
+    worn = (generator.random(20_000) < 1 / (1 + np.exp(-(2 * log_odds + 1)))).astype(np.float64)
     assert platt(log_odds, worn, USUAL) == pytest.approx([2, 1], abs=0.1)
     few = platt(log_odds[:5], worn[:5], USUAL)
     assert np.abs(few - USUAL).max() < 1
@@ -32,7 +32,7 @@ def test_few_outcomes_leave_the_usual_numbers_and_many_find_their_own() -> None:
 @given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.1, 3.0, 40.0]))
 def test_the_fit_ends_where_the_penalised_likelihood_is_flat_or_at_a_slope_of_zero(seed: int, scale: float) -> None:
     generator = np.random.default_rng(seed)
-    log_odds, worn = scale * generator.normal(size=30), generator.random(30) < 0.4
+    log_odds, worn = scale * generator.normal(size=30), (generator.random(30) < 0.4).astype(np.float64)
     slope, offset = platt(log_odds, worn, USUAL)
     error = (1 + np.tanh((slope * log_odds + offset) / 2)) / 2 - worn
     pull = np.array([4.0, 1.0]) * (np.array([slope, offset]) - USUAL)
@@ -40,6 +40,20 @@ def test_the_fit_ends_where_the_penalised_likelihood_is_flat_or_at_a_slope_of_ze
     assert slope >= 0
     assert by_offset == pytest.approx(0, abs=1e-4)
     assert by_slope == pytest.approx(0, abs=1e-4) if slope > 0 else by_slope >= -1e-4
+
+
+@pytest.mark.parametrize("mentioned", [0.2, 0.5, 0.9])
+def test_what_captions_leave_out_is_counted_in(mentioned: float) -> None:
+    generator = np.random.default_rng(1)
+    truth = generator.normal(scale=4, size=20_000) - 2
+    worn = generator.random(20_000) < 1 / (1 + np.exp(-truth))
+    said = (worn & (generator.random(20_000) < mentioned)).astype(np.float64)
+    odds = np.log(mentioned) + truth - np.logaddexp(0, truth + np.log1p(-mentioned))
+    likely = left_out(odds, said, np.array([1.0, 0.0]))
+    assert likely[said == 1].min() == 1
+    assert likely.mean() == pytest.approx(worn.mean(), abs=0.05)
+    by_hand = 1 / (1 + np.exp(-truth))
+    assert np.abs(likely - by_hand)[said == 0].mean() < 0.12
 
 
 def people(count: int = 400) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
@@ -59,9 +73,9 @@ def test_attributes_that_few_annotators_ticked_go_by_captions() -> None:
     assert (red.wears.annotated, bag.wears.annotated, hat.wears.annotated) == (True, False, False)
     assert (red.wears.n, bag.wears.n, hat.wears.n) == (400, 400, 0)
     assert (hat.auc, hat.wears.auc) == (None, None)
-    for one in (red, bag):
+    for one, off in ((red, 0.3), (bag, 0.5)):  # captions that say all are taken to leave out a little
         assert one.wears.slope == pytest.approx(0.5, abs=0.15)
-        assert one.wears.offset == pytest.approx(-0.5, abs=0.3)
+        assert one.wears.offset == pytest.approx(-0.5, abs=off)
     assert hat.wears.slope == pytest.approx(0.5, abs=0.15)
 
 

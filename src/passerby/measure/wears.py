@@ -1,7 +1,9 @@
 """Fits from a model's log-odds of an attribute to the probability that it is worn, and checks it on people it was not fitted on.
 
 Each attribute has the two numbers of Platt ("Probabilistic Outputs for Support Vector Machines", 1999), which are pulled to those of all
-attributes together, so that few pictures move them little.
+attributes together, so that few pictures move them little. Captions leave out most of what people wear; what a model learns from them is
+how likely something is said, which Elkan and Noto ("Learning Classifiers from Only Positive and Unlabeled Data", KDD 2008) turn into how
+likely it is worn.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ Bools = NDArray[np.bool_]
 
 PROTOCOL: Final = (
     "Whether an attribute is worn is what annotators ticked of a picture, or, of attributes that too few were ticked for, whether one of "
-    "its own captions says so; what captions leave out counts as not worn. The area under the ROC curve, and precision and recall of "
+    "its own captions says so; what captions leave out counts as not worn in the figures, which are too low then, and in the fit as worn "
+    "as likely as it is left out of what is worn. The area under the ROC curve, and precision and recall of "
     "those who wear it with a probability of at least a half, are of people in whose half the probability was not fitted; what is "
     "written is fitted on everybody. 95 % intervals are bootstrap percentiles over identities."
 )
 
 LEAST: Final = 10
 """Pictures that wear an attribute, and pictures that do not, for it to be measured."""
+
+SUREST: Final = 0.9
+"""The share of those of whom an attribute is said that do not count as those who most surely wear it."""
 
 _PULL: Final = np.array([1 / 0.5**2, 1.0])
 """How sure it is that slope and offset of an attribute are those of all: standard deviations of a half and of 1."""
@@ -106,9 +112,9 @@ def fit_wears(
             probability = np.full(labels.shape, np.nan)
             for half in halves:
                 inside = np.isin(identities, half)
-                for column, (slope, offset) in zip(columns, _platts(log_odds[~inside], labels[~inside], columns), strict=True):
+                for column, (slope, offset) in zip(columns, _platts(log_odds[~inside], labels[~inside], columns, source), strict=True):
                     probability[inside, column] = Wears(slope, offset).probability(log_odds[inside, column])
-            for column, numbers in zip(columns, _platts(log_odds, labels, columns), strict=True):
+            for column, numbers in zip(columns, _platts(log_odds, labels, columns, source), strict=True):
                 wears = Wears(*numbers, annotated=bool(source))
                 found[int(column)] = _check(
                     names[int(column)], wears, log_odds[:, column], labels[:, column], probability[:, column], identities
@@ -120,22 +126,39 @@ def fit_wears(
 def platt_of_all(log_odds: Float32, labels: Float32, columns: NDArray[np.int64]) -> Float64:
     """Slope and offset, float64 (2,), of some attributes taken together."""
     known = np.isfinite(labels[:, columns])
-    return platt(log_odds[:, columns][known].astype(np.float64), labels[:, columns][known] == 1, np.array([1.0, 0.0]))
+    return platt(log_odds[:, columns][known].astype(np.float64), labels[:, columns][known].astype(np.float64), np.array([1.0, 0.0]))
 
 
-def platt(log_odds: Float64, worn: Bools, usual: Float64) -> Float64:
+def left_out(log_odds: Float64, said: Float64, usual: Float64) -> Float64:
+    """How likely an attribute is worn by people of whom it is said or not: 1, or as likely as captions leave it out, float64 (n,).
+
+    What is said of somebody is c times as likely as that they wear it, c being how likely it is said of those who most surely wear it
+    (Elkan and Noto's third estimate, but for the last tenth), as if captions left it out of everybody's looks alike.
+
+    Args:
+        log_odds: float64 (n,).
+        said: 1 or 0, float64 (n,).
+        usual: as of :func:`platt`.
+    """
+    likely = np.clip(Wears(*platt(log_odds, said, usual)).probability(log_odds), 1e-9, 1 - 1e-9)
+    often = float(np.quantile(likely[said == 1], SUREST))
+    unsaid: Float64 = np.minimum((1 - often) / often * likely / (1 - likely), 1.0)
+    return np.where(said == 1, 1.0, unsaid)
+
+
+def platt(log_odds: Float64, worn: Float64, usual: Float64) -> Float64:
     """Slope, not negative, and offset, float64 (2,), that make outcomes most likely, pulled to the usual ones; by Newton's method.
 
     Args:
         log_odds: float64 (n,).
-        worn: bool (n,).
+        worn: how likely each outcome is that it is worn, float64 (n,), in [0, 1].
         usual: float64 (2,); what is found where n is 0.
     """
     columns = np.column_stack([log_odds, np.ones(len(log_odds))])
     numbers, free = usual.copy(), np.array([True, True])
 
     def loss(at: Float64) -> float:
-        return float(np.logaddexp(0, columns @ at).sum() - (columns[worn] @ at).sum() + (_PULL * (at - usual) ** 2).sum() / 2)
+        return float(np.logaddexp(0, columns @ at).sum() - worn @ (columns @ at) + (_PULL * (at - usual) ** 2).sum() / 2)
 
     for _ in range(50):
         expected = (1 + np.tanh(columns @ numbers / 2)) / 2
@@ -154,13 +177,16 @@ def platt(log_odds: Float64, worn: Bools, usual: Float64) -> Float64:
     return numbers
 
 
-def _platts(log_odds: Float32, labels: Float32, columns: NDArray[np.int64]) -> list[tuple[float, float]]:
+def _platts(log_odds: Float32, labels: Float32, columns: NDArray[np.int64], annotated: bool) -> list[tuple[float, float]]:
     usual = platt_of_all(log_odds, labels, columns)
-    known = [np.isfinite(labels[:, column]) for column in columns]
-    return [
-        _rounded(platt(log_odds[rows, column].astype(np.float64), labels[rows, column] == 1, usual))
-        for rows, column in zip(known, columns, strict=True)
-    ]
+    found = []
+    for column in columns:
+        known = np.isfinite(labels[:, column])
+        odds, worn = (values[known, column].astype(np.float64) for values in (log_odds, labels))
+        if not annotated and worn.any():
+            worn = left_out(odds, worn, usual)
+        found.append(_rounded(platt(odds, worn, usual)))
+    return found
 
 
 def _rounded(numbers: Sequence[float] | Float64) -> tuple[float, float]:
