@@ -30,8 +30,8 @@ from passerby.model.selftest import TEXTS
 from passerby.types import Dataset, Origin, Record, Split
 
 HEIGHT, WIDTH, DIM, MAX_TOKENS = 64, 32, 48, 40
-WORN = ("upper:tan", "hair:black", "carried:backpack")
-"""What several of the val people of :func:`drawn_dataset` wear, and several do not."""
+WORN = ("upper:tan", "hair:black", "feet:boot")
+"""What some of the val people of :func:`drawn_dataset` wear, and some do not."""
 PREPROCESSING = Preprocessing(HEIGHT, WIDTH, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
