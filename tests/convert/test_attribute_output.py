@@ -241,7 +241,8 @@ def test_both_outputs_survive_a_lower_precision_and_hold_what_tensorrt_demands(e
     head = fold_batch_norm(exported_worn.model).image_tower.worn
     assert back is not None
     assert head is not None
-    assert torch.allclose(back.projection.weight, head.projection.weight, atol=float(head.projection.weight.abs().max()) / 50)
+    rows = zip(back.projection.weight, head.projection.weight, strict=True)
+    assert min(float(torch.corrcoef(torch.stack(row))[0, 1]) for row in rows) > 0.999
     expected = BundleEncoder(exported_worn.bundle).see(pixels).log_odds
     for graph in (tower, for_tensorrt(tower)):
         assert [(o.name, o.type.tensor_type.elem_type) for o in graph.graph.output] == [

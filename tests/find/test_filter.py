@@ -71,8 +71,8 @@ def test_all_filters_hold_and_what_is_denied_with_its_looks_is_no_garment_alone(
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1, max_size=4))
-def test_a_chance_is_that_of_throwing_dice(first: list[float], second: list[float]) -> None:
-    """One of the first, and one of the second; lacking it is the rest."""
+def test_a_chance_is_that_of_the_weaker_of_two_throws(first: list[float], second: list[float]) -> None:
+    """One of the first by throwing dice, and one of the second; lacking it is the rest."""
     names = [[f"{letter}{n}" for n in range(len(ps))] for letter, ps in zip("ab", (first, second), strict=True)]
     likely = {name: np.array([p]) for of_one, ps in zip(names, (first, second), strict=True) for name, p in zip(of_one, ps, strict=True)}
     asks = [Asked(tuple(of_one)) for of_one in names]
@@ -81,7 +81,7 @@ def test_a_chance_is_that_of_throwing_dice(first: list[float], second: list[floa
         none = 1.0
         for p in ps:
             none *= 1 - p
-        slow *= 1 - none
+        slow = min(slow, 1 - none)
     item = Item(Part.HEAD, "hat")
     assert chance(item, asks, likely).tolist() == pytest.approx([slow])
     assert chance(Item(Part.HEAD, "hat", negated=True), asks, likely).tolist() == pytest.approx([1 - slow])

@@ -76,13 +76,16 @@ def asked_of(item: Item, any_thing: bool, names: Sequence[str]) -> tuple[Asked, 
 
 
 def chance(item: Item, asks: Sequence[Asked], likely: Mapping[str, Float64]) -> Float64:
-    """How likely people have a thing, or lack it if it is negated, float64 (n,), as if attributes came independently.
+    """How likely people have a thing, or lack it if it is negated, float64 (n,).
+
+    Alternatives are reckoned as if they came independently; of several things that are true of whoever has it, such as a dress and its
+    colour, the least likely one decides, for they come together.
 
     Args:
         asks: as :func:`asked_of` gives them.
         likely: of each attribute they name, float64 (n,).
     """
-    having: Float64 = np.prod([1 - np.prod([1 - likely[name] for name in one.names], axis=0) for one in asks], axis=0)
+    having: Float64 = np.min([1 - np.prod([1 - likely[name] for name in one.names], axis=0) for one in asks], axis=0)
     return 1 - having if item.negated else having
 
 

@@ -40,6 +40,8 @@ PROTOCOL: Final = (
 LEAST: Final = 10
 """Pictures that wear an attribute, and pictures that do not, for it to be measured."""
 
+OFTEN: Final = 0.5
+"""How many of those who wear a thing captions say it of, at least: of bags, backpacks and hats it is 55 to 66 % (docs/measured.md)."""
 SUREST: Final = 0.9
 """The share of those of whom an attribute is said that do not count as those who most surely wear it."""
 
@@ -133,7 +135,8 @@ def left_out(log_odds: Float64, said: Float64, usual: Float64) -> Float64:
     """How likely an attribute is worn by people of whom it is said or not: 1, or as likely as captions leave it out, float64 (n,).
 
     What is said of somebody is c times as likely as that they wear it, c being how likely it is said of those who most surely wear it
-    (Elkan and Noto's third estimate, but for the last tenth), as if captions left it out of everybody's looks alike.
+    (Elkan and Noto's third estimate, but for the last tenth), as if captions left it out of everybody's looks alike; and ``OFTEN`` at
+    least, as of what is hard to see nobody surely wears it.
 
     Args:
         log_odds: float64 (n,).
@@ -141,7 +144,7 @@ def left_out(log_odds: Float64, said: Float64, usual: Float64) -> Float64:
         usual: as of :func:`platt`.
     """
     likely = np.clip(Wears(*platt(log_odds, said, usual)).probability(log_odds), 1e-9, 1 - 1e-9)
-    often = float(np.quantile(likely[said == 1], SUREST))
+    often = max(float(np.quantile(likely[said == 1], SUREST)), OFTEN)
     unsaid: Float64 = np.minimum((1 - often) / often * likely / (1 - likely), 1.0)
     return np.where(said == 1, 1.0, unsaid)
 
