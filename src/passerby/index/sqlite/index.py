@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,11 +20,12 @@ from passerby.index import base
 from passerby.index.base import IndexedModel, IndexInfo, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
-from passerby.index.selection import EVERYBODY, Conditions, Selection
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
+from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
@@ -46,7 +46,7 @@ class Index(base.Index):
         self._file = VectorFile(self.folder)
         self._table: tuple[Stamp, VectorTable] | None = None
         self._copies: tuple[Stamp, NDArray[np.int64]] | None = None
-        self._chosen: tuple[Stamp, Selection, _Chosen] | None = None
+        self._chosen: tuple[Stamp, Selection, SelectedPeople] | None = None
         self._counts: tuple[Stamp, tuple[int, int]] | None = None
 
     @classmethod
@@ -469,14 +469,14 @@ class Index(base.Index):
         values = [json.dumps(list(cameras))] if cameras else []
         return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
 
-    def _choose(self, selection: Selection) -> _Chosen:
+    def _choose(self, selection: Selection) -> SelectedPeople:
         """Who is selected at this moment; the last ones are kept until something is written."""
         stamp, known = self.stamp(), self._chosen
         if known is None or known[:2] != (stamp, selection):
             conditions = selection.conditions(self.cameras())
             with plain_faults(self.folder):
                 found = selecting.choose(self._db, conditions)
-            known = stamp, selection, _Chosen.of(self, conditions, found)
+            known = stamp, selection, SelectedPeople.of(self, conditions, found)
             self._chosen = known
         return known[2]
 
@@ -550,44 +550,3 @@ class Index(base.Index):
     def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
         with plain_faults(self.folder):
             return self._db.execute(sql, named or values).fetchall()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Chosen:
-    """Those of a selection, as a search looks at them.
-
-    Args:
-        rows: which of the vectors of everybody, bool (n,).
-        table: these alone.
-    """
-
-    index: Index
-    where: selecting.Where
-    rows: NDArray[np.bool_]
-    table: VectorTable
-    count: Selected
-
-    @classmethod
-    def of(cls, index: Index, conditions: Conditions, found: selecting.Chosen) -> Self:
-        everybody = index.vectors()
-        chosen = np.isin(everybody.ids, found.embeddings)
-        return cls(index, selecting.where(conditions), chosen, everybody.only(chosen), Selected(found.people, found.undated))
-
-    def embeddings(self, ids: Sequence[int]) -> Chunk:
-        return self.index.embeddings(ids)
-
-    def seen_by(self, ids: Sequence[int]) -> list[tuple[int, Person, Crop]]:
-        return self.index.seen_by(ids, self.where)
-
-    def shown_by(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        return self.index.shown_by(ids, self.where)
-
-    def copies(self) -> NDArray[np.int64]:
-        """Those among the selected; a group whose leader is not is led by the next in turn."""
-        copy, leader = self.index.copies()
-        here = np.isin(copy, self.table.ids)
-        copy, leader = copy[here], leader[here]
-        lost = ~np.isin(leader, self.table.ids)
-        groups, first = np.unique(leader[lost], return_index=True)
-        leader[lost] = copy[lost][first][np.searchsorted(groups, leader[lost])]
-        return np.stack([copy, leader])[:, copy != leader]
