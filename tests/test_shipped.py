@@ -52,11 +52,12 @@ def test_it_comes_back_into_torch_as_the_weights_of_record(bundle: Bundle) -> No
     torch_encoder = TorchEncoder(load_compact(bundle), load_tokenizer(bundle.tokenizer.read(), bundle.max_tokens), bundle.preprocessing)
     pixels = np.stack([preprocess(draw(person, 1), bundle.preprocessing) for person in demo_people()[:4]])
     tokens = Tokenizer(bundle.tokenizer.read(), bundle.max_tokens)(DEMO_QUESTIONS)
-    (images,) = run(without_activation_pairs(onnx.load_from_string(bundle.image_tower.read())), {"pixel_values": pixels})
+    images, worn = run(without_activation_pairs(onnx.load_from_string(bundle.image_tower.read())), {"pixel_values": pixels})
     feed = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
     (words,) = run(without_activation_pairs(onnx.load_from_string(bundle.text_tower.read())), feed)
     for found, expected in ((torch_encoder.embed_images(pixels), images), (torch_encoder.embed_texts(DEMO_QUESTIONS), words)):
         assert np.einsum("nd,nd->n", found, unit_vectors(expected, found.shape)).min() >= 0.9999
+    assert np.abs(torch_encoder.see(pixels).log_odds - worn).max() < 0.05
 
 
 def test_more_threads_change_nothing_that_matters(bundle: Bundle) -> None:

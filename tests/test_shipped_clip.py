@@ -17,10 +17,12 @@ from passerby.errors import ModelError
 from passerby.find.answer import find
 from passerby.find.describe import describe
 from passerby.model.preprocess import preprocess
-from passerby.resolve import load_base, load_model
+from passerby.resolve import find_bundle, load_base, load_model
 from passerby.words.filters import read_filters
 
 NAME = "passerby-clip-tiny"
+TEACHER = "bb0de4e4d705"
+"""The third edition of passerby-s before it said what is worn, whose towers it has to the bit."""
 FOLDER = Path(__file__).parents[1] / "src/passerby/model/bundles" / NAME
 
 
@@ -69,4 +71,5 @@ def test_its_card_names_the_figures_and_the_teacher() -> None:
     assert all(f"## {part}" in card for part in ("Data and their terms", "Recipe", "Figures", "Limits", "Use", "Licence"))
     assert "NonCommercial" in (FOLDER / "LICENSE").read_text(encoding="utf-8")
     made_of = json.loads((FOLDER / "passerby.json").read_text(encoding="utf-8"))["made_of"]
-    assert made_of["teacher"]["digest"] == load_model().digest
+    assert made_of["teacher"]["digest"].startswith(TEACHER)
+    assert TEACHER in (find_bundle("passerby-s").folder / "MODEL_CARD.md").read_text(encoding="utf-8")
