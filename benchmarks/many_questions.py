@@ -24,7 +24,8 @@ COLOURS = ("red", "blue", "green", "black", "white", "grey", "yellow", "brown")
 WORN = ("jacket and blue jeans", "coat with a black bag", "T-shirt and shorts", "hoodie, no hat")
 WORDS = tuple(f"a person in a {colour} {worn}" for worn in WORN for colour in COLOURS)
 COUNTS = (1, 8, 32)
-ATTRIBUTES = 200
+ATTRIBUTES = 193
+"""As many as the model that ships says of what is worn."""
 ASKED = 6
 
 

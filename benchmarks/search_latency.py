@@ -33,7 +33,8 @@ WORDS = (
     "a man with a grey backpack, a green T-shirt and shorts",
 )
 K = 10
-ATTRIBUTES = 200
+ATTRIBUTES = 193
+"""As many as the model that ships says of what is worn."""
 
 
 def numpy_search(vectors: NDArray[np.float32], direction: NDArray[np.float32]) -> NDArray[np.intp]:
