@@ -74,6 +74,7 @@ def test_hits_say_when_by_which_camera_and_how_that_is_known(run: Run) -> None:
     assert (found["selection"], found["undated"]) == (None, 0)
     shown = run("search", "a red jacket").stdout
     assert "2026-11-28 18:02:05" in shown and "front" in shown and "10:42:13" not in shown
+    assert "None" not in shown
 
 
 def test_the_hour_of_a_clock_change(run: Run) -> None:

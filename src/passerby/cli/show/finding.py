@@ -335,7 +335,7 @@ def _show_hits(hits: Sequence[Hit]) -> None:
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
         "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],
         "clock": [clock_of(hit) for hit in hits],
-        "camera": [hit.person.media.camera for hit in hits],
+        "camera": [hit.person.media.camera or "" for hit in hits],
         "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }
     shown = {name: column for name, column in optional.items() if any(column)}
