@@ -315,9 +315,13 @@ def test_20000_captions_are_read_in_20_seconds() -> None:
 
 def test_time_grows_with_the_length_of_a_sentence() -> None:
     def seconds(words: int) -> float:
-        started = time.perf_counter()
-        parse("hat " + "stripes " * words)
-        return time.perf_counter() - started
+        """The least of three times: now and then one includes a collection of garbage, or other work."""
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            parse("hat " + "stripes " * words)
+            times.append(time.perf_counter() - started)
+        return min(times)
 
     parse("warm up")
     assert seconds(8000) < 30 * seconds(800) + 0.2
