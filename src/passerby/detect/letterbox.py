@@ -1,0 +1,39 @@
+"""A picture as a detector looks at it: shrunk or enlarged as a whole to a size, at the top left of a canvas."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MULTIPLE: Final = 32
+"""Sides of the canvas are multiples of it: the coarsest grid has a cell each so many pixels."""
+GREY: Final = 114
+"""What is beside the picture, as YOLOX has it."""
+
+
+class Letterboxed(NamedTuple):
+    """A canvas uint8 (h, w, 3) and how many of its pixels one of the picture's became, across and down."""
+
+    canvas: NDArray[np.uint8]
+    scale: tuple[float, float]
+
+
+def letterbox(picture: NDArray[np.uint8], size: int, *, square: bool = False) -> Letterboxed:
+    """Fit a picture, with its aspect ratio, into a canvas whose longer side is ``size``.
+
+    Args:
+        picture: uint8 (h, w, 3).
+        size: a multiple of ``MULTIPLE``.
+        square: whether the canvas is square; else its shorter side is the next multiple.
+    """
+    height, width = picture.shape[:2]
+    ratio = size / max(height, width)
+    inner = max(round(width * ratio), 1), max(round(height * ratio), 1)
+    across, down = (size, size) if square else (-(-side // MULTIPLE) * MULTIPLE for side in inner)
+    canvas = np.full((down, across, 3), GREY, np.uint8)
+    image = Image.fromarray(picture)
+    canvas[: inner[1], : inner[0]] = np.asarray(image if image.size == inner else image.resize(inner, Image.Resampling.BILINEAR))
+    return Letterboxed(canvas, (inner[0] / width, inner[1] / height))
