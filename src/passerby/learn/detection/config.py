@@ -1,0 +1,109 @@
+"""How a person detector is trained: one small typed TOML file, every key checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from passerby.detect.letterbox import MULTIPLE
+from passerby.learn.config import read_run, require
+from passerby.learn.models.detector import WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How scenes are shown.
+
+    Args:
+        smallest, largest: side of the square pictures of a batch, in pixels; each batch draws one of the multiples of 32 between.
+        nearest, farthest: how much a scene is enlarged at most and at least, beside fitting it into the picture.
+        mosaic: share of pictures that four scenes make together, as in Bochkovskiy et al., "YOLOv4" (arXiv:2004.10934).
+        crops: share of a mosaic's scenes that are the crop of one person, where there are any.
+        light: by what share at most a picture gets brighter or darker.
+        grey: share of pictures without colours, as at night.
+    """
+
+    smallest: int = 320
+    largest: int = 416
+    nearest: float = 2.5
+    farthest: float = 0.6
+    mosaic: float = 0.6
+    crops: float = 0.15
+    light: float = 0.3
+    grey: float = 0.05
+
+    def __post_init__(self) -> None:
+        sides = self.smallest, self.largest
+        require(all(side >= MULTIPLE and side % MULTIPLE == 0 for side in sides), f"sides that are multiples of {MULTIPLE}", self)
+        require(self.smallest <= self.largest and 0 < self.farthest <= self.nearest, "smallest up to largest, farthest up to nearest", self)
+        require(all(0 <= share <= 1 for share in (self.mosaic, self.crops, self.grey)), "shares from 0 to 1", self)
+        require(0 <= self.light < 1, "light from 0, below 1", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """AdamW with linear warm-up, then a cosine to zero.
+
+    Args:
+        trunk: of what ImageNet has taught already.
+        rest: of the pyramid and the heads.
+        frozen: how many of the trunk's first blocks stay as ImageNet left them, with the stem; a step takes half the time then.
+        average: how much of the average of the weights over the steps stays at each step; that average is judged and kept.
+    """
+
+    trunk: float = 5e-4
+    rest: float = 2e-3
+    weight_decay: float = 0.05
+    warm_up: float = 0.03
+    decay: float = 1.0
+    average: float = 0.998
+    clip: float = 10.0
+    batch_size: int = 16
+    frozen: int = 3
+
+    def __post_init__(self) -> None:
+        require(min(self.trunk, self.rest, self.weight_decay) >= 0 and self.clip > 0, "rates and decay from 0, clip above 0", self)
+        require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1 and 0 <= self.average < 1, "shares from 0 to 1", self)
+        require(self.batch_size >= 1 and self.frozen >= 0, "batch_size from 1 and frozen from 0", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A run of ``passerby train`` that makes a person detector.
+
+    Args:
+        data: folder of scenes, as ``load_scenes`` reads it; relative to the file that names it.
+        out: folder for checkpoints, the log and the best model; relative in the same way.
+        crops: dataset of crops of single people whose train pictures join the mosaics; empty for none.
+        start: the model's folder of another run to continue from; empty for ImageNet's weights.
+        teacher: an ONNX file in YOLOX's format whose answers are learnt too; empty for none.
+        epochs: passes over the scenes.
+        judge_size: longer side of the val scenes that are judged, in pixels.
+    """
+
+    data: str
+    out: str
+    detects: str
+    crops: str = ""
+    start: str = ""
+    teacher: str = ""
+    epochs: int = 60
+    seed: int = 1
+    width: int = WIDTH
+    judge_every: int = 5
+    judge_size: int = 640
+    checkpoint_minutes: float = 10.0
+    views: Views = field(default_factory=Views)
+    rates: Rates = field(default_factory=Rates)
+
+    def __post_init__(self) -> None:
+        require(self.detects == "people", 'detects = "people"', self.detects)
+        require(self.epochs >= 1 and self.judge_every >= 1 and self.seed >= 0, "epochs and judge_every from 1, seed from 0", self)
+        require(self.width >= 8, "a width from 8", self.width)
+        require(self.judge_size >= MULTIPLE and self.judge_size % MULTIPLE == 0, f"judge_size as a multiple of {MULTIPLE}", self)
+
+
+def read_detection(path: Path, changes: Sequence[str] = ()) -> Detection:
+    """How to train a detector, as :func:`~passerby.learn.config.read_run` reads it."""
+    return read_run(Detection, path, changes)
