@@ -21,15 +21,21 @@ class Learns(StrEnum):
 @options.changes
 @options.keep_pictures
 def train(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> None:
-    """Train a compact CLIP as a config says; an interrupted run goes on where it was. Needs the extra [learn]."""
+    """Train a compact CLIP, or a person detector, as a config says; an interrupted run goes on where it was. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
 
     with needs_extra("learn"):
         from passerby.learn.config import read_config
+        from passerby.learn.detection.config import is_detection, read_detection
+        from passerby.learn.detection.train import train_detector
         from passerby.learn.train import train as train_model
 
-    note(f"the model is {train_model(read_config(config, changes), note, keep_pictures=keep_pictures)}")
+    if is_detection(config):
+        made = train_detector(read_detection(config, changes), note)
+    else:
+        made = train_model(read_config(config, changes), note, keep_pictures=keep_pictures)
+    note(f"the model is {made}")
 
 
 @click.command(epilog="Example: passerby distil configs/passerby-clip-tiny/distil.toml")

@@ -14,7 +14,7 @@ from passerby.places import expanded
 
 MODEL: Final = "model"
 """The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
-PLACES = ("data", "out", "start")
+PLACES = ("data", "out", "start", "crops", "taught_by")
 """Keys of a config that say where things are, not what is done."""
 LEARNS = ("both", "images", "words", "attributes")
 SMALLEST_SIDE = 32

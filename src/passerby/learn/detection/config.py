@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.detect.letterbox import MULTIPLE
-from passerby.learn.config import read_run, require
+from passerby.learn.config import read_run, read_toml, require
 from passerby.learn.models.detector import WIDTH
 
 
@@ -75,9 +75,10 @@ class Detection:
     Args:
         data: folder of scenes, as ``load_scenes`` reads it; relative to the file that names it.
         out: folder for checkpoints, the log and the best model; relative in the same way.
+        detects: what it finds, ``people``; by this key a config is told from that of a CLIP.
         crops: dataset of crops of single people whose train pictures join the mosaics; empty for none.
         start: the model's folder of another run to continue from; empty for ImageNet's weights.
-        teacher: an ONNX file in YOLOX's format whose answers are learnt too; empty for none.
+        taught_by: an ONNX file in YOLOX's format whose answers are learnt too; empty for none.
         epochs: passes over the scenes.
         judge_size: longer side of the val scenes that are judged, in pixels.
     """
@@ -87,7 +88,7 @@ class Detection:
     detects: str
     crops: str = ""
     start: str = ""
-    teacher: str = ""
+    taught_by: str = ""
     epochs: int = 60
     seed: int = 1
     width: int = WIDTH
@@ -102,6 +103,11 @@ class Detection:
         require(self.epochs >= 1 and self.judge_every >= 1 and self.seed >= 0, "epochs and judge_every from 1, seed from 0", self)
         require(self.width >= 8, "a width from 8", self.width)
         require(self.judge_size >= MULTIPLE and self.judge_size % MULTIPLE == 0, f"judge_size as a multiple of {MULTIPLE}", self)
+
+
+def is_detection(path: Path) -> bool:
+    """Whether a config is one of a detector. Raises ``ConfigError`` for a file that cannot be read."""
+    return "detects" in read_toml(path)
 
 
 def read_detection(path: Path, changes: Sequence[str] = ()) -> Detection:

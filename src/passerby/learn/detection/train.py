@@ -113,7 +113,7 @@ def prepare(how: Detection, say: Callable[[str], None]) -> Training:
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
     )
-    return Training(how, shown, crops, val, Teacher(Path(how.teacher)) if how.teacher else None, model, averaged, run)
+    return Training(how, shown, crops, val, Teacher(Path(how.taught_by)) if how.taught_by else None, model, averaged, run)
 
 
 def starting_detector(how: Detection) -> PersonDetector:
