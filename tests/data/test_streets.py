@@ -145,6 +145,8 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         draw_street(0, (63, 200))
     with pytest.raises(ValueError, match="0 people or more; found -1"):
         draw_street(0, SMALL, -1)
+    with pytest.raises(ValueError, match="at least 1 pixel high; found 0"):
+        draw_street(0, SMALL, smallest=0)
     with pytest.raises(ValueError, match=r"a place is one of street, .*; found 'moon'"):
         draw_street(0, SMALL, place="moon")
     with pytest.raises(ValueError, match=r"a daylight is one of sun, .*; found 'noon'"):

@@ -83,7 +83,7 @@ def draw_street(
         daylight: a name in ``DAYLIGHTS``; by chance if not given.
 
     Raises:
-        ValueError: for a smaller picture, fewer people than none, or an unknown place or daylight.
+        ValueError: for a smaller picture, fewer people than none, people of no height, or an unknown place or daylight.
     """
     plan = plan_street(seed, size, people, smallest=smallest, place=place, daylight=daylight)
     crowd = [paint_person(plan, standing, figure) for standing, figure in plan.people]
@@ -167,7 +167,7 @@ def _compose(scene: NDArray[np.float32], plan: Plan, crowd: Sequence[Painted]) -
             inside[own] = one.body[own]
             seen.append((one, inside))
     return tuple(
-        Passer(one.standing.person, box, float(left.sum() / one.body.sum()))
+        Passer(one.standing.person, box, min(float(left.sum() / one.body.sum()), 1.0))
         for one, left in seen
         if (box := box_of(one, camera.width, camera.height)) is not None
     )

@@ -62,6 +62,8 @@ def plan_street(
         raise ValueError(f"a street is at least 64 pixels wide and high; found {size[0]} x {size[1]}")
     if isinstance(people, int) and people < 0:
         raise ValueError(f"a street has 0 people or more; found {people}")
+    if smallest < 1:
+        raise ValueError(f"people are at least 1 pixel high; found {smallest}")
     for what, name, known in (("a place", place, SETTINGS), ("a daylight", daylight, DAYLIGHTS)):
         if name is not None and name not in known:
             raise ValueError(f"{what} is one of {', '.join(known)}; found {name!r}")

@@ -109,7 +109,7 @@ def _sign(sketch: Sketch, rng: np.random.Generator, x: float, z: float) -> None:
     sketch.front(x - 0.035, x + 0.035, 0, height, z, (138, 142, 146))
     if rng.random() < 0.5:
         sketch.ball((x, height, z), 0.34, (236, 234, 230))
-        sketch.ball((x, height, z), 0.29, pick(rng, _SIGNS))
+        sketch.ball((x, height, z), 0.29, pick(rng, ((190, 58, 54), (58, 100, 164))))
         sketch.front(x - 0.18, x + 0.18, height - 0.05, height + 0.05, z, (240, 240, 236))
     else:
         colour = pick(rng, _SIGNS)
