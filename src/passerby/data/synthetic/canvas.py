@@ -115,7 +115,7 @@ class Canvas:
         return round(_LIT * (self._light.ambient + self._light.direct * max(0.0, math.cos(angle - self._light.azimuth))))
 
     def _pixels(self, points: Points) -> Points:
-        figure = points * (1, 1)
+        figure = points.copy()
         figure[:, 0] *= 1 + self._keystone * (0.5 - figure[:, 1])
         return np.asarray(self._origin + (figure @ self._roll) * self._scale)
 

@@ -25,14 +25,14 @@ class Weather:
     gain: tuple[float, float, float]
 
 
-_OUTSIDE = (
+OUTSIDE = (
     Weather(0.58, 0.50, (1.05, 1.03, 1.0)),
     Weather(0.82, 0.22, (0.98, 1.0, 1.02)),
     Weather(0.70, 0.36, (1.02, 1.0, 0.98)),
     Weather(0.60, 0.42, (1.03, 0.99, 0.94)),
     Weather(0.70, 0.24, (0.93, 0.95, 0.97)),
 )
-_INSIDE = Weather(0.80, 0.24, (1.03, 1.01, 0.98))
+INSIDE = Weather(0.80, 0.24, (1.03, 1.01, 0.98))
 
 
 def draw(person: DrawnPerson, seed: int, height: int = 256) -> Image.Image:
@@ -51,33 +51,33 @@ def draw(person: DrawnPerson, seed: int, height: int = 256) -> Image.Image:
     """
     if height < 32:
         raise ValueError(f"a picture is at least 32 pixels high; found {height}")
-    figure = pose_figure(person, _stream(seed, 1))
-    rng = _stream(seed, 2)
+    figure = pose_figure(person, stream(seed, 1))
+    rng = stream(seed, 2)
     place = pick(rng, tuple(PLACES))
-    weather = _INSIDE if place == "mall" else pick(rng, _OUTSIDE)
+    weather = INSIDE if place == "mall" else pick(rng, OUTSIDE)
     light = Light((rng.random() - 0.5) * 2.0, weather.ambient, weather.direct)
     scale = height * (0.82 + 0.06 * rng.random())
-    left, right = _span(figure)
+    left, right = span(figure)
     width = max(round((right - left + 0.05) * scale), round(height * (0.34 + 0.1 * rng.random())))
     soles = height * (0.955 + 0.02 * rng.random())
-    origin = (width / 2 - (left + right) / 2 * scale + (rng.random() - 0.5) * 0.02 * height, soles - scale * _lowest(figure))
+    origin = (width / 2 - (left + right) / 2 * scale + (rng.random() - 0.5) * 0.02 * height, soles - scale * lowest(figure))
     canvas = Canvas(width, height, scale=scale, origin=origin, light=light, tilt=(rng.random() - 0.5) * 0.05, keystone=0.09 * rng.random())
     paint(canvas, figure)
     colour, cover = canvas.finish()
-    behind = np.asarray(scenery(width, height, _stream(seed, 3), place), dtype=np.float32)
+    behind = np.asarray(scenery(width, height, stream(seed, 3), place), dtype=np.float32)
     lit = colour + behind * cast_shadow(cover, soles - 0.012 * height, light) * (1 - cover)
-    return _exposed(lit * np.array(weather.gain, dtype=np.float32), _stream(seed, 4))
+    return exposed(lit * np.array(weather.gain, dtype=np.float32), stream(seed, 4))
 
 
-def _exposed(scene: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
-    """What a small camera makes of (h, w, 3) light: haze, vignette, blur, coarse colour, noise."""
+def exposed(scene: NDArray[np.float32], rng: np.random.Generator, *, blur: float = 1.0) -> Image.Image:
+    """What a small camera makes of (h, w, 3) light: haze, vignette, blur (a factor to what is usual), coarse colour, noise."""
     height, width = scene.shape[:2]
     haze, gain = 10 * rng.random(), 0.98 + 0.12 * rng.random()
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
     over = np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
     exposed = (scene * (gain * (1 - haze / 255)) + haze) * (1.02 - 0.07 * down * down - 0.05 * over * over)
     image = Image.fromarray(np.clip(exposed, 0, 255).astype(np.uint8))
-    image = image.filter(ImageFilter.GaussianBlur(height / 256 * (0.15 + 0.55 * rng.random() ** 2)))
+    image = image.filter(ImageFilter.GaussianBlur(height / 256 * (0.15 + 0.55 * rng.random() ** 2) * blur))
     luma, *chroma = image.convert("YCbCr").split()
     coarse = [part.reduce(2).resize((width, height), Image.Resampling.BILINEAR) for part in chroma]
     sigma = 1.0 + 3.0 * float(rng.random())
@@ -86,7 +86,7 @@ def _exposed(scene: NDArray[np.float32], rng: np.random.Generator) -> Image.Imag
     return Image.merge("YCbCr", (luma, *coarse)).convert("RGB")
 
 
-def _span(figure: Figure) -> tuple[float, float]:
+def span(figure: Figure) -> tuple[float, float]:
     """The figure's left and right ends, in figure heights."""
     joints = np.concatenate([limb.joints for limb in (*figure.skeleton.arms, *figure.skeleton.legs)])
     feet = np.stack([leg.joints[2] + leg.foot * 0.1 for leg in figure.skeleton.legs])
@@ -101,12 +101,12 @@ def _span(figure: Figure) -> tuple[float, float]:
     return float(ends.min()) - margin, float(ends.max()) + margin
 
 
-def _lowest(figure: Figure) -> float:
+def lowest(figure: Figure) -> float:
     """Where the nearer foot ends, in figure heights."""
     feet = np.stack([leg.joints[2] + leg.foot * 0.1 for leg in figure.skeleton.legs])
     return float(figure.view.project(feet)[:, 1].max()) + 0.05
 
 
-def _stream(seed: int, part: int) -> np.random.Generator:
+def stream(seed: int, part: int) -> np.random.Generator:
     """Chance for one part of a picture, so that a change in one leaves the others as they are."""
     return np.random.Generator(np.random.PCG64([seed, part]))

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from passerby.data.synthetic.canvas import Light
 from passerby.data.synthetic.people import Colour, pick
+from passerby.data.synthetic.sketch import shade
 
 _SUPERSAMPLING = 2
 _DRAB: tuple[Colour, ...] = ((92, 96, 104), (120, 110, 98), (74, 84, 92), (142, 136, 128), (104, 92, 86), (86, 98, 92))
@@ -83,7 +84,7 @@ def scenery(width: int, height: int, rng: np.random.Generator, place: str) -> Im
     stage = Stage(ImageDraw.Draw(image), wide, high, high * (0.16 + 0.26 * rng.random()), wide * (0.2 + 0.6 * rng.random()), rng)
     PLACES[place](stage)
     soft = height * (0.001 + 0.0035 * rng.random())
-    return _weathered(image.reduce(_SUPERSAMPLING).filter(ImageFilter.GaussianBlur(soft)), rng)
+    return weathered(image.reduce(_SUPERSAMPLING).filter(ImageFilter.GaussianBlur(soft)), rng)
 
 
 def cast_shadow(cover: NDArray[np.float32], ground: float, light: Light) -> NDArray[np.float32]:
@@ -115,7 +116,7 @@ def cast_shadow(cover: NDArray[np.float32], ground: float, light: Light) -> NDAr
     return (1 - np.minimum(dark / 255, 0.7))[..., None]
 
 
-def _weathered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def weathered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Large soft stains and a little grain, as on every real wall and road."""
     width, height = image.size
     stains = Image.fromarray(rng.integers(110, 144, (9, 5), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
@@ -125,20 +126,15 @@ def _weathered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def _shade(colour: Colour, change: int) -> Colour:
-    red, green, blue = (min(255, max(0, part + change)) for part in colour)
-    return red, green, blue
-
-
 def _facade(stage: Stage) -> None:
     wall = pick(stage.rng, _DRAB)
     stage.box(0, 0, 1, 1, wall)
     count = int(stage.rng.integers(2, 5))
     for place in range(count):
         left = (place + 0.18) / count
-        stage.box(left, 0.08, left + 0.62 / count, 0.5, _shade(wall, -34))
+        stage.box(left, 0.08, left + 0.62 / count, 0.5, shade(wall, -34))
         stage.box(left + 0.02, 0.1, left + 0.58 / count, 0.3, (168, 184, 198))
-    stage.box(0, 0.6, 1, 0.68, _shade(wall, -24))
+    stage.box(0, 0.6, 1, 0.68, shade(wall, -24))
     start = stage.rng.random() * 0.7
     stage.box(start, 0.66, start + 0.3, 1, (54, 58, 66))
     stage.box(start + 0.34, 0.62, start + 0.8, 0.72, pick(stage.rng, _SIGNS))
@@ -146,10 +142,10 @@ def _facade(stage: Stage) -> None:
 
 def _street(stage: Stage) -> None:
     _facade(stage)
-    asphalt = _shade((96, 98, 102), int(stage.rng.integers(-16, 20)))
+    asphalt = shade((96, 98, 102), int(stage.rng.integers(-16, 20)))
     stage.ground(asphalt)
     edge = -0.9 + 1.8 * stage.rng.random()
-    stage.lane(edge - 3, edge, 1, 40, _shade((158, 154, 148), int(stage.rng.integers(-14, 14))))
+    stage.lane(edge - 3, edge, 1, 40, shade((158, 154, 148), int(stage.rng.integers(-14, 14))))
     stage.lane(edge, edge + 0.06, 1, 40, (196, 194, 188))
     for near in (1.0, 1.5, 2.4, 4.2):
         stage.lane(edge + 0.75, edge + 0.83, near, near * 1.28, (214, 212, 204))
@@ -161,7 +157,7 @@ def _car(stage: Stage) -> None:
     left = -0.3 + stage.rng.random()
     paint = pick(stage.rng, _SIGNS)
     stage.box(left, 0.62, left + 0.75, 0.99, paint)
-    stage.box(left + 0.14, 0.42, left + 0.6, 0.64, _shade(paint, -18))
+    stage.box(left + 0.14, 0.42, left + 0.6, 0.64, shade(paint, -18))
     stage.box(left + 0.18, 0.46, left + 0.56, 0.62, (60, 70, 82))
     unit = stage.width * 0.075
     for x in (left + 0.16, left + 0.58):
@@ -173,7 +169,7 @@ def _pavement(stage: Stage) -> None:
     _facade(stage)
     stone = pick(stage.rng, ((168, 160, 150), (150, 150, 152), (178, 162, 146), (140, 132, 126)))
     stage.ground(stone)
-    stage.tiles(_shade(stone, -24), 0.16 + 0.14 * stage.rng.random(), 2)
+    stage.tiles(shade(stone, -24), 0.16 + 0.14 * stage.rng.random(), 2)
 
 
 def _wall(stage: Stage) -> None:
@@ -184,16 +180,16 @@ def _wall(stage: Stage) -> None:
         brick = stage.height / 34
         for course in range(int(base / brick) + 1):
             row = course * brick
-            stage.draw.line((0, row, stage.width, row), fill=_shade(plaster, 26), width=2)
+            stage.draw.line((0, row, stage.width, row), fill=shade(plaster, 26), width=2)
             for joint in range(8):
                 column = (joint + 0.5 * (course % 2)) * brick * 2.4
-                stage.draw.line((column, row, column, row + brick), fill=_shade(plaster, 26), width=2)
+                stage.draw.line((column, row, column, row + brick), fill=shade(plaster, 26), width=2)
     else:
         left, wide, rim = stage.rng.random() * 0.6 * stage.width, 0.42 * stage.width, 0.03 * stage.width
         stage.draw.rectangle((left, base * 0.12, left + wide, base * 0.46), fill=pick(stage.rng, _SIGNS))
         stage.draw.rectangle((left + rim, base * 0.14, left + wide - rim, base * 0.3), fill=pick(stage.rng, _DRAB))
     stage.draw.rectangle((0, base, stage.width, stage.height), fill=(142, 140, 138))
-    stage.draw.rectangle((0, base - stage.height * 0.02, stage.width, base), fill=_shade(plaster, -40))
+    stage.draw.rectangle((0, base - stage.height * 0.02, stage.width, base), fill=shade(plaster, -40))
 
 
 def _park(stage: Stage) -> None:
@@ -229,15 +225,15 @@ def _mall(stage: Stage) -> None:
             stage.box(left + 0.04, top, left + 0.8 / count, top + 0.09, pick(rng, _DRAB + _SIGNS))
     floor = pick(rng, ((206, 200, 190), (190, 184, 178), (214, 206, 190)))
     stage.ground(floor)
-    stage.tiles(_shade(floor, -16), 0.3, 2)
+    stage.tiles(shade(floor, -16), 0.3, 2)
     for _ in range(3):
         side = -0.8 + 1.6 * rng.random()
-        stage.lane(side, side + 0.12, 1.15, 6, _shade(floor, 20))
+        stage.lane(side, side + 0.12, 1.15, 6, shade(floor, 20))
 
 
 def _crossing(stage: Stage) -> None:
     _facade(stage)
-    stage.ground(_shade((90, 92, 96), int(stage.rng.integers(-12, 18))))
+    stage.ground(shade((90, 92, 96), int(stage.rng.integers(-12, 18))))
     stage.lane(-4, 4, 5, 60, (150, 148, 144))
     start = stage.rng.random() * 0.3
     for place in range(-7, 8):
