@@ -64,7 +64,8 @@ def walker(times: Iterable[float], speed: float = 60, score: float = 0.9) -> lis
 @pytest.mark.parametrize("rate", [25, 10, 5, 2, 1])
 def test_one_walker_is_one_track_at_any_rate(rate: float) -> None:
     (track,) = follow(Tracker(), walker(np.arange(0, 20, 1 / rate)))[1]
-    assert (track.first, track.last, track.static) == (0, pytest.approx(20 - 1 / rate), False)
+    assert (track.first, round(track.last, 6)) == (0, 20 - 1 / rate)
+    assert not track.static
 
 
 @settings(max_examples=20, deadline=None)

@@ -49,7 +49,7 @@ class Motion:
     @classmethod
     def first(cls, time: float, box: BoxEdges) -> Motion:
         """Of somebody who was seen once and may go anywhere."""
-        x, y, width, height = centred(box)
+        x, y, width, height = _centred(box)
         return cls(time, x, y, 0.0, 0.0, width, height, NOISE**2, 0.0, START_SPEED**2, 1)
 
     def at(self, time: float) -> Motion:
@@ -72,7 +72,7 @@ class Motion:
     def seen(self, time: float, box: BoxEdges) -> Motion:
         """The estimate after a box was seen at a time."""
         before = self.at(time)
-        x, y, width, height = centred(box)
+        x, y, width, height = _centred(box)
         gain = before.variance / (before.variance + NOISE**2)
         speed_gain = before.covariance / (before.variance + NOISE**2)
         size_gain = max(1 / (self.seen_boxes + 1), SIZE_GAIN)
@@ -91,7 +91,7 @@ class Motion:
         )
 
 
-def centred(box: BoxEdges) -> tuple[float, float, float, float]:
+def _centred(box: BoxEdges) -> tuple[float, float, float, float]:
     """A box's centre, width and height."""
     x1, y1, x2, y2 = box
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -140,7 +139,7 @@ class Tracker:
 
     def present(self) -> list[Track]:
         """People who may still be seen again, as far as they were followed."""
-        return [self._track(deepcopy(one)) for one in self._open if self._is_person(one)]
+        return [self._track(one) for one in self._open if self._is_person(one)]
 
     def present_ids(self) -> frozenset[int]:
         """Ids of all tracks that may go on, also of those that are no person yet."""
@@ -160,8 +159,8 @@ class Tracker:
     def state(self) -> dict[str, Any]:
         """All that the tracker knows, as plain JSON: with :meth:`from_state` it goes on as if nothing had happened."""
         return {
-            "open": [asdict(one) for one in self._open],
-            "ended": [asdict(one) for one in self._ended],
+            "open": [_state(one) for one in self._open],
+            "ended": [_state(one) for one in self._ended],
             "next_id": self._next_id,
             "time": self._time,
             "step": self._step,
@@ -224,7 +223,8 @@ class Tracker:
         return max(self._settings.patience, few) if self._is_person(one) else few
 
     def _track(self, one: _Open) -> Track:
-        return Track(one.id, one.trajectory, is_static(one.trajectory, self._settings.static))
+        trajectory = replace(one.trajectory, points=list(one.trajectory.points))
+        return Track(one.id, trajectory, is_static(trajectory, self._settings.static))
 
 
 @dataclass(slots=True)
@@ -260,6 +260,17 @@ def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floati
     if not abs(time) < LAST_TIME:
         raise InputError(expected=f"a time in seconds, below {LAST_TIME:g}", found=str(time), do="leave out frames without a time")
     return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64))
+
+
+def _state(one: _Open) -> dict[str, Any]:
+    followed = one.trajectory
+    return {
+        "id": one.id,
+        "best": one.best,
+        "total": one.total,
+        "motion": asdict(one.motion),
+        "trajectory": {"seen": followed.seen, "stride": followed.stride, "points": list(followed.points)},
+    }
 
 
 def _from_state(state: Mapping[str, Any]) -> _Open:
