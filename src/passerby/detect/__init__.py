@@ -1,1 +1,1 @@
-"""From a picture to the people in it: boxes, and how sure the detector is of each."""
+"""From pictures to the people in them: boxes, how sure the detector is of each, and who is who over time."""

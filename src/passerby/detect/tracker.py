@@ -1,0 +1,279 @@
+"""People over time: which boxes of successive frames show the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.detect.assignment import assign
+from passerby.detect.association import AssociationSettings, gains
+from passerby.detect.motion import BoxEdges, Motion
+from passerby.detect.static import StaticSettings, is_static
+from passerby.detect.trajectory import Trajectory
+from passerby.errors import InputError
+
+STEP_GAIN = 0.2
+"""How soon a changed rate of frames is believed."""
+LAST_TIME = 1e12
+"""In seconds; what is later is no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """When a track begins, is a person, and ends.
+
+    Args:
+        least: The least score of a box that is looked at.
+        sure: The least score that one box of a person has: what was never seen surely is nobody.
+        evidence: The least sum of scores of all boxes of a person: two sure ones, or one and several unsure ones.
+        patience: Seconds without a box after which a person's track ends,
+        patience_steps: but never before so many frames' time; what is no person yet ends then already.
+        association: When two boxes are one person.
+        static: What is taken for a thing.
+    """
+
+    least: float = 0.1
+    sure: float = 0.5
+    evidence: float = 1.0
+    patience: float = 3.0
+    patience_steps: float = 2.5
+    association: AssociationSettings = field(default_factory=AssociationSettings)
+    static: StaticSettings = field(default_factory=StaticSettings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """A person, or what was taken for one, from the first to the last box.
+
+    Args:
+        id: From 1, ascending by the first box; never used twice by one tracker.
+        trajectory: Its boxes over time.
+        static: Whether it is a thing that looks like a person, by :func:`passerby.detect.static.is_static`.
+    """
+
+    id: int
+    trajectory: Trajectory
+    static: bool
+
+    @property
+    def first(self) -> float:
+        """The second of the first box."""
+        return self.trajectory.points[0][0]
+
+    @property
+    def last(self) -> float:
+        """The second of the last box."""
+        return self.trajectory.points[-1][0]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A track that goes on, and where its person goes.
+
+    Args:
+        best, total: The best score of its boxes, and the sum of all.
+    """
+
+    id: int
+    motion: Motion
+    trajectory: Trajectory = field(default_factory=Trajectory)
+    best: float = 0.0
+    total: float = 0.0
+
+    def add(self, time: float, box: BoxEdges, score: float) -> None:
+        self.trajectory.add(time, box, score)
+        self.best, self.total = max(self.best, score), self.total + score
+
+    @property
+    def last_score(self) -> float:
+        return self.trajectory.points[-1][-1]
+
+
+class Tracker:
+    """Online multi-object tracking of boxes, for any rate of frames and one that changes.
+
+    Unsure boxes, mostly of people half hidden, continue tracks too (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every
+    Detection Box", ECCV 2022), but in one assignment with the sure ones, in which they are worth less: so no sure box is given to the wrong
+    one of two people because the other's was unsure. Tracks that are people already come first. Its memory does not grow with time.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self._settings = settings or TrackerSettings()
+        self._open: list[_Open] = []
+        self._ended: list[_Open] = []
+        self._next_id = 1
+        self._time: float | None = None
+        self._step: float | None = None
+
+    def update(self, time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> list[int | None]:
+        """Takes the people of one frame; says of which track each is.
+
+        A time before that of the last frame ends all tracks: the clock was set, or this is another video.
+
+        Args:
+            time: Seconds.
+            boxes: (n, 4), edges x1, y1, x2, y2 in pixels.
+            scores: (n,), in 0 to 1.
+
+        Returns:
+            An id for each box, or None for a box without area or with a score too low. A track that is no person yet has an id too; it is
+            never among those that ended if it does not become one.
+
+        Raises:
+            InputError: a time, box or score that is not finite, or shapes that do not fit. The tracker stays as it was.
+        """
+        frame = _checked(time, boxes, scores)
+        self._end_the_lost(frame.time)
+        left = np.flatnonzero((frame.boxes[:, 2:] > frame.boxes[:, :2]).all(axis=1) & (frame.scores >= self._settings.least))
+        people = [one for one in self._open if self._is_person(one)]
+        others = [one for one in self._open if not self._is_person(one)]
+        for tracks in (people, others):
+            left = self._associate(frame, tracks, left)
+        for box in left:
+            self._begin(frame, box)
+        return frame.ids
+
+    def present(self) -> list[Track]:
+        """People who may still be seen again, as far as they were followed."""
+        return [self._track(one) for one in self._open if self._is_person(one)]
+
+    def present_ids(self) -> frozenset[int]:
+        """Ids of all tracks that may go on, also of those that are no person yet."""
+        return frozenset(one.id for one in self._open)
+
+    def closed(self) -> list[Track]:
+        """People who ended since this was last asked, in the order of their ids."""
+        ended, self._ended = self._ended, []
+        return [self._track(one) for one in sorted(ended, key=lambda one: one.id)]
+
+    def finish(self) -> list[Track]:
+        """Ends all tracks, as at the end of a video; returns people as :meth:`closed` does."""
+        self._end(self._open)
+        self._time = self._step = None
+        return self.closed()
+
+    def state(self) -> dict[str, Any]:
+        """All that the tracker knows, as plain JSON: with :meth:`from_state` it goes on as if nothing had happened."""
+        return {
+            "open": [_state(one) for one in self._open],
+            "ended": [_state(one) for one in self._ended],
+            "next_id": self._next_id,
+            "time": self._time,
+            "step": self._step,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], settings: TrackerSettings | None = None) -> Tracker:
+        """A tracker as it was when :meth:`state` was asked; settings are not part of a state."""
+        tracker = cls(settings)
+        tracker._open = [_from_state(one) for one in state["open"]]
+        tracker._ended = [_from_state(one) for one in state["ended"]]
+        tracker._next_id, tracker._time, tracker._step = state["next_id"], state["time"], state["step"]
+        return tracker
+
+    def _associate(self, frame: _Frame, tracks: Sequence[_Open], among: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Continues tracks by some boxes of a frame; returns the boxes that are left."""
+        foreseen = [one.motion.at(frame.time) for one in tracks]
+        scores = frame.scores[among]
+        gain = gains(
+            foreseen, [one.last_score for one in tracks], frame.boxes[among], scores, self._settings.sure, self._settings.association
+        )
+        rows, columns = assign(gain)
+        for row, box in zip(rows, among[columns], strict=True):
+            tracks[row].motion = tracks[row].motion.seen(frame.time, frame.edges(box))
+            self._add(tracks[row], frame, box)
+        return np.delete(among, columns)
+
+    def _begin(self, frame: _Frame, box: np.intp) -> None:
+        one = _Open(self._next_id, Motion.first(frame.time, frame.edges(box)))
+        self._next_id += 1
+        self._open.append(one)
+        self._add(one, frame, box)
+
+    @staticmethod
+    def _add(one: _Open, frame: _Frame, box: np.intp) -> None:
+        one.add(frame.time, frame.edges(box), float(frame.scores[box]))
+        frame.ids[box] = one.id
+
+    def _end_the_lost(self, time: float) -> None:
+        """Lets time pass to the next frame."""
+        if self._time is not None and time < self._time:
+            self._end(self._open)
+            self._step = None
+        elif self._time is not None:
+            step = time - self._time
+            self._step = step if self._step is None else self._step + STEP_GAIN * (step - self._step)
+            self._end([one for one in self._open if time - one.motion.time > self._patience(one, self._step)])
+        self._time = time
+
+    def _end(self, tracks: Sequence[_Open]) -> None:
+        gone = {one.id for one in tracks}
+        self._ended += [one for one in tracks if self._is_person(one)]
+        self._open = [one for one in self._open if one.id not in gone]
+
+    def _is_person(self, one: _Open) -> bool:
+        return one.best >= self._settings.sure and one.total >= self._settings.evidence and one.trajectory.seen > 1
+
+    def _patience(self, one: _Open, step: float) -> float:
+        few = self._settings.patience_steps * step
+        return max(self._settings.patience, few) if self._is_person(one) else few
+
+    def _track(self, one: _Open) -> Track:
+        trajectory = replace(one.trajectory, points=list(one.trajectory.points))
+        return Track(one.id, trajectory, is_static(trajectory, self._settings.static))
+
+
+@dataclass(slots=True)
+class _Frame:
+    """Boxes of one frame, and the tracks that they were found to be of."""
+
+    time: float
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    ids: list[int | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ids = [None] * len(self.boxes)
+
+    def edges(self, box: np.intp) -> BoxEdges:
+        x1, y1, x2, y2 = self.boxes[box].tolist()
+        return x1, y1, x2, y2
+
+
+def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> _Frame:
+    with np.errstate(over="ignore"):
+        edges, marks = np.asarray(boxes, np.float32), np.asarray(scores, np.float32)
+    if edges.size == 0 and marks.size == 0:
+        edges, marks = edges.reshape(0, 4), marks.reshape(0)
+    if edges.ndim != 2 or edges.shape[1] != 4 or marks.shape != edges.shape[:1]:
+        raise InputError(
+            expected="boxes of shape (n, 4) and scores of shape (n,)",
+            found=f"{edges.shape} and {marks.shape}",
+            do="give one score for each box",
+        )
+    if not (np.isfinite(edges).all() and np.isfinite(marks).all()):
+        raise InputError(expected="boxes and scores of finite numbers", found="others", do="leave out what the detector could not tell")
+    if not abs(time) < LAST_TIME:
+        raise InputError(expected=f"a time in seconds, below {LAST_TIME:g}", found=str(time), do="leave out frames without a time")
+    return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64))
+
+
+def _state(one: _Open) -> dict[str, Any]:
+    followed = one.trajectory
+    return {
+        "id": one.id,
+        "best": one.best,
+        "total": one.total,
+        "motion": asdict(one.motion),
+        "trajectory": {"seen": followed.seen, "stride": followed.stride, "points": list(followed.points)},
+    }
+
+
+def _from_state(state: Mapping[str, Any]) -> _Open:
+    followed = state["trajectory"]
+    trajectory = Trajectory(followed["seen"], followed["stride"], [(t, x1, y1, x2, y2, s) for t, x1, y1, x2, y2, s in followed["points"]])
+    return _Open(**{**state, "motion": Motion(**state["motion"]), "trajectory": trajectory})
