@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from passerby.errors import ConfigError, ModelError
 from passerby.extras import needs_extra
 from passerby.inputs import AnyPath, as_path, as_text
-from passerby.model.bundle import MANIFEST, Bundle, read_bundle
+from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign
+from passerby.model.manifest import MANIFEST
 from passerby.model.tensorrt import runtime_here
 from passerby.places import expanded
 
