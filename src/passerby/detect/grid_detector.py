@@ -44,7 +44,8 @@ class GridDetector:
         canvas, scale = letterbox(picture, layout.side or size, multiple=layout.strides[-1], square=layout.side is not None)
         boxes, scores = read(self._run(canvas), layout, *canvas.shape[:2])
         height, width = picture.shape[:2]
-        return everyone(boxes / np.array([*scale, *scale], np.float32), scores, width, height)
+        unscaled: Boxes = np.divide(boxes, np.tile(np.array(scale, np.float32), 2))
+        return everyone(unscaled, scores, width, height)
 
     def _run(self, canvas: NDArray[np.uint8]) -> NDArray[Any]:
         layout = self._layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +73,9 @@ class Layout:
         """The inverse of :meth:`to_json`. Raises ``ModelError`` for anything else; keys it does not know are refused."""
         _require(isinstance(value, Mapping), "a layout to be an object", value)
         assert isinstance(value, Mapping)
-        lists = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
+        values: dict[str, Any] = {key: tuple(entry) if isinstance(entry, list) else entry for key, entry in value.items()}
         try:
-            return cls(**lists)
+            return cls(**values)
         except TypeError as error:
             raise _unusable("a layout of known keys", error) from None
 
