@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from walking import detected, drawn, follow
 
-from passerby.detect.tracker import Tracker
+from passerby.detect.tracking.tracker import Tracker
 from passerby.measure.tracking import IdentityScores, Tracked, identity_scores
 
 NOTHING = Tracked(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32))

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.tracker import Track, Tracker
+from passerby.detect.tracking.tracker import Track, Tracker
 from passerby.measure.tracking import Tracked
 
 WIDTH, HEIGHT = 1920, 1080

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.assignment import assign
+from passerby.detect.tracking.assignment import assign
 
 LEAST_IOU = 0.5
 """Of a box and the true one that it stands for."""

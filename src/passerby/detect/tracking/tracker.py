@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.assignment import assign
-from passerby.detect.association import AssociationSettings, gains
-from passerby.detect.motion import BoxEdges, Motion
-from passerby.detect.static import StaticSettings, is_static
-from passerby.detect.trajectory import Trajectory
+from passerby.detect.tracking.assignment import assign
+from passerby.detect.tracking.association import AssociationSettings, gains
+from passerby.detect.tracking.motion import BoxEdges, Motion
+from passerby.detect.tracking.static import StaticSettings, is_static
+from passerby.detect.tracking.trajectory import Trajectory
 from passerby.errors import InputError
 
 STEP_GAIN = 0.2
@@ -52,7 +52,7 @@ class Track:
     Args:
         id: From 1, ascending by the first box; never used twice by one tracker.
         trajectory: Its boxes over time.
-        static: Whether it is a thing that looks like a person, by :func:`passerby.detect.static.is_static`.
+        static: Whether it is a thing that looks like a person, by :func:`passerby.detect.tracking.static.is_static`.
     """
 
     id: int

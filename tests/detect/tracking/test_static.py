@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from walking import detected, drawn, follow
 
-from passerby.detect.static import StaticSettings, centre_spread, is_static
-from passerby.detect.tracker import Tracker
-from passerby.detect.trajectory import Trajectory
+from passerby.detect.tracking.static import StaticSettings, centre_spread, is_static
+from passerby.detect.tracking.tracker import Tracker
+from passerby.detect.tracking.trajectory import Trajectory
 
 
 def standing(seconds: float, sway: float, score: float, height: float = 100) -> Trajectory:

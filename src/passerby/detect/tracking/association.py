@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.motion import NOISE, Motion
+from passerby.detect.tracking.motion import NOISE, Motion
 
 
 @dataclass(frozen=True, slots=True)

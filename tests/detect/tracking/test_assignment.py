@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from passerby.detect.assignment import assign
+from passerby.detect.tracking.assignment import assign
 from passerby.errors import InputError
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=5)

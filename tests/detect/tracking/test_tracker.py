@@ -16,8 +16,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from walking import CROSSINGS, HIDDEN, PEOPLE, RATE, SECONDS, Seen, Truth, detected, drawn, follow, public
 
-from passerby.detect.tracker import Track, Tracker
-from passerby.detect.trajectory import MOST_POINTS
+from passerby.detect.tracking.tracker import Track, Tracker
+from passerby.detect.tracking.trajectory import MOST_POINTS
 from passerby.errors import InputError
 from passerby.measure.tracking import identity_scores
 

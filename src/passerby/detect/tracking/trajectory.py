@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.motion import BoxEdges
+from passerby.detect.tracking.motion import BoxEdges
 
 MOST_POINTS = 512
 """Of one trajectory, an even number: at 5 frames a second every box of the first minute and a half."""

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.detect.motion import BoxEdges
+from passerby.detect.tracking.motion import BoxEdges
 
 Picture = TypeVar("Picture")
 

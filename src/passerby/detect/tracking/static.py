@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from passerby.detect.trajectory import Trajectory
+from passerby.detect.tracking.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
