@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]
             return path
         if codec == "animation":
             first, *others = (Image.fromarray(drawn(number)) for number in range(COUNT))
-            first.save(path, save_all=True, append_images=others, duration=100, **({"lossless": True} if container == "webp" else {}))
+            first.save(path, save_all=True, append_images=others, duration=100, lossless=True)
             return path
         encoder, pixels, _ = CODECS[codec]
         return write_video(path, encoder, pixels=pixels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -53,7 +53,7 @@ def read_facts(path: Path) -> Video:
         return Video(path.absolute(), first.width, first.height, None, None, (image.format or "").lower())
 
 
-def decode(path: Path, coverage: Coverage) -> Iterator[Frame]:
+def decode(path: Path, coverage: Coverage) -> Generator[Frame]:
     """All frames of an animation that can be decoded, over white where they are transparent."""
     with Image.open(path, formats=ANIMATED) as image:
         timeline, until = Timeline(0.0, _UNSAID, coverage), 0.0

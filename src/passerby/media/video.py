@@ -282,7 +282,8 @@ def _progressive(frames: Iterable[av.VideoFrame], coverage: Coverage) -> Iterato
 
 
 def _deinterlacer(frame: av.VideoFrame) -> Graph:
-    graph = _ffmpeg().filter.Graph()
+    graph: Graph = _ffmpeg().filter.Graph()
+    graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     mended, sink = graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
     source.link_to(mended)
@@ -293,10 +294,10 @@ def _deinterlacer(frame: av.VideoFrame) -> Graph:
 
 def _pulled(graph: Graph, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
     """What a filter gives for a frame; for none, what it still holds."""
-    graph.push(frame)
+    graph.vpush(frame)
     with suppress(BlockingIOError, EOFError):
         while True:
-            yield graph.pull()
+            yield graph.vpull()
 
 
 def _draw(decoded: av.VideoFrame, turns: int, width: int, height: int) -> Pixels:
