@@ -36,6 +36,8 @@ _BACK: Final = (1.0, 10.0)
 """How many seconds before a moment seeks aim: some containers seek late, and what is mended needs what was before."""
 _TOLERANCE: Final = 0.5
 """Seconds by which a file may end before it says."""
+_OBLONG: Final = 4
+"""A pixel that is said to be more times as long as it is high, or the reverse, is taken for square."""
 _HIGH_DEFINITION: Final = 720
 """From so many lines on, colours that are not named are BT.709's, below BT.601's."""
 _BT709: Final = 1
@@ -98,7 +100,7 @@ class Frames:
         self._frames.close()
 
 
-def frames(path: Path, fps: float | None, *, start: float = 0.0, keyframes: bool = False, threads: int = 1) -> Frames:
+def frames(path: Path, fps: float | None, *, start: float = 0.0, keyframes: bool = False, seek: bool = True, threads: int = 1) -> Frames:
     """The frames of a video, a few each second, by their times.
 
     A frame that cannot be decoded is skipped and counted; interlaced ones are mended; stamps that jump back go on from where they were.
@@ -108,6 +110,7 @@ def frames(path: Path, fps: float | None, *, start: float = 0.0, keyframes: bool
         fps: of each 1/fps seconds the first frame is taken; ``None`` takes all.
         start: seconds from the video's start; the frames are those that a run from the start would give from there on.
         keyframes: decode only frames that need no other, which is several times as fast; whether the file is cut short is not told then.
+        seek: go to the start at once; not so for a video whose ``clock_reset`` was told, in which a stamp may be there twice.
         threads: that decode.
 
     Raises:
@@ -122,37 +125,43 @@ def frames(path: Path, fps: float | None, *, start: float = 0.0, keyframes: bool
 
     def read(coverage: Coverage) -> Generator[Frame]:
         begin = sampling_start(fps, start)
-        decoded = animation.decode(path, coverage) if _is_animation(path) else _read(path, begin, coverage, keyframes, threads)
+        decoded = animation.decode(path, coverage) if _is_animation(path) else _read(path, begin, coverage, keyframes, seek, threads)
         with closing(decoded):
             yield from sampled((frame for frame in decoded if frame.time >= begin), fps, start)
 
     return Frames(read)
 
 
-def frame_at(path: Path, time: float) -> Frame:
+def frame_at(path: Path, time: float, *, seek: bool = True) -> Frame:
     """The frame of a moment that ``frames`` gave before.
+
+    Args:
+        seek: as of ``frames``.
 
     Raises:
         VideoError: as ``open_video`` does, or the video has no frame of that time.
         MissingExtra: PyAV is not installed.
     """
     for start in dict.fromkeys((time, 0.0)):  # decoded from the start where a seek does not lead there
-        with frames(path, None, start=start) as found:
+        with frames(path, None, start=start, seek=seek) as found:
             frame = next((frame for frame in found if frame.time >= time - STAMP_STEP), None)
         if frame is not None and frame.time <= time + STAMP_STEP:
             return frame
     raise VideoError(expected=f"a frame at {time:.3f} s", found="none", do="index the video again; its file may have changed")
 
 
-def crop_pixels(path: Path, time: float, box: Box) -> Pixels:
+def crop_pixels(path: Path, time: float, box: Box, *, seek: bool = True) -> Pixels:
     """The pixels of a box in the frame of a moment, uint8 (h, w, 3), as ``Frame.crop`` gave them.
+
+    Args:
+        seek: as of ``frames``.
 
     Raises:
         InputError: a box outside of the frame.
         VideoError: as ``frame_at`` does.
         MissingExtra: PyAV is not installed.
     """
-    return frame_at(path, time).crop(box)
+    return frame_at(path, time, seek=seek).crop(box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +202,10 @@ class _Opened:
     def frame(self, time: float, decoded: av.VideoFrame) -> Frame:
         """A decoded frame, upright and with square pixels."""
         width, height = decoded.width, decoded.height
-        aspect = self.stream.sample_aspect_ratio or 1
-        if aspect > 1:
+        aspect = self.stream.sample_aspect_ratio
+        if aspect and 1 < aspect <= _OBLONG:
             width = round(width * aspect)
-        else:
+        elif aspect and 1 / _OBLONG <= aspect < 1:
             height = round(height / aspect)
         turns = decoded.rotation // 90 % 4
         if turns % 2:
@@ -204,9 +213,9 @@ class _Opened:
         return Frame(time, width, height, partial(_draw, decoded, turns))
 
 
-def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, threads: int) -> Generator[Frame]:
+def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: bool, threads: int) -> Generator[Frame]:
     """Frames from one at or before ``start`` on, to the end; by a seek if one leads there."""
-    for back in (*_BACK, inf):
+    for back in (*_BACK, inf) if seek else (inf,):
         with _opened(path, threads) as opened:
             if keyframes:
                 opened.stream.codec_context.skip_frame = "NONKEY"
@@ -327,22 +336,34 @@ def _is_animation(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path, threads: int) -> Iterator[_Opened]:
+    with _container(path) as container:
+        stream = _moving(container)
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of frames that are larger than the first, too
+        stream.codec_context.thread_count = threads
+        stream.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
+        rate = float(stream.guessed_rate or stream.average_rate or _USUAL_RATE)
+        start = _first_stamp(path) if container.format.name == _AVI else stream.start_time
+        origin = float(start * stream.time_base) if start is not None and stream.time_base else None
+        yield _Opened(path.absolute(), container, stream, origin, _duration(container, stream), 1 / rate)
+
+
+def _container(path: Path) -> InputContainer:
     av = _ffmpeg()
-    kinds = ",".join(VIDEOS)
+    only = {"format_whitelist": ",".join(VIDEOS), "protocol_whitelist": "file"}
     try:
-        container = av.open(
-            f"file:{path.absolute()}", options={"format_whitelist": kinds, "protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        container: InputContainer = av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
     except av.FFmpegError:
         raise VideoError(
             expected="a video", found="no known video format, or a damaged file", do="convert it to MP4, or replace it"
         ) from None
-    with container:
-        stream = _moving(container)
-        stream.codec_context.thread_count = threads
-        stream.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
-        rate = float(stream.guessed_rate or stream.average_rate or _USUAL_RATE)
-        yield _Opened(path.absolute(), container, stream, _origin(container, stream), _duration(container, stream), 1 / rate)
+    return container
+
+
+def _first_stamp(path: Path) -> int | None:
+    """The stamp of the first frame, in AVI: there stamps are of decoding, so where the video starts is not said."""
+    with _container(path) as container, suppress(_ffmpeg().FFmpegError):
+        return next((frame.pts for frame in container.decode(_moving(container))), None)
+    return None
 
 
 def _moving(container: InputContainer) -> VideoStream:
@@ -356,16 +377,6 @@ def _moving(container: InputContainer) -> VideoStream:
         found = f"one of {largest.width} x {largest.height}"
         raise VideoError(expected=f"a video of 1 pixel to {MAX_PIXELS // 10**6} megapixels", found=found, do="scale it down")
     return largest
-
-
-def _origin(container: InputContainer, stream: VideoStream) -> float | None:
-    """The stamp of a video's start in seconds, if the file has stamps; in AVI those are of decoding, so its first frame is asked."""
-    start = stream.start_time
-    if container.format.name == _AVI:
-        with suppress(_ffmpeg().FFmpegError):
-            start = next((frame.pts for frame in container.decode(stream)), None)
-        container.seek(0, stream=stream)
-    return float(start * stream.time_base) if start is not None and stream.time_base else None
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
