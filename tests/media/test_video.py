@@ -22,6 +22,7 @@ from PIL import Image
 from videos import COUNT, HEIGHT, TOP_LEFT, WIDTH, drawn, number_of, write_silence, write_video
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.media import frame as frame_module
 from passerby.media import video as video_module
 from passerby.media.clock import KnownBy
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -351,6 +352,17 @@ def test_whatever_is_damaged_is_read_or_refused(tmp_path: Path, made: Callable[[
                 act(path)
 
 
+def test_a_moving_picture_that_would_fill_the_memory(
+    tmp_path: Path, made: Callable[[str, str], Path], recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "huge.gif"
+    data = made("animation", "gif").read_bytes()
+    path.write_bytes(data[:6] + struct.pack("<HH", 11_000, 11_000) + data[10:])
+    with pytest.raises(VideoError, match="1 pixel to 100 megapixels, found one of 11000 x 11000; scale it down"):
+        open_video(path)
+    assert not recwarn.list
+
+
 def test_an_avi_that_cannot_be_rewound(tmp_path: Path, made: Callable[[str, str], Path]) -> None:
     data = made("mpeg4", "avi").read_bytes()
     path = tmp_path / "garbled.avi"
@@ -383,6 +395,30 @@ def test_a_clock_that_jumps_back_goes_on(tmp_path: Path) -> None:
         assert np.array_equal(frame_at(path, frame.time, seek=False).pixels, frame.pixels), "a stamp is there twice"
 
 
+@pytest.mark.parametrize("container", ["ts", "mkv", "h264"])
+def test_a_file_that_grows_is_read_on_from_where_it_was(tmp_path: Path, container: str) -> None:
+    pictures = [drawn(number % COUNT) for number in range(60)]
+    options = {"cluster_time_limit": "500"} if container == "mkv" else {}
+    path = write_video(
+        tmp_path / f"whole.{container}", pictures=pictures, container=options, format="h264" if container == "h264" else None
+    )
+    with frames(path, 5) as found:
+        whole = list(found)
+    data = path.read_bytes()
+    growing = tmp_path / f"growing.{container}"
+    for share in (0.3, 0.62, 0.9):
+        growing.write_bytes(data[: int(len(data) * share)])
+        with frames(growing, 5) as found:
+            before = list(found)
+        growing.write_bytes(data)
+        with frames(growing, 5, start=before[-1].time) as found:
+            after = list(found)
+        assert len(whole) * (share - 0.2) < len(before) < len(whole)
+        together = before[:-1] + after  # the last one may have been half written
+        assert [frame.time for frame in together] == [frame.time for frame in whole]
+        assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(together, whole, strict=True))
+
+
 def test_a_size_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interlaced = {"x264-params": "tff=1"}
     small = write_video(tmp_path / "small.h264", format="h264", options=interlaced)
@@ -394,7 +430,8 @@ def test_a_size_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with frames(path, None) as found:
         sizes = [frame.pixels.shape[:2] for frame in found]
     assert sizes == [(64, 96)] * COUNT + [(128, 192)] * 5
-    monkeypatch.setattr(video_module, "MAX_PIXELS", 10_000)
+    for module in (video_module, frame_module):
+        monkeypatch.setattr(module, "MAX_PIXELS", 10_000)
     with frames(path, None) as found:
         assert {frame.pixels.shape[:2] for frame in found} == {(64, 96)}, "what is too large is as good as broken"
     assert found.coverage.broken

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.errors import InputError
+from passerby.errors import InputError, VideoError
 from passerby.media.clock import Instant
+from passerby.media.photo import MAX_PIXELS
 from passerby.types import Box
 
 Pixels = NDArray[np.uint8]
@@ -117,6 +118,13 @@ class Frame:
         if left >= right or top >= bottom:
             raise InputError(expected=f"a box within {self.width} x {self.height} pixels", found=repr(box), do="correct the box")
         return self.pixels[top:bottom, left:right].copy()
+
+
+def require_size(width: int, height: int) -> None:
+    """Raises ``VideoError`` for frames without a pixel, or of more than ``MAX_PIXELS``."""
+    if not 0 < width * height <= MAX_PIXELS:
+        expected = f"a video of 1 pixel to {MAX_PIXELS // 10**6} megapixels"
+        raise VideoError(expected=expected, found=f"one of {width} x {height}", do="scale it down")
 
 
 class Timeline:

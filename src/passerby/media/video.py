@@ -21,7 +21,7 @@ from passerby.media import animation
 from passerby.media.clock import Instant, KnownBy, read_offset
 from passerby.media.files import require_regular, unreadable
 from passerby.media.formats import VIDEOS
-from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Timeline, Video, sampled, sampling_start
+from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Timeline, Video, require_size, sampled, sampling_start
 from passerby.media.photo import MAX_PIXELS
 from passerby.types import Box
 
@@ -373,9 +373,7 @@ def _moving(container: InputContainer) -> VideoStream:
     if not videos:
         raise VideoError(expected="a video", found="a file without moving pictures", do="name a file that holds a video")
     largest = max(videos, key=lambda one: one.width * one.height)
-    if not 0 < largest.width * largest.height <= MAX_PIXELS:
-        found = f"one of {largest.width} x {largest.height}"
-        raise VideoError(expected=f"a video of 1 pixel to {MAX_PIXELS // 10**6} megapixels", found=found, do="scale it down")
+    require_size(largest.width, largest.height)
     return largest
 
 
