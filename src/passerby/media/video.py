@@ -68,8 +68,8 @@ def open_video(path: Path) -> Video:
     """
     if _is_animation(path):
         return animation.read_facts(path)
-    with _opened(path, threads=1) as opened, closing(_decode(opened, Coverage())) as frames:
-        return opened.facts(next(frames, None))
+    with _opened(path, threads=1) as opened, closing(_decode(opened, Coverage())) as decoded:
+        return opened.facts(next(decoded, None))
 
 
 class Frames:
