@@ -29,6 +29,10 @@ class ImageError(PasserbyError):
     """A file that cannot be read as a picture."""
 
 
+class VideoError(PasserbyError):
+    """A file that cannot be read as a video."""
+
+
 class DatasetError(PasserbyError):
     """A dataset that cannot be read at all; single bad records are reported as problems instead."""
 

@@ -1,4 +1,4 @@
-"""Which picture formats there are: the one table of their names, their suffixes and who decodes them."""
+"""Which formats of pictures and videos there are: the one table of their names, their suffixes and who decodes them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,28 @@ NOT_DECODED: Final = {"HEIC": (".heic", ".heif", ".hif"), "JPEG XL": (".jxl",)}
 
 IMAGE_SUFFIXES: Final = frozenset(suffix for table in (DECODED, NOT_DECODED) for suffixes in table.values() for suffix in suffixes)
 """What a folder's files must end with to be taken for pictures; a file that is named itself may end with anything."""
+
+ANIMATED: Final = ("GIF", "WEBP", "PNG", "AVIF")
+"""Formats whose pictures may move; such a file is a photo of its first frame, and a video too."""
+
+VIDEOS: Final = {
+    "mov": (".mp4", ".mov", ".m4v", ".3gp", ".3g2"),
+    "matroska": (".mkv", ".webm"),
+    "avi": (".avi", ".divx"),
+    "mpegts": (".ts", ".mts", ".m2ts"),
+    "mpeg": (".mpg", ".mpeg", ".vob"),
+    "asf": (".wmv", ".asf"),
+    "flv": (".flv",),
+    "ogg": (".ogv",),
+    "dv": (".dv",),
+    "mxf": (".mxf",),
+    "h264": (".h264", ".264"),
+    "hevc": (".h265", ".265", ".hevc"),
+}
+"""Containers that are read, by FFmpeg's name. No others are tried: some are lists that open other files, or text that is drawn."""
+
+VIDEO_SUFFIXES: Final = frozenset(suffix for suffixes in VIDEOS.values() for suffix in suffixes)
+"""What a folder's files must end with to be taken for videos; what a file is, its content says (``passerby.media.video.is_video``)."""
 
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _JPEG_XL: Final = (b"\xff\x0a", b"\0\0\0\x0cJXL ")

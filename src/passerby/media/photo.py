@@ -102,7 +102,7 @@ def decoded(image: Image.Image) -> Picture:
 
 def read_exif(source: Path | BytesIO) -> Image.Exif:
     """The EXIF of a picture, read without its pixels; empty where there is none or it cannot be read."""
-    _ignore_warnings_of_pillow()
+    ignore_warnings_of_pillow()
     with suppress(Exception), Image.open(source, formats=tuple(DECODED)) as image:
         exif = image.getexif()
         for directory in (IFD.Exif, IFD.GPSInfo):  # while the file is open
@@ -114,7 +114,7 @@ def read_exif(source: Path | BytesIO) -> Image.Exif:
 @contextmanager
 def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
     """Turn whatever Pillow raises into an ``ImageError``, and keep what it warns of to ourselves."""
-    _ignore_warnings_of_pillow()
+    ignore_warnings_of_pillow()
     try:
         yield
     except ImageError:
@@ -125,7 +125,7 @@ def _refusing(refusal: Callable[[Exception], ImageError]) -> Iterator[None]:
         raise refusal(error) from None
 
 
-def _ignore_warnings_of_pillow() -> None:
+def ignore_warnings_of_pillow() -> None:
     """Said in our errors or not at all; from the first picture on, not on import, and for good: threads share the filters, and one that
     put them back would do so while another reads. A filter that the program sets later comes first."""
     with _QUIETENING:
