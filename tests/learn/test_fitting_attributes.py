@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CLIP, drawn people, and that CLIP with a head in ``fitted``. Not to be changed."""
     made = tmp_path_factory.mktemp("fitting")
     prepare(made)
-    write_clip(made / "clip")
+    write_clip(made / "clip", layers=1)
     fit(clip_base(made / "clip"), made / "drawn", made / "fitted")
     return made
 

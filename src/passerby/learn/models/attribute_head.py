@@ -109,6 +109,8 @@ def read_head(file: Path, inputs: int) -> tuple[AttributeHead, list[str]]:
     """What :func:`save_head` wrote, for a tower that pools so many means. Raises ``ModelError`` for anything else."""
     try:
         names = names_in(file)
+        if not names:
+            raise ValueError("no names of attributes")
         head = AttributeHead(inputs, len(names))
         head.fold()
         head.load_state_dict(load_file(file))
