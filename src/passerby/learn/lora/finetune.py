@@ -209,11 +209,11 @@ def read_data(data: Path, folder: Path, how: Adaptation, tokenizer: Tokenizer, s
         raise DatasetError(
             expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
         )
-    val = val_of(dataset)
     drawn = drawn_records(folder, how.drawn, how.seed)
     training = training_set(dataset, drawn, tokenizer, captioned_only=False, swaps=how.losses.swapped_colours > 0)
     if training.people < 2:
         raise DatasetError(expected="people to tell apart", found="pictures of one person", do="add other people, or check the column `id`")
+    val = val_of(dataset)
     captions = sum(len(said) for words in training.words[: training.rows(0)] for said in words.values())
     if captions < FEW:
         say(f"only {captions} captions to learn from: expect little of it on other people; a hundred are a start")
