@@ -3,15 +3,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from indexing import CountingEncoder
 from tiny import write_tiny_bundle
 from wearing import write_telling_bundle
 
+from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 
@@ -31,6 +33,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_bundle: Path) -> BundleEncoder:
     return BundleEncoder(read_bundle(tiny_bundle), threads=1)
+
+
+@pytest.fixture
+def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
+    """The tiny bundle's, which counts the pictures it encodes."""
+    return CountingEncoder(tiny_encoder._bundle, threads=1)
+
+
+@pytest.fixture
+def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
+    """An empty one of that encoder, in a folder."""
+    with Index.create(tmp_path / "index", encoder) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

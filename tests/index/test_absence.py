@@ -27,18 +27,6 @@ from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import look, search
 from passerby.index.sqlite.index import Index
-from passerby.model.bundle_encoder import BundleEncoder
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ def index(tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
 
 
 def embedding_ids(index: Index) -> list[int]:
-    return [int(i) for ids, _ in index.iter_embeddings() for i in ids]
+    ids: list[int] = index.vectors().ids.tolist()
+    return ids
 
 
 def test_what_was_added_is_there_in_another_process_s_eyes(index: Index, tiny_encoder: BundleEncoder) -> None:
@@ -48,7 +49,7 @@ def test_what_was_added_is_there_in_another_process_s_eyes(index: Index, tiny_en
     with index.writing():
         index.add(item, VECTORS[0])
     with Index.open(index.folder) as other:
-        ((ids, vectors),) = other.iter_embeddings()
+        ids, vectors, _ = other.embeddings(embedding_ids(other))
         np.testing.assert_array_equal(vectors, VECTORS[:1])
         assert other.seen_by(ids.tolist()) == [(1, Person(item, 1), Crop())]
         info = other.info()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,19 +19,7 @@ from passerby.index.sqlite.vector_file import HEAD
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.scan import scan_paths
-from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Media
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from small_clip import tokenizer_json
 from torch import Tensor
 
 from passerby.learn.lora.adaptation import OF_ARCHITECTURE, preset
+from passerby.learn.models.attribute_head import STRIPES
 from passerby.learn.models.base import Base
 from passerby.learn.models.batch_norm import unfold_batch_norm
-from passerby.learn.models.compact import STRIPES
 from passerby.learn.models.model_folder import save_base
 from passerby.resolve import load_base
 

@@ -24,8 +24,8 @@ from passerby.learn.lora.adapter import attach, merge
 from passerby.learn.lora.finetune import finetune
 from passerby.learn.models.base import Base
 from passerby.learn.models.batch_norm import unfold_batch_norm
-from passerby.learn.models.compact import fold_batch_norm, with_attributes
-from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.compact import fold_batch_norm
+from passerby.learn.models.dual_encoder import DualEncoder, with_attributes
 from passerby.learn.models.model_folder import load_saved
 from passerby.learn.objectives.losses import worn, worn_as_before
 from passerby.learn.train import finish

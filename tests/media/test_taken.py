@@ -18,7 +18,7 @@ from zones import machine_in
 from passerby.errors import InputError
 from passerby.media.clock import Camera, Instant, KnownBy, clock_iso
 from passerby.media.name_pattern import NamePattern
-from passerby.media.taken import LEFT_OUT, NEVER_SET, TWICE, Clocks, Taken, photo_instant
+from passerby.media.taken import LEFT_OUT, NEVER_SET, TWICE, Clocks, Taken
 
 EVENING = "2026:11:28 18:02:05"
 PATH = PurePosixPath("/rec/front_20261128_190000.jpg")
@@ -48,6 +48,12 @@ def through_a_file(made: Image.Exif, kind: str = "JPEG") -> Image.Exif:
 
 def taken(path: PurePath, modified_ns: int, of: Image.Exif | None = None, **clocks: Any) -> Taken:
     return Clocks(**clocks).taken(path, modified_ns, of)
+
+
+def photo_instant(of: Image.Exif, zone: str | None = None) -> Instant | None:
+    """What EXIF alone says."""
+    instant = taken(PATH, MODIFIED, of, zone=zone).instant
+    return instant if instant and instant.known_by is KnownBy.EXIF else None
 
 
 def iso(instant: Instant | None) -> str | None:
@@ -149,8 +155,9 @@ def test_damaged_exif_is_read_or_not(data: st.DataObject) -> None:
         read.load(bytes(damaged))
     except Exception:  # not even its header is there
         return
-    told = photo_instant(read, "Europe/Berlin")
-    assert told is None or told.known_by is KnownBy.EXIF
+    told = taken(PATH, MODIFIED, read, zone="Europe/Berlin").instant
+    assert told is not None
+    assert told.known_by in (KnownBy.EXIF, KnownBy.FILE)
 
 
 def test_exif_before_a_name_before_the_file() -> None:

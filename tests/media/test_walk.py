@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from passerby.find.ingest import index_paths
 from passerby.find.removal import remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.scan import Root, scan_paths
-from passerby.model.bundle_encoder import BundleEncoder
 
 
 def names(folder: Path, *paths: Path | str) -> list[str]:
@@ -128,17 +126,6 @@ def hidden(path: Path, folder: Path) -> bool:
 
 
 # -- in an index ------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 def test_every_way_to_name_files_gives_the_same_index(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:

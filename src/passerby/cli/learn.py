@@ -14,6 +14,7 @@ class Learns(StrEnum):
     LORA = "lora"
     HEADS = "heads"
     ALL = "all"
+    ATTRIBUTES = "attributes"
 
 
 @click.command(epilog="Example: passerby train configs/passerby-s/2-pictures.toml --set optimiser.image_rate=2e-4")
@@ -66,9 +67,10 @@ def distil(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> No
 @click.option(
     "--learns",
     type=options.OneOf(Learns),
-    help="LoRA's matrices; or the base's projections, or all of it, into a model.",
+    help="LoRA's matrices; or the base's projections, all of it, or a head that says what is worn, into a model.",
     show_default="lora",
 )
+@click.option("--attributes", is_flag=True, help="The same as --learns attributes: filters of a CLIP become probabilities.")
 @click.option("--steps", type=click.IntRange(min=1), help="Of the optimiser.", show_default="preset")
 @click.option("--rank", type=click.IntRange(min=1), help="Inner dimension of LoRA's matrices.", show_default="preset")
 @click.option("--alpha", type=click.IntRange(min=1), help="LoRA's scale times its rank.", show_default="twice the rank")
@@ -82,7 +84,9 @@ def distil(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> No
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of every random choice.", show_default="preset")
 @options.keep_pictures
+@click.pass_context
 def finetune(
+    context: click.Context,
     *,
     data: Path,
     out: Path,
@@ -91,6 +95,7 @@ def finetune(
     config: Path | None,
     changes: tuple[str, ...],
     learns: Learns | None,
+    attributes: bool,
     steps: int | None,
     rank: int | None,
     alpha: int | None,
@@ -100,7 +105,12 @@ def finetune(
     keep_pictures: bool,
 ) -> None:
     """Adapt a model to your own pictures by LoRA: a folder of a few MB, kept at its best on val. An interrupted run goes on where it was.
-    Needs the extra [learn]."""
+    Needs the extra [learn].
+
+    With --attributes the base stays as it is and learns to say what is worn as well, which makes a model's folder:
+
+    passerby finetune --attributes --base passerby-clip-tiny --data my.csv --out worn
+    """
     from passerby.atomic import require_folder_place
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
@@ -110,6 +120,9 @@ def finetune(
         from passerby.learn.lora.adaptation import adaptation
         from passerby.learn.lora.finetune import finetune as finetune_model
 
+    if attributes:
+        options.refuse_ignored(context, "--attributes", "learns")
+        learns = Learns.ATTRIBUTES
     require_folder_place(out, "--out")
     adapted = load_base(base, size=size)
     lora = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": list(targets) or None}

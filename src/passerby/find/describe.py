@@ -106,7 +106,7 @@ def _as_telling(encoder: Encoder) -> Encoder:
         raise ModelError(
             expected="a model that says what is worn, a bundle that was trained with attributes",
             found=f"{encoder.name}, which compares pictures with words and no more",
-            do="name one with --model, or search with words",
+            do="name one with --model, search with words, or teach it by `passerby finetune --attributes`",
         )
     return encoder
 

@@ -52,6 +52,11 @@ class Losses:
         require(min(temperatures) > 0, "temperatures above 0", self)
         require(min(values.values()) >= 0, "weights of losses from 0", self)
 
+    def require_alone(self, where: str) -> None:
+        """Raises ``ConfigError`` for other losses than that of attributes."""
+        paired = self.sdm, self.info_nce, self.captions_alike, self.identity, self.swapped_colours
+        require(not any(paired), f"losses of 0 but for that of attributes, {where}", self)
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -76,9 +81,8 @@ class Stage:
         require(min(self.height, self.width) >= SMALLEST_SIDE, f"height and width from {SMALLEST_SIDE}", self)
         require(self.learns in LEARNS, f"learns as one of {', '.join(LEARNS)}", self)
         require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
-        paired = self.losses.sdm, self.losses.info_nce, self.losses.captions_alike, self.losses.identity, self.losses.swapped_colours
-        alone = "losses of 0 but for that of attributes, in a stage that learns attributes"
-        require(self.learns != "attributes" or not any(paired), alone, self.losses)
+        if self.learns == "attributes":
+            self.losses.require_alone("in a stage that learns attributes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from torch import Tensor
 from passerby.data.datasets import load_dataset
 from passerby.learn.config import Stage, TrainConfig
 from passerby.learn.data.batches import resized
+from passerby.learn.models.attribute_head import STRIPES
 from passerby.learn.models.batch_norm import unfold_batch_norm
-from passerby.learn.models.compact import STRIPES, CompactClip
+from passerby.learn.models.compact import CompactClip
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.model_folder import TOKENIZER, read_compact
 from passerby.learn.models.pretrained import load_lite0, load_minilm, minilm_folder

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from passerby.data.annotations import read_annotations
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
 from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, recipe
@@ -37,21 +35,19 @@ from passerby.learn.loop.device import autocast, best_device, precision
 from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
-from passerby.learn.models.compact import CompactClip, drop_out, with_attributes
-from passerby.learn.models.dual_encoder import Seen
+from passerby.learn.models.compact import CompactClip, drop_out
+from passerby.learn.models.dual_encoder import Seen, with_attributes
 from passerby.learn.models.model_folder import require_vacant, save_model
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 from passerby.learn.objectives.cross_batch_memory import Memory, Pairs
+from passerby.learn.objectives.head import begin_with_shares, head_gradients, labels_for
 from passerby.learn.objectives.locked import Locked, locked_images, locked_means, locked_texts
 from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses, worn
 from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
 from passerby.types import Dataset, Split
 from passerby.words.attributes import NAMES
-
-RAREST: Final = 1e-4
-"""The least share of pictures that have an attribute, to begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +132,7 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
     labels = labels_to_learn(config, model, data, say)
-    begin_with_shares(model, labels)
+    begin_with_shares(model.image_tower.worn, labels)
     pieces = needed_pieces(tokenizer, words_to_read(dataset))
 
     drop_out(model, config.dropout.text, config.dropout.skip, config.dropout.attributes)
@@ -161,16 +157,6 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     return Training(config, data, val, tokenizer, pieces, trained, averaged, labels, run)
 
 
-@torch.no_grad()
-def begin_with_shares(model: CompactClip, labels: NDArray[np.float32]) -> None:
-    """What a head knows nothing of yet begins with the share of pictures that have it, which its rate would reach too late."""
-    head = model.image_tower.worn
-    if head is not None and labels.size:
-        untaught = ~head.projection.weight.any(dim=1)
-        shares = torch.from_numpy(np.nan_to_num(labels).mean(axis=0)).clamp(RAREST, 1 - RAREST)
-        head.projection.bias[untaught] = shares.logit()[untaught]
-
-
 def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, say: Callable[[str], None]) -> NDArray[np.float32]:
     """What is known of the attributes that the model says, where a stage learns them: float32 (n, a).
 
@@ -179,9 +165,7 @@ def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, 
     """
     if not model.attributes or not any(stage.losses.attributes for stage in config.stages):
         return np.empty((len(data.records), 0), np.float32)
-    annotated = read_annotations(Path(config.data))
-    say(f"reading which of {len(model.attributes)} attributes captions and annotators name")
-    return training_labels(data, model.attributes, annotated, config.seed)
+    return training_labels(data, model.attributes, Path(config.data), config.seed, say)
 
 
 def finish(training: Training) -> None:
@@ -205,7 +189,7 @@ def run_stage(training: Training, stage: Stage, span: Span, pictures: Pictures) 
         batches_of(training.data, stream(training.config, training.data, stage), span, training.run.state.step),
         gradients=partial(gradients, training, stage, pictures, locked)
         if locked.means is None
-        else partial(head_gradients, training, stage, locked.means),
+        else partial(alone, training, stage, locked.means),
         judge=partial(judge_stage, training, stage),
         name=training.data.names,
     )
@@ -253,26 +237,22 @@ def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Lock
     parts["captions_alike"] = weights.captions_alike * alike
     parts["identity"] = weights.identity * training.trained["identity"](torch.cat([images, texts]), torch.cat([identities, identities]))
     if weights.attributes and not locked.images:
-        parts["attributes"] = weights.attributes * worn(seen.log_odds, labels_for(training, batch), weights.attributes_unsaid)
+        parts["attributes"] = weights.attributes * worn(
+            seen.log_odds, labels_for(batch, training.labels, training.device), weights.attributes_unsaid
+        )
     total: Tensor = sum(parts.values(), torch.zeros((), device=training.device))
     total.backward()  # type: ignore[no-untyped-call]
     training.memory.remember(pairs)
     return Losses(total.detach(), {name: part for name, part in parts.items() if getattr(weights, name)})
 
 
-def head_gradients(training: Training, stage: Stage, means: Tensor, batch: Batch) -> Losses:
+def alone(training: Training, stage: Stage, means: Tensor, batch: Batch) -> Losses:
     """As :func:`gradients`, of what the head for attributes reads in what was pooled of all pictures; all else stands still."""
     head = training.model.image_tower.worn
     assert head is not None
     training.trained.eval()
-    log_odds = head.train()(means[batch.pictures.to(means.device)].float())
-    loss = stage.losses.attributes * worn(log_odds, labels_for(training, batch), stage.losses.attributes_unsaid)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return Losses(loss.detach(), {"attributes": loss})
-
-
-def labels_for(training: Training, batch: Batch) -> Tensor:
-    return torch.from_numpy(training.labels[batch.pictures]).to(training.device)
+    head.train()
+    return head_gradients(head, means, training.labels, stage.losses, batch)
 
 
 def embed_batch(model: CompactClip, pictures: Pictures, batch: Batch, locked: Locked) -> tuple[Seen, Tensor, Tensor]:

@@ -121,24 +121,8 @@ def dated(media: Media, camera: str | None, instant: Instant | None) -> Media:
     return replace(media, camera=camera, started_at=at, zone=zone, known_by=known_by)
 
 
-def photo_instant(exif: Image.Exif, zone: str | None = None) -> Instant | None:
-    """When a photo was taken, by its EXIF; ``None`` where that says no time that can be.
-
-    The first that is a time of: when it was taken, when it was made digital, when its file was written; and last GPS, which is in UTC.
-
-    Args:
-        exif: as Pillow has it, damaged or not.
-        zone: of times that EXIF gives no offset for; ``None`` says the machine's.
-
-    Raises:
-        InputError: a zone that this machine does not know.
-    """
-    told = next(_told_by_exif(exif, zone), None)
-    return told.instant if told else None
-
-
 def _told_by_exif(exif: Image.Exif, zone: str | None) -> Iterator[_Told]:
-    """The times in EXIF, best first."""
+    """The times in EXIF, best first: when it was taken, made digital, its file written; and last GPS, which is in UTC."""
     details = _directory(exif, IFD.Exif)
     for date, fraction, offset in _FIELDS:
         if wall := _wall(_text(exif if date is Base.DateTime else details, date), _text(details, fraction)):

@@ -385,10 +385,6 @@ class Index(base.Index):
     def stamp(self) -> Stamp:
         return Stamp(str(self._meta("id")), int(str(self._meta("generation"))))
 
-    def iter_embeddings(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """All embeddings by id, in chunks: ids int64 (c,) and vectors float32 (c, d)."""
-        return ((chunk.ids, chunk.vectors) for chunk in Embeddings(self._db).after(0))
-
     def vectors(self) -> VectorTable:
         stamp = self.stamp()
         if self._table is None or self._table[0] != stamp:

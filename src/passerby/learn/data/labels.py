@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.data.annotations import read_annotations
 from passerby.data.synthetic.gallery import gallery_views
 from passerby.data.synthetic.worn import of_drawn
 from passerby.learn.data.training_set import DRAWN_VIEWS, TrainingSet, drawn_people
@@ -18,12 +20,18 @@ Annotated = Mapping[str, Mapping[str, bool]]
 """Which attributes somebody has and which they lack, by the picture's name without its ending."""
 
 
-def training_labels(data: TrainingSet, names: Sequence[str], annotated: Annotated, seed: int) -> Float32:
+def training_labels(data: TrainingSet, names: Sequence[str], dataset: Path, seed: int, say: Callable[[str], None]) -> Float32:
     """The labels of a training set, as :func:`worn_labels` has them; of drawn people exact, wherever a drawing leaves no doubt.
 
     Args:
+        dataset: its folder, beside whose pictures annotators' files may lie.
         seed: by which its people were drawn.
+
+    Raises:
+        DatasetError: annotations that are damaged.
     """
+    annotated = read_annotations(dataset)
+    say(f"reading which of {len(names)} attributes captions and annotators name")
     read, drawn = data.records[: data.rows(0)], data.records[data.rows(0) :]
     views = gallery_views(drawn_people(len(drawn) // DRAWN_VIEWS), seed, views=DRAWN_VIEWS)
     exact = ticked(drawn, names, {_without_ending(name): of_drawn(seen) for name, seen in views})

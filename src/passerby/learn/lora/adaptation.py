@@ -13,7 +13,7 @@ from passerby.learn.config import Losses, Optimiser, Pixels, Words, build, chang
 from passerby.learn.models.base import Base
 
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
-RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5}
+RATES: Final[Mapping[str, float]] = {"lora": 3e-4, "heads": 1e-3, "all": 3e-5, "attributes": 5e-4}
 """What may learn, and how fast where nothing else is said: what starts as nothing goes further a step than what was learnt at length."""
 
 
@@ -50,13 +50,17 @@ class Adaptation:
 
     Args:
         learns: ``lora``, low-rank matrices beside frozen weights, which end as an adapter; or weights of the base itself, and a model of
-            its own is what comes out: ``heads``, the projections into the shared space, or ``all``.
+            its own is what comes out: ``heads``, the projections into the shared space, or ``all``; or with ``attributes`` a head that
+            says what is worn, for a base that does not say it, from what its image tower pools of each picture once, unvaried: vectors
+            stay as they are, and val judges by the AUC of attributes.
         steps: of the optimiser.
         judge_every: steps between two judgements on val; the last one is always judged.
         patience: so many judgements in a row that are no better than the best end the run; 0 lets it go on.
         chunk: pictures or captions that are in a tower at once while gradients are taken; the batch may be as large as one likes.
         keep: how much of what was learnt is kept. With 1 it is all of it; with 0.5 weights end halfway between the base and where steps led
             them, which forgets less.
+        drawn: how many drawn people attributes are learnt from beside the dataset's, with two pictures each.
+        head_dropout: share of what the head for attributes reads that is left out while it learns.
         checkpointing: whether a CLIP computes what lies within a layer once more instead of keeping it; less memory, more time.
         precision: what towers compute in: ``bfloat16``, ``float16``, ``float32``, or what the machine is good at. Losses are in float32.
     """
@@ -68,6 +72,8 @@ class Adaptation:
     patience: int = 4
     chunk: int = 16
     keep: float = 1.0
+    drawn: int = 0
+    head_dropout: float = 0.0
     checkpointing: bool = False
     precision: str = "auto"
     seed: int = 1
@@ -85,6 +91,13 @@ class Adaptation:
         require(self.patience >= 0 and self.seed >= 0, "patience and seed from 0", self)
         require(0 < self.keep <= 1, "keep above 0, up to 1", self.keep)
         require(self.precision in PRECISIONS, f"precision as one of {', '.join(PRECISIONS)}", self)
+        require(self.drawn >= 0 and 0 <= self.head_dropout < 1, "drawn people from 0, head_dropout from 0, below 1", self)
+        if self.learns == "attributes":
+            self.losses.require_alone("where attributes learn")
+            require(self.losses.attributes > 0, "losses.attributes above 0 where attributes learn", self.losses)
+            require(self.keep == 1, "keep of 1 where attributes learn: the base says nothing of them", self.keep)
+        else:
+            require(self.drawn == 0, "drawn of 0 where something else than attributes learns", self.drawn)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
         require(self.optimiser.average == 0, "optimiser.average of 0: keep says how much stays", self.optimiser)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
@@ -116,13 +129,21 @@ OF_ARCHITECTURE: Final[Mapping[str, Adaptation]] = {"compact": PRESETS["passerby
 def preset(base: Base, learns: str = "lora") -> Adaptation:
     """The base's own preset, or its kind's; the temperature and the longest caption are the base's, the rates those of what learns."""
     found = PRESETS.get(Path(base.name).name, OF_ARCHITECTURE[base.model.architecture])
-    return replace(
+    adapted = replace(
         found,
-        learns=learns,
         optimiser=at_rate(found.optimiser, RATES.get(learns, 0.0)),
         losses=replace(found.losses, info_nce_temperature=base.temperature),
         words=replace(found.words, max_tokens=base.max_tokens),
     )
+    return of_attributes(adapted) if learns == "attributes" else replace(adapted, learns=learns)
+
+
+def of_attributes(how: Adaptation) -> Adaptation:
+    """The same for a head for attributes alone, as ``passerby-s`` learnt its own (``configs/passerby-s/4-worn.toml``)."""
+    losses = replace(how.losses, sdm=0.0, info_nce=0.0, captions_alike=0.0, swapped_colours=0.0, attributes=1.0, attributes_unsaid=1.0)
+    optimiser = replace(how.optimiser, batch_size=256, weight_decay=0.1, warm_up=0.0)
+    longer = replace(how, steps=400, judge_every=50, keep=1.0, losses=losses, optimiser=optimiser)
+    return replace(longer, learns="attributes", drawn=1000, head_dropout=0.5)
 
 
 def adaptation(base: Base, config: Path | None = None, sets: Sequence[str] = (), **changes: object) -> Adaptation:

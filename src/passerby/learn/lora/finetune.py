@@ -1,7 +1,8 @@
 """Adapting a base to somebody's own people, from top to bottom.
 
-``finetune`` puts small matrices into a frozen base, or lets some of its own weights learn, and repeats: draw a batch, take the gradient of
-the losses over all of it chunk by chunk, step. Now and then val says whether it is the best yet; the best becomes the adapter or the model.
+``finetune`` puts small matrices into a frozen base, lets some of its own weights learn, or gives it a head that says what is worn, and
+repeats: draw a batch, take the gradient of the losses over all of it chunk by chunk, step. Now and then val says whether it is the best
+yet; the best becomes the adapter or the model.
 A run that was killed goes on along the same curve.
 """
 
@@ -13,21 +14,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from passerby.data.datasets import load_dataset
-from passerby.errors import ConfigError, DatasetError
+from passerby.errors import ConfigError, DatasetError, ModelError
 from passerby.learn.config import Optimiser, recipe
 from passerby.learn.data.augment import Pictures, Variation, vary
 from passerby.learn.data.batches import Batch, pictures_on
+from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, training_set, val_of
-from passerby.learn.judge import figures, judge
+from passerby.learn.data.training_set import TrainingSet, drawn_records, training_set, val_of
+from passerby.learn.judge import AUC, RANK1, figures, judge
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.checkpoint import save
 from passerby.learn.loop.device import autocast, best_device, precision
@@ -36,16 +40,20 @@ from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.lora.adaptation import Adaptation
 from passerby.learn.lora.adapter import adapter_weights, write_adapter
 from passerby.learn.lora.lora import adapt, share, start_learning, target_layers
+from passerby.learn.models.attribute_head import AttributeHead
 from passerby.learn.models.base import Base
+from passerby.learn.models.dual_encoder import with_attributes
 from passerby.learn.models.model_folder import require_vacant, save_base
 from passerby.learn.models.torch_encoder import load_tokenizer
 from passerby.learn.objectives.cross_batch_memory import Candidates, Pairs
 from passerby.learn.objectives.gradcache import Chunk, cached_backward, plain_backward
-from passerby.learn.objectives.locked import worn_in_all
+from passerby.learn.objectives.head import begin_with_shares, head_gradients
+from passerby.learn.objectives.locked import locked_means, worn_in_all
 from passerby.learn.objectives.losses import pair_losses, worn_as_before
 from passerby.measure.evaluation import Evaluation
 from passerby.measure.split import FEWEST, few_people
 from passerby.types import Dataset, Split
+from passerby.words.attributes import NAMES
 
 BEST = "best.pt"
 """In a run's folder, what its adapter or model will be made of."""
@@ -62,6 +70,8 @@ class Finetuning:
         stream: how batches are drawn, no larger than the data.
         start: what learns, as it was before the first step.
         adapted: the base with LoRA's matrices, where these learn.
+        labels: float32 (n, a), of each picture whether each attribute is worn, as
+            :func:`~passerby.learn.data.labels.training_labels` has it; a is 0 where no head for them learns.
     """
 
     base: Base
@@ -71,7 +81,13 @@ class Finetuning:
     stream: Stream
     start: dict[str, Tensor]
     adapted: PeftModel | None
+    labels: NDArray[np.float32]
     run: Run
+
+    @property
+    def head(self) -> AttributeHead | None:
+        """The head for attributes, where it learns."""
+        return self.base.model.image_tower.worn if self.how.learns == "attributes" else None
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +114,8 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
     Raises:
         ConfigError: a checkpoint of another run lies there, or targets that match nothing.
         DatasetError: too little to learn from, or a val split that cannot be asked.
-        ModelError: something else lies at ``out``; or a loss is not finite: the batch is named.
+        ModelError: something else lies at ``out``; a base that says what is worn where a head for it was to learn; or a loss is not finite:
+            the batch is named.
     """
     require_vacant(out)
     keep_freed_memory()
@@ -113,10 +130,13 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
 def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[str], None]) -> Finetuning:
     """Everything read and built around a base, the last checkpoint loaded."""
     require_tokens(base, how)
-    training, val = read_data(data, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
+    base = with_head(base) if how.learns == "attributes" else base
+    training, val = read_data(data, folder, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
     folder.mkdir(parents=True, exist_ok=True)
     stream = stream_of(base, how, training)
     adapted = let_learn(base, how)
+    labels = labels_to_learn(base, data, how, training, say)
+    begin_with_shares(base.model.image_tower.worn, labels)
     say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {stream.batch_size} in a batch")
     if how.checkpointing:
         base.model.recompute_in_backward()
@@ -131,12 +151,30 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
         clip=how.optimiser.clip,
         optimiser=build_optimiser(base.model, how.optimiser),
         parts={"weights": Learning(base.model)},
-        recipe={**recipe(how), "base": base.digest},
+        recipe={**recipe(how), "base": base.digest, "attribute_names": list(base.model.attributes)},
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
-        scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16),
+        scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16 and how.learns != "attributes"),
     )
-    return Finetuning(base, how, training, val, stream, start, adapted, run)
+    return Finetuning(base, how, training, val, stream, start, adapted, labels, run)
+
+
+def with_head(base: Base) -> Base:
+    """A base with a head for attributes that knows nothing yet. Raises ``ModelError`` for a base that has one."""
+    if base.model.attributes:
+        raise ModelError(
+            expected="a base that does not say what is worn, to fit a head for it",
+            found=f"{base.name}, which says it of {len(base.model.attributes)} attributes",
+            do="use it as it is, or adapt it without --attributes, which keeps that true",
+        )
+    return replace(base, model=with_attributes(base.model, NAMES))
+
+
+def labels_to_learn(base: Base, data: Path, how: Adaptation, training: TrainingSet, say: Callable[[str], None]) -> NDArray[np.float32]:
+    """What is known of the attributes that a head learns to say: float32 (n, a). Raises ``DatasetError`` for damaged annotations."""
+    if how.learns != "attributes":
+        return np.empty((len(training.records), 0), np.float32)
+    return training_labels(training, base.model.attributes, data, how.seed, say)
 
 
 def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
@@ -147,7 +185,12 @@ def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
     """
     if how.learns == "lora":
         return adapt(base, how.lora)
-    if how.learns == "all":
+    if how.learns == "attributes":
+        head = base.model.image_tower.worn
+        assert head is not None
+        head.requires_grad_(True)
+        head.dropout.p = how.head_dropout
+    elif how.learns == "all":
         base.model.requires_grad_(True)
     else:
         for name in target_layers(base.model, ["projection"]):
@@ -155,18 +198,23 @@ def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
     return None
 
 
-def read_data(data: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
-    """What to learn from and what to judge by; says what is thin, refuses what cannot teach. Raises ``DatasetError``."""
+def read_data(data: Path, folder: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
+    """What to learn from and what to judge by; says what is thin, refuses what cannot teach. Raises ``DatasetError``.
+
+    Args:
+        folder: of the run, where drawn people are kept.
+    """
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
     if all(record.split is Split.VAL for record in dataset.records):
         raise DatasetError(
             expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
         )
-    training = training_set(dataset, (), tokenizer, captioned_only=False, swaps=how.losses.swapped_colours > 0)
+    drawn = drawn_records(folder, how.drawn, how.seed)
+    training = training_set(dataset, drawn, tokenizer, captioned_only=False, swaps=how.losses.swapped_colours > 0)
     if training.people < 2:
         raise DatasetError(expected="people to tell apart", found="pictures of one person", do="add other people, or check the column `id`")
     val = val_of(dataset)
-    captions = sum(len(said) for words in training.words for said in words.values())
+    captions = sum(len(said) for words in training.words[: training.rows(0)] for said in words.values())
     if captions < FEW:
         say(f"only {captions} captions to learn from: expect little of it on other people; a hundred are a start")
     judges = len({record.identity for record in val.records})
@@ -196,16 +244,32 @@ def learn(tuning: Finetuning) -> None:
     if run.state.step >= how.steps:
         return
     pictures = pictures_on(tuning.device, tuning.data.records, tuning.base.preprocessing, run.folder / FOLDER, run.log.say)
-    before = worn_before(tuning, pictures)
     span = Span(0, how.steps, how.judge_every)
     take_steps(
         run,
         span,
         until_no_better(run, how.patience, batches_of(tuning.data, tuning.stream, span, run.state.step)),
-        gradients=partial(gradients, tuning, pictures, before),
+        gradients=gradients_of(tuning, pictures),
         judge=partial(judge_kept, tuning),
         name=tuning.data.names,
     )
+
+
+def gradients_of(tuning: Finetuning, pictures: Pictures) -> Callable[[Batch], Losses]:
+    """What takes the gradients of a batch, with all that is asked of what stands still beforehand."""
+    if tuning.head is None:
+        return partial(gradients, tuning, pictures, worn_before(tuning, pictures))
+    with autocast(tuning.device, tuning.precision):
+        means = locked_means(tuning.base.model.image_tower, pictures, tuning.run.log.say).means
+    assert means is not None
+    tuning.head.settle(means)
+    return partial(alone, tuning, tuning.head, means)
+
+
+def alone(tuning: Finetuning, head: AttributeHead, means: Tensor, batch: Batch) -> Losses:
+    """As :func:`gradients`, of what the head for attributes reads in what was pooled of all pictures; all else stands still."""
+    start_learning(head)
+    return head_gradients(head, means, tuning.labels, tuning.how.losses, batch)
 
 
 def worn_before(tuning: Finetuning, pictures: Pictures) -> Tensor:
@@ -274,7 +338,8 @@ def judge_kept(tuning: Finetuning) -> None:
     """Ask val about what would be kept of what was learnt."""
     weights = kept_weights(tuning)
     with holding(tuning.base.model, weights):
-        judge(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, partial(keep, tuning, weights))
+        by = RANK1 if tuning.head is None else AUC
+        judge(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, partial(keep, tuning, weights), by)
 
 
 def keep(tuning: Finetuning, weights: dict[str, Tensor], evaluation: Evaluation | None) -> None:
@@ -307,11 +372,13 @@ def finish(tuning: Finetuning, out: Path) -> None:
     base = tuning.base
     best = torch.load(tuning.run.folder / BEST, weights_only=True, map_location="cpu")
     Learning(base.model).load_state_dict(best["weights"])
+    if tuning.head is not None:
+        tuning.head.fold()
     trained = {
         "step": best["step"],
         "val": best["val"],
         "recipe": {**recipe(tuning.how), "batch_size": tuning.stream.batch_size},
-        "captioned_pictures": len(tuning.data.records),
+        "captioned_pictures": tuning.data.rows(0),
     }
     if tuning.adapted is None:
         save_base(base, out, made_of={"base": {"name": base.name, "digest": base.digest}, **trained})
@@ -331,14 +398,23 @@ def learning(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
+def settled(model: nn.Module) -> dict[str, Tensor]:
+    """The statistics of a head for attributes that learns, by name."""
+    heads = [
+        (name, part) for name, part in model.named_modules() if isinstance(part, AttributeHead) and part.projection.weight.requires_grad
+    ]
+    return {f"{name}.norm.{of}": buffer for name, head in heads for of, buffer in head.norm.named_buffers() if buffer.is_floating_point()}
+
+
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """The numbers of a model that learn, by name, on the processor."""
+    """The numbers of a model that learn, by name, on the processor; and what a head for attributes that learns was settled on."""
 
     model: nn.Module
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().cpu() for name, parameter in learning(self.model).items()}
+        learnt = {**learning(self.model), **settled(self.model)}
+        return {name: tensor.detach().cpu() for name, tensor in learnt.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         self.model.load_state_dict(state, strict=False)

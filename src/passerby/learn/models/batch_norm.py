@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from passerby.learn.models.compact import NORM_EPSILON, AttributeHead, ConvNorm, ImageTower, generalised_means
+from passerby.learn.models.attribute_head import AttributeHead, set_statistics
+from passerby.learn.models.compact import NORM_EPSILON, ConvNorm, ImageTower, generalised_means
 
 SMALLEST_SPREAD = 1e-3
 """Of a channel's values, below which it is taken as constant and its filter is left as it is."""
@@ -55,7 +56,7 @@ def _unfolding(layer: ConvNorm) -> Callable[[nn.Conv2d, tuple[Tensor, ...], Tens
         scaled = plain * scale[:, None, None]
         norm = nn.BatchNorm2d(len(scale), eps=NORM_EPSILON).eval()
         variance, mean = torch.var_mean(scaled, dim=(0, 2, 3), correction=0)
-        _set_statistics(norm, mean, variance)
+        set_statistics(norm, mean, variance)
         norm.weight.copy_((variance + NORM_EPSILON).sqrt() / scale)
         norm.bias.copy_(mean / scale + bias)
         layer.norm = norm
@@ -70,15 +71,8 @@ def _unfolded(folded: nn.Linear, means: Tensor, *, affine: bool) -> tuple[nn.Bat
     weight[:, : folded.in_features] = folded.weight
     norm = nn.BatchNorm1d(means.shape[1], affine=affine).eval()
     variance, mean = torch.var_mean(means, dim=0, correction=0)
-    _set_statistics(norm, mean, variance)
+    set_statistics(norm, mean, variance)
     projection = nn.Linear(means.shape[1], folded.out_features)
     projection.weight.copy_(weight * (variance + norm.eps).sqrt())
     projection.bias.copy_(folded.bias + weight @ mean)
     return norm, projection
-
-
-def _set_statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)

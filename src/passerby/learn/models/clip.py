@@ -22,8 +22,9 @@ from transformers import CLIPModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from passerby.errors import ModelError
+from passerby.learn.models.attribute_head import STRIPES, AttributeHead, read_head, save_head, striped_means
 from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
-from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.dual_encoder import DualEncoder, PoolingTower, Seen
 from passerby.model.preprocess import Preprocessing, Resample
 from passerby.places import expanded
 
@@ -35,6 +36,8 @@ WEIGHTS: Final = "*.safetensors"
 PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 FILES: Final = ("*.json", "merges.txt", WEIGHTS)
 """What of a checkpoint's files is needed."""
+HEAD: Final = "attributes.safetensors"
+"""The file of a head for attributes, beside the weights, which transformers does not read."""
 RESAMPLE: Final[Mapping[int, Resample]] = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of the filters, as checkpoints name them."""
 
@@ -58,6 +61,7 @@ class Clip(DualEncoder):
         self._square = (square,)  # in a tuple, so that it is no second owner of the parameters that it shares
         clip.vision_model.embeddings = RectangularEmbeddings(square, size)
         self.clip = clip
+        self.worn: AttributeHead | None = None
 
     @property
     def dim(self) -> int:
@@ -65,7 +69,7 @@ class Clip(DualEncoder):
 
     @property
     def image_tower(self) -> ClipImageTower:  # type: ignore[override]
-        return ClipImageTower(self.clip)
+        return ClipImageTower(self.clip, self.worn)
 
     @property
     def text_tower(self) -> ClipTextTower:  # type: ignore[override]
@@ -86,7 +90,8 @@ class Clip(DualEncoder):
         self.clip.gradient_checkpointing_enable({"use_reentrant": False})
 
     def save(self, folder: Path) -> None:
-        """Write the weights and ``config.json`` as any ``CLIPModel`` has them, with the table of positions of the checkpoint.
+        """Write the weights and ``config.json`` as any ``CLIPModel`` has them, with the table of positions of the checkpoint; and the head
+        for attributes beside them.
 
         Raises ``OSError``.
         """
@@ -98,6 +103,11 @@ class Clip(DualEncoder):
             raise OSError(f"the weights cannot be written to {folder}: {error}") from error
         finally:
             tower.embeddings = rectangular
+        if self.worn is not None:
+            save_head(folder / HEAD, self.worn, self.attributes)
+
+    def set_head(self, head: AttributeHead) -> None:
+        self.worn = head
 
 
 class RectangularEmbeddings(nn.Module):
@@ -118,8 +128,8 @@ class RectangularEmbeddings(nn.Module):
                 found=f"{size.height} x {size.width}",
                 do=f"try {fitting}",
             )
-        grid = Size(size.height // side, size.width // side)
-        self.register_buffer("positions", interpolated(table.detach(), grid), persistent=False)  # type: ignore[operator]
+        self.grid = Size(size.height // side, size.width // side)
+        self.register_buffer("positions", interpolated(table.detach(), self.grid), persistent=False)  # type: ignore[operator]
 
     def forward(self, pixel_values: Tensor, **_: object) -> Tensor:
         """``float32 (n, 3, h, w)`` to ``(n, 1 + patches, width)``; whether to interpolate, which CLIP's tower says too, is settled."""
@@ -138,18 +148,36 @@ def interpolated(table: Tensor, grid: Size) -> Tensor:
     return torch.cat([table[:1], stretched.flatten(2)[0].T])
 
 
-class ClipImageTower(nn.Module):
-    """``float32 (n, 3, h, w)`` to ``float32 (n, dim)``, not yet of unit length; a view of a ``CLIPModel``, made when it is asked for."""
+class ClipImageTower(PoolingTower):
+    """A view of a ``CLIPModel`` and of a head for attributes, made when it is asked for.
 
-    def __init__(self, clip: CLIPModel) -> None:
+    A head reads the class token and the means of the patches' tokens over the whole picture and each of four stripes, all as the last layer
+    norm leaves them.
+    """
+
+    def __init__(self, clip: CLIPModel, worn: AttributeHead | None = None) -> None:
         super().__init__()
         self.vision_model = clip.vision_model
         self.projection = clip.visual_projection
+        self.worn = worn
         self.training = clip.training
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        projected: Tensor = self.projection(self.vision_model(pixel_values=pixels).pooler_output)
-        return projected
+    def forward(self, pixels: Tensor) -> Tensor | Seen:
+        seen = self.vision_model(pixel_values=pixels)
+        vectors: Tensor = self.projection(seen.pooler_output)
+        return vectors if self.worn is None else Seen(vectors, self.worn(self._means(seen.last_hidden_state)))
+
+    @property
+    def pooled(self) -> int:
+        return (2 + STRIPES) * int(self.projection.in_features)
+
+    def pool(self, pixels: Tensor) -> Tensor:
+        return self._means(self.vision_model(pixel_values=pixels).last_hidden_state)
+
+    def _means(self, tokens: Tensor) -> Tensor:
+        tokens = self.vision_model.post_layernorm(tokens).float()
+        places = tokens[:, 1:].transpose(1, 2).reshape(-1, tokens.shape[2], *self.vision_model.embeddings.grid)
+        return torch.cat([tokens[:, 0], striped_means(places, STRIPES)], dim=1)
 
 
 class ClipTextTower(nn.Module):
@@ -182,6 +210,9 @@ def load_clip(name: str, size: Size | None = None) -> Base:
     clip = read_weights(folder)
     preprocessing = read_preprocessing(folder, size, Size(clip.config.vision_config.image_size, clip.config.vision_config.image_size))
     model = Clip(clip, Size(preprocessing.height, preprocessing.width))
+    if (folder / HEAD).exists():
+        model.worn, names = read_head(folder / HEAD, model.image_tower.pooled)
+        model.attributes = tuple(names)
     return Base(
         name=name,
         digest=files_digest([folder / CONFIG, *folder.glob(WEIGHTS)]),

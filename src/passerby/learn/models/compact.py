@@ -9,7 +9,6 @@ et al., "Beyond Part Models" (ECCV 2018); the batch norm before the projection i
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,18 +18,17 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from passerby.learn.models.attribute_head import STRIPES, AttributeHead, fold_into, gain_and_offset, metadata, striped_means
 from passerby.learn.models.depthwise import depthwise_conv
-from passerby.learn.models.dual_encoder import DualEncoder, Seen
+from passerby.learn.models.dual_encoder import DualEncoder, PoolingTower, Seen
 
 EMBEDDING_SIZE = 512
 WEIGHTS: Final = "model.safetensors"
 """The file of its weights, by their names in ``state_dict``, and of the names of its attributes."""
-ATTRIBUTES: Final = "attributes"
-"""The names of its attributes as a JSON list, in the metadata of that file."""
 WORN_WEIGHT: Final = "image_tower.worn.projection.weight"
 """The name of the weight that has a row for each attribute."""
-STRIPES = 4
-"""Parts of a person's height that are pooled by themselves: about head, upper body, legs and feet."""
+WORN_MEAN: Final = "image_tower.worn.norm.running_mean"
+"""The name of what the head's batch norm knows, where it is not part of that weight."""
 
 
 class Blocks(NamedTuple):
@@ -80,7 +78,7 @@ class ConvNorm(nn.Module):
     def fold(self) -> None:
         """Make the batch norm part of the convolution, in place."""
         if isinstance(self.norm, nn.BatchNorm2d):
-            gain, offset = _gain_and_offset(self.norm)
+            gain, offset = gain_and_offset(self.norm)
             self.conv.weight.mul_(gain[:, None, None, None])
             self.conv.bias = nn.Parameter(offset, requires_grad=False)
             self.norm = nn.Identity()
@@ -120,36 +118,7 @@ class InvertedResidual(nn.Module):
         return x + self.skip(y) if self.residual else y
 
 
-class AttributeHead(nn.Module):
-    """What is worn, read from the stripes: a logistic regression for each of ``count`` attributes on the pooled means.
-
-    Args:
-        inputs: how many means there are.
-    """
-
-    def __init__(self, inputs: int, count: int) -> None:
-        super().__init__()
-        self.norm: nn.Module = nn.BatchNorm1d(inputs, affine=False)
-        self.dropout = nn.Dropout(0.0)
-        self.projection = nn.Linear(inputs, count)
-
-    @property
-    def count(self) -> int:
-        return self.projection.out_features
-
-    def forward(self, means: Tensor) -> Tensor:
-        """``float32 (n, inputs)`` to the log-odds ``(n, count)``."""
-        log_odds: Tensor = self.projection(self.dropout(self.norm(means)))
-        return log_odds
-
-    def fold(self) -> None:
-        """Make the batch norm part of the projection, in place."""
-        if isinstance(self.norm, nn.BatchNorm1d):
-            _fold_into(self.norm, self.projection)
-            self.norm = nn.Identity()
-
-
-class ImageTower(nn.Module):
+class ImageTower(PoolingTower):
     """``float32 (n, 3, h, w)`` pixels, normalised as the bundle's preprocessing says, to ``float32 (n, 512)``, not yet of unit length;
     with a head for so many ``attributes``, to :class:`Seen`: that and their log-odds."""
 
@@ -179,6 +148,10 @@ class ImageTower(nn.Module):
         vectors = self.embed(means)
         return vectors if self.worn is None else Seen(vectors, self.worn(means))
 
+    @property
+    def pooled(self) -> int:
+        return self.projection.in_features
+
     def pool(self, pixels: Tensor) -> Tensor:
         """The :func:`generalised_means` of the last feature map."""
         return generalised_means(self.head(self.blocks(self.stem(pixels))), self.stripes)
@@ -191,13 +164,9 @@ class ImageTower(nn.Module):
 
 def generalised_means(features: Tensor, stripes: int, epsilon: float = 1e-6) -> Tensor:
     """``(n, c, h, w)`` of non-negative features to ``float32 (n, (1 + stripes) * c)``: the cube root of the mean of cubes over the whole
-    and over each horizontal stripe, from the top. Stripes share a row where ``h`` cannot be divided."""
+    and over each horizontal stripe, as :func:`~passerby.learn.models.attribute_head.striped_means` has them."""
     x = features.float()
-    rows = (x * x * x).mean(dim=3)
-    height = rows.shape[2]
-    bounds = [(0, height), *((i * height // stripes, -(-(i + 1) * height // stripes)) for i in range(stripes))]
-    means = torch.cat([rows[:, :, first:end].mean(dim=2) for first, end in bounds], dim=1)
-    return means.add(epsilon).pow(1 / 3)
+    return striped_means(x * x * x, stripes).add(epsilon).pow(1 / 3)
 
 
 HEAD_WIDTH = 32
@@ -313,8 +282,10 @@ class CompactClip(DualEncoder):
 
     def save(self, folder: Path) -> None:
         weights = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        names = {ATTRIBUTES: json.dumps(self.attributes)} if self.attributes else None
-        (folder / WEIGHTS).write_bytes(save(weights, names))
+        (folder / WEIGHTS).write_bytes(save(weights, metadata(self.attributes)))
+
+    def set_head(self, head: AttributeHead) -> None:
+        self.image_tower.worn = head
 
     def place(self, device: torch.device) -> None:
         self.to(device)
@@ -336,29 +307,6 @@ def drop_out(model: CompactClip, text: float, skip: float, attributes: float = 0
     skips = [m for m in model.image_tower.modules() if isinstance(m, Skip)]
     for i, branch in enumerate(skips):
         branch.p = skip * i / (len(skips) - 1)
-
-
-@torch.no_grad()
-def with_attributes(model: CompactClip, names: Sequence[str]) -> CompactClip:
-    """A copy of a model whose image tower says of these attributes whether they are worn, for which it is still to be trained.
-
-    What the model already says of those among them that it knows stays; of the others it says as much as nothing.
-    """
-    if tuple(names) == model.attributes:
-        return model
-    able = copy.deepcopy(model)
-    tower, known = able.image_tower, {name: row for row, name in enumerate(model.attributes)}
-    old, head = tower.worn, AttributeHead(tower.projection.in_features, len(names)).to(tower.projection.weight)
-    nn.init.zeros_(head.projection.weight)
-    nn.init.zeros_(head.projection.bias)
-    if old is not None:
-        head.norm = old.norm
-        for row, name in enumerate(names):
-            if name in known:
-                head.projection.weight[row] = old.projection.weight[known[name]]
-                head.projection.bias[row] = old.projection.bias[known[name]]
-    able.attributes, tower.worn = tuple(names), head
-    return able
 
 
 def build_like(weights: Mapping[str, Tensor], attributes: Sequence[str] = ()) -> CompactClip:
@@ -384,7 +332,11 @@ def build_like(weights: Mapping[str, Tensor], attributes: Sequence[str] = ()) ->
     )
     dim, pooled = weights["image_tower.projection.weight"].shape
     model = CompactClip(text, dim, pooled // HEAD_CHANNELS - 1, attributes)
-    return fold_batch_norm(model) if "image_tower.stem.conv.bias" in weights else model
+    if "image_tower.stem.conv.bias" in weights:
+        return fold_batch_norm(model)
+    if model.image_tower.worn is not None and WORN_MEAN not in weights:
+        model.image_tower.worn.fold()
+    return model
 
 
 @torch.no_grad()
@@ -399,23 +351,8 @@ def fold_batch_norm(model: CompactClip) -> CompactClip:
         if isinstance(layer, ConvNorm):
             layer.fold()
     if isinstance(tower.neck, nn.BatchNorm1d):
-        _fold_into(tower.neck, tower.projection)
+        fold_into(tower.neck, tower.projection)
         tower.neck = nn.Identity()
     if tower.worn is not None:
         tower.worn.fold()
     return folded
-
-
-def _fold_into(norm: nn.BatchNorm1d, projection: nn.Linear) -> None:
-    """Let a projection do what the batch norm before it does, in place."""
-    gain, offset = _gain_and_offset(norm)
-    projection.bias.add_(projection.weight @ offset)
-    projection.weight.mul_(gain)
-
-
-def _gain_and_offset(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """What a batch norm with settled statistics does to its input: times the first, plus the second."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    gain = (norm.running_var + norm.eps).rsqrt() if norm.weight is None else norm.weight / (norm.running_var + norm.eps).sqrt()
-    return gain, -norm.running_mean * gain if norm.bias is None else norm.bias - norm.running_mean * gain

@@ -9,14 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
 from passerby.learn.config import MODEL
+from passerby.learn.models.attribute_head import names_in
 from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
-from passerby.learn.models.compact import ATTRIBUTES, WEIGHTS, CompactClip, build_like
+from passerby.learn.models.compact import WEIGHTS, CompactClip, build_like
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing
 
@@ -108,17 +109,11 @@ def read_compact(folder: Path) -> CompactClip:
         )
     try:
         weights = load_file(folder / WEIGHTS)
-        model = build_like(weights, _attributes(folder / WEIGHTS))
+        model = build_like(weights, names_in(folder / WEIGHTS))
         model.load_state_dict(weights)
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise _unreadable(folder, error) from None
     return model
-
-
-def _attributes(weights: Path) -> list[str]:
-    """The names beside the weights; none of a model without attributes."""
-    with safe_open(weights, "pt") as file:
-        return [str(name) for name in json.loads((file.metadata() or {}).get(ATTRIBUTES, "[]"))]
 
 
 def _unreadable(folder: Path, error: Exception) -> ModelError:

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from passerby.learn.data.augment import Pictures, show
 from passerby.learn.data.batches import Sentences, pad
-from passerby.learn.models.compact import ImageTower
-from passerby.learn.models.dual_encoder import DualEncoder
+from passerby.learn.models.dual_encoder import DualEncoder, PoolingTower
 from passerby.learn.objectives.cross_batch_memory import Candidates
 
 PICTURES = 128
@@ -46,11 +45,11 @@ def locked_images(model: DualEncoder, pictures: Pictures, identities: NDArray[np
 
 
 @torch.no_grad()
-def locked_means(tower: ImageTower, pictures: Pictures, say: Callable[[str], None]) -> Locked:
+def locked_means(tower: PoolingTower, pictures: Pictures, say: Callable[[str], None]) -> Locked:
     """What is pooled of every picture as it is without variation."""
     tower.eval()
     n = len(pictures.pixels)
-    means = torch.empty((n, tower.projection.in_features), dtype=torch.float16, device=pictures.pixels.device)
+    means = torch.empty((n, tower.pooled), dtype=torch.float16, device=pictures.pixels.device)
     for first in range(0, n, PICTURES):
         means[first : first + PICTURES] = tower.pool(show(pictures, slice(first, first + PICTURES)))
         if (done := min(first + PICTURES, n)) == n or done % (40 * PICTURES) == 0:
