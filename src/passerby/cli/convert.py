@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from passerby.cli import options
 from passerby.types import Precision, Split
+
+if TYPE_CHECKING:
+    from passerby.detect.bundle import DetectorBundle
+    from passerby.model.bundle import Bundle
 
 
 @click.command(epilog="Example: passerby export runs/passerby-s/3-drawn/model --out passerby-s-float")
@@ -16,8 +21,8 @@ from passerby.types import Precision, Split
 @click.option("--name", metavar="NAME", help="What the bundle calls itself.", show_default="the name of --out")
 @options.input_size
 def export(source: str, *, out: Path, name: str | None, size: str | None) -> None:
-    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: any CLIP, or what train, distil, finetune or merge made;
-    its folder holds all that is needed. Needs the extra [learn]."""
+    """Turn a model into a float32 bundle, or refuse if ONNX and torch disagree: any CLIP, a person detector, or what train, distil,
+    finetune or merge made; its folder holds all that is needed. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.model.manifest import require_bundle_place
@@ -26,8 +31,14 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
     require_bundle_place(out)
     with needs_extra("learn"):
         from passerby.convert.export import export_base
+        from passerby.convert.export_detector import export_detector
+        from passerby.learn.detection.folder import is_detector
 
-    bundle = export_base(load_base(source, size=size), name or out.resolve().name, out)
+    called = name or out.resolve().name
+    if is_detector(Path(source)):
+        bundle: Bundle | DetectorBundle = export_detector(Path(source), called, out)
+    else:
+        bundle = export_base(load_base(source, size=size), called, out)
     note(f"exported {bundle.name} ({bundle.digest[:12]}) to {bundle.folder}")
 
 

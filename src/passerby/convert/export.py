@@ -126,19 +126,33 @@ def image_tower_onnx(tower: nn.Module, height: int, width: int, outputs: Sequenc
         ModelError: it does what ONNX cannot say.
     """
     pixels = torch.zeros(2, 3, height, width)
-    return _to_onnx(tower, (pixels,), ["pixel_values"], outputs, ({0: torch.export.Dim.DYNAMIC},))
+    return _named(tower, to_onnx(tower, (pixels,), ["pixel_values"], outputs, ({0: torch.export.Dim.DYNAMIC},)))
 
 
 def text_tower_onnx(tower: nn.Module) -> Traced:
     """ONNX from ``input_ids`` and ``attention_mask`` int64 (n, L) to ``text_features`` float32 (n, d); else as `image_tower_onnx`."""
     ids = torch.ones(2, 9, dtype=torch.int64)
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    return _to_onnx(tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], [TEXT_FEATURES], (free, free))
+    return _named(tower, to_onnx(tower, (ids, torch.ones_like(ids)), ["input_ids", "attention_mask"], [TEXT_FEATURES], (free, free)))
 
 
-def _to_onnx(
+def _named(tower: nn.Module, traced: Traced) -> Traced:
+    name_weights(traced.graph, {name: p.detach().numpy() for name, p in tower.named_parameters()})
+    return traced
+
+
+def to_onnx(
     tower: nn.Module, inputs: tuple[torch.Tensor, ...], input_names: Sequence[str], output_names: Sequence[str], shapes: Any
 ) -> Traced:
+    """ONNX of a module in evaluation mode, without notes on where its code lies.
+
+    Args:
+        inputs: examples, float32 or int64.
+        shapes: for each input, its free dimensions, as ``torch.export`` has them.
+
+    Raises:
+        ModelError: it does what ONNX cannot say.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -159,7 +173,6 @@ def _to_onnx(
     assert program.exported_program is not None
     graph = program.model_proto
     forget_sources(graph)
-    name_weights(graph, {name: p.detach().numpy() for name, p in tower.named_parameters()})
     return Traced(graph, program.exported_program)
 
 

@@ -31,6 +31,11 @@ def save_detector(folder: Path, model: PersonDetector, made_of: Mapping[str, Any
         (draft / CARD).write_text(json.dumps({"made_of": dict(made_of)}, indent=1) + "\n", encoding="utf-8")
 
 
+def is_detector(folder: Path) -> bool:
+    """Whether :func:`save_detector` wrote this folder."""
+    return (folder / WEIGHTS).is_file()
+
+
 def load_detector_folder(folder: Path) -> PersonDetector:
     """The detector that :func:`save_detector` wrote. Raises ``ModelError`` for anything else."""
     try:

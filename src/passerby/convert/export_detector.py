@@ -1,0 +1,102 @@
+"""A trained person detector to a float32 bundle: an ONNX graph that gives what torch gives, for pictures of any size, or none."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from passerby.convert.export import to_onnx
+from passerby.data.synthetic import draw_street
+from passerby.detect.bundle import MIN_GOLDEN, SURE, DetectorBundle, onnx_session, write_detector_bundle
+from passerby.detect.layout import Layout
+from passerby.detect.letterbox import MULTIPLE
+from passerby.errors import GateRefused
+from passerby.learn.detection.folder import load_detector_folder
+from passerby.learn.models.base import CARD, made_of_in, read_json
+from passerby.learn.models.compact import ConvNorm
+from passerby.learn.models.detector import PersonDetector
+
+GOLDEN_SEEDS: Final = range(32)
+"""Of drawn streets; the golden picture is the first of them in which the detector surely finds enough people."""
+SIDES: Final = ((416, 416), (256, 640))
+"""Heights and widths at which the graph is held against torch."""
+MAX_DIFFERENCE: Final = 1e-3
+"""Of any number that is said of a cell, in cells, logarithms and shares."""
+
+
+class Exported(nn.Module):
+    """A detector whose batch norms are part of its convolutions, and whose scores are from 0 to 1."""
+
+    def __init__(self, model: PersonDetector) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model).float().eval().requires_grad_(False)
+        with torch.no_grad():
+            for layer in self.model.modules():
+                if isinstance(layer, ConvNorm):
+                    layer.fold()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        said = self.model(pixels)
+        return torch.cat([said[..., :4], said[..., 4:].sigmoid()], dim=-1)
+
+
+def export_detector(folder: Path, name: str, out: Path) -> DetectorBundle:
+    """Export what ``passerby train`` made of a detector's config, prove it against torch on drawn streets, and only then write the bundle.
+
+    Raises:
+        GateRefused: the graph does not give what torch gives, or finds nobody in any drawn street; nothing is written.
+        ModelError: no detector in ``folder``, or something else than a bundle at ``out``.
+    """
+    model, layout = Exported(load_detector_folder(folder)), Layout()
+    graph = detector_onnx(model, layout)
+    card = {**_told(folder), "export": {"parity": require_parity(model, graph, layout)}}
+    return write_detector_bundle(out, name=name, model=graph, golden=golden_picture(model), card=card, replace=True)
+
+
+def detector_onnx(model: Exported, layout: Layout) -> bytes:
+    """ONNX from pixels float32 (1, 3, h, w), RGB from 0 to 255, both sides multiples of 32, to float32 (1, a, 5)."""
+    free = {2: MULTIPLE * torch.export.Dim("rows", min=1, max=256), 3: MULTIPLE * torch.export.Dim("columns", min=1, max=256)}
+    pixels = torch.zeros(1, 3, 3 * MULTIPLE, 4 * MULTIPLE)
+    return to_onnx(model, (pixels,), [layout.input], [layout.output], (free,)).graph.SerializeToString()
+
+
+def require_parity(model: Exported, graph: bytes, layout: Layout) -> float:
+    """The largest difference between the graph and torch. Raises ``GateRefused`` where it is too large."""
+    session, largest = onnx_session(graph, "the export"), 0.0
+    for seed, (height, width) in enumerate(SIDES):
+        pixels = _planes(draw_street(seed, (width, height)).picture)
+        said = session.run({layout.input: pixels}, [layout.output])[layout.output]
+        with torch.no_grad():
+            largest = max(largest, float(np.abs(said - model(torch.from_numpy(pixels)).numpy()).max()))
+    if not largest <= MAX_DIFFERENCE:
+        expected = f"numbers that differ from torch's by {MAX_DIFFERENCE:g} at most"
+        raise GateRefused(expected=expected, found=f"{largest:.2g}", do="report it with the versions of torch and onnx")
+    return largest
+
+
+def golden_picture(model: Exported) -> NDArray[np.uint8]:
+    """A drawn street in which the detector surely finds two people. Raises ``GateRefused`` where there is none."""
+    for seed in GOLDEN_SEEDS:
+        picture = draw_street(seed, (416, 320), 5, smallest=60).picture
+        with torch.no_grad():
+            scores = model(torch.from_numpy(_planes(picture)))[0, :, 4]
+        if int((scores > SURE).sum()) >= MIN_GOLDEN:
+            return picture
+    do = "train it longer; people in drawn streets are found by any good detector"
+    raise GateRefused(expected="people in drawn streets to be found", found="none surely", do=do)
+
+
+def _planes(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+
+
+def _told(folder: Path) -> dict[str, object]:
+    """What a card says of a training: its recipe, and what it was worth on val."""
+    made_of = made_of_in(read_json(folder / CARD))
+    return {key: made_of[key] for key in ("recipe", "val", "step") if key in made_of}
