@@ -39,12 +39,18 @@ class Detector(Protocol):
         """Of the model and of how its answers are read: another digest, other boxes."""
         ...
 
-    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
+    @property
+    def threshold(self) -> float:
+        """The least score, from 0 to 1, of what it takes for a person."""
+        ...
+
+    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
         """The people in a picture.
 
         Args:
             picture: uint8 (h, w, 3), RGB, upright.
             size: what the longer side is shrunk or enlarged to before the detector looks, in pixels; a multiple of 32.
+            threshold: the least score of a detection, in place of the detector's own.
 
         Raises:
             ModelError: the detector cannot be trusted, or its answers are not finite.
