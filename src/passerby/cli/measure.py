@@ -77,8 +77,23 @@ def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, e
     default="retrieval",
     help="How well, under which conditions, whom, colours, words.",
 )
+@click.option(
+    "--detector",
+    metavar="DETECTOR",
+    help="Measure a person detector instead: a bundled one, a bundle's folder or a YOLOX .onnx file; DATASET has scenes then.",
+    show_default="none",
+)
+@click.option(
+    "--detect-size",
+    type=click.IntRange(64, 4096),
+    default=640,
+    metavar="PIXELS",
+    help="Of a scene's longer side when the detector looks.",
+)
 @options.as_json
+@click.pass_context
 def evaluate(
+    context: click.Context,
     *,
     data: Path,
     split: Split,
@@ -87,13 +102,22 @@ def evaluate(
     size: str | None,
     prompts: tuple[str, ...],
     measure: Measure,
+    detector: str | None,
+    detect_size: int,
     json: bool,
 ) -> int:
     """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals.
 
     Or how much of that is left under hard conditions, which groups of people it finds less well, whether it knows which garment has which
     colour, and what becomes of typos and keywords.
+
+    With --detector, how well a detector finds everybody in scenes, a folder with boxes.json or COCO's instances_*.json: AP50, precision,
+    and recall by height.
     """
+    if detector is not None:
+        options.refuse_ignored(context, "--detector", "model", "adapter", "size", "prompts", "measure")
+        return _evaluate_detector(detector, data, split, detect_size, as_json=json)
+    options.refuse_ignored(context, "captions, without --detector", "detect_size")
     from passerby.cli.show.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
     from passerby.data.datasets import load_dataset
     from passerby.measure.binding import measure_binding
@@ -118,6 +142,19 @@ def evaluate(
     with progress_bar("reading pictures", quiet=json) as on_progress:
         report = run(asked, load_dataset(data, {split}), on_progress=on_progress)
     return show(report, as_json=json)
+
+
+def _evaluate_detector(name: str, data: Path, split: Split, size: int, *, as_json: bool) -> int:
+    from passerby.cli.show.measuring import show_detection
+    from passerby.data.scenes import load_scenes, trusted
+    from passerby.measure.detector import evaluate_detector
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_detector
+
+    detector, scenes = load_detector(name), load_scenes(data, {split})
+    with progress_bar("looking", quiet=as_json) as on_progress:
+        evaluation = evaluate_detector(detector, judged := trusted(scenes), size, on_progress=on_progress)
+    return show_detection(evaluation, len(scenes) - len(judged), as_json=as_json)
 
 
 @click.command(epilog="Example: passerby benchmark --save now.json --compare before.json --picture speed.png")

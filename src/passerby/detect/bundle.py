@@ -102,11 +102,15 @@ class BundleDetector:
     def digest(self) -> ModelDigest:
         return self._bundle.digest
 
-    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
-        """The people in a picture. Raises ``ModelError`` when the detector cannot be trusted."""
+    @property
+    def threshold(self) -> float:
+        return self._bundle.layout.threshold
+
+    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
+        """The people in a picture, down to a score. Raises ``ModelError`` when the detector cannot be trusted."""
         with self._loading:
             detector = self._proven
-        return detector.detect(picture, size)
+        return detector.detect(picture, size, threshold)
 
     @cached_property
     def _proven(self) -> Detector:

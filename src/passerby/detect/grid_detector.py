@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -38,9 +39,14 @@ class GridDetector:
         self._layout = layout
         self._session = session
 
-    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
-        """The people in a picture; a graph of one size is given that size."""
-        layout = self._layout
+    @property
+    def threshold(self) -> float:
+        """The layout's."""
+        return self._layout.threshold
+
+    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
+        """The people in a picture, down to a score; a graph of one size is given that size."""
+        layout = self._layout if threshold is None else replace(self._layout, threshold=threshold)
         canvas, scale = letterbox(picture, layout.side or size, multiple=layout.strides[-1], square=layout.side is not None)
         boxes, scores = read(self._run(canvas), layout, *canvas.shape[:2])
         height, width = picture.shape[:2]
