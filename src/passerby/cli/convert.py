@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from passerby.cli import options
 from passerby.types import Precision, Split
+
+if TYPE_CHECKING:
+    from passerby.detect.bundle import DetectorBundle
+    from passerby.model.bundle import Bundle
 
 
 @click.command(epilog="Example: passerby export runs/passerby-s/3-drawn/model --out passerby-s-float")
@@ -40,7 +46,7 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
     "--against",
     type=options.PATH,
     metavar="BUNDLE",
-    help="The float bundle whose Rank-1 must be kept.",
+    help="The float bundle whose Rank-1, or AP50, must be kept.",
     show_default="BUNDLE itself",
 )
 @click.option(
@@ -53,25 +59,48 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
 def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, against: Path | None, add: tuple[Path, ...]) -> None:
     """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
 
-    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Needs the
-    extra [learn].
+    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Of a detector's
+    bundle AP50 must stay, within a point; DATASET has scenes then. Needs the extra [learn].
     """
+    from passerby.cli.show.console import note
+    from passerby.model.manifest import DETECTOR, bundle_kind, require_bundle_place
+
+    require_bundle_place(out)
+    convert = _quantize_detector if bundle_kind(bundle) == DETECTOR else _quantize_encoder
+    small = convert(bundle, data, out, precision, against, {path.name: path for path in add})
+    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+
+
+def _quantize_encoder(bundle: Path, data: Path, out: Path, precision: Precision, against: Path | None, files: Mapping[str, Path]) -> Bundle:
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.model.bundle import read_bundle
-    from passerby.model.manifest import require_bundle_place
 
-    require_bundle_place(out)
     with needs_extra("learn"):
         from passerby.convert.quantize import quantize as quantize_bundle
 
     from passerby.data.datasets import load_dataset
 
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
-    files = {path.name: path for path in add}
     kept = read_bundle(against) if against else None
-    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
-    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+    return quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
+
+
+def _quantize_detector(
+    bundle: Path, data: Path, out: Path, precision: Precision, against: Path | None, files: Mapping[str, Path]
+) -> DetectorBundle:
+    from passerby.cli.show.console import note
+    from passerby.detect.bundle import read_detector_bundle
+    from passerby.extras import needs_extra
+
+    with needs_extra("learn"):
+        from passerby.convert.quantize_detector import quantize_detector
+
+    from passerby.data.scenes import load_scenes
+
+    scenes = load_scenes(data, {Split.TRAIN, Split.VAL})
+    kept = read_detector_bundle(against) if against else None
+    return quantize_detector(read_detector_bundle(bundle), scenes, out, files, note, precision=precision, against=kept)
 
 
 @click.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")

@@ -56,6 +56,11 @@ def manifest_digest(manifest: Mapping[str, object]) -> ModelDigest:
     return ModelDigest(hashlib.sha256(canonical.encode()).hexdigest())
 
 
+def bundle_kind(folder: Path) -> str:
+    """The kind of model that a bundle holds, ``ENCODER`` or ``DETECTOR``. Raises ``ModelError`` where there is no manifest."""
+    return str(_read(folder / MANIFEST)[0].get("kind", ENCODER))
+
+
 def read_manifest(folder: Path, kind: str, newest: int) -> tuple[dict[str, object], ModelDigest]:
     """What the manifest of a folder says, and its digest.
 
