@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from scenes import SIZE, write_picture
 
@@ -24,7 +25,10 @@ def square_graph(certainty: float = 30) -> onnx.ModelProto:
         certainty: what is taken off the log-odds of white: the more, the less sure the detector is.
     """
     nodes = [helper.make_node("Conv", ["pixels", "body.weight"], ["body"]), helper.make_node("Relu", ["body"], ["features"])]
-    weights = {"body.weight": np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1) / 255, "rows": np.array([0, 0, -1], np.int64)}
+    weights: dict[str, NDArray[np.generic]] = {
+        "body.weight": np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1) / 255,
+        "rows": np.array([0, 0, -1], np.int64),
+    }
     for stride in STRIDES:
         weight = np.zeros((5, 3, stride, stride), np.float32)
         weight[4] = 40 / weight[4].size if stride == STRIDES[-1] else 0

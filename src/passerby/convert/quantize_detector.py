@@ -79,7 +79,7 @@ class Conversion:
         """The detector in the lower precision but for these layers, as val sees it; ``None`` where it is broken by it."""
         graph = convert_tower(self.graph, self.feeds, self.precision, self.last | set(keep))
         after = self._look(graph, self.before.scenes)
-        return after and Attempt(graph, after, ap50_change(self.before, after))
+        return None if after is None else Attempt(graph, after, ap50_change(self.before, after))
 
     def damage(self, layer: Layer, some: DetectionEvaluation) -> float:
         """Points of AP50 that the scenes of ``some`` lose when this layer alone has the lower precision; all if it breaks the detector."""
