@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 DEFAULT_MODEL: Final = "passerby-s"
+DEFAULT_DETECTOR: Final = "passerby-d"
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -45,6 +46,12 @@ model = click.option(
     metavar="MODEL",
     default=DEFAULT_MODEL,
     help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.",
+)
+detector = click.option(
+    "--detector",
+    metavar="DETECTOR",
+    default=DEFAULT_DETECTOR,
+    help="A bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
 )
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
 input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")
