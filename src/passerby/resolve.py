@@ -21,7 +21,7 @@ from passerby.model.tensorrt import runtime_here
 from passerby.places import expanded
 
 if TYPE_CHECKING:
-    from passerby.detect.detector import Detector
+    from passerby.detect.detector import TunableDetector
     from passerby.detect.grid_detector import GridDetector
     from passerby.learn.models.base import Base, Size
 
@@ -81,7 +81,7 @@ def find_bundle(name: str | os.PathLike[str]) -> Bundle:
 
 def load_detector(
     name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: int | None = None, threshold: float | None = None
-) -> Detector:
+) -> TunableDetector:
     """The person detector of a name; that of a bundle is loaded when it is first used.
 
     Args:

@@ -63,6 +63,14 @@ def test_the_test_split_is_read_when_it_is_named(folder: Path) -> None:
     assert (document["pictures"], document["AP50"]) == (1, 100) and "2 people" in document["caution"]
 
 
+def test_average_precision_counts_who_is_below_the_threshold(folder: Path, tmp_path: Path) -> None:
+    """A square of 24 pixels has a score of 0.21."""
+    write_scenes(tmp_path, [entry("a.png", [[0, 0, 24, 24]])])
+    document = json.loads(evaluate("--detector", folder / "squares", "--data", tmp_path, "--detect-size", 96, "--json").stdout)
+    assert (document["AP50"], document["recall"], document["precision"]) == (100, 0, None)
+    assert 0.01 < document["best_threshold"] < document["threshold"] == 0.25
+
+
 def test_a_picture_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
     write_scenes(tmp_path, [entry("a.png", SQUARES), entry("b.png", SQUARES)])
     (tmp_path / "b.png").write_bytes(b"?")

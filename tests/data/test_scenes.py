@@ -120,7 +120,7 @@ class TestCoco:
     def test_a_name_may_say_nothing(self, tmp_path: Path) -> None:
         assert load_scenes(write_coco(tmp_path, "images", "annotations/instances_default.json"))[0].split is Split.VAL
 
-    def test_what_detect_writes_is_read(self, tmp_path: Path) -> None:
+    def test_boxes_json_may_be_coco(self, tmp_path: Path) -> None:
         assert len(load_scenes(write_coco(tmp_path, ".", "boxes.json"))[0].boxes) == 1
 
     @pytest.mark.parametrize(

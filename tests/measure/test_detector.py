@@ -27,17 +27,20 @@ PEOPLE = [[float(x), 4.0, float(x) + 9, 60.0] for x in (2, 20, 40)]
 class WhiteBoxes:
     """Finds what is white in columns, as the pictures of these tests show people; the further right, the less sure."""
 
-    name, digest, threshold = "white", ModelDigest("0" * 64), 0.5
+    name, digest = "white", ModelDigest("0" * 64)
 
-    def __init__(self, scores: tuple[float, ...] = (0.9, 0.7, 0.2), shift: float = 0) -> None:
-        self._scores, self._shift = scores, shift
+    def __init__(self, scores: tuple[float, ...] = (0.9, 0.7, 0.2), shift: float = 0, threshold: float = 0.5) -> None:
+        self._scores, self._shift, self.threshold = scores, shift, threshold
 
-    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:  # noqa: ARG002
+    def at(self, threshold: float | None) -> WhiteBoxes:
+        return WhiteBoxes(self._scores, self._shift, self.threshold if threshold is None else threshold)
+
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:  # noqa: ARG002
         rows, columns = (np.append(np.append(0, (picture[..., 0] > 200).any(axis=axis).astype(int)), 0) for axis in (1, 0))
         (top, bottom), edges = np.nonzero(np.diff(rows))[0][[0, -1]] if rows.any() else (0, 0), np.nonzero(np.diff(columns))[0]
         boxes = boxes_of(*[[left, top, right, bottom] for left, right in edges.reshape(-1, 2)]) + np.array([self._shift, 0] * 2, np.float32)
         scores = np.array(self._scores[: len(boxes)], np.float32)
-        sure = scores >= (self.threshold if threshold is None else threshold)
+        sure = scores >= np.float32(self.threshold)
         return Detections(boxes[sure], scores[sure])
 
 

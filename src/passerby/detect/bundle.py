@@ -106,13 +106,17 @@ class BundleDetector:
 
     @property
     def threshold(self) -> float:
-        return self._bundle.layout.threshold
+        return self._bundle.layout.threshold if self._threshold is None else self._threshold
 
-    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
-        """The people in a picture, down to a score. Raises ``ModelError`` when the detector cannot be trusted."""
+    def at(self, threshold: float | None) -> BundleDetector:
+        """The same detector with another least score, loaded and tested anew."""
+        return self if threshold is None else BundleDetector(self._bundle, self._threads, threshold=threshold)
+
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
+        """The people in a picture. Raises ``ModelError`` when the detector cannot be trusted."""
         with self._loading:
             detector = self._proven
-        return detector.detect(picture, size, threshold)
+        return detector.detect(picture, size)
 
     @cached_property
     def _proven(self) -> Detector:

@@ -39,22 +39,29 @@ class Detector(Protocol):
         """Of the model and of how its answers are read: another digest, other boxes."""
         ...
 
-    @property
-    def threshold(self) -> float:
-        """The least score, from 0 to 1, of what it takes for a person."""
-        ...
-
-    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
         """The people in a picture.
 
         Args:
             picture: uint8 (h, w, 3), RGB, upright.
             size: what the longer side is shrunk or enlarged to before the detector looks, in pixels; a multiple of 32.
-            threshold: the least score of a detection, in place of the detector's own.
 
         Raises:
             ModelError: the detector cannot be trusted, or its answers are not finite.
         """
+        ...
+
+
+class TunableDetector(Detector, Protocol):
+    """A detector that can be made less or more easily sure, which average precision needs."""
+
+    @property
+    def threshold(self) -> float:
+        """The least score of a detection, from 0 to 1."""
+        ...
+
+    def at(self, threshold: float | None) -> Detector:
+        """The same detector with another least score, or, with ``None``, its own. Raises ``ModelError`` for one beyond 0 and 1."""
         ...
 
 

@@ -45,9 +45,9 @@ class GridDetector:
         """The layout's."""
         return self._layout.threshold
 
-    def detect(self, picture: NDArray[np.uint8], size: int, threshold: float | None = None) -> Detections:
-        """The people in a picture, down to a score; a graph of one size is given that size."""
-        layout = self._layout if threshold is None else replace(self._layout, threshold=threshold)
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
+        """The people in a picture; a graph of one size is given that size."""
+        layout = self._layout
         canvas, scale = letterbox(picture, layout.side or size, multiple=layout.strides[-1], square=layout.side is not None)
         boxes, scores = read(self._run(canvas), layout, *canvas.shape[:2])
         height, width = picture.shape[:2]

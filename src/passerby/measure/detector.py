@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.data.scenes import Scene
-from passerby.detect.detector import Detector
+from passerby.detect.detector import Detector, TunableDetector
 from passerby.errors import DatasetError, ImageError
 from passerby.measure.detection import RESAMPLES, Claims, Curve, ap_difference, ap_interval, claim
 from passerby.measure.metrics import Estimate, bootstrap
@@ -153,7 +153,7 @@ class DetectionEvaluation:
 
 
 def evaluate_detector(
-    detector: Detector, scenes: Sequence[Scene], size: int, *, on_progress: Progress | None = None
+    detector: TunableDetector, scenes: Sequence[Scene], size: int, *, on_progress: Progress | None = None
 ) -> DetectionEvaluation:
     """Look for people in each scene and compare with its boxes (`PROTOCOL`).
 
@@ -167,10 +167,11 @@ def evaluate_detector(
         DatasetError: no picture can be used, or nobody is in any.
         ModelError: a detector that cannot be used.
     """
+    looking = detector.at(min(FLOOR, detector.threshold))
     looks, failures = [], []
     for done, scene in enumerate(scenes, start=1):
         try:
-            looks.append(_look(detector, scene, size))
+            looks.append(_look(looking, scene, size))
         except ImageError as error:
             failures.append(Failure(scene.path, str(error)))
         if on_progress:
@@ -242,7 +243,7 @@ def _look(detector: Detector, scene: Scene, size: int) -> _Look:
         )
     picture = np.asarray(image)
     started = time.perf_counter()
-    detections = detector.detect(picture, size, min(FLOOR, detector.threshold))
+    detections = detector.detect(picture, size)
     milliseconds = 1000 * (time.perf_counter() - started)
     return _Look(scene, claim(detections, scene.boxes, scene.ignored), milliseconds)
 
