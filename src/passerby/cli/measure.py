@@ -16,6 +16,7 @@ from passerby.types import Split
 if TYPE_CHECKING:
     from passerby.benchmark.speed import Plan
     from passerby.model.bundle import Bundle
+    from passerby.model.encoder import Encoder
 
 
 class Device(StrEnum):
@@ -118,6 +119,14 @@ def evaluate(
         options.refuse_ignored(context, "--detector", "model", "adapter", "size", "prompts", "measure")
         return _evaluate_detector(detector, data, split, detect_size, as_json=json)
     options.refuse_ignored(context, "captions, without --detector", "detect_size")
+    from passerby.model.prompted import PromptedEncoder
+    from passerby.resolve import load_model
+
+    encoder = load_model(model, adapter=adapter, size=size)
+    return _evaluate_encoder(PromptedEncoder(encoder, prompts) if prompts else encoder, data, split, measure, as_json=json)
+
+
+def _evaluate_encoder(encoder: Encoder, data: Path, split: Split, measure: Measure, *, as_json: bool) -> int:
     from passerby.cli.show.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
     from passerby.data.datasets import load_dataset
     from passerby.measure.binding import measure_binding
@@ -125,9 +134,7 @@ def evaluate(
     from passerby.measure.evaluation import evaluate as measure_retrieval
     from passerby.measure.groups import measure_groups
     from passerby.measure.wording import measure_wording
-    from passerby.model.prompted import PromptedEncoder
     from passerby.progress import progress_bar
-    from passerby.resolve import load_model
 
     measures: dict[Measure, tuple[Callable[..., Any], Callable[..., int]]] = {
         Measure.RETRIEVAL: (measure_retrieval, show_evaluation),
@@ -137,11 +144,9 @@ def evaluate(
         Measure.WORDING: (measure_wording, show_wording),
     }
     run, show = measures[measure]
-    encoder = load_model(model, adapter=adapter, size=size)
-    asked = PromptedEncoder(encoder, prompts) if prompts else encoder
-    with progress_bar("reading pictures", quiet=json) as on_progress:
-        report = run(asked, load_dataset(data, {split}), on_progress=on_progress)
-    return show(report, as_json=json)
+    with progress_bar("reading pictures", quiet=as_json) as on_progress:
+        report = run(encoder, load_dataset(data, {split}), on_progress=on_progress)
+    return show(report, as_json=as_json)
 
 
 def _evaluate_detector(name: str, data: Path, split: Split, size: int, *, as_json: bool) -> int:
