@@ -16,11 +16,12 @@ from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign, refuse_pointer
-from passerby.model.manifest import MANIFEST
+from passerby.model.manifest import DETECTOR, MANIFEST, kind_of
 from passerby.model.tensorrt import runtime_here
 from passerby.places import expanded
 
 if TYPE_CHECKING:
+    from passerby.detect.bundle import DetectorBundle
     from passerby.detect.detector import Detector
     from passerby.detect.grid_detector import GridDetector
     from passerby.learn.models.base import Base, Size
@@ -93,15 +94,13 @@ def load_detector(
         InputError: an argument of the wrong kind.
         ModelError: no such detector, or one that cannot be used.
     """
-    from passerby.detect.bundle import BundleDetector, read_detector_bundle
-
     name = _name(name)
     if name in bundled_detectors():
-        return BundleDetector(read_detector_bundle(_DETECTORS / name), threads, threshold=threshold)
+        return _of_bundle(_DETECTORS / name, threads, threshold)
     path = Path(name)
     try:
         if name and path.is_dir():
-            return BundleDetector(read_detector_bundle(path), threads, threshold=threshold)
+            return _of_bundle(path, threads, threshold)
         if path.is_file():
             return _load_foreign_detector(path, threads).at(threshold)
     except OSError as error:
@@ -112,6 +111,13 @@ def load_detector(
         found=repr(name),
         do="correct the name",
     )
+
+
+def _of_bundle(folder: Path, threads: int | None, threshold: float | None) -> Detector:
+    from passerby.detect.bundle import BundleDetector, read_detector_bundle
+
+    bundle = read_detector_bundle(folder)
+    return BundleDetector(bundle, threshold=threshold, runtime=runtime_here(bundle, threads))
 
 
 def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
@@ -125,6 +131,15 @@ def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
         raise ModelError(expected="a folder with a detector's bundle, or a YOLOX .onnx file", found=f"another file, {path}", do=do)
     people = [sample_person(seed) for seed in range(max(_LINEUPS) + 4)]
     return load_yolox(path, [Sample(*lineup(people[first : first + 4], first)) for first in _LINEUPS], threads)
+
+
+def find_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle | None:
+    """The detector's bundle of a name, its files unread; ``None`` for a name of anything else. Raises ``ModelError`` for a damaged one."""
+    from passerby.detect.bundle import read_detector_bundle
+
+    name = _name(name)
+    folder = _DETECTORS / name if name in bundled_detectors() else Path(name)
+    return read_detector_bundle(folder) if kind_of(folder) == DETECTOR else None
 
 
 def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Base:
