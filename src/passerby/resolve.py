@@ -95,9 +95,7 @@ def load_detector(
         ModelError: no such detector, or one that cannot be used.
     """
     name = _name(name)
-    if name in bundled_detectors():
-        return _of_bundle(_DETECTORS / name, threads, threshold)
-    path = Path(name)
+    path = _installed(name) or Path(name)
     try:
         if name and path.is_dir():
             return _of_bundle(path, threads, threshold)
@@ -105,9 +103,9 @@ def load_detector(
             return _load_foreign_detector(path, threads).at(threshold)
     except OSError as error:
         raise _unseen("a detector", name, error) from error
-    installed = ", ".join(bundled_detectors()) or "none is installed"
+    known = ", ".join(bundled_detectors()) or "none is installed"
     raise ModelError(
-        expected=f"a bundled detector ({installed}), a folder with a detector's bundle, or a YOLOX .onnx file",
+        expected=f"a bundled detector ({known}), a folder with a detector's bundle, or a YOLOX .onnx file",
         found=repr(name),
         do="correct the name",
     )
@@ -138,7 +136,7 @@ def find_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle | None:
     from passerby.detect.bundle import read_detector_bundle
 
     name = _name(name)
-    folder = _DETECTORS / name if name in bundled_detectors() else Path(name)
+    folder = _installed(name) or Path(name)
     return read_detector_bundle(folder) if kind_of(folder) == DETECTOR else None
 
 
@@ -211,6 +209,13 @@ def bundled_clips() -> list[str]:
     return sorted(config.parent.name for config in _BUNDLES.glob(f"*/{CLIP_CONFIG}"))
 
 
+def _installed(name: str) -> Path | None:
+    """The folder of a bundle that is installed with Passerby, of whichever kind."""
+    return next(
+        (folder / name for folder, names in ((_BUNDLES, bundled_models()), (_DETECTORS, bundled_detectors())) if name in names), None
+    )
+
+
 def _name(name: object) -> str:
     """As it is written: ./passerby-s is a folder, passerby-s a bundled model."""
     return name if isinstance(name, str) else str(as_path(name, "a model's name or folder, a str or a Path"))
@@ -238,8 +243,8 @@ def _unseen(what: str, name: str, error: OSError) -> ModelError:
 def _find(name: str) -> Bundle | None:
     if name in bundled_clips():
         return None
-    if name in bundled_models():
-        return read_bundle(_BUNDLES / name)
+    if installed := _installed(name):
+        return read_bundle(installed)
     folder = Path(name)
     if folder.suffix == ".toml" and folder.is_file():
         raise ModelError(expected="the folder of a model", found=f"the config of a training run, {folder}", do=_model_of_config(folder))
@@ -253,9 +258,9 @@ def _find(name: str) -> Bundle | None:
         return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
         return None
-    installed = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
+    known = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
     raise ModelError(
-        expected=f"a bundled model ({installed}), a folder with a bundle or a CLIP, or a hub id",
+        expected=f"a bundled model ({known}), a folder with a bundle or a CLIP, or a hub id",
         found=repr(name),
         do="correct the name",
     )

@@ -147,6 +147,15 @@ def test_another_threshold_is_another_detector(made: Path) -> None:
         resolve.load_detector(made, threshold=2).detect(THREE.picture, 416)
 
 
+def test_installed_ones_of_the_other_kind_say_so_too(made: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "_DETECTORS", made.parent)
+    monkeypatch.setattr(resolve, "_BUNDLES", tiny_bundle.parent)
+    with pytest.raises(ModelError, match=r"of kind detector; name it with --detector"):
+        resolve.load_model("blobs")
+    with pytest.raises(ModelError, match=r"of kind encoder; name it with --model"):
+        resolve.load_detector("tiny")
+
+
 @given(st.sets(st.integers(1, 50), min_size=1), st.integers(1, 60))
 def test_the_nearest_size_is_not_smaller_where_one_is(sizes: set[int], size: int) -> None:
     chosen = nearest(sizes, size)
