@@ -127,8 +127,8 @@ def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
     if path.suffix.lower() != ".onnx":
         do = "export it to ONNX with YOLOX's tools/export_onnx.py, or name the folder of a bundle"
         raise ModelError(expected="a folder with a detector's bundle, or a YOLOX .onnx file", found=f"another file, {path}", do=do)
-    people = [sample_person(seed) for seed in range(max(_LINEUPS) + 4)]
-    return load_yolox(path, [Sample(*lineup(people[first : first + 4], first)) for first in _LINEUPS], threads)
+    samples = [Sample(*lineup([sample_person(first + place) for place in range(4)], first)) for first in _LINEUPS]
+    return load_yolox(path, samples, threads)
 
 
 def find_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle | None:
@@ -211,9 +211,8 @@ def bundled_clips() -> list[str]:
 
 def _installed(name: str) -> Path | None:
     """The folder of a bundle that is installed with Passerby, of whichever kind."""
-    return next(
-        (folder / name for folder, names in ((_BUNDLES, bundled_models()), (_DETECTORS, bundled_detectors())) if name in names), None
-    )
+    rooms = (_BUNDLES, bundled_models()), (_DETECTORS, bundled_detectors())
+    return next((folder / name for folder, names in rooms if name in names), None)
 
 
 def _name(name: object) -> str:
