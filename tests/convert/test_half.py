@@ -22,7 +22,7 @@ from passerby.types import Precision, Split
 Float32 = NDArray[np.float32]
 
 
-def graph(nodes: list[onnx.NodeProto], weights: dict[str, NDArray[np.generic]], width: int = 4) -> onnx.ModelProto:
+def graph(nodes: list[onnx.NodeProto], weights: dict[str, NDArray[np.generic]], width: int | str = 4) -> onnx.ModelProto:
     """From ``x`` (n, width) to ``y``."""
     infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", width]) for n in ("x", "y")]
     stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
@@ -83,6 +83,21 @@ def test_an_attention_mask_and_its_softmax_stay_in_float32() -> None:
     )
     (found,) = run(model, {"x": x})
     assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_is_enlarged_is_float16_and_its_scales_are_float32() -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Resize", ["a", "", "scales"], ["b"], mode="nearest"),
+        helper.make_node("Resize", ["b", "", "scales"], ["y"], mode="nearest"),
+    ]
+    model = graph(nodes, {"scales": np.array([1, 2], np.float32)}, width="w")
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    (expected,) = run(model, {"x": x})
+    to_half(model, [{"x": x}])
+    types = types_of(model)
+    assert (types["b"], types["scales"]) == (TensorProto.FLOAT16, TensorProto.FLOAT)
+    np.testing.assert_array_equal(run(model, {"x": x})[0], expected)
 
 
 def test_a_layer_that_is_kept_stays_in_float32() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
     "--against",
     type=options.PATH,
     metavar="BUNDLE",
-    help="The float bundle whose Rank-1 must be kept.",
+    help="The float bundle whose Rank-1, or AP50, must be kept.",
     show_default="BUNDLE itself",
 )
 @click.option(
@@ -64,29 +65,52 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
 def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, against: Path | None, add: tuple[Path, ...]) -> None:
     """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
 
-    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Needs the
-    extra [learn].
+    If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Of a detector's
+    bundle AP50 must stay, within a point; DATASET has scenes then. Needs the extra [learn].
     """
+    from passerby.cli.show.console import note
+    from passerby.model.manifest import DETECTOR, kind_of, require_bundle_place
+
+    require_bundle_place(out)
+    convert = _quantize_detector if kind_of(bundle) == DETECTOR else _quantize_encoder
+    small = convert(bundle, data, out, precision, against, {path.name: path for path in add})
+    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+
+
+def _quantize_encoder(bundle: Path, data: Path, out: Path, precision: Precision, against: Path | None, files: Mapping[str, Path]) -> Bundle:
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.model.bundle import read_bundle
-    from passerby.model.manifest import require_bundle_place
 
-    require_bundle_place(out)
     with needs_extra("learn"):
         from passerby.convert.quantize import quantize as quantize_bundle
 
     from passerby.data.datasets import load_dataset
 
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
-    files = {path.name: path for path in add}
     kept = read_bundle(against) if against else None
-    small = quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
-    note(f"{small.name} ({small.digest[:12]}) in {precision.upper()} is at {small.folder}")
+    return quantize_bundle(read_bundle(bundle), dataset, out, files, note, precision=precision, against=kept)
+
+
+def _quantize_detector(
+    bundle: Path, data: Path, out: Path, precision: Precision, against: Path | None, files: Mapping[str, Path]
+) -> DetectorBundle:
+    from passerby.cli.show.console import note
+    from passerby.detect.bundle import read_detector_bundle
+    from passerby.extras import needs_extra
+
+    with needs_extra("learn"):
+        from passerby.convert.quantize_detector import quantize_detector
+
+    from passerby.data.scenes import load_scenes
+
+    scenes = load_scenes(data, {Split.TRAIN, Split.VAL})
+    kept = read_detector_bundle(against) if against else None
+    return quantize_detector(read_detector_bundle(bundle), scenes, out, files, note, precision=precision, against=kept)
 
 
 @click.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
-@click.argument("bundle", metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")
+@click.argument("bundle", metavar="BUNDLE", help="A bundled model's or detector's name, or a bundle's folder.")
 @click.option("--data", type=options.PATH, metavar="DATASET", help="Whose val split shows that Rank-1 stays.")
 @click.option("--against", metavar="BUNDLE", help="The model whose Rank-1 must be kept.", show_default="BUNDLE itself")
 @click.option("--check", is_flag=True, help="Only check the graphs, which needs no GPU.")
@@ -94,12 +118,14 @@ def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, again
 def build_engine(context: click.Context, bundle: str, *, data: Path | None, against: str | None, check: bool) -> None:
     """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
 
+    A detector has one for each of its sizes, and must find the people of its golden picture with each.
+
     Every command uses them from then on. Needs the extra [trt] and, but for --check, TensorRT.
     """
     from passerby.cli.show.console import note
     from passerby.data.datasets import load_dataset
     from passerby.extras import needs_extra
-    from passerby.resolve import find_bundle
+    from passerby.resolve import find_bundle, find_detector_bundle
 
     if check:
         options.refuse_ignored(context, "--check", "data", "against")
@@ -108,6 +134,10 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
     with needs_extra("trt"):
         from passerby.convert.engine import build_engines, typed_towers
 
+    if detector := find_detector_bundle(bundle):
+        options.refuse_ignored(context, "a detector", "data", "against")
+        _build_of_detector(detector, check)
+        return
     found = find_bundle(bundle)
     if check:
         typed_towers(found)
@@ -115,6 +145,18 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
         return
     val = load_dataset(data, {Split.VAL}) if data else None
     for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
+        note(f"built {path}")
+
+
+def _build_of_detector(bundle: DetectorBundle, check: bool) -> None:
+    from passerby.cli.show.console import note
+    from passerby.convert.engine import build_detector_engines, typed_detector
+
+    if check:
+        typed_detector(bundle)
+        note(f"{bundle.name}: its graph holds what a strongly typed network demands, at {', '.join(map(str, bundle.sizes))} pixels")
+        return
+    for path in build_detector_engines(bundle, note):
         note(f"built {path}")
 
 

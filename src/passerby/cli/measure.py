@@ -16,6 +16,7 @@ from passerby.types import Split
 if TYPE_CHECKING:
     from passerby.benchmark.speed import Plan
     from passerby.model.bundle import Bundle
+    from passerby.model.encoder import Encoder
 
 
 class Device(StrEnum):
@@ -77,8 +78,23 @@ def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, e
     default="retrieval",
     help="How well, under which conditions, whom, colours, words.",
 )
+@click.option(
+    "--detector",
+    metavar="DETECTOR",
+    help="Measure a person detector instead: a bundled one, a bundle's folder or a YOLOX .onnx file; DATASET has scenes then.",
+    show_default="none",
+)
+@click.option(
+    "--detect-size",
+    type=click.IntRange(64, 4096),
+    default=640,
+    metavar="PIXELS",
+    help="Of a scene's longer side when the detector looks.",
+)
 @options.as_json
+@click.pass_context
 def evaluate(
+    context: click.Context,
     *,
     data: Path,
     split: Split,
@@ -87,13 +103,30 @@ def evaluate(
     size: str | None,
     prompts: tuple[str, ...],
     measure: Measure,
+    detector: str | None,
+    detect_size: int,
     json: bool,
 ) -> int:
     """Measure how well a model finds people by their captions: Rank-1/5/10, mAP, mINP, in percent with 95 % intervals.
 
     Or how much of that is left under hard conditions, which groups of people it finds less well, whether it knows which garment has which
     colour, and what becomes of typos and keywords.
+
+    With --detector, how well a detector finds everybody in scenes, a folder with boxes.json or COCO's instances_*.json: AP50, precision,
+    and recall by height.
     """
+    if detector is not None:
+        options.refuse_ignored(context, "--detector", "model", "adapter", "size", "prompts", "measure")
+        return _evaluate_detector(detector, data, split, detect_size, as_json=json)
+    options.refuse_ignored(context, "captions, without --detector", "detect_size")
+    from passerby.model.prompted import PromptedEncoder
+    from passerby.resolve import load_model
+
+    encoder = load_model(model, adapter=adapter, size=size)
+    return _evaluate_encoder(PromptedEncoder(encoder, prompts) if prompts else encoder, data, split, measure, as_json=json)
+
+
+def _evaluate_encoder(encoder: Encoder, data: Path, split: Split, measure: Measure, *, as_json: bool) -> int:
     from passerby.cli.show.measuring import show_binding, show_conditions, show_evaluation, show_groups, show_wording
     from passerby.data.datasets import load_dataset
     from passerby.measure.binding import measure_binding
@@ -101,9 +134,7 @@ def evaluate(
     from passerby.measure.evaluation import evaluate as measure_retrieval
     from passerby.measure.groups import measure_groups
     from passerby.measure.wording import measure_wording
-    from passerby.model.prompted import PromptedEncoder
     from passerby.progress import progress_bar
-    from passerby.resolve import load_model
 
     measures: dict[Measure, tuple[Callable[..., Any], Callable[..., int]]] = {
         Measure.RETRIEVAL: (measure_retrieval, show_evaluation),
@@ -113,11 +144,22 @@ def evaluate(
         Measure.WORDING: (measure_wording, show_wording),
     }
     run, show = measures[measure]
-    encoder = load_model(model, adapter=adapter, size=size)
-    asked = PromptedEncoder(encoder, prompts) if prompts else encoder
-    with progress_bar("reading pictures", quiet=json) as on_progress:
-        report = run(asked, load_dataset(data, {split}), on_progress=on_progress)
-    return show(report, as_json=json)
+    with progress_bar("reading pictures", quiet=as_json) as on_progress:
+        report = run(encoder, load_dataset(data, {split}), on_progress=on_progress)
+    return show(report, as_json=as_json)
+
+
+def _evaluate_detector(name: str, data: Path, split: Split, size: int, *, as_json: bool) -> int:
+    from passerby.cli.show.measuring import show_detection
+    from passerby.data.scenes import load_scenes, trusted
+    from passerby.measure.detector import evaluate_detector
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_detector
+
+    detector, scenes = load_detector(name), load_scenes(data, {split})
+    with progress_bar("looking", quiet=as_json) as on_progress:
+        evaluation = evaluate_detector(detector, judged := trusted(scenes), size, on_progress=on_progress)
+    return show_detection(evaluation, len(scenes) - len(judged), as_json=as_json)
 
 
 @click.command(epilog="Example: passerby benchmark --save now.json --compare before.json --picture speed.png")

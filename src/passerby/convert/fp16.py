@@ -55,11 +55,12 @@ def to_half(model: ModelProto, inputs: Iterable[Feed], keep: Collection[str] = (
 
 
 def _float_tensors(model: ModelProto) -> set[str]:
-    """Names of all float32 tensors: inputs, weights, and what nodes give."""
+    """Names of all float32 tensors: inputs, weights, and what nodes give; not the scales of a Resize, which are float32 in any case."""
     inferred = onnx.shape_inference.infer_shapes(model).graph
     values = (*inferred.input, *inferred.value_info, *inferred.output)
     named = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
-    return named | {i.name for i in inferred.initializer if i.data_type == TensorProto.FLOAT}
+    scales = {source for n in model.graph.node if n.op_type == "Resize" for source in n.input[1:]}
+    return (named | {i.name for i in inferred.initializer if i.data_type == TensorProto.FLOAT}) - scales
 
 
 def _large_tensors(model: ModelProto, floats: Collection[str], inputs: Iterable[Feed]) -> set[str]:

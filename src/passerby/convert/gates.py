@@ -32,6 +32,9 @@ MAX_ODDS_OFF = 0.01
 MAX_LOSS = 0.5
 """Points that a conversion to lower precision may lose of Rank-1, and of the mean AUC of attributes, with 97.5 % confidence."""
 
+MAX_AP50_LOSS = 1.0
+"""Points of AP50 that a detector may lose to lower precision, with 97.5 % confidence."""
+
 WORN_FIGURE = "the mean AUC of attributes"
 _DO_NOT_USE = "do not use this conversion; report it with the versions of torch and onnxruntime"
 
@@ -112,19 +115,19 @@ def require_parity(original: Encoder, converted: Encoder, pixels: Float32, texts
     return parity
 
 
-def judge(difference: Estimate) -> Verdict:
-    """Whether a paired interval lies above ``-MAX_LOSS``, below it, or on both sides."""
-    if difference.low >= -MAX_LOSS:
+def judge(difference: Estimate, most: float = MAX_LOSS) -> Verdict:
+    """Whether a paired interval lies above ``-most``, below it, or on both sides."""
+    if difference.low >= -most:
         return Verdict.KEPT
-    return Verdict.FELL if difference.high < -MAX_LOSS else Verdict.UNDECIDED
+    return Verdict.FELL if difference.high < -most else Verdict.UNDECIDED
 
 
-def queries_needed(difference: Estimate, queries: int) -> int | None:
+def queries_needed(difference: Estimate, queries: int, most: float = MAX_LOSS) -> int | None:
     """About how many queries would show that Rank-1 stays, were its change the one found; ``None`` where none would.
 
     An interval narrows with the square root of the number of queries.
     """
-    room = difference.mean + MAX_LOSS
+    room = difference.mean + most
     return ceil(queries * ((difference.mean - difference.low) / room) ** 2) if room > 0 else None
 
 
@@ -198,17 +201,19 @@ def require_worn(original: Evaluation, converted: Evaluation, names: Sequence[st
     return difference
 
 
-def refusal(difference: Estimate, verdict: Verdict, count: int, figure: str = "Rank-1", of: str = "queries") -> GateRefused:
+def refusal(
+    difference: Estimate, verdict: Verdict, count: int, figure: str = "Rank-1", of: str = "queries", most: float = MAX_LOSS
+) -> GateRefused:
     """What to say of a model that was not shown to keep a figure, measured on so many queries or pictures."""
     found = f"{difference.mean:+.2f} points, 95 % interval {difference.low:+.2f} to {difference.high:+.2f}"
-    needed = queries_needed(difference, count)
+    needed = queries_needed(difference, count, most)
     if verdict is Verdict.UNDECIDED and needed is not None:
         found, do = f"{found}: undecided on {count} {of}", f"evaluate on about {needed} {of}, or ship the float model"
     elif verdict is Verdict.UNDECIDED:
         found, do = f"{found}: undecided, and more likely a fall", "calibrate on more pictures, or ship the float model"
     else:
         do = "calibrate on more pictures, or ship the float model"
-    return GateRefused(expected=f"{figure} to fall by at most {MAX_LOSS} points", found=found, do=do)
+    return GateRefused(expected=f"{figure} to fall by at most {most} points", found=found, do=do)
 
 
 def _see(encoder: Encoder, pixels: Float32, batch_size: int = 32) -> Seen:

@@ -163,7 +163,7 @@ def quantize(
         ModelError: ``bundle`` is not in float32, or is not what its manifest says.
     """
     train, val = _split(dataset, Split.TRAIN), _split(dataset, Split.VAL)
-    towers = Towers(*(_require_float(read_tower(file)) for file in (bundle.image_tower, bundle.text_tower)))
+    towers = Towers(*(require_float(read_tower(file)) for file in (bundle.image_tower, bundle.text_tower)))
     before = evaluate(BundleEncoder(against or bundle), val)
     say(f"float32: val Rank-1 {before.metrics.rank1.mean:.2f}")
     if before.split.caution:
@@ -277,7 +277,7 @@ def _see(encoder: BundleEncoder, paths: Sequence[Path]) -> Seen:
     return Seen(np.stack([r.vector for r in read]), np.stack([NOTHING if r.worn is None else r.worn for r in read]))
 
 
-def _require_float(tower: onnx.ModelProto) -> onnx.ModelProto:
+def require_float(tower: onnx.ModelProto) -> onnx.ModelProto:
     """The tower itself. Raises ``ModelError`` where a weight has another precision already."""
     done = next((i for i in tower.graph.initializer if i.data_type in (TensorProto.INT8, TensorProto.UINT8, TensorProto.FLOAT16)), None)
     if done is not None:

@@ -48,10 +48,12 @@ def _least(highest: int, holds: Callable[[int], bool]) -> int | None:
     return highest
 
 
-def damages(layers: Sequence[Layer], measure: Callable[[Layer], float], say: Callable[[str], None]) -> dict[Layer, float]:
-    """What ``measure`` gives for each layer; told as it is found."""
+def damages(
+    layers: Sequence[Layer], measure: Callable[[Layer], float], say: Callable[[str], None], figure: str = "mAP"
+) -> dict[Layer, float]:
+    """What ``measure`` gives for each layer, in points of a figure; told as it is found."""
     found = {}
     for number, layer in enumerate(layers, start=1):
         found[layer] = measure(layer)
-        say(f"{number} of {len(layers)}: {layer} alone costs {found[layer]:.2f} points of mAP")
+        say(f"{number} of {len(layers)}: {layer} alone costs {found[layer]:.2f} points of {figure}")
     return found

@@ -52,6 +52,19 @@ class Detector(Protocol):
         ...
 
 
+class TunableDetector(Detector, Protocol):
+    """A detector that can be made less or more easily sure, which average precision needs."""
+
+    @property
+    def threshold(self) -> float:
+        """The least score of a detection, from 0 to 1."""
+        ...
+
+    def at(self, threshold: float | None) -> Detector:
+        """The same detector with another least score, or, with ``None``, its own. Raises ``ModelError`` for one beyond 0 and 1."""
+        ...
+
+
 def everyone(boxes: Boxes, scores: NDArray[Any], width: int, height: int) -> Detections:
     """Detections of a picture of this size: boxes clipped to it, those that are nothing then left out, the surest first."""
     clipped = boxes.clip(0, np.array([width, height, width, height], np.float32)).astype(np.float32)

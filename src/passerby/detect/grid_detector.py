@@ -40,6 +40,11 @@ class GridDetector:
         self._layout = layout
         self._session = session
 
+    @property
+    def threshold(self) -> float:
+        """The layout's."""
+        return self._layout.threshold
+
     def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
         """The people in a picture; a graph of one size is given that size."""
         layout = self._layout

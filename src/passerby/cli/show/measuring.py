@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from typing import TYPE_CHECKING
 
 from passerby.cli.show.console import console_on, exit_code, failures_json, note, printable, show_failures, show_json, show_table
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from passerby.measure.binding import BindingReport
     from passerby.measure.calibration import Calibrated
     from passerby.measure.conditions import ConditionsReport
+    from passerby.measure.detector import DetectionEvaluation, Figures
     from passerby.measure.evaluation import Evaluation
     from passerby.measure.groups import GroupsReport
     from passerby.measure.metrics import Estimate, Metrics
@@ -113,6 +115,33 @@ def show_binding(report: BindingReport, *, as_json: bool) -> int:
     return _show_split_unused(report.split)
 
 
+def show_detection(evaluation: DetectionEvaluation, untrusted: int, *, as_json: bool) -> int:
+    """Say how well a detector finds people, besides scenes that were left out for their labels; returns the exit code."""
+    document = {**evaluation.to_json(), "untrusted_labels": untrusted}
+    if as_json:
+        show_json(document)
+    else:
+        title = printable(f"{evaluation.detector} at {evaluation.size} pixels")
+        console_on(stderr=False).print(f"{title}: {evaluation.milliseconds:.1f} ms a picture", highlight=False)
+        _show_caution(evaluation.caution)
+        rows = [("all", "", *_detection_row(evaluation.figures))]
+        rows += [(group.kind, group.name, *_detection_row(group.figures)) for group in evaluation.groups]
+        figures = [cell for name in ("AP50", "precision", "recall") for cell in (name, "95 % interval")]
+        show_table(("", "group", "pictures", "people", *figures), rows)
+        heights = [
+            (_range(one.low, one.high), one.people, *(_estimate(one.recall) if one.recall else ("too few", "")))
+            for one in evaluation.by_height
+        ]
+        show_table(("pixels high", "people", "recall", "95 % interval"), heights)
+        best = "" if evaluation.best_threshold is None else f"; on these pictures the best F1 is at {evaluation.best_threshold:.2f}"
+        console_on(stderr=False).print(f"The detector's threshold is {evaluation.threshold:.2f}{best}.", highlight=False)
+        console_on(stderr=False).print(document["protocol"], highlight=False)
+    if untrusted:
+        note(f"left out, because only another detector labelled them: {untrusted} scenes")
+    show_failures(evaluation.failures)
+    return exit_code(evaluation.figures.pictures, len(evaluation.failures))
+
+
 def show_calibration(calibrated: Calibrated, bundle: Bundle, *, as_json: bool) -> int:
     """Say what the probabilities of a calibrated bundle are worth; returns the exit code."""
     check = calibrated.check
@@ -202,6 +231,15 @@ def _show_split_unused(split: EmbeddedSplit) -> int:
 
 def _figures(metrics: Metrics) -> tuple[str, str]:
     return f"{metrics.rank1.mean:.2f}", f"{metrics.mAP.mean:.2f}"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.0f} and more" if high == inf else f"{low:.0f} to {high:.0f}"
+
+
+def _detection_row(figures: Figures) -> tuple[object, ...]:
+    precision = _estimate(figures.precision) if figures.precision else ("none", "")
+    return (figures.pictures, figures.people, *_estimate(figures.ap50), *precision, *_estimate(figures.recall))
 
 
 def _estimate(estimate: Estimate) -> tuple[str, str]:
