@@ -107,8 +107,8 @@ def test_losses_fall_to_nothing_for_a_detector_that_is_right_and_their_gradients
     wrong = detection_losses(wrong_raw, None, [Truth(person, NONE)], GRID)
     torch.stack(list(wrong.values())).sum().backward()  # type: ignore[no-untyped-call]
 
-    assert float(torch.stack(list(right.values())).sum()) < 0.05
-    assert float(wrong["box"]) > 0.3
+    assert torch.stack(list(right.values())).sum().item() < 0.05
+    assert wrong["box"].item() > 0.3
     assert wrong_raw.grad is not None
     assert wrong_raw.grad.isfinite().all()
 
@@ -118,5 +118,5 @@ def test_a_batch_without_anybody_has_finite_losses() -> None:
 
     losses = detection_losses(raw, None, [Truth(NONE, NONE)], GRID)
 
-    assert float(losses["box"]) == 0
+    assert losses["box"].item() == 0
     assert torch.isfinite(losses["score"])

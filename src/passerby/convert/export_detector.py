@@ -13,14 +13,16 @@ from torch import Tensor, nn
 
 from passerby.convert.export import to_onnx
 from passerby.data.synthetic import draw_street
-from passerby.detect.bundle import MIN_GOLDEN, SURE, DetectorBundle, onnx_session, write_detector_bundle
+from passerby.detect.bundle import MIN_GOLDEN, SIZES, SURE, DetectorBundle, onnx_session, write_detector_bundle
+from passerby.detect.grid_detector import GridDetector
 from passerby.detect.layout import Layout
 from passerby.detect.letterbox import MULTIPLE
 from passerby.errors import GateRefused
 from passerby.learn.detection.folder import load_detector_folder
+from passerby.learn.detection.torch_detector import torch_detector
 from passerby.learn.models.base import CARD, made_of_in, read_json
 from passerby.learn.models.compact import ConvNorm
-from passerby.learn.models.detector import PersonDetector
+from passerby.learn.models.detector import PersonDetector, scored
 
 GOLDEN_SEEDS: Final = range(32)
 """Of drawn streets; the golden picture is the first of them in which the detector surely finds enough people."""
@@ -42,8 +44,7 @@ class Exported(nn.Module):
                     layer.fold()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        said = self.model(pixels)
-        return torch.cat([said[..., :4], said[..., 4:].sigmoid()], dim=-1)
+        return scored(self.model(pixels))
 
 
 def export_detector(folder: Path, name: str, out: Path) -> DetectorBundle:
@@ -53,24 +54,27 @@ def export_detector(folder: Path, name: str, out: Path) -> DetectorBundle:
         GateRefused: the graph does not give what torch gives, or finds nobody in any drawn street; nothing is written.
         ModelError: no detector in ``folder``, or something else than a bundle at ``out``.
     """
-    model, layout = Exported(load_detector_folder(folder)), Layout()
-    graph = detector_onnx(model, layout)
-    card = {**_told(folder), "export": {"parity": require_parity(model, graph, layout)}}
-    return write_detector_bundle(out, name=name, model=graph, golden=golden_picture(model), card=card, replace=True)
+    trained, layout = load_detector_folder(folder), Layout()
+    exported = Exported(trained)
+    graph = detector_onnx(exported, layout)
+    card = {**_told(folder), "export": {"parity": require_parity(exported, graph, layout)}}
+    golden = golden_picture(torch_detector(trained))
+    return write_detector_bundle(out, name=name, model=graph, golden=golden, card=card, layout=layout, replace=True)
 
 
 def detector_onnx(model: Exported, layout: Layout) -> bytes:
     """ONNX from pixels float32 (1, 3, h, w), RGB from 0 to 255, both sides multiples of 32, to float32 (1, a, 5)."""
     free = {2: MULTIPLE * torch.export.Dim("rows", min=1, max=256), 3: MULTIPLE * torch.export.Dim("columns", min=1, max=256)}
     pixels = torch.zeros(1, 3, 3 * MULTIPLE, 4 * MULTIPLE)
-    return to_onnx(model, (pixels,), [layout.input], [layout.output], (free,)).graph.SerializeToString()
+    graph: bytes = to_onnx(model, (pixels,), [layout.input], [layout.output], (free,)).graph.SerializeToString()
+    return graph
 
 
 def require_parity(model: Exported, graph: bytes, layout: Layout) -> float:
     """The largest difference between the graph and torch. Raises ``GateRefused`` where it is too large."""
     session, largest = onnx_session(graph, "the export"), 0.0
     for seed, (height, width) in enumerate(SIDES):
-        pixels = _planes(draw_street(seed, (width, height)).picture)
+        pixels = layout.planes(np.asarray(draw_street(seed, (width, height)).picture))
         said = session.run({layout.input: pixels}, [layout.output])[layout.output]
         with torch.no_grad():
             largest = max(largest, float(np.abs(said - model(torch.from_numpy(pixels)).numpy()).max()))
@@ -80,20 +84,14 @@ def require_parity(model: Exported, graph: bytes, layout: Layout) -> float:
     return largest
 
 
-def golden_picture(model: Exported) -> NDArray[np.uint8]:
+def golden_picture(detector: GridDetector) -> NDArray[np.uint8]:
     """A drawn street in which the detector surely finds two people. Raises ``GateRefused`` where there is none."""
     for seed in GOLDEN_SEEDS:
-        picture = draw_street(seed, (416, 320), 5, smallest=60).picture
-        with torch.no_grad():
-            scores = model(torch.from_numpy(_planes(picture)))[0, :, 4]
-        if int((scores > SURE).sum()) >= MIN_GOLDEN:
+        picture = np.asarray(draw_street(seed, (416, 320), 5, smallest=60).picture)
+        if int((detector.detect(picture, SIZES[0]).scores >= SURE).sum()) >= MIN_GOLDEN:
             return picture
     do = "train it longer; people in drawn streets are found by any good detector"
     raise GateRefused(expected="people in drawn streets to be found", found="none surely", do=do)
-
-
-def _planes(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
 
 
 def _told(folder: Path) -> dict[str, object]:

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from numpy.typing import NDArray
 
-from passerby.detect.boxes import suppress
-from passerby.detect.detector import Detections, everyone
-from passerby.detect.grid import cells, decode
-from passerby.detect.letterbox import letterbox
-from passerby.learn.models.detector import PersonDetector
+from passerby.detect.grid_detector import GridDetector
+from passerby.detect.layout import Layout
+from passerby.learn.models.detector import PersonDetector, scored
+from passerby.model.session import Arrays, Dtypes
 from passerby.types import ModelDigest
 
-LEAST = 0.01
-"""Score below which nobody is told of."""
-OVERLAP = 0.65
-"""Of boxes that are two people's, at most."""
-MOST = 300
-"""People in a picture."""
+LAYOUT = Layout()
 
 
-class TorchDetector:
-    """A model in torch as a :class:`~passerby.detect.detector.Detector`."""
-
-    name = "in training"
-    digest = ModelDigest("")
+class TorchSession:
+    """A model in torch as what runs a graph: a :class:`~passerby.model.session.Session`."""
 
     def __init__(self, model: PersonDetector) -> None:
+        self.inputs: Dtypes = {LAYOUT.input: "float32"}
+        self.outputs: Dtypes = {LAYOUT.output: "float32"}
         self.model = model.eval()
 
     @torch.no_grad()
-    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
-        height, width = picture.shape[:2]
-        canvas, (across, down) = letterbox(picture, size)
-        pixels = torch.from_numpy(canvas).permute(2, 0, 1)[None].float().contiguous(memory_format=torch.channels_last)
-        said = self.model(pixels)[0]
-        raw, scores = said[:, :4].numpy(), said[:, 4].sigmoid().numpy()
-        rows = np.argsort(-scores, kind="stable")[: 4 * MOST]
-        rows = rows[scores[rows] >= LEAST]
-        grid = cells(*canvas.shape[:2])
-        boxes = decode(raw[rows], grid[rows]) / np.array([across, down, across, down], np.float32)
-        stay = suppress(boxes, scores[rows], OVERLAP)[:MOST]
-        return everyone(boxes[stay], scores[rows][stay], width, height)
+    def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        pixels = torch.from_numpy(inputs[LAYOUT.input]).contiguous(memory_format=torch.channels_last)
+        said = scored(self.model(pixels.to(next(self.model.parameters()).device))).cpu().numpy()
+        return {name: said for name in outputs}
+
+
+def torch_detector(model: PersonDetector) -> GridDetector:
+    """A model in training as a detector of whole pictures."""
+    return GridDetector("in training", ModelDigest(""), LAYOUT, TorchSession(model))

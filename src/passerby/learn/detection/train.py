@@ -15,35 +15,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from passerby.data.datasets import load_dataset
-from passerby.data.scenes import HUMAN, Scene, load_scenes
+from passerby.data.scenes import HUMAN, TRUSTED, Scene, load_scenes
 from passerby.detect.grid import cells
 from passerby.errors import DatasetError
 from passerby.learn.config import MODEL, recipe
 from passerby.learn.detection.config import Detection
 from passerby.learn.detection.folder import load_detector_folder, save_detector
 from passerby.learn.detection.teacher import Teacher
-from passerby.learn.detection.torch_detector import TorchDetector
+from passerby.learn.detection.torch_detector import torch_detector
 from passerby.learn.detection.views import NOBODY, Shown, ViewBatch, draw_batch, passes
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.average import averaged_over_steps
 from passerby.learn.loop.device import autocast, best_device
-from passerby.learn.loop.run import SEEDS_APART, Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.detector import PersonDetector
 from passerby.learn.models.model_folder import require_vacant
 from passerby.learn.models.pretrained import load_trunk
 from passerby.learn.objectives.detection import Truth, detection_losses
 from passerby.look_ahead import look_ahead
-from passerby.measure.detection import average_precision, claim
+from passerby.measure.detector import evaluate_detector
 from passerby.media.photo import read_image
 from passerby.types import Split
 
 AHEAD = 4
 """Batches drawn before the model wants them."""
-FIGURE = "AP50"
+AP50 = "AP50"
+FIGURES = (AP50, "intervals", "pictures", "people", "detect_size", "protocol")
+"""What a card tells of a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def prepare(how: Detection, say: Callable[[str], None]) -> Training:
         found = f"{len(shown)} in {how.data}"
         raise DatasetError(expected=f"at least {how.rates.batch_size} train scenes", found=found, do="lower rates.batch_size")
     crops = list(crops_as_scenes(how, len(shown))) if how.crops else []
-    val = [scene for scene in scenes if scene.split is Split.VAL and scene.labels == HUMAN]
+    val = [scene for scene in scenes if scene.split is Split.VAL and scene.labels in TRUSTED]
     say(f"{len(shown)} scenes and {len(crops)} crops to learn from, {len(val)} scenes to be judged by")
     model = starting_detector(how).to(best_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = build_optimiser(model, how)
@@ -152,9 +155,9 @@ def learn(training: Training) -> None:
     per_epoch = len(training.scenes) // how.rates.batch_size
     span = Span(0, how.epochs * per_epoch, how.judge_every * per_epoch)
 
-    def drawn(step: tuple[int, np.ndarray]) -> ViewBatch:  # type: ignore[type-arg]
+    def drawn(step: tuple[int, NDArray[np.intp]]) -> ViewBatch:
         number, rows = step
-        rng = np.random.default_rng(how.seed * SEEDS_APART + number)
+        rng = np.random.default_rng((how.seed, number))
         return draw_batch(rng, [training.scenes[row] for row in rows], training.scenes, training.crops, how.views)
 
     steps = passes(len(training.scenes), how.rates.batch_size, how.seed, run.state.step, span.end)
@@ -189,13 +192,11 @@ def gradients(training: Training, batch: ViewBatch) -> Losses:
 
 def judge(training: Training) -> None:
     """Ask the average of the weights about val; keep it where it is the best yet, and without val scenes in any case."""
-    run, detector = training.run, TorchDetector(training.judged)
-    claims = [
-        claim(detector.detect(np.asarray(read_image(scene.path)), training.how.judge_size), scene.boxes, scene.ignored)
-        for scene in training.val
-    ]
-    figure = 100 * average_precision(claims, sum(len(scene.boxes) for scene in training.val))
-    run.log.judged(run.state.step, {FIGURE: figure, "pictures": len(claims)}, f"AP50 {figure:.2f}")
-    if not claims or run.state.is_best(figure):
-        made_of = {"step": run.state.step, "val": {FIGURE: figure}, "recipe": recipe(training.how)}
+    run, told = training.run, {}
+    if training.val:
+        evaluation = evaluate_detector(torch_detector(training.judged), training.val, training.how.judge_size)
+        told = {key: value for key, value in evaluation.to_json().items() if key in FIGURES}
+        run.log.judged(run.state.step, told, f"AP50 {told[AP50]:.2f}")
+    if not training.val or run.state.is_best(told[AP50]):
+        made_of = {"step": run.state.step, "val": told, "recipe": recipe(training.how)}
         save_detector(run.folder / MODEL, training.judged, made_of)

@@ -109,3 +109,8 @@ class PersonDetector(nn.Module):
         maps = self.pyramid(self.trunk(pixels / MIDDLE - 1))
         said = torch.cat([head(x) for head, x in zip(self.heads, maps, strict=True)], dim=1)
         return said.float()
+
+
+def scored(said: Tensor) -> Tensor:
+    """The same answers with scores from 0 to 1 in place of log-odds."""
+    return torch.cat([said[..., :-1], said[..., -1:].sigmoid()], dim=-1)
