@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from passerby.learn.models.batch_norm import unfold_batch_norm
-from passerby.learn.models.compact import CompactClip, ConvNorm, ImageTower, TextConfig, build_like, fold_batch_norm
+from passerby.learn.models.compact import CompactClip, ImageTower, TextConfig, build_like, fold_batch_norm
+from passerby.learn.models.lite0 import ConvNorm
 
 DIM = 16
 

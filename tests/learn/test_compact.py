@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from passerby.learn.data.batches import pad
 from passerby.learn.models.by_length import embed_by_length
-from passerby.learn.models.compact import CompactClip, ConvNorm, ImageTower, TextTower, build_like, fold_batch_norm, generalised_means
+from passerby.learn.models.compact import CompactClip, ImageTower, TextTower, build_like, fold_batch_norm, generalised_means
+from passerby.learn.models.lite0 import ConvNorm
 
 TOKENIZER = tokenizer_json([f"word{n}" for n in range(40)])
 

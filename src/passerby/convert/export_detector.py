@@ -21,8 +21,8 @@ from passerby.errors import GateRefused
 from passerby.learn.detection.folder import load_detector_folder
 from passerby.learn.detection.torch_detector import torch_detector
 from passerby.learn.models.base import CARD, made_of_in, read_json
-from passerby.learn.models.compact import ConvNorm
 from passerby.learn.models.detector import PersonDetector, scored
+from passerby.learn.models.lite0 import ConvNorm
 
 GOLDEN_SEEDS: Final = range(32)
 """Of drawn streets; the golden picture is the first of them in which the detector surely finds enough people."""

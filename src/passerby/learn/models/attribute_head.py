@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from passerby.errors import ModelError
+from passerby.learn.models.folding import fold_into
 
 ATTRIBUTES: Final = "attributes"
 """The names of attributes as a JSON list, in the metadata of the file that holds the head's weights."""
@@ -72,21 +73,6 @@ def set_statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance
     assert norm.running_var is not None
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
-
-
-def fold_into(norm: nn.BatchNorm1d, projection: nn.Linear) -> None:
-    """Let a projection do what the batch norm before it does, in place."""
-    gain, offset = gain_and_offset(norm)
-    projection.bias.add_(projection.weight @ offset)
-    projection.weight.mul_(gain)
-
-
-def gain_and_offset(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """What a batch norm with settled statistics does to its input: times the first, plus the second."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    gain = (norm.running_var + norm.eps).rsqrt() if norm.weight is None else norm.weight / (norm.running_var + norm.eps).sqrt()
-    return gain, -norm.running_mean * gain if norm.bias is None else norm.bias - norm.running_mean * gain
 
 
 def metadata(names: Sequence[str]) -> dict[str, str] | None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from passerby.learn.models.attribute_head import AttributeHead, set_statistics
-from passerby.learn.models.compact import NORM_EPSILON, ConvNorm, ImageTower, generalised_means
+from passerby.learn.models.compact import ImageTower, generalised_means
+from passerby.learn.models.lite0 import NORM_EPSILON, ConvNorm
 
 SMALLEST_SPREAD = 1e-3
 """Of a channel's values, below which it is taken as constant and its filter is left as it is."""

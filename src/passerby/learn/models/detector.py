@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from passerby.learn.models.compact import LITE0_BLOCKS, STEM_CHANNELS, ConvNorm, InvertedResidual
+from passerby.learn.models.lite0 import LITE0_BLOCKS, STEM_CHANNELS, ConvNorm, InvertedResidual
 
 MIDDLE: Final = 127.5
 """Mean and deviation of the pixels, from 0 to 255, that EfficientNet-Lite was trained on."""
