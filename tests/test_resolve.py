@@ -10,7 +10,8 @@ from clip_folder import write_clip
 
 from passerby import resolve
 from passerby.errors import MissingExtra, ModelError
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import read_bundle
+from passerby.model.manifest import MANIFEST
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A model's name to an encoder; the one file that knows every kind of model."""
+"""A name to an encoder or a detector; the one file that knows every kind of model."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Final
 from passerby.errors import ConfigError, ModelError
 from passerby.extras import needs_extra
 from passerby.inputs import AnyPath, as_path, as_text
-from passerby.model.bundle import MANIFEST, Bundle, read_bundle
+from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
-from passerby.model.foreign import refuse_foreign
+from passerby.model.foreign import refuse_foreign, refuse_pointer
+from passerby.model.manifest import MANIFEST
 from passerby.model.tensorrt import runtime_here
 from passerby.places import expanded
 
 if TYPE_CHECKING:
+    from passerby.detect.detector import Detector
     from passerby.learn.models.base import Base, Size
 
 DEFAULT_MODEL: Final = "passerby-s"
+DEFAULT_DETECTOR: Final = "passerby-d"
 
 CLIP_CONFIG: Final = "config.json"
 ADAPTER_CONFIG: Final = "adapter_config.json"
@@ -32,6 +35,9 @@ RUN_MODEL: Final = "model"
 """The model's folder within a run's."""
 
 _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
+_DETECTORS: Final = Path(__file__).parent / "detect" / "bundles"
+_LINEUPS: Final = (0, 12)
+"""The first of the drawn people, four at a time, by whom a detector of somebody else's shows how it is fed."""
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
@@ -70,6 +76,51 @@ def find_bundle(name: str | os.PathLike[str]) -> Bundle:
     if bundle is None:
         raise ModelError(expected=f"a bundle, to use {name!r} without torch", found="a model for torch", do="run `passerby export` on it")
     return bundle
+
+
+def load_detector(name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: int | None = None) -> Detector:
+    """The person detector of a name; that of a bundle is loaded when it is first used.
+
+    Args:
+        name: a bundled detector's name, a folder with a detector's bundle, or an ONNX file of the YOLOX family.
+        threads: of one picture; ``None`` for one per core. Pictures that several threads bring at once are faster with one.
+
+    Raises:
+        InputError: an argument of the wrong kind.
+        ModelError: no such detector, or one that cannot be used.
+    """
+    from passerby.detect.bundle import BundleDetector, read_detector_bundle
+
+    name = _name(name)
+    if name in bundled_detectors():
+        return BundleDetector(read_detector_bundle(_DETECTORS / name), threads)
+    path = Path(name)
+    try:
+        if path.is_dir():
+            return BundleDetector(read_detector_bundle(path), threads)
+        if path.is_file():
+            return _load_foreign_detector(path, threads)
+    except OSError as error:
+        raise _unseen("a detector", name, error) from error
+    installed = ", ".join(bundled_detectors()) or "none is installed"
+    raise ModelError(
+        expected=f"a bundled detector ({installed}), a folder with a detector's bundle, or a YOLOX .onnx file",
+        found=repr(name),
+        do="correct the name",
+    )
+
+
+def _load_foreign_detector(path: Path, threads: int | None) -> Detector:
+    from passerby.data.synthetic.lineup import lineup
+    from passerby.data.synthetic.people import sample_person
+    from passerby.detect.yolox import Sample, load_yolox
+
+    refuse_pointer(path)
+    if path.suffix.lower() != ".onnx":
+        do = "export it to ONNX with YOLOX's tools/export_onnx.py, or name the folder of a bundle"
+        raise ModelError(expected="a folder with a detector's bundle, or a YOLOX .onnx file", found=f"another file, {path}", do=do)
+    people = [sample_person(seed) for seed in range(max(_LINEUPS) + 4)]
+    return load_yolox(path, [Sample(*lineup(people[first : first + 4], first)) for first in _LINEUPS], threads)
 
 
 def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Base:
@@ -131,6 +182,11 @@ def bundled_models() -> list[str]:
     return sorted(manifest.parent.name for manifest in _BUNDLES.glob(f"*/{MANIFEST}"))
 
 
+def bundled_detectors() -> list[str]:
+    """Names of the detectors that are installed with Passerby, sorted."""
+    return sorted(manifest.parent.name for manifest in _DETECTORS.glob(f"*/{MANIFEST}"))
+
+
 def bundled_clips() -> list[str]:
     """Names of the CLIPs that are installed with Passerby as transformers reads them, sorted; they need the extra [learn]."""
     return sorted(config.parent.name for config in _BUNDLES.glob(f"*/{CLIP_CONFIG}"))
@@ -153,9 +209,11 @@ def _bundle(name: str) -> Bundle | None:
     try:
         return _find(name)
     except OSError as error:
-        raise ModelError(
-            expected=f"a model at {name}", found=error.strerror or str(error), do="check the path and its permissions"
-        ) from error
+        raise _unseen("a model", name, error) from error
+
+
+def _unseen(what: str, name: str, error: OSError) -> ModelError:
+    return ModelError(expected=f"{what} at {name}", found=error.strerror or str(error), do="check the path and its permissions")
 
 
 def _find(name: str) -> Bundle | None:

@@ -12,7 +12,8 @@ from dressed import NAMES, dressed_people, write_dressed_bundle
 from passerby.cli.app import app
 from passerby.data.annotations import VIPER
 from passerby.errors import ModelError
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import read_bundle
+from passerby.model.manifest import MANIFEST
 
 
 def passerby(*arguments: object) -> Result:

@@ -27,9 +27,10 @@ from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
 from passerby.measure.evaluation import evaluate
 from passerby.measure.metrics import Estimate
 from passerby.media.encode_files import EncodedFile, encode_files
-from passerby.model.bundle import MANIFEST, Bundle, BundleFile, manifest_digest, read_bundle, write_calibrated
+from passerby.model.bundle import Bundle, read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.calibration import Calibration
+from passerby.model.manifest import MANIFEST, BundleFile, manifest_digest
 from passerby.model.prompted import PromptedEncoder
 from passerby.model.selftest import measure
 from passerby.types import Caption, Dataset, Precision, Split

@@ -41,9 +41,10 @@ from passerby.convert.sensitivity import fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.model.bundle import Bundle, BundleFile, read_bundle, write_bundle
+from passerby.model.bundle import Bundle, read_bundle, write_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import unit_vectors
+from passerby.model.manifest import BundleFile
 from passerby.model.runtime import onnxruntime
 from passerby.model.tokenizer import Tokenizer
 from passerby.types import Dataset, Split

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from passerby.errors import ModelError
 from passerby.model import selftest
-from passerby.model.bundle import FORMAT, MANIFEST, Bundle, manifest_digest, read_bundle, write_bundle, write_calibrated
+from passerby.model.bundle import FORMAT, Bundle, read_bundle, write_bundle, write_calibrated
 from passerby.model.calibration import Calibration
+from passerby.model.manifest import MANIFEST, manifest_digest
 
 CALIBRATION = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {"ece": 0.01})
 

@@ -18,9 +18,10 @@ from tokenizers import Tokenizer
 
 from passerby.errors import ModelError
 from passerby.model import selftest
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Seen
+from passerby.model.manifest import MANIFEST
 from passerby.model.onnx import OnnxSession, available_cores, start_session
 from passerby.model.runtime import onnxruntime
 from passerby.model.session import Arrays, Dtypes, Session

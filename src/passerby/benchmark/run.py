@@ -14,7 +14,8 @@ from passerby.benchmark.reference import Reference, references
 from passerby.benchmark.speed import Contender, Plan, SpeedReport, Tower, measure_speed
 from passerby.errors import ConfigError, MissingExtra
 from passerby.extras import needs_extra
-from passerby.model.bundle import Bundle, BundleFile
+from passerby.model.bundle import Bundle
+from passerby.model.manifest import BundleFile
 from passerby.model.tokenizer import Tokenizer, Tokens
 from passerby.places import reference_folder
 from passerby.progress import Progress

@@ -20,7 +20,7 @@ def export(source: str, *, out: Path, name: str | None, size: str | None) -> Non
     its folder holds all that is needed. Needs the extra [learn]."""
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
-    from passerby.model.bundle import require_bundle_place
+    from passerby.model.manifest import require_bundle_place
     from passerby.resolve import load_base
 
     require_bundle_place(out)
@@ -58,7 +58,8 @@ def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, again
     """
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
-    from passerby.model.bundle import read_bundle, require_bundle_place
+    from passerby.model.bundle import read_bundle
+    from passerby.model.manifest import require_bundle_place
 
     require_bundle_place(out)
     with needs_extra("learn"):
@@ -121,8 +122,9 @@ def calibrate(bundle: Path, *, data: Path, out: Path, json: bool) -> int:
     from passerby.data.annotations import read_annotations
     from passerby.data.datasets import load_dataset
     from passerby.measure.calibration import calibrate as calibrate_model
-    from passerby.model.bundle import read_bundle, require_bundle_place, write_calibrated
+    from passerby.model.bundle import read_bundle, write_calibrated
     from passerby.model.bundle_encoder import BundleEncoder
+    from passerby.model.manifest import require_bundle_place
     from passerby.progress import progress_bar
 
     require_bundle_place(out)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 
 from passerby.errors import ModelError
-from passerby.model.bundle import BundleFile
+from passerby.model.manifest import BundleFile
 from passerby.model.onnx import available_cores, start_session
 
 OPSET = 18

@@ -11,13 +11,15 @@ Boxes = NDArray[np.float32]
 def areas(boxes: Boxes) -> NDArray[np.float32]:
     """Square pixels of each box, float32 ``(n,)``; 0 for a box that is turned inside out."""
     sides = (boxes[:, 2:] - boxes[:, :2]).clip(min=0)
-    return sides[:, 0] * sides[:, 1]
+    area: NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    return area
 
 
 def shared(a: Boxes, b: Boxes) -> NDArray[np.float32]:
     """Square pixels that each of n boxes shares with each of m, float32 ``(n, m)``."""
     sides = (np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])).clip(min=0)
-    return sides[..., 0] * sides[..., 1]
+    area: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:

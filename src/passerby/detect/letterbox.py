@@ -21,18 +21,19 @@ class Letterboxed(NamedTuple):
     scale: tuple[float, float]
 
 
-def letterbox(picture: NDArray[np.uint8], size: int, *, square: bool = False) -> Letterboxed:
-    """Fit a picture, with its aspect ratio, into a canvas whose longer side is ``size``.
+def letterbox(picture: NDArray[np.uint8], size: int, *, multiple: int = MULTIPLE, square: bool = False) -> Letterboxed:
+    """Fit a picture, with its aspect ratio, into a canvas.
 
     Args:
         picture: uint8 (h, w, 3).
-        size: a multiple of ``MULTIPLE``.
-        square: whether the canvas is square; else its shorter side is the next multiple.
+        size: what its longer side becomes, in pixels.
+        multiple: the canvas's sides are the next multiples of it.
+        square: whether both are as long as the longer.
     """
     height, width = picture.shape[:2]
     ratio = size / max(height, width)
     inner = max(round(width * ratio), 1), max(round(height * ratio), 1)
-    across, down = (size, size) if square else (-(-side // MULTIPLE) * MULTIPLE for side in inner)
+    across, down = (-(-side // multiple) * multiple for side in ((size, size) if square else inner))
     canvas = np.full((down, across, 3), GREY, np.uint8)
     image = Image.fromarray(picture)
     canvas[: inner[1], : inner[0]] = np.asarray(image if image.size == inner else image.resize(inner, Image.Resampling.BILINEAR))

@@ -17,7 +17,8 @@ from passerby.learn.models.compact import STRIPES, CompactClip
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.model_folder import TOKENIZER, read_compact
 from passerby.learn.models.pretrained import load_lite0, load_minilm, minilm_folder
-from passerby.model.bundle import MANIFEST, read_bundle
+from passerby.model.bundle import read_bundle
+from passerby.model.manifest import MANIFEST
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.types import Split
 

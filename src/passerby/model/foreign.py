@@ -74,9 +74,14 @@ def refuse_foreign(path: Path) -> None:
             _refuse(path, _UNFINISHED, lambda pattern: any(path.glob(pattern)))
             _refuse_bare(path)
     elif path.is_file():
-        if _is_pointer(path):
-            raise _of_pointer(path, path.parent)
+        refuse_pointer(path)
         _refuse(path, _FILES, path.match)
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raises ``ModelError`` for a file that only says where Git LFS has its contents."""
+    if _is_pointer(path):
+        raise _of_pointer(path, path.parent)
 
 
 def _refuse(path: Path, signs: Iterable[_Sign], has: Callable[[str], bool]) -> None:

@@ -44,12 +44,14 @@ class OnnxRuntime:
 
 
 class OnnxSession:
-    """A :class:`~passerby.model.session.Session` of a graph that ONNX Runtime has loaded."""
+    """A :class:`~passerby.model.session.Session` of a graph that ONNX Runtime has loaded; ``shapes`` of its inputs and outputs have names
+    where a dimension is open."""
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
         self.inputs = {node.name: _dtype(node.type) for node in session.get_inputs()}
         self.outputs = {node.name: _dtype(node.type) for node in session.get_outputs()}
+        self.shapes = {node.name: tuple(node.shape) for node in (*session.get_inputs(), *session.get_outputs())}
 
     def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         return dict(zip(outputs, self._session.run(list(outputs), dict(inputs)), strict=True))

@@ -1,0 +1,251 @@
+"""A detector's bundle: a manifest, the graph, and a golden picture by which the detector proves itself before it is trusted.
+
+A broken export or driver often finds plausible nonsense, or nothing. The manifest carries who was found in the golden picture when the
+bundle was made; the same people must be found again, on this machine, before the first real picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from threading import RLock
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from passerby.atomic import replacing_folder
+from passerby.detect.boxes import iou
+from passerby.detect.detector import Detections, Detector
+from passerby.detect.grid_detector import GridDetector
+from passerby.detect.layout import Layout
+from passerby.errors import ModelError
+from passerby.media.photo import read_image
+from passerby.model.manifest import (
+    DETECTOR,
+    BundleFile,
+    file_of,
+    mapping,
+    positive,
+    read_manifest,
+    require_vacant,
+    text,
+    write_file,
+    write_manifest,
+    wrong,
+)
+from passerby.model.onnx import OnnxSession, available_cores, start_session
+from passerby.model.session import cannot
+from passerby.types import ModelDigest
+
+FORMAT: Final = 1
+"""The newest."""
+SIZES: Final = (416, 640, 832)
+SURE: Final = 0.5
+"""Who is found in the golden picture with at least this score must be found again."""
+MAX_OFF: Final = 0.1
+"""How far such a score may be off, and how far above ``SURE`` somebody else may be found."""
+MIN_OVERLAP: Final = 0.8
+"""Least intersection over union of a box with the one in the manifest."""
+MIN_GOLDEN: Final = 2
+"""People that a golden picture shows at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectorBundle:
+    """What a detector's manifest says.
+
+    Args:
+        digest: of the manifest, and through it of every file.
+        sizes: of the longer side of pictures that the detector was made for.
+        picture: the golden picture's file, a PNG.
+        size: of its longer side when the detector looks at it.
+        golden: who is in it.
+        card: what the maker says of the detector; free.
+    """
+
+    folder: Path
+    digest: ModelDigest
+    name: str
+    model: BundleFile
+    layout: Layout
+    sizes: tuple[int, ...]
+    picture: BundleFile
+    size: int
+    golden: Detections
+    card: Mapping[str, object]
+
+
+class BundleDetector:
+    """A :class:`~passerby.detect.detector.Detector` of a bundle: loaded, checked by digest and self-tested when first used.
+
+    Safe to use from many threads.
+
+    Args:
+        threads: of one inference of ONNX Runtime; ``None`` for one per core this process may use.
+    """
+
+    def __init__(self, bundle: DetectorBundle, threads: int | None = None) -> None:
+        self._bundle = bundle
+        self._threads = threads
+        self._loading = RLock()
+
+    @property
+    def name(self) -> str:
+        return self._bundle.name
+
+    @property
+    def digest(self) -> ModelDigest:
+        return self._bundle.digest
+
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
+        """The people in a picture. Raises ``ModelError`` when the detector cannot be trusted."""
+        with self._loading:
+            detector = self._proven
+        return detector.detect(picture, size)
+
+    @cached_property
+    def _proven(self) -> Detector:
+        bundle = self._bundle
+        session = onnx_session(bundle.model.read(), str(bundle.model.path), self._threads)
+        detector = GridDetector(bundle.name, bundle.digest, bundle.layout, session)
+        require_same(detector.detect(np.asarray(read_image(bundle.picture.read())), bundle.size), bundle.golden)
+        return detector
+
+
+def onnx_session(model: bytes, called: str, threads: int | None = None) -> OnnxSession:
+    """A graph on ONNX Runtime, on the CPU. Raises ``ModelError`` where it is none."""
+    try:
+        return OnnxSession(start_session(model, threads or available_cores()))
+    except Exception as error:  # ONNX Runtime's errors share no other base
+        raise cannot(f"{called} to be an ONNX model", error) from None
+
+
+def read_detector_bundle(folder: Path) -> DetectorBundle:
+    """Read and validate a detector's manifest; its files must exist, and are checked by digest when they are read.
+
+    Raises:
+        ModelError: no manifest, a malformed one, one of another kind or a newer format, a missing file, or a path that leaves the folder.
+    """
+    manifest, digest = read_manifest(folder, DETECTOR, FORMAT)
+    self_test = mapping(manifest, "self_test")
+    sizes = manifest.get("sizes")
+    if not isinstance(sizes, list) or not sizes or not all(type(size) is int and 0 < size <= 8192 for size in sizes):
+        raise wrong("sizes to be a list of pixels", sizes)
+    return DetectorBundle(
+        folder=folder,
+        digest=digest,
+        name=text(manifest, "name"),
+        model=file_of(folder, mapping(manifest, "model")),
+        layout=Layout.from_json(manifest.get("layout")),
+        sizes=tuple(sizes),
+        picture=file_of(folder, mapping(self_test, "picture")),
+        size=positive(self_test, "size"),
+        golden=_golden(self_test),
+        card=mapping(manifest, "card"),
+    )
+
+
+def write_detector_bundle(
+    folder: Path,
+    *,
+    name: str,
+    model: Path | bytes,
+    golden: NDArray[np.uint8],
+    card: Mapping[str, object],
+    layout: Layout | None = None,
+    sizes: tuple[int, ...] = SIZES,
+    extra_files: Mapping[str, Path | bytes] | None = None,
+    replace: bool = False,
+) -> DetectorBundle:
+    """Write a detector's bundle as a whole or not at all: it is made beside ``folder`` and renamed when it is complete.
+
+    Args:
+        model: ONNX; takes and gives what ``layout`` says.
+        golden: uint8 (h, w, 3), RGB, a picture of at least two people whom this detector, which is known to be good, surely finds at the
+            first of ``sizes``; they are looked for now, and become what the bundle must find wherever it is used.
+        card: any JSON object: data, recipe, figures, limits.
+        layout: that of ``passerby-d`` by default.
+        sizes: of the longer side of pictures that the detector was made for.
+        extra_files: files to put beside the manifest, by name, such as ``MODEL_CARD.md``.
+        replace: whether an existing bundle at ``folder`` makes way.
+
+    Raises:
+        ModelError: ``folder`` exists and may not be replaced, the detector does not surely find two people, or the manifest would not be
+            valid.
+    """
+    require_vacant(folder, replace)
+    layout = layout or Layout()
+    data = model if isinstance(model, bytes) else model.read_bytes()
+    found = GridDetector(name, ModelDigest(""), layout, onnx_session(data, name)).detect(golden, sizes[0])
+    _require_golden(found)
+    with replacing_folder(folder) as draft:
+        for file_name, content in (extra_files or {}).items():
+            write_file(draft, file_name, content)
+        manifest = {
+            "kind": DETECTOR,
+            "format": FORMAT,
+            "name": name,
+            "model": write_file(draft, "detector.onnx", data),
+            "layout": layout.to_json(),
+            "sizes": list(sizes),
+            "self_test": {"picture": write_file(draft, "golden.png", _png(golden)), "size": sizes[0], **_found_json(found)},
+            "card": dict(card),
+        }
+        write_manifest(draft, manifest)
+        read_detector_bundle(draft)
+    return read_detector_bundle(folder)
+
+
+def require_same(found: Detections, golden: Detections) -> None:
+    """Raises ``ModelError`` unless the golden picture's people were found again, and nobody else surely."""
+    overlap = iou(golden.boxes, found.boxes)
+    near = np.abs(golden.scores[:, None] - found.scores[None]) <= MAX_OFF
+    again = (overlap * near).max(axis=1, initial=0)[golden.scores >= SURE] >= MIN_OVERLAP
+    if not again.all():
+        raise _broken(f"the {again.size} people of the golden picture to be found again", f"{int(again.sum())} of them")
+    known = overlap.max(axis=0, initial=0)[found.scores >= SURE + MAX_OFF] >= MIN_OVERLAP
+    if not known.all():
+        raise _broken("nobody else in the golden picture", f"{int((~known).sum())} more")
+
+
+def _golden(self_test: Mapping[str, object]) -> Detections:
+    try:
+        boxes = np.array(self_test["boxes"], np.float32)
+        scores = np.array(self_test["scores"], np.float32)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise wrong("self_test with boxes and scores", dict(self_test)) from None
+    if scores.ndim != 1 or boxes.shape != (len(scores), 4) or not np.isfinite(boxes).all() or not np.isfinite(scores).all():
+        raise wrong("a self_test box of four finite numbers for each score", boxes.shape)
+    golden = Detections(boxes, scores)
+    _require_golden(golden)
+    return golden
+
+
+def _require_golden(found: Detections) -> None:
+    sure = int((found.scores >= SURE).sum())
+    if sure < MIN_GOLDEN:
+        do = "take another golden picture, or train the detector better"
+        raise ModelError(expected=f"a golden picture with {MIN_GOLDEN} people found with a score of {SURE}", found=str(sure), do=do)
+
+
+def _found_json(found: Detections) -> dict[str, object]:
+    """Boxes to a hundredth of a pixel, scores to four decimals."""
+    return {
+        "boxes": [[round(float(side), 2) for side in box] for box in found.boxes],
+        "scores": [round(float(score), 4) for score in found.scores],
+    }
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def _broken(expected: str, found: str) -> ModelError:
+    return ModelError(expected=expected, found=found, do="do not trust this detector here: get the bundle again, or update the driver")
