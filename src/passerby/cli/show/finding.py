@@ -47,7 +47,10 @@ _LISTED = 3
 def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
-        counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
+        counts = {
+            key: getattr(report, key)
+            for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody")
+        }
         show_json(
             {
                 **counts,
@@ -62,8 +65,8 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
     note(summary + skipped)
-    if report.not_crops:
-        note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    if report.crops or report.photos:
+        note(_shown(report))
     if report.redated:
         note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
@@ -75,6 +78,14 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if not done and not report.failed:
         note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
+
+
+def _shown(report: IndexReport) -> str:
+    """What the files of a run show."""
+    crops = f"{report.crops:,} crops" if report.crops else ""
+    nobody = f", nobody in {report.nobody:,} of them" if report.nobody else ""
+    photos = f"{report.photos:,} photos of scenes with {report.people:,} people{nobody}" if report.photos else ""
+    return f"{', '.join(filter(None, (crops, photos)))} (--crops and --scenes decide otherwise)"
 
 
 def show_removal(report: RemovalReport, *, as_json: bool) -> int:

@@ -357,7 +357,7 @@ class Index(base.Index):
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
-        return Standing(*row[:11], sought=rows.sought_of(*row[11:])) if row else None
+        return replace(Standing(*row[:11]), sought=rows.sought_of(*row[11:])) if row else None
 
     def _sought(self, media: int) -> Sought | None:
         return rows.sought_of(*self._all(f"SELECT {rows.SOUGHT} FROM media WHERE id = ?", media)[0])

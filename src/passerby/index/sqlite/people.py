@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -146,8 +147,8 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
 
 def _person(row: tuple[Any, ...]) -> Person:
     id, track, first, last, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:16]
-    seen = changed_ns, device, away_since
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, *seen, MediaKind(kind), *taken, sought=sought_of(*row[16:20]))
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
+    media = replace(media, sought=sought_of(*row[16:20]))
     return Person(media, id, track, first, last)
 
 

@@ -1,0 +1,109 @@
+"""The people in a photo of any size: how they are looked for, whom that misses, and what is the crop of one person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from PIL.Image import Image
+
+from passerby.detect.detector import Detections, Detector
+from passerby.detect.photos import MIN_HEIGHT, SIZE, tall
+from passerby.types import Sought
+
+LARGER_SIZE: Final = 832
+"""Pixels of the longer side of a large photo whose people are small."""
+LARGE: Final = 2000
+"""Pixels of the longer side beyond which a photo is large."""
+COMFORTABLE: Final = 60
+"""Pixels of height, as a detector looks at them, from which on it finds most people."""
+SMALLEST: Final = 45
+"""Pixels of height, as a detector looks at them, below which it misses most people."""
+MOST: Final = 500
+"""People that are taken from one photo."""
+
+FILLS: Final = (0.4, 0.6)
+"""Shares of a picture's width and height that somebody has at least who fills it."""
+OF_SIZE: Final = 0.5
+"""The share of the tallest one's height from which on somebody else is no passer-by in the background."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """Who was found in a photo.
+
+    Args:
+        found: in pixels of the photo, the surest first.
+        sought: how they were looked for.
+        left_out: people beyond ``MOST``.
+        is_crop: whether the photo is a crop of one person: one fills it, and nobody else of size is there.
+        fills: whether somebody fills it, whoever else is there.
+    """
+
+    found: Detections
+    sought: Sought
+    left_out: int
+    is_crop: bool
+    fills: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detecting:
+    """How people are looked for in photos.
+
+    Args:
+        detector: is looked with by several threads at once.
+        size: what a photo's longer side is brought to, in pixels; 0 for ``SIZE``, and then ``LARGER_SIZE`` where :func:`second_size` says.
+        min_height: people of fewer pixels of the photo are left out.
+    """
+
+    detector: Detector
+    size: int = 0
+    min_height: float = MIN_HEIGHT
+
+    def people(self, image: Image) -> People:
+        """Who is in an upright RGB photo. Raises ``ModelError`` where the detector fails."""
+        size = self.size or SIZE
+        everybody = self._look(image, size)
+        if not self.size and (again := second_size(everybody, max(image.size))):
+            size, everybody = again, self._look(image, again)
+        found = tall(everybody, self.min_height)
+        smallest = max(float(self.min_height), SMALLEST * max(image.size) / size)
+        sought = Sought(self.detector.digest, self.size, float(self.min_height), smallest)
+        fills, alone = fills_picture(everybody, *image.size)
+        taken = Detections(found.boxes[:MOST], found.scores[:MOST])
+        return People(taken, sought, len(found) - len(taken), fills and alone, fills)
+
+    def is_current(self, sought: Sought) -> bool:
+        """Whether people were looked for just so."""
+        return sought.settings == (self.detector.digest, self.size, float(self.min_height))
+
+    def _look(self, image: Image, size: int) -> Detections:
+        """Large photos are made smaller first, by whole numbers, as that needs little time and memory, and never below twice the size."""
+        small = image.reduce(factor) if (factor := max(image.size) // (2 * size)) > 1 else image
+        found = self.detector.detect(np.asarray(small), size)
+        scale = np.array([image.width / small.width, image.height / small.height] * 2, np.float32)
+        return Detections((found.boxes * scale).astype(np.float32), found.scores)
+
+
+def second_size(found: Detections, longer: int) -> int | None:
+    """To what a photo whose longer side is ``longer`` is brought for a second look, after one at ``SIZE``; ``None`` for no second look.
+
+    Only large photos are worth one, where nobody was found, or half of the people are so small that others like them were missed.
+    """
+    if longer <= LARGE:
+        return None
+    heights = (found.boxes[:, 3] - found.boxes[:, 1]) * (SIZE / longer)
+    return LARGER_SIZE if not len(found) or np.median(heights) < COMFORTABLE else None
+
+
+def fills_picture(found: Detections, width: int, height: int) -> tuple[bool, bool]:
+    """Whether the largest of the people fills a picture, and whether nobody else of size is in it."""
+    if not len(found):
+        return False, True
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    largest = int(np.argmax(sides.prod(axis=1)))
+    others = np.delete(sides[:, 1], largest)
+    fills = bool(np.all(sides[largest] >= np.array(FILLS) * (width, height)))
+    return fills, not np.any(others >= OF_SIZE * sides[largest, 1])
