@@ -13,7 +13,17 @@ from passerby.cli import options
 _ID = click.IntRange(1, 2**63 - 1)
 
 
-@click.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")
+_detect_size = click.option(
+    "--detect-size",
+    type=click.IntRange(0, 4096),
+    default=0,
+    metavar="PIXELS",
+    help="What a photo's longer side is brought to for the detector; more finds smaller people, and takes longer.",
+    show_default="640; 832 for large photos of small people",
+)
+
+
+@click.command(epilog="Example: passerby index holiday/ crops/ more/*.jpg --index my-index")
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 @options.index_folder
 @options.model
@@ -32,6 +42,16 @@ _ID = click.IntRange(1, 2**63 - 1)
 @click.option(
     "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
 )
+@click.option(
+    "--detector",
+    metavar="DETECTOR",
+    help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
+    show_default="the bundled one",
+)
+@_detect_size
+@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
+@click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
+@click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -45,9 +65,17 @@ def index(
     camera: str | None,
     offset: str | None,
     zone: str | None,
+    detector: str | None,
+    detect_size: int,
+    min_height: float,
+    crops: bool,
+    scenes: bool,
     json: bool,
 ) -> int:
-    """Put pictures of people into an index, or bring it up to date; only new and changed files are read.
+    """Put photos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
+
+    People are found in photos; a crop of one person is taken whole. Photos that another detector looked at, or this one with other
+    settings, are looked at again; crops are not.
 
     Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
     and --zone are kept, and correct what is indexed already; no paths are needed for that.
@@ -57,11 +85,14 @@ def index(
     from passerby.cli.show.finding import show_cameras, show_index_report
     from passerby.find.cameras import correct_camera
     from passerby.find.ingest import index_paths, prune_paths
+    from passerby.find.photos import Shows
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bar
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
 
+    if crops and scenes:
+        raise click.UsageError("expected --crops or --scenes, found both; leave one of them out")
     folder = index_folder(index)
     if camera and (offset or zone) and not (paths or prune or rebuild or verify):
         with open_index(folder) as opened:
@@ -73,9 +104,23 @@ def index(
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
+    detecting = None if crops else load_detecting(detector, detect_size, min_height)
+    shows = Shows.CROPS if crops else Shows.SCENES if scenes else Shows.EITHER
     with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        dating = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating)
+        report = index_paths(
+            opened,
+            encoder,
+            paths,
+            on_progress,
+            verify=verify,
+            prune=prune,
+            name_pattern=name_pattern,
+            camera=camera,
+            offset=offset,
+            zone=zone,
+            detecting=detecting,
+            shows=shows,
+        )
     return show_index_report(report, as_json=json)
 
 
