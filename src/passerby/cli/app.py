@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "remove": "Delete files, all below folders, and single people from an index for good",
         "describe": "Say what somebody in a picture wears",
         "parse": "Show what a description says",
+        "detect": "Find the people in photos, as boxes and crops",
         "embed": "Write the vectors of pictures and texts for other tools",
         "demo": "Draw a gallery of sample people, index it, ask three questions",
     },

@@ -335,6 +335,44 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
     return show_embeddings(embeddings, out, as_json=json)
 
 
+@click.command(
+    epilog="Examples: passerby detect holiday/ --out people --save-crops; passerby detect street.jpg --out people --detector yolox_s.onnx"
+)
+@click.argument(
+    "paths", nargs=-1, required=True, type=options.PATH, metavar="PATH…", help="Photos, folders with all below them, or patterns."
+)
+@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="Where boxes.json goes; what detect wrote there makes way.")
+@options.detector
+@click.option(
+    "--detect-size",
+    type=click.IntRange(64, 4096),
+    default=640,
+    metavar="PIXELS",
+    help="Of a photo's longer side when the detector looks; more finds smaller people, and takes longer.",
+)
+@click.option(
+    "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are less high in the photo."
+)
+@click.option("--save-crops", is_flag=True, help="Write a picture of each person, too.")
+@options.as_json
+def detect(paths: tuple[Path, ...], *, out: Path, detector: str, detect_size: int, min_height: float, save_crops: bool, json: bool) -> int:
+    """Find the people in photos, as boxes and crops, without an index.
+
+    DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright photo), score
+    and category 1, person.
+    """
+    from passerby.cli.show.detecting import show_detected
+    from passerby.detect.coco import detect_into, require_detected_place
+    from passerby.progress import progress_bar
+    from passerby.resolve import load_detector
+
+    require_detected_place(out)
+    looking = load_detector(detector, threads=1)
+    with progress_bar("detecting", quiet=json) as on_progress:
+        found = detect_into(out, looking, paths, size=detect_size, min_height=min_height, save_crops=save_crops, on_progress=on_progress)
+    return show_detected(found, out, as_json=json)
+
+
 @click.command(epilog="Example: passerby demo --out demo")
 @click.option("--out", type=options.PATH, metavar="DIR", default="demo", help="Where the gallery, its index and the sheet go.")
 @options.model

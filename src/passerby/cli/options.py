@@ -46,6 +46,12 @@ model = click.option(
     default=DEFAULT_MODEL,
     help="A bundled model's name, a folder with a bundle or a CLIP, or a CLIP's hub id.",
 )
+detector = click.option(
+    "--detector",
+    metavar="DETECTOR",
+    default="passerby-d",
+    help="A bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
+)
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
 input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")
 as_json = click.option("--json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")

@@ -24,8 +24,8 @@ SIZE: Final = 640
 MIN_HEIGHT: Final = 40
 """Pixels of the photo that a person has at least."""
 
-Cut = Callable[[int, int, Image], None]
-"""Is given a photo's number, a person's, both from 0, and their crop."""
+Cut = Callable[[int, int, Image], str]
+"""Is given a photo's number, a person's, both from 0, and their crop; says where it keeps it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +36,7 @@ class Photo:
         width, height: of the upright photo, in pixels.
         people: in pixels of it.
         notes: what had to be guessed of the photo.
+        crops: where each person's is kept; empty where they are not.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Photo:
     height: int
     people: Detections
     notes: tuple[Note, ...] = ()
+    crops: tuple[str, ...] = ()
 
 
 def detect_photos(
@@ -59,7 +61,7 @@ def detect_photos(
     Args:
         size: what a photo's longer side is shrunk or enlarged to before the detector looks, in pixels.
         min_height: people of fewer pixels of the photo are left out.
-        cut: is given the crop of each, by several threads at once.
+        cut: is given the crop of each person, by several threads at once.
         threads: photos that are read and looked at at once; ``None`` for one per core. With more than one, a detector is faster that
             uses one itself.
 
@@ -83,11 +85,9 @@ def _look(item: tuple[int, Path], *, detector: Detector, size: int, min_height: 
         return Failure(path.absolute(), reason)
     image = picture.image
     people = tall(detector.detect(np.asarray(image), size), min_height)
-    if cut:
-        for person, box in enumerate(people.boxes):
-            cut(number, person, crop(image, box))
+    crops = tuple(cut(number, person, crop(image, box)) for person, box in enumerate(people.boxes)) if cut else ()
     notes = tuple(Note(path.absolute(), note) for note in picture.notes)
-    return Photo(path.absolute(), image.width, image.height, people, notes)
+    return Photo(path.absolute(), image.width, image.height, people, notes, crops)
 
 
 def tall(people: Detections, min_height: float) -> Detections:
