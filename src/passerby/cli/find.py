@@ -132,7 +132,8 @@ def _worn(name: str) -> Callable[[Any], Any]:
     epilog='Examples: passerby search "a woman in a white dress with a black bag" --sheet found.png; passerby search --upper red --hat'
 )
 @click.argument("words", nargs=-1, metavar="[WORDS]", help="What the person wears.")
-@click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike; alone, or with words.")
+@click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike, the largest in a photo; alone, or with words.")
+@click.option("--box", metavar="X,Y,W,H", help="Who is meant of several people in that photo: left, top, width and height in pixels.")
 @_worn("--head")
 @_worn("--upper")
 @_worn("--lower")
@@ -156,6 +157,8 @@ def _worn(name: str) -> Callable[[Any], Any]:
 )
 @click.option("--all", "unfold", is_flag=True, help="Show each of near-copies by itself, not as one place.")
 @click.option("--sheet", type=options.PATH, metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")
+@click.option("--frames", type=options.PATH, metavar="FILE", help="Draw the whole photos they are in, each in its box, to such a file.")
+@click.option("--detector", metavar="DETECTOR", help="Who finds people in the photo of --like.", show_default="the bundled one")
 @options.index_folder
 @options.model
 @options.as_json
@@ -163,6 +166,7 @@ def search(
     words: tuple[str, ...],
     *,
     like: Path | None,
+    box: str | None,
     head: tuple[str, ...],
     upper: tuple[str, ...],
     lower: tuple[str, ...],
@@ -180,6 +184,8 @@ def search(
     min_probability: float | None,
     unfold: bool,
     sheet: Path | None,
+    frames: Path | None,
+    detector: str | None,
     index: Path | None,
     model: str,
     json: bool,
@@ -195,31 +201,36 @@ def search(
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
+    from passerby.find.like import read_box
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
     from passerby.index.open import open_index
     from passerby.places import index_folder
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
-    if sheet:
-        _require_sheet(sheet, k)
+    for file, option in ((sheet, "--sheet"), (frames, "--frames")):
+        if file:
+            _require_sheet(file, option, k)
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
-    question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
+    filters = read_filters(at, [*["hat"] * hat, *having], without)
+    around = read_box(box) if box else None
+    detecting = load_detecting(detector) if like and not box else None
+    question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:
         question = question.among(read_selection_in(opened, camera, start, end, folder))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
-    return show_answer(found, sheet, as_json=json)
+    return show_answer(found, sheet, frames, as_json=json)
 
 
-def _require_sheet(sheet: Path, people: int) -> None:
+def _require_sheet(file: Path, option: str, people: int) -> None:
     from passerby.atomic import require_file_place
     from passerby.draw.sheet import format_of, require_room
 
-    format_of(sheet, "--sheet")
+    format_of(file, option)
     require_room(people)
-    require_file_place(sheet, "--sheet")
+    require_file_place(file, option)
 
 
 @click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")
