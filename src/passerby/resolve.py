@@ -22,6 +22,7 @@ from passerby.places import expanded
 
 if TYPE_CHECKING:
     from passerby.detect.detector import Detector
+    from passerby.detect.grid_detector import GridDetector
     from passerby.detect.people import Detecting
     from passerby.learn.models.base import Base, Size
 
@@ -95,12 +96,15 @@ def find_bundle(name: str | os.PathLike[str]) -> Bundle:
     return bundle
 
 
-def load_detector(name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: int | None = None) -> Detector:
+def load_detector(
+    name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: int | None = None, threshold: float | None = None
+) -> Detector:
     """The person detector of a name; that of a bundle is loaded when it is first used.
 
     Args:
         name: a bundled detector's name, a folder with a detector's bundle, or an ONNX file of the YOLOX family.
         threads: of one picture; ``None`` for one per core. Pictures that several threads bring at once are faster with one.
+        threshold: the least score of a detection, from 0 to 1; ``None`` for the detector's own. To measure average precision take 0.01.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -110,13 +114,13 @@ def load_detector(name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: i
 
     name = _name(name)
     if name in bundled_detectors():
-        return BundleDetector(read_detector_bundle(_DETECTORS / name), threads)
+        return BundleDetector(read_detector_bundle(_DETECTORS / name), threads, threshold=threshold)
     path = Path(name)
     try:
-        if path.is_dir():
-            return BundleDetector(read_detector_bundle(path), threads)
+        if name and path.is_dir():
+            return BundleDetector(read_detector_bundle(path), threads, threshold=threshold)
         if path.is_file():
-            return _load_foreign_detector(path, threads)
+            return _load_foreign_detector(path, threads).at(threshold)
     except OSError as error:
         raise _unseen("a detector", name, error) from error
     installed = ", ".join(bundled_detectors()) or "none is installed"
@@ -127,7 +131,7 @@ def load_detector(name: str | os.PathLike[str] = DEFAULT_DETECTOR, *, threads: i
     )
 
 
-def _load_foreign_detector(path: Path, threads: int | None) -> Detector:
+def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
     from passerby.data.synthetic.lineup import lineup
     from passerby.data.synthetic.people import sample_person
     from passerby.detect.yolox import Sample, load_yolox

@@ -364,9 +364,26 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
 @click.option(
     "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are less high in the photo."
 )
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Leave people out of whom the detector is less sure, from 0 to 1.",
+    show_default="the detector's own",
+)
 @click.option("--save-crops", is_flag=True, help="Write a picture of each person, too.")
 @options.as_json
-def detect(paths: tuple[Path, ...], *, out: Path, detector: str, detect_size: int, min_height: float, save_crops: bool, json: bool) -> int:
+def detect(
+    paths: tuple[Path, ...],
+    *,
+    out: Path,
+    detector: str,
+    detect_size: int,
+    min_height: float,
+    min_score: float | None,
+    save_crops: bool,
+    json: bool,
+) -> int:
     """Find the people in photos, as boxes and crops, without an index.
 
     DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright photo), score
@@ -378,7 +395,7 @@ def detect(paths: tuple[Path, ...], *, out: Path, detector: str, detect_size: in
     from passerby.resolve import load_detector
 
     require_detected_place(out)
-    looking = load_detector(detector, threads=1)
+    looking = load_detector(detector, threads=1, threshold=min_score)
     with progress_bar("detecting", quiet=json) as on_progress:
         found = detect_into(out, looking, paths, size=detect_size, min_height=min_height, save_crops=save_crops, on_progress=on_progress)
     return show_detected(found, out, as_json=json)

@@ -21,7 +21,7 @@ from PIL import Image
 from passerby.atomic import replacing_folder
 from passerby.detect.boxes import iou
 from passerby.detect.detector import Detections, Detector
-from passerby.detect.grid_detector import GridDetector
+from passerby.detect.grid_detector import GridDetector, digest_at
 from passerby.detect.layout import Layout
 from passerby.errors import ModelError
 from passerby.media.photo import read_image
@@ -87,11 +87,13 @@ class BundleDetector:
 
     Args:
         threads: of one inference of ONNX Runtime; ``None`` for one per core this process may use.
+        threshold: the least score of a detection, instead of the bundle's own.
     """
 
-    def __init__(self, bundle: DetectorBundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: DetectorBundle, threads: int | None = None, *, threshold: float | None = None) -> None:
         self._bundle = bundle
         self._threads = threads
+        self._threshold = threshold
         self._loading = RLock()
 
     @property
@@ -100,7 +102,7 @@ class BundleDetector:
 
     @property
     def digest(self) -> ModelDigest:
-        return self._bundle.digest
+        return digest_at(self._bundle.digest, self._threshold)
 
     def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
         """The people in a picture. Raises ``ModelError`` when the detector cannot be trusted."""
@@ -114,7 +116,7 @@ class BundleDetector:
         session = onnx_session(bundle.model.read(), str(bundle.model.path), self._threads)
         detector = GridDetector(bundle.name, bundle.digest, bundle.layout, session)
         require_same(detector.detect(np.asarray(read_image(bundle.picture.read())), bundle.size), bundle.golden)
-        return detector
+        return detector.at(self._threshold)
 
 
 def onnx_session(model: bytes, called: str, threads: int | None = None) -> OnnxSession:

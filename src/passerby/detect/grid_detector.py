@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from passerby.detect.grid import cells, decode
 from passerby.detect.layout import Layout
 from passerby.detect.letterbox import letterbox
 from passerby.errors import ModelError
+from passerby.model.manifest import manifest_digest
 from passerby.model.session import Session, cannot, require_interface
 from passerby.types import ModelDigest
 
@@ -47,6 +49,13 @@ class GridDetector:
         unscaled: Boxes = np.divide(boxes, np.tile(np.array(scale, np.float32), 2))
         return everyone(unscaled, scores, width, height)
 
+    def at(self, threshold: float | None) -> GridDetector:
+        """The same detector with another least score, or, with ``None``, its own. Raises ``ModelError`` for one beyond 0 and 1."""
+        if threshold is None:
+            return self
+        layout = replace(self._layout, threshold=threshold)
+        return GridDetector(self.name, digest_at(self.digest, threshold), layout, self._session)
+
     def _run(self, canvas: NDArray[np.uint8]) -> NDArray[Any]:
         layout = self._layout
         try:
@@ -55,6 +64,11 @@ class GridDetector:
             raise
         except Exception as error:  # runtimes raise many types
             raise cannot(f"{self.name} to run", error) from None
+
+
+def digest_at(digest: ModelDigest, threshold: float | None) -> ModelDigest:
+    """Of a detector with another least score than its own."""
+    return digest if threshold is None else manifest_digest({"detector": digest, "threshold": threshold})
 
 
 def read(answer: NDArray[Any], layout: Layout, height: int, width: int) -> tuple[Boxes, NDArray[np.float32]]:

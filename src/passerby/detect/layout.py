@@ -53,7 +53,7 @@ class Layout:
     decoded: bool = False
     side: int | None = None
     threshold: float = 0.25
-    overlap: float = 0.65
+    overlap: float = 0.55
 
     def __post_init__(self) -> None:
         names = self.input, self.output

@@ -6,7 +6,7 @@ Ge et al., "YOLOX: Exceeding YOLO Series in 2021" (arXiv:2107.08430); its class 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,7 @@ from passerby.detect.letterbox import GREY
 from passerby.errors import ModelError
 from passerby.model.manifest import DETECTOR, manifest_digest
 from passerby.model.onnx import OnnxSession
-from passerby.model.session import Session
+from passerby.model.session import Dtypes, Session
 from passerby.types import ModelDigest
 
 SIZE: Final = 416
@@ -41,7 +41,7 @@ _SCORE: Final = (4, 5)
 _FEEDS: Final[tuple[tuple[bool, Colours], ...]] = tuple(product((False, True), ("BGR", "RGB")))
 """Whether normalised, and the order of channels; YOLOX's releases since 2021 first."""
 _PROBE: Final = (256, 384)
-_DO: Final = "name a detector of the YOLOX family, exported to ONNX in float32 without the step that leaves out doubles"
+_DO: Final = "name a detector of the YOLOX family, exported to ONNX in float32 without non-maximum suppression"
 
 
 class Sample(NamedTuple):
@@ -100,22 +100,17 @@ def _found(detections: Detections, boxes: Boxes) -> NDArray[np.float32]:
 def _start(model: bytes, path: Path, threads: int | None) -> tuple[Session, Layout]:
     """The graph with open sides if it works with them, else as it is, and its layout but for how it is fed."""
     closed = onnx_session(model, str(path), threads)
-    names = *closed.inputs, *closed.outputs
     dtypes = {*closed.inputs.values(), *closed.outputs.values()}
-    shape = closed.shapes[names[0]]
-    if len(closed.inputs) != 1 or len(closed.outputs) != 1 or dtypes != {"float32"} or len(shape) != 4:
-        raise _foreign(path, f"from {_listed(closed, closed.inputs)} to {_listed(closed, closed.outputs)}")
+    if (len(closed.inputs), len(closed.outputs), dtypes) != (1, 1, {"float32"}):
+        raise _foreign(path, closed)
+    names = *closed.inputs, *closed.outputs
     opened = onnx_session(with_free_sides(model), str(path), threads)
-    layout = _layout(opened, names, *_PROBE)
-    if layout is not None:
+    if layout := _layout(opened, names, *_PROBE):
         return opened, layout
-    side = shape[2]
-    if not isinstance(side, int) or shape[2:] != (side, side):
-        raise _foreign(path, f"for pictures of {shape[3]} x {shape[2]}")
-    layout = _layout(closed, names, side, side)
-    if layout is None:
-        raise _foreign(path, f"to {_listed(closed, closed.outputs)}")
-    return closed, replace(layout, side=side)
+    side = closed.shapes[names[0]][-1]
+    if isinstance(side, int) and (layout := _layout(closed, names, side, side)):
+        return closed, replace(layout, side=side)
+    raise _foreign(path, closed)
 
 
 def _layout(session: Session, names: tuple[str, ...], height: int, width: int) -> Layout | None:
@@ -140,10 +135,11 @@ def _is_decoded(raw: NDArray[np.float32], grid: NDArray[np.float32]) -> bool:
     return bool(np.abs(centres - at).mean() < np.abs(centres).mean())
 
 
-def _foreign(path: Path, found: str) -> ModelError:
+def _foreign(path: Path, session: OnnxSession) -> ModelError:
     expected = f"{path} to lead from a picture, float32 (1, 3, h, w), to a row for each cell, float32 (1, a, 5 + classes)"
-    return ModelError(expected=expected, found=f"a graph {found}", do=_DO)
+    found = f"a graph from {_listed(session, session.inputs)} to {_listed(session, session.outputs)}"
+    return ModelError(expected=expected, found=found, do=_DO)
 
 
-def _listed(session: OnnxSession, names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {session.shapes[name]}" for name in names) or "nothing"
+def _listed(session: OnnxSession, dtypes: Dtypes) -> str:
+    return ", ".join(f"{name} {dtype} {session.shapes[name]}" for name, dtype in dtypes.items()) or "nothing"

@@ -1,0 +1,193 @@
+"""`passerby detect` as people meet it: whole processes, real pictures, a detector that finds red rectangles."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from blobs import THREE, blobs, write_blob_bundle
+from PIL import Image
+
+from passerby.detect.coco import require_detected_place
+from passerby.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Detect:
+    """Runs `passerby detect` in a folder."""
+
+    folder: Path
+    detector: Path
+
+    def __call__(self, *arguments: str | Path, before: Sequence[str] = (), detector: str | Path | None = None) -> Ran:
+        command = [*before, *self.command(*arguments, "--detector", detector or self.detector)]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60, check=False)
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def command(self, *arguments: str | Path) -> Sequence[str | Path]:
+        return [sys.executable, "-m", "passerby", "detect", *arguments]
+
+    def boxes(self, out: str = "people") -> Any:
+        return json.loads((self.folder / out / "boxes.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_blob_bundle(tmp_path_factory.mktemp("detectors") / "blobs").folder
+
+
+@pytest.fixture
+def detect(tmp_path: Path, detector: Path) -> Detect:
+    """A folder with photos of three, of one and of nobody, and a file that is no picture by its name."""
+    (tmp_path / "photos" / "more").mkdir(parents=True)
+    Image.fromarray(THREE.picture).save(tmp_path / "photos" / "three.png")
+    Image.fromarray(blobs([(200, 96)]).picture).save(tmp_path / "photos" / "more" / "one.png")
+    Image.fromarray(blobs([]).picture).save(tmp_path / "photos" / "nobody.png")
+    (tmp_path / "photos" / "notes.txt").write_text("red")
+    return Detect(tmp_path, detector)
+
+
+def test_boxes_are_written_as_coco_has_them(detect: Detect) -> None:
+    ran = detect("photos", "--out", "people", "--detect-size", "416", "--json")
+    assert ran.code == 0
+    expected = {"photos": 3, "people": 4, "skipped": 1, "out": "people", "failed": [], "notes": []}
+    assert ran.document == expected
+    written = detect.boxes()
+    names = {image["id"]: image["file_name"] for image in written["images"]}
+    assert sorted(names.values()) == sorted(map(str, (detect.folder / "photos").rglob("*.png")))
+    assert {(image["width"], image["height"]) for image in written["images"]} == {(416, 320)}
+    assert written["categories"][0]["name"] == "person"
+    assert len({annotation["id"] for annotation in written["annotations"]}) == 4
+    of_three = [a for a in written["annotations"] if names[a["image_id"]].endswith("three.png")]
+    np.testing.assert_allclose(sorted(a["bbox"][:2] for a in of_three), THREE.boxes[:, :2], atol=0.02)
+    for annotation in written["annotations"]:
+        np.testing.assert_allclose(annotation["bbox"][2:], (48, 96), atol=0.02)
+        assert (annotation["category_id"], annotation["iscrowd"]) == (1, 0)
+        assert 0.9 < annotation["score"] <= 1
+        assert "crop" not in annotation
+    assert not (detect.folder / "people" / "crops").exists()
+
+
+def test_crops_are_the_pixels_of_their_boxes(detect: Detect) -> None:
+    ran = detect("photos", "--out", "people", "--detect-size", "416", "--save-crops")
+    assert (ran.code, ran.out) == (0, "")
+    assert "4 people in 3 photos, written to people" in ran.err
+    crops = [detect.folder / "people" / annotation["crop"] for annotation in detect.boxes()["annotations"]]
+    assert sorted(crops) == sorted((detect.folder / "people" / "crops").iterdir())
+    for crop in crops:
+        with Image.open(crop) as image:
+            assert abs(np.array(image.size) - (48, 96)).max() <= 2
+            assert np.asarray(image)[48, 24].tolist()[0] > 240
+
+
+def test_a_photo_that_lies_on_its_side_is_looked_at_upright(detect: Detect) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = Image.fromarray(blobs([(200, 96)]).picture).transpose(Image.Transpose.ROTATE_90)
+    sideways.save(detect.folder / "sideways.png", exif=exif)
+    assert detect("sideways.png", "--out", "people", "--detect-size", "416").code == 0
+    (annotation,) = detect.boxes()["annotations"]
+    np.testing.assert_allclose(annotation["bbox"], (200, 96, 48, 96), atol=0.02)
+
+
+def test_the_same_folder_is_written_again_and_does_not_find_its_own_crops(detect: Detect) -> None:
+    for _ in range(2):
+        ran = detect(".", "--out", "photos/people", "--detect-size", "416", "--save-crops", "--json")
+        assert (ran.code, ran.document["photos"], ran.document["people"]) == (0, 3, 4)
+    assert sorted(path.name for path in (detect.folder / "photos" / "people").iterdir()) == ["boxes.json", "crops"]
+
+
+def test_small_and_unsure_people_are_left_out_when_asked(detect: Detect) -> None:
+    for option in ("--min-height", "97"), ("--min-score", "0.999"):
+        assert detect("photos", "--out", "people", "--detect-size", "416", *option, "--json").document["people"] == 0
+        assert detect.boxes()["annotations"] == []
+
+
+def test_files_that_fail_are_named_and_the_others_looked_at(detect: Detect, ordinary: Sequence[str]) -> None:
+    photos = detect.folder / "photos"
+    (photos / "bad.jpg").write_bytes(b"bad")
+    (photos / "cut.png").write_bytes((photos / "three.png").read_bytes()[:300])
+    (photos / "secret.png").write_bytes((photos / "three.png").read_bytes())
+    (photos / "secret.png").chmod(0)
+    ran = detect("photos", "absent.jpg", "--out", "people", "--detect-size", "416", "--json", before=ordinary)
+    assert (ran.code, ran.document["people"]) == (1, 4)
+    assert sorted(Path(failure["path"]).name for failure in ran.document["failed"]) == ["absent.jpg", "bad.jpg", "cut.png", "secret.png"]
+    assert "secret.png" in ran.err
+
+
+def test_where_nothing_can_be_looked_at_nothing_is_written(detect: Detect) -> None:
+    (detect.folder / "bad.jpg").write_bytes(b"bad")
+    ran = detect("bad.jpg", "absent", "--out", "people")
+    assert ran.code == 2
+    assert re.search("nothing written: expected photos", ran.err)
+    assert not (detect.folder / "people").exists()
+
+
+def test_a_folder_of_something_else_is_not_touched(detect: Detect) -> None:
+    (detect.folder / "theirs").mkdir()
+    (detect.folder / "theirs" / "boxes.json").write_text("[]")
+    before = sorted(detect.folder.rglob("*"))
+    ran = detect("photos", "--out", "photos")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "found more, nobody.png, notes.txt; name another folder with --out" in ran.err
+    for out, said in ("photos/notes.txt", "found a file"), ("theirs", "boxes.json of another program"):
+        with pytest.raises(ConfigError, match=said):
+            require_detected_place(detect.folder / out)
+    assert sorted(detect.folder.rglob("*")) == before
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(detect: Detect, ordinary: Sequence[str]) -> None:
+    (detect.folder / "locked").mkdir(mode=0o500)
+    ran = detect("photos", "--out", "locked/people", before=ordinary)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "expected a place where" in ran.err
+
+
+@pytest.mark.parametrize("name", ["nobody", "photos", "photos/three.png"])
+def test_what_is_no_detector_is_refused_in_one_line(detect: Detect, name: str) -> None:
+    ran = detect("photos", "--out", "people", detector=name)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert re.search("error: expected .*, found .*; ", ran.err)
+
+
+def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
+    photo = (detect.folder / "photos" / "three.png").read_bytes()
+    for number in range(400):
+        (detect.folder / "photos" / f"{number:03}.png").write_bytes(photo)
+    before = sorted(path.name for path in detect.folder.iterdir())
+    process = subprocess.Popen(
+        detect.command("photos", "--out", "people", "--save-crops", "--detect-size", "416", "--detector", detect.detector),
+        cwd=detect.folder,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    deadline = time.monotonic() + 30
+    while not list(detect.folder.glob(".people.*/new/crops/*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert sorted(path.name for path in detect.folder.iterdir()) == before
