@@ -110,7 +110,36 @@ PRAGMA user_version = 3; COMMIT;
 )
 """What version 3 made of it, word for word."""
 
-VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3}
+VERSION_4 = (
+    VERSION_3
+    + """
+BEGIN;
+ALTER TABLE embeddings ADD COLUMN worn BLOB;
+CREATE TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID;
+CREATE INDEX media_by_camera ON media (camera, started_at);
+CREATE INDEX media_by_time ON media (kind, started_at);
+CREATE TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL);
+CREATE TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL);
+CREATE INDEX copies_by_leader ON copies (leader);
+CREATE TABLE unfolded (embedding INTEGER PRIMARY KEY);
+INSERT INTO meta VALUES ('signatures', 1), ('run', 0);
+CREATE TRIGGER signature_given AFTER INSERT ON signatures
+            BEGIN INSERT INTO unfolded VALUES (NEW.embedding); END;
+CREATE TRIGGER group_lost AFTER DELETE ON embeddings
+            BEGIN
+                INSERT OR IGNORE INTO unfolded SELECT leader FROM copies WHERE embedding = OLD.id
+                    UNION SELECT embedding FROM copies
+                    WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM copies WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM unfolded WHERE embedding = OLD.id;
+                DELETE FROM signatures WHERE embedding = OLD.id;
+            END;
+PRAGMA user_version = 4; COMMIT;
+"""
+)
+"""What version 4 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -142,7 +171,10 @@ def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
         assert isinstance(encoded, EncodedFile)
         path, status = encoded.media.path, encoded.media.path.stat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        db.execute("INSERT INTO embeddings VALUES (?, ?, 'whole', ?)", (number, digest, encoded.vector.astype("<f4").tobytes()))
+        db.execute(
+            "INSERT INTO embeddings (id, digest, region, vector) VALUES (?, ?, 'whole', ?)",
+            (number, digest, encoded.vector.astype("<f4").tobytes()),
+        )
         db.execute(
             "INSERT INTO media (id, path, size, modified_ns, digest) VALUES (?, ?, ?, ?, ?)",
             (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest),

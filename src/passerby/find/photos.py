@@ -15,7 +15,7 @@ from PIL.Image import Image
 
 from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting, People
-from passerby.detect.quality import quality, sharpness
+from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.errors import InputError, ModelError, PasserbyError
 from passerby.index.base import Sighting
 from passerby.look_ahead import look_ahead
@@ -200,9 +200,9 @@ def _sightings(crops: Sequence[Crop], encoded: EncodedAll[_Looked | Undetected])
 def crops_of(image: Image, found: Detections) -> tuple[Crop, ...]:
     """The crops of people in an upright photo: boxes in whole pixels of it, and how good each is as a picture of somebody."""
     boxes = [box_of(row) for row in found.boxes]
-    sharp = np.array([sharpness(cut_out(image, box)) for box in boxes], np.float32)
-    worth = quality(found.boxes, found.scores, sharp, *image.size)
-    return tuple(Crop(box, quality=round(float(good), 4)) for box, good in zip(boxes, worth, strict=True))
+    free = qualities(found.boxes, found.scores, *image.size)
+    worth = [sharpened(float(one), sharpness(cut_out(image, box))) for one, box in zip(free, boxes, strict=True)]
+    return tuple(Crop(box, quality=round(good, 4)) for box, good in zip(boxes, worth, strict=True))
 
 
 def box_of(row: NDArray[np.float32]) -> Box:
