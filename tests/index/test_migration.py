@@ -305,7 +305,7 @@ database.open_for_writing(Path(sys.argv[1])).close()
 
 @pytest.mark.parametrize(
     ("version", "step"),
-    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11)],
+    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11), (4, 1), (4, 6)],
     indirect=["version"],
 )
 def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, version: int, step: int) -> None:
@@ -323,7 +323,7 @@ from passerby.errors import IndexFault
 from passerby.index.sqlite import database
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (32_800, 32_800))
 try:
     database.open_for_writing(Path(sys.argv[1]))
 except IndexFault as fault:

@@ -160,7 +160,7 @@ def _looked_into(looked: LookedInto) -> str:
     """What was looked at, and who could not be seen."""
     lowest, highest = math.ceil(looked.lowest), math.ceil(looked.highest)
     larger = f" ({highest} in the largest)" if highest > lowest else ""
-    return f"{looked.photos:,} photos were looked at; people lower than {lowest} pixels{larger} are mostly missed"
+    return f"photos looked at: {looked.photos:,}; people lower than {lowest} pixels{larger} are mostly missed"
 
 
 def _show_selection(answer: Answer) -> str:
