@@ -37,7 +37,8 @@ READERS: Final = 2
 FEW: Final = 4
 """Files of a folder that are looked at one by one; of more, at least so many are a sample."""
 SAMPLE: Final = 8
-"""Files of a folder that are looked at before it is taken for one of crops, at most, and at most one of sixteen."""
+"""Files of a folder that are looked at before it is taken for one of crops, at most; of few files, one of ``SPARSE``."""
+SPARSE: Final = 32
 SAMPLE_SIZE: Final = 416
 """Pixels of a sample's longer side: whoever fills a picture is found at that size."""
 CLEARLY: Final = 4
@@ -246,5 +247,5 @@ def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping
 
 def sample(files: Sequence[Path]) -> list[Path]:
     """A few of the files of a folder, evenly spread."""
-    count = min(max(len(files) // 16, FEW), SAMPLE, len(files))
+    count = min(max(len(files) // SPARSE, FEW), SAMPLE, len(files))
     return [files[(2 * n + 1) * len(files) // (2 * count)] for n in range(count)]

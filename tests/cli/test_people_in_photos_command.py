@@ -32,7 +32,7 @@ class Passerby:
         return done.returncode, done.stdout, done.stderr
 
     def document(self, *arguments: str | Path) -> Any:
-        code, out, err = self(*arguments, "--json")
+        _, out, err = self(*arguments, "--json")
         assert out, err
         return json.loads(out)
 
