@@ -112,6 +112,19 @@ class Box:
         finite = all(_is_number(value, -inf, inf) for value in (self.x, self.y, self.width, self.height))
         _require(finite and self.width > 0 and self.height > 0, "a box of finite numbers with a positive width and height", self)
 
+    @classmethod
+    def read(cls, text: str) -> Box:
+        """A box as people type it: left, top, width and height, with commas between them. Raises ``InputError``."""
+        try:
+            return cls(*map(float, text.split(",")))
+        except (ValueError, TypeError):  # InputError too
+            raise wrong(text, "a box as left,top,width,height in pixels", "correct the box") from None
+
+    @property
+    def text(self) -> str:
+        """The same, the other way round."""
+        return ",".join(f"{number:g}" for number in (self.x, self.y, self.width, self.height))
+
 
 @dataclass(frozen=True, slots=True)
 class Sought:

@@ -16,7 +16,6 @@ from passerby.detect.people import MOST, Detecting
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import find
 from passerby.find.ingest import index_paths
-from passerby.find.like import read_box
 from passerby.find.photos import FEW, Shows
 from passerby.find.question import Question
 from passerby.find.removal import remove_from, remove_paths
@@ -311,10 +310,13 @@ class TestLike:
         nobody = Question(like=write_street(tmp_path / "b.png", []), detecting=detecting)
         assert ["nobody was found" in note.note for note in nobody.notes] == [True]
 
+    def test_a_box_is_read_as_it_is_shown(self) -> None:
+        assert Box.read("1,2.5,3,4") == Box.read(Box(1, 2.5, 3, 4).text) == Box(1, 2.5, 3, 4)
+
     @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,0,5", "a,b,c,d", "1,2,3,nan", "1,2,3,4,5"])
     def test_what_is_no_box_is_refused(self, text: str) -> None:
-        with pytest.raises(QueryError, match="left,top,width,height"):
-            read_box(text)
+        with pytest.raises(InputError, match="left,top,width,height"):
+            Box.read(text)
 
     def test_a_box_outside_of_the_photo_or_without_one_is_refused(self, tmp_path: Path) -> None:
         path = write_street(tmp_path / "a.png", THREE)

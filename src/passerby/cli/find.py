@@ -201,12 +201,12 @@ def search(
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
-    from passerby.find.like import read_box
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
     from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_detecting, load_model
+    from passerby.types import Box
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
@@ -215,7 +215,7 @@ def search(
             _require_sheet(file, option, k)
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
     filters = read_filters(at, [*["hat"] * hat, *having], without)
-    around = read_box(box) if box else None
+    around = Box.read(box) if box else None
     detecting = load_detecting(detector) if like and not box else None
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -10,10 +11,12 @@ from PIL.Image import Image
 
 from passerby.detect.detector import Detections, Detector
 from passerby.detect.photos import MIN_HEIGHT, SIZE, tall
+from passerby.inputs import require, wrong
 from passerby.types import Sought
 
 LARGER_SIZE: Final = 832
 """Pixels of the longer side of a large photo whose people are small."""
+LARGEST_SIZE: Final = 4096
 LARGE: Final = 2000
 """Pixels of the longer side beyond which a photo is large."""
 COMFORTABLE: Final = 60
@@ -56,11 +59,21 @@ class Detecting:
         detector: is looked with by several threads at once.
         size: what a photo's longer side is brought to, in pixels; 0 for ``SIZE``, and then ``LARGER_SIZE`` where :func:`second_size` says.
         min_height: people of fewer pixels of the photo are left out.
+
+    Raises:
+        InputError: a size or a height that cannot be.
     """
 
     detector: Detector
     size: int = 0
     min_height: float = MIN_HEIGHT
+
+    def __post_init__(self) -> None:
+        require(self.size, int, "a size in pixels, an int")
+        if not 0 <= self.size <= LARGEST_SIZE:
+            raise wrong(self.size, f"a size of 0 to {LARGEST_SIZE} pixels")
+        if isinstance(self.min_height, bool) or not isinstance(self.min_height, int | float) or not 0 <= self.min_height < inf:
+            raise wrong(self.min_height, "a height in pixels")
 
     def people(self, image: Image) -> People:
         """Who is in an upright RGB photo. Raises ``ModelError`` where the detector fails."""

@@ -27,7 +27,7 @@ def person_in(image: Image, box: Box | None, detecting: Detecting | None) -> tup
         if box.x >= image.width or box.y >= image.height or box.x + box.width <= 0 or box.y + box.height <= 0:
             raise QueryError(
                 expected=f"a box in a photo of {image.width} x {image.height} pixels",
-                found=told(box),
+                found=box.text,
                 do="correct --box: left,top,width,height",
             )
         return cut_out(image, box), None
@@ -38,18 +38,5 @@ def person_in(image: Image, box: Box | None, detecting: Detecting | None) -> tup
         return image, "nobody was found in it: the whole picture was taken"
     boxes = [box_of(row) for row in people.found.boxes]
     largest = max(boxes, key=lambda one: one.width * one.height)
-    who = f"one person, at {told(largest)}" if len(boxes) == 1 else f"{len(boxes)} people; the largest was taken, at {told(largest)}"
+    who = f"one person, at {largest.text}" if len(boxes) == 1 else f"{len(boxes)} people; the largest was taken, at {largest.text}"
     return cut_out(image, largest), f"{who}: --box names another"
-
-
-def told(box: Box) -> str:
-    """A box as people type it."""
-    return ",".join(f"{number:g}" for number in (box.x, box.y, box.width, box.height))
-
-
-def read_box(text: str) -> Box:
-    """A box as people type it: left, top, width and height in pixels. Raises ``QueryError``."""
-    try:
-        return Box(*map(float, text.split(",")))
-    except (ValueError, TypeError):  # InputError too
-        raise QueryError(expected="a box as left,top,width,height in pixels", found=repr(text), do="correct --box") from None

@@ -74,6 +74,10 @@ class Question:
         if not is_tuple_of(Filter, self.filters):
             raise wrong(self.filters, "a tuple of filters")
         require(self.selection, Selection, "a selection, as read_selection makes it")
+        if self.box is not None:
+            require(self.box, Box, "a Box")
+        if self.detecting is not None:
+            _require_detecting(self.detecting)
         asked = said or ("" if self.like is not None else described(self.filters))
         says_something = bool(plain(asked).strip())
         if not says_something and self.like is None:
@@ -104,6 +108,12 @@ class Question:
     def _set(self, **read: object) -> None:
         for name, value in read.items():
             object.__setattr__(self, name, value)
+
+
+def _require_detecting(value: object) -> None:
+    from passerby.detect.people import Detecting
+
+    require(value, Detecting, "how people are looked for, a Detecting")
 
 
 _PictureRead = tuple["Image | None", "Path | None", tuple[str, ...]]

@@ -370,7 +370,7 @@ def _show_hits(hits: Sequence[Hit]) -> None:
     boxes = [hit.crop.box for hit in hits]
     qualities = [hit.crop.quality for hit in hits]
     optional: dict[str, list[str | None]] = {
-        "box": ["" if box is None else ",".join(f"{n:g}" for n in (box.x, box.y, box.width, box.height)) for box in boxes],
+        "box": ["" if box is None else box.text for box in boxes],
         "quality": ["" if quality is None else f"{quality:.2f}" for quality in qualities],
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
