@@ -29,6 +29,7 @@ from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
 from passerby.index.selection import Selection
 from passerby.index.vectors import VectorTable
+from passerby.media.signature import LENGTH
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.worn import worn_bytes
 from passerby.types import CROP, Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
@@ -437,6 +438,18 @@ def test_who_was_removed_is_known_by_the_boxes_of_another_detector(
         index.put(media("/a.jpg", "a"), at(*then))
     assert [crops[0].box for _, crops in index.people()] == [then[n] for n in left]
     assert index.kept_out(Path("/a.jpg")) == 1
+
+
+def test_people_who_overlap_in_a_photo_are_several_in_an_answer(index: Index) -> None:
+    """As much as detectors leave of each other: a box that shares more is the same person's."""
+    rng = np.random.default_rng(3)
+    boxes = [Box(29 * n, 0, 100, 200) for n in range(4)]
+    signatures = rng.integers(0, 256, (4, LENGTH), np.uint8)
+    people = [Sighting((Crop(box),), VECTORS[n : n + 1], signatures=signatures[n : n + 1]) for n, box in enumerate(boxes)]
+    put(index, media("/a.jpg", "a"), *people)
+    index.fold()
+    (found,) = index.nearest([Weights(VECTORS[0].astype(np.float64))], 10)
+    assert len(found.people) == 4 and index.info().alike == 0
 
 
 def test_who_is_suppressed_stays_out_of_copies_and_comes_back_when_let_in(index: Index) -> None:
