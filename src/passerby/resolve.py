@@ -16,11 +16,12 @@ from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
 from passerby.model.foreign import refuse_foreign, refuse_pointer
-from passerby.model.manifest import MANIFEST
+from passerby.model.manifest import DETECTOR, MANIFEST, kind_of
 from passerby.model.tensorrt import runtime_here
 from passerby.places import expanded
 
 if TYPE_CHECKING:
+    from passerby.detect.bundle import DetectorBundle
     from passerby.detect.detector import Detector
     from passerby.detect.grid_detector import GridDetector
     from passerby.detect.people import Detecting
@@ -110,25 +111,28 @@ def load_detector(
         InputError: an argument of the wrong kind.
         ModelError: no such detector, or one that cannot be used.
     """
-    from passerby.detect.bundle import BundleDetector, read_detector_bundle
-
     name = _name(name)
-    if name in bundled_detectors():
-        return BundleDetector(read_detector_bundle(_DETECTORS / name), threads, threshold=threshold)
-    path = Path(name)
+    path = _installed(name) or Path(name)
     try:
         if name and path.is_dir():
-            return BundleDetector(read_detector_bundle(path), threads, threshold=threshold)
+            return _of_bundle(path, threads, threshold)
         if path.is_file():
             return _load_foreign_detector(path, threads).at(threshold)
     except OSError as error:
         raise _unseen("a detector", name, error) from error
-    installed = ", ".join(bundled_detectors()) or "none is installed"
+    known = ", ".join(bundled_detectors()) or "none is installed"
     raise ModelError(
-        expected=f"a bundled detector ({installed}), a folder with a detector's bundle, or a YOLOX .onnx file",
+        expected=f"a bundled detector ({known}), a folder with a detector's bundle, or a YOLOX .onnx file",
         found=repr(name),
         do="correct the name",
     )
+
+
+def _of_bundle(folder: Path, threads: int | None, threshold: float | None) -> Detector:
+    from passerby.detect.bundle import BundleDetector, read_detector_bundle
+
+    bundle = read_detector_bundle(folder)
+    return BundleDetector(bundle, threshold=threshold, runtime=runtime_here(bundle, threads))
 
 
 def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
@@ -140,8 +144,17 @@ def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
     if path.suffix.lower() != ".onnx":
         do = "export it to ONNX with YOLOX's tools/export_onnx.py, or name the folder of a bundle"
         raise ModelError(expected="a folder with a detector's bundle, or a YOLOX .onnx file", found=f"another file, {path}", do=do)
-    people = [sample_person(seed) for seed in range(max(_LINEUPS) + 4)]
-    return load_yolox(path, [Sample(*lineup(people[first : first + 4], first)) for first in _LINEUPS], threads)
+    samples = [Sample(*lineup([sample_person(first + place) for place in range(4)], first)) for first in _LINEUPS]
+    return load_yolox(path, samples, threads)
+
+
+def find_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle | None:
+    """The detector's bundle of a name, its files unread; ``None`` for a name of anything else. Raises ``ModelError`` for a damaged one."""
+    from passerby.detect.bundle import read_detector_bundle
+
+    name = _name(name)
+    folder = _installed(name) or Path(name)
+    return read_detector_bundle(folder) if kind_of(folder) == DETECTOR else None
 
 
 def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Base:
@@ -213,6 +226,12 @@ def bundled_clips() -> list[str]:
     return sorted(config.parent.name for config in _BUNDLES.glob(f"*/{CLIP_CONFIG}"))
 
 
+def _installed(name: str) -> Path | None:
+    """The folder of a bundle that is installed with Passerby, of whichever kind."""
+    rooms = (_BUNDLES, bundled_models()), (_DETECTORS, bundled_detectors())
+    return next((folder / name for folder, names in rooms if name in names), None)
+
+
 def _name(name: object) -> str:
     """As it is written: ./passerby-s is a folder, passerby-s a bundled model."""
     return name if isinstance(name, str) else str(as_path(name, "a model's name or folder, a str or a Path"))
@@ -240,8 +259,8 @@ def _unseen(what: str, name: str, error: OSError) -> ModelError:
 def _find(name: str) -> Bundle | None:
     if name in bundled_clips():
         return None
-    if name in bundled_models():
-        return read_bundle(_BUNDLES / name)
+    if installed := _installed(name):
+        return read_bundle(installed)
     folder = Path(name)
     if folder.suffix == ".toml" and folder.is_file():
         raise ModelError(expected="the folder of a model", found=f"the config of a training run, {folder}", do=_model_of_config(folder))
@@ -255,9 +274,9 @@ def _find(name: str) -> Bundle | None:
         return None if torch_alone else read_bundle(folder)
     if _HUB_ID.fullmatch(name):
         return None
-    installed = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
+    known = ", ".join([*bundled_models(), *bundled_clips()]) or "none is installed"
     raise ModelError(
-        expected=f"a bundled model ({installed}), a folder with a bundle or a CLIP, or a hub id",
+        expected=f"a bundled model ({known}), a folder with a bundle or a CLIP, or a hub id",
         found=repr(name),
         do="correct the name",
     )

@@ -19,7 +19,11 @@ import pytest
 from blobs import THREE, blobs, write_blob_bundle
 from PIL import Image
 
+from passerby import resolve
+from passerby.cli import options
+from passerby.cli.app import load
 from passerby.detect.coco import require_detected_place
+from passerby.detect.photos import MIN_HEIGHT, SIZE
 from passerby.errors import ConfigError
 
 
@@ -191,3 +195,9 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
     assert process.returncode == 130, err
     assert b"Traceback" not in err
     assert sorted(path.name for path in detect.folder.iterdir()) == before
+
+
+def test_what_is_taken_by_default_is_what_python_takes() -> None:
+    assert options.DEFAULT_DETECTOR == resolve.DEFAULT_DETECTOR
+    defaults = {option.name: option.default for option in load("detect").params}
+    assert (defaults["detect_size"], defaults["min_height"]) == (SIZE, MIN_HEIGHT)

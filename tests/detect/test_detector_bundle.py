@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from blobs import THREE, blob_detector, blobs, write_blob_bundle
+from hypothesis import given
+from hypothesis import strategies as st
 
 from passerby import resolve
-from passerby.detect.bundle import BundleDetector, read_detector_bundle, require_same, write_detector_bundle
+from passerby.detect.bundle import BundleDetector, nearest, read_detector_bundle, require_same, write_detector_bundle
 from passerby.detect.detector import Detections
 from passerby.errors import ModelError, PasserbyError
 from passerby.model.manifest import MANIFEST
@@ -34,10 +36,16 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
+def found(manifest: dict[str, Any]) -> dict[str, Any]:
+    people: dict[str, Any] = manifest["self_test"]["found"]["416"]
+    return people
+
+
 def test_gives_what_was_written(made: Path) -> None:
     bundle = read_detector_bundle(made)
-    assert (bundle.name, bundle.sizes, bundle.size, bundle.card) == ("blobs", (416, 640, 832), 416, {"words": "of nobody"})
-    np.testing.assert_allclose(np.sort(bundle.golden.boxes, axis=0), np.sort(THREE.boxes, axis=0), atol=0.01)
+    assert (bundle.name, bundle.sizes, bundle.card) == ("blobs", (416, 640), {"words": "of nobody"})
+    np.testing.assert_allclose(np.sort(bundle.golden[416].boxes, axis=0), np.sort(THREE.boxes, axis=0), atol=0.01)
+    assert bundle.golden.keys() == {416, 640}
 
 
 def test_finds_people_and_is_loaded_by_its_folder(made: Path) -> None:
@@ -67,9 +75,10 @@ def test_another_reading_is_another_digest(folder: Path) -> None:
         (lambda m: m.pop("layout"), "layout"),
         (lambda m: m["layout"].update(colours="CMYK"), "colours"),
         (lambda m: m.update(sizes=[]), "sizes"),
-        (lambda m: m["self_test"].update(boxes=[[0, 0, 1, 1]]), "self_test box"),
-        (lambda m: m["self_test"].pop("scores"), "boxes and scores"),
-        (lambda m: m["self_test"].update(scores=[0.1, 0.1, 0.1]), "golden picture with 2 people"),
+        (lambda m: found(m).update(boxes=[[0, 0, 1, 1]]), "self_test box"),
+        (lambda m: found(m).pop("scores"), "boxes and scores"),
+        (lambda m: m["self_test"]["found"].pop("640"), "640 to be an object"),
+        (lambda m: found(m).update(scores=[0.1, 0.1, 0.1]), "golden picture with 2 people"),
         (lambda m: m["model"].update(file="../detector.onnx"), "plain path"),
         (lambda m: m["model"].update(file="none.onnx"), "no such file"),
     ],
@@ -92,7 +101,7 @@ def test_a_damaged_file_is_refused_when_first_used(folder: Path) -> None:
 )
 def test_a_detector_that_does_not_find_its_golden_people_is_refused(folder: Path, golden: list[tuple[int, int]], said: str) -> None:
     boxes = blobs(golden).boxes.tolist()
-    edit(folder, lambda manifest: manifest["self_test"].update(boxes=boxes, scores=[0.98] * len(boxes)))
+    edit(folder, lambda manifest: found(manifest).update(boxes=boxes, scores=[0.98] * len(boxes)))
     detector = BundleDetector(read_detector_bundle(folder), threads=1)
     for _ in range(2):
         with pytest.raises(ModelError, match=said):
@@ -136,6 +145,23 @@ def test_another_threshold_is_another_detector(made: Path) -> None:
     assert len(all_of_them.detect(THREE.picture, 416)) > 3
     with pytest.raises(ModelError, match="threshold"):
         resolve.load_detector(made, threshold=2).detect(THREE.picture, 416)
+
+
+def test_installed_ones_of_the_other_kind_say_so_too(made: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "_DETECTORS", made.parent)
+    monkeypatch.setattr(resolve, "_BUNDLES", tiny_bundle.parent)
+    with pytest.raises(ModelError, match=r"of kind detector; name it with --detector"):
+        resolve.load_model("blobs")
+    with pytest.raises(ModelError, match=r"of kind encoder; name it with --model"):
+        resolve.load_detector("tiny")
+
+
+@given(st.sets(st.integers(1, 50), min_size=1), st.integers(1, 60))
+def test_the_nearest_size_is_not_smaller_where_one_is(sizes: set[int], size: int) -> None:
+    chosen = nearest(sizes, size)
+    assert chosen in sizes
+    assert chosen >= size or chosen == max(sizes)
+    assert not any(size <= other < chosen for other in sizes)
 
 
 @pytest.mark.parametrize("name", ["nobody", "/absent/folder", "", "a\0b"])

@@ -8,10 +8,12 @@ import pytest
 from blobs import THREE, blob_detector, blobs
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.detect.bundle import onnx_session
+from passerby.detect.detector import everyone
 from passerby.detect.grid import cells, decode
 from passerby.detect.grid_detector import CANDIDATES, GridDetector, read
 from passerby.detect.layout import Layout
@@ -93,6 +95,18 @@ def test_an_answer_that_cannot_be_is_refused(bad: NDArray[np.float32], said: str
     detector = GridDetector("bad", ModelDigest(""), OURS, Answering(bad))
     with pytest.raises(ModelError, match=said):
         detector.detect(np.zeros((20, 20, 3), np.uint8), 32)
+
+
+@pytest.mark.filterwarnings("error")
+@given(arrays(np.float32, (1, 21, 4), elements=st.floats(allow_nan=False, allow_infinity=False, width=32)), st.booleans())
+def test_whatever_a_damaged_model_says_is_a_box_or_refused(sides: NDArray[np.float32], decoded: bool) -> None:
+    raw = np.concatenate([sides, np.full((1, 21, 1), 0.9, np.float32)], axis=2)
+    try:
+        boxes, scores = read(raw, Layout(decoded=decoded), 32, 32)
+    except ModelError:
+        return
+    assert np.isfinite(boxes).all()
+    assert len(everyone(boxes, scores, 32, 32)) <= len(boxes)
 
 
 def test_a_detector_that_finds_people_everywhere_ends_soon() -> None:

@@ -69,6 +69,7 @@ class Numpy:
     """A runtime, and the one session that it has: the tiny image tower."""
 
     name = "numpy"
+    any_size = False
     inputs: Dtypes = {"pixel_values": "float32"}  # noqa: RUF012
     outputs: Dtypes = {"image_features": "float32"}  # noqa: RUF012
 

@@ -101,7 +101,7 @@ def blob_detector(
         [helper.make_tensor_value_info(target, TensorProto.FLOAT, [1, rows, columns])],
         [numpy_helper.from_array(_narrow(values), name) for name, values in weights.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString()
     return data
@@ -109,7 +109,8 @@ def blob_detector(
 
 def write_blob_bundle(folder: Path, *, name: str = "blobs", golden: NDArray[np.uint8] = THREE.picture) -> DetectorBundle:
     model = blob_detector(classes=0, colours="RGB", names=("pixels", "people"))
-    return write_detector_bundle(folder, name=name, model=model, golden=golden, layout=Layout(), card={"words": "of nobody"})
+    card = {"words": "of nobody"}
+    return write_detector_bundle(folder, name=name, model=model, golden=golden, layout=Layout(), sizes=(416, 640), card=card)
 
 
 def _narrow(values: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from passerby.cli import options
 from passerby.types import Precision, Split
+
+if TYPE_CHECKING:
+    from passerby.detect.bundle import DetectorBundle
 
 
 @click.command(epilog="Example: passerby export runs/passerby-s/3-drawn/model --out passerby-s-float")
@@ -75,7 +79,7 @@ def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, again
 
 
 @click.command(epilog="Example: passerby build-engine passerby-s-fp16 --data CUHK-PEDES")
-@click.argument("bundle", metavar="BUNDLE", help="A bundled model's name, or a bundle's folder.")
+@click.argument("bundle", metavar="BUNDLE", help="A bundled model's or detector's name, or a bundle's folder.")
 @click.option("--data", type=options.PATH, metavar="DATASET", help="Whose val split shows that Rank-1 stays.")
 @click.option("--against", metavar="BUNDLE", help="The model whose Rank-1 must be kept.", show_default="BUNDLE itself")
 @click.option("--check", is_flag=True, help="Only check the graphs, which needs no GPU.")
@@ -83,12 +87,14 @@ def quantize(bundle: Path, *, data: Path, out: Path, precision: Precision, again
 def build_engine(context: click.Context, bundle: str, *, data: Path | None, against: str | None, check: bool) -> None:
     """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
 
+    A detector has one for each of its sizes, and must find the people of its golden picture with each.
+
     Every command uses them from then on. Needs the extra [trt] and, but for --check, TensorRT.
     """
     from passerby.cli.show.console import note
     from passerby.data.datasets import load_dataset
     from passerby.extras import needs_extra
-    from passerby.resolve import find_bundle
+    from passerby.resolve import find_bundle, find_detector_bundle
 
     if check:
         options.refuse_ignored(context, "--check", "data", "against")
@@ -97,6 +103,10 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
     with needs_extra("trt"):
         from passerby.convert.engine import build_engines, typed_towers
 
+    if detector := find_detector_bundle(bundle):
+        options.refuse_ignored(context, "a detector", "data", "against")
+        _build_of_detector(detector, check)
+        return
     found = find_bundle(bundle)
     if check:
         typed_towers(found)
@@ -104,6 +114,18 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
         return
     val = load_dataset(data, {Split.VAL}) if data else None
     for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
+        note(f"built {path}")
+
+
+def _build_of_detector(bundle: DetectorBundle, check: bool) -> None:
+    from passerby.cli.show.console import note
+    from passerby.convert.engine import build_detector_engines, typed_detector
+
+    if check:
+        typed_detector(bundle)
+        note(f"{bundle.name}: its graph holds what a strongly typed network demands, at {', '.join(map(str, bundle.sizes))} pixels")
+        return
+    for path in build_detector_engines(bundle, note):
         note(f"built {path}")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 DEFAULT_MODEL: Final = "passerby-s"
+DEFAULT_DETECTOR: Final = "passerby-d"
 
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -49,7 +50,7 @@ model = click.option(
 detector = click.option(
     "--detector",
     metavar="DETECTOR",
-    default="passerby-d",
+    default=DEFAULT_DETECTOR,
     help="A bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
 )
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")

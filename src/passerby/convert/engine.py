@@ -16,11 +16,14 @@ from passerby.atomic import replacing
 from passerby.convert.gates import WORN_FIGURE, drawn_inputs, measure_parity, require_parity, require_rank1, require_worn
 from passerby.convert.graph import read_tower
 from passerby.convert.strongly_typed import for_tensorrt
+from passerby.detect.bundle import BundleDetector, DetectorBundle, tower_name
 from passerby.errors import ModelError
 from passerby.measure.evaluation import evaluate
 from passerby.model.bundle import Bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.engine_file import Stamp, read_engine, write_engine
+from passerby.model.manifest import Towered
+from passerby.model.session import Runtime
 from passerby.model.tensorrt import BATCHES, TensorRt, logger, stamp_here
 from passerby.places import engines_folder
 from passerby.types import Dataset
@@ -34,10 +37,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Typed(NamedTuple):
-    """A tower as TensorRT takes it, and the shapes of its inputs, words filled up to the longest text."""
+    """A tower as TensorRT takes it, the shapes of its inputs, words filled up to the longest text, and the batches it is built for."""
 
     graph: onnx.ModelProto
     shapes: Shapes
+    batches: tuple[int, ...] = BATCHES
 
 
 def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, against: Bundle | None = None) -> list[Path]:
@@ -58,7 +62,28 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
         GateRefused: the engines lost too much; they are not kept.
         OSError: no space for the engines.
     """
-    towers = typed_towers(bundle)
+    return _build(bundle, typed_towers(bundle), say, lambda engines: _judge(bundle, engines, say, val, against))
+
+
+def build_detector_engines(bundle: DetectorBundle, say: Say) -> list[Path]:
+    """Engines of a detector for this GPU and TensorRT, one for each of its sizes, kept where every command finds them.
+
+    Args:
+        say: takes one line of text at a time, for people.
+
+    Returns:
+        The engines' files; those that are there and fit are left as they are.
+
+    Raises:
+        ModelError: no GPU, a GPU without room, a graph that TensorRT does not take, or engines that do not find the golden people.
+        MissingExtra: TensorRT is not installed.
+        OSError: no space for the engines.
+    """
+    return _build(bundle, typed_detector(bundle), say, lambda engines: BundleDetector(bundle, runtime=engines).prove())
+
+
+def _build(bundle: Towered, towers: Mapping[str, Typed], say: Say, judge: Callable[[Runtime], None]) -> list[Path]:
+    """Engines of a bundle's towers, kept when ``judge`` raises nothing of them."""
     folder = engines_folder()
     stamps = [stamp_here(bundle, tower) for tower in towers]
     if all(_fits(stamp, folder, say) for stamp in stamps):
@@ -68,7 +93,7 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
         for stamp in stamps:
             say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
             write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
-        _judge(bundle, BundleEncoder(bundle, runtime=TensorRt(bundle, Path(draft))), say, val, against)
+        judge(TensorRt(bundle, Path(draft)))
         return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
 
 
@@ -92,6 +117,33 @@ def typed_towers(bundle: Bundle) -> dict[str, Typed]:
     return towers
 
 
+def typed_detector(bundle: DetectorBundle) -> dict[str, Typed]:
+    """A detector's graph as a strongly typed network demands it, once for each of its sizes, for one picture; needs no GPU.
+
+    Raises:
+        ModelError: it does not hold that, or takes something else than its layout says.
+    """
+    graph, source = read_tower(bundle.model), bundle.layout.input
+    if (found := [value.name for value in graph.graph.input]) != [source]:
+        raise ModelError(expected=f"{bundle.name} to read {source}", found=", ".join(found), do="export the detector again")
+    towers = {}
+    for size in bundle.sizes:
+        shape = 3, size, size
+        towers[tower_name(size)] = Typed(for_tensorrt(_with_size(graph, shape)), {source: shape}, (1,))
+    return towers
+
+
+def _with_size(model: onnx.ModelProto, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """A copy whose input has this shape without the batch, and whose output what follows from it."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for dim, length in zip(fixed.graph.input[0].type.tensor_type.shape.dim[1:], shape, strict=True):
+        dim.dim_value = length
+    for value in fixed.graph.output:
+        value.type.tensor_type.shape.dim[1].dim_param = "rows"
+    return fixed
+
+
 def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:
     """Whether there is an engine of this stamp; one that is not is told and built anew."""
     if not stamp.path(folder).exists():
@@ -104,9 +156,9 @@ def _fits(stamp: Stamp, folder: Path, say: Say) -> bool:
     return True
 
 
-def _judge(bundle: Bundle, engines: BundleEncoder, say: Say, val: Dataset | None, against: Bundle | None) -> None:
+def _judge(bundle: Bundle, runtime: Runtime, say: Say, val: Dataset | None, against: Bundle | None) -> None:
     """The gates, on the device: Rank-1 and attributes where there is a dataset, the very same vectors where there is none."""
-    reference = BundleEncoder(bundle)
+    reference, engines = BundleEncoder(bundle), BundleEncoder(bundle, runtime=runtime)
     pixels, texts = drawn_inputs(bundle.preprocessing)
     if val is None:
         require_parity(reference, engines, pixels, texts)
@@ -136,7 +188,7 @@ def _build_plan(tower: Typed, timing: Path, say: Say) -> bytes:
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE)
     config.clear_flag(trt.BuilderFlag.TF32)
-    for batch in BATCHES:
+    for batch in tower.batches:
         profile = builder.create_optimization_profile()
         for name, shape in tower.shapes.items():
             profile.set_shape(name, (batch, *shape), (batch, *shape), (batch, *shape))

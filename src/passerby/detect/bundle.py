@@ -6,8 +6,8 @@ bundle was made; the same people must be found again, on this machine, before th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from PIL import Image
 
 from passerby.atomic import replacing_folder
 from passerby.detect.boxes import iou
-from passerby.detect.detector import Detections, Detector
+from passerby.detect.detector import Detections
 from passerby.detect.grid_detector import GridDetector, digest_at
 from passerby.detect.layout import Layout
 from passerby.errors import ModelError
@@ -30,7 +30,6 @@ from passerby.model.manifest import (
     BundleFile,
     file_of,
     mapping,
-    positive,
     read_manifest,
     require_vacant,
     text,
@@ -38,8 +37,8 @@ from passerby.model.manifest import (
     write_manifest,
     wrong,
 )
-from passerby.model.onnx import OnnxSession, available_cores, start_session
-from passerby.model.session import cannot
+from passerby.model.onnx import OnnxRuntime, OnnxSession, available_cores, start_session
+from passerby.model.session import Runtime, cannot
 from passerby.types import ModelDigest
 
 FORMAT: Final = 1
@@ -63,8 +62,7 @@ class DetectorBundle:
         digest: of the manifest, and through it of every file.
         sizes: of the longer side of pictures that the detector was made for.
         picture: the golden picture's file, a PNG.
-        size: of its longer side when the detector looks at it.
-        golden: who is in it.
+        golden: who is found in it at each size.
         card: what the maker says of the detector; free.
     """
 
@@ -75,9 +73,18 @@ class DetectorBundle:
     layout: Layout
     sizes: tuple[int, ...]
     picture: BundleFile
-    size: int
-    golden: Detections
+    golden: Mapping[int, Detections]
     card: Mapping[str, object]
+
+    @property
+    def towers(self) -> Mapping[str, BundleFile]:
+        """The graph, by the name of each size that an engine is built for."""
+        return {tower_name(size): self.model for size in self.sizes}
+
+
+def tower_name(size: int) -> str:
+    """What the graph is called for pictures of a size."""
+    return f"detector_{size}"
 
 
 class BundleDetector:
@@ -88,11 +95,15 @@ class BundleDetector:
     Args:
         threads: of one inference of ONNX Runtime; ``None`` for one per core this process may use.
         threshold: the least score of a detection, instead of the bundle's own.
+        runtime: what starts the graph, if not ONNX Runtime. One that takes no other sizes has square canvases of the bundle's: a picture is
+            looked at in the least of them that is not smaller than was asked for, or else in the largest.
     """
 
-    def __init__(self, bundle: DetectorBundle, threads: int | None = None, *, threshold: float | None = None) -> None:
+    def __init__(
+        self, bundle: DetectorBundle, threads: int | None = None, *, threshold: float | None = None, runtime: Runtime | None = None
+    ) -> None:
+        self.runtime = runtime or OnnxRuntime(bundle, threads)
         self._bundle = bundle
-        self._threads = threads
         self._threshold = threshold
         self._loading = RLock()
 
@@ -107,16 +118,32 @@ class BundleDetector:
     def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
         """The people in a picture. Raises ``ModelError`` when the detector cannot be trusted."""
         with self._loading:
-            detector = self._proven
-        return detector.detect(picture, size)
+            detectors = self._proven
+        return detectors[nearest(detectors, size)].detect(picture, size)
+
+    def prove(self) -> None:
+        """Raises ``ModelError`` unless it finds the golden people, at each size that has a graph of its own."""
+        with self._loading:
+            _ = self._proven
 
     @cached_property
-    def _proven(self) -> Detector:
+    def _proven(self) -> Mapping[int, GridDetector]:
+        """By size, where each has a graph of its own, else one for all."""
         bundle = self._bundle
-        session = onnx_session(bundle.model.read(), str(bundle.model.path), self._threads)
-        detector = GridDetector(bundle.name, bundle.digest, bundle.layout, session)
-        require_same(detector.detect(np.asarray(read_image(bundle.picture.read())), bundle.size), bundle.golden)
-        return detector.at(self._threshold)
+        picture = np.asarray(read_image(bundle.picture.read()))
+        one_for_all = self.runtime.any_size
+        proven = {}
+        for size in bundle.sizes[:1] if one_for_all else bundle.sizes:
+            layout = bundle.layout if one_for_all else replace(bundle.layout, side=size)
+            detector = GridDetector(bundle.name, bundle.digest, layout, self.runtime.start(tower_name(size)))
+            require_same(detector.detect(picture, size), bundle.golden[size])
+            proven[size] = detector.at(self._threshold)
+        return proven
+
+
+def nearest(sizes: Collection[int], size: int) -> int:
+    """The least of some sizes that is not smaller than another, or else the largest."""
+    return min((one for one in sizes if one >= size), default=max(sizes))
 
 
 def onnx_session(model: bytes, called: str, threads: int | None = None) -> OnnxSession:
@@ -135,6 +162,7 @@ def read_detector_bundle(folder: Path) -> DetectorBundle:
     """
     manifest, digest = read_manifest(folder, DETECTOR, FORMAT)
     self_test = mapping(manifest, "self_test")
+    found = mapping(self_test, "found")
     sizes = manifest.get("sizes")
     if not isinstance(sizes, list) or not sizes or not all(type(size) is int and 0 < size <= 8192 for size in sizes):
         raise wrong("sizes to be a list of pixels", sizes)
@@ -146,8 +174,7 @@ def read_detector_bundle(folder: Path) -> DetectorBundle:
         layout=Layout.from_json(manifest.get("layout")),
         sizes=tuple(sizes),
         picture=file_of(folder, mapping(self_test, "picture")),
-        size=positive(self_test, "size"),
-        golden=_golden(self_test),
+        golden={size: _golden(mapping(found, str(size))) for size in sizes},
         card=mapping(manifest, "card"),
     )
 
@@ -168,8 +195,8 @@ def write_detector_bundle(
 
     Args:
         model: ONNX; takes and gives what ``layout`` says.
-        golden: uint8 (h, w, 3), RGB, a picture of at least two people whom this detector, which is known to be good, surely finds at the
-            first of ``sizes``; they are looked for now, and become what the bundle must find wherever it is used.
+        golden: uint8 (h, w, 3), RGB, a picture of at least two people whom this detector, which is known to be good, surely finds at
+            each of ``sizes``; they are looked for now, and become what the bundle must find wherever it is used.
         card: any JSON object: data, recipe, figures, limits.
         layout: that of ``passerby-d`` by default.
         sizes: of the longer side of pictures that the detector was made for.
@@ -183,8 +210,10 @@ def write_detector_bundle(
     require_vacant(folder, replace)
     layout = layout or Layout()
     data = model if isinstance(model, bytes) else model.read_bytes()
-    found = GridDetector(name, ModelDigest(""), layout, onnx_session(data, name)).detect(golden, sizes[0])
-    _require_golden(found)
+    detector = GridDetector(name, ModelDigest(""), layout, onnx_session(data, name))
+    found = {size: detector.detect(golden, size) for size in sizes}
+    for people in found.values():
+        _require_golden(people)
     with replacing_folder(folder) as draft:
         for file_name, content in (extra_files or {}).items():
             write_file(draft, file_name, content)
@@ -195,7 +224,10 @@ def write_detector_bundle(
             "model": write_file(draft, "detector.onnx", data),
             "layout": layout.to_json(),
             "sizes": list(sizes),
-            "self_test": {"picture": write_file(draft, "golden.png", _png(golden)), "size": sizes[0], **_found_json(found)},
+            "self_test": {
+                "picture": write_file(draft, "golden.png", _png(golden)),
+                "found": {str(size): _found_json(people) for size, people in found.items()},
+            },
             "card": dict(card),
         }
         write_manifest(draft, manifest)

@@ -44,7 +44,8 @@ class Detector(Protocol):
 
         Args:
             picture: uint8 (h, w, 3), RGB, upright.
-            size: what the longer side is shrunk or enlarged to before the detector looks, in pixels; a multiple of 32.
+            size: what the longer side is shrunk or enlarged to before the detector looks, in pixels. A detector that takes but a few sizes
+                takes the least of them that is not smaller, or else the largest.
 
         Raises:
             ModelError: the detector cannot be trusted, or its answers are not finite.

@@ -38,6 +38,7 @@ def decode(raw: NDArray[np.float32], grid: NDArray[np.float32]) -> Boxes:
         grid: as :func:`cells` gives it.
     """
     stride = grid[:, 2:]
-    centre = (raw[:, :2] + grid[:, :2]) * stride
+    with np.errstate(over="ignore"):
+        centre = (raw[:, :2] + grid[:, :2]) * stride
     half = np.exp(raw[:, 2:4].clip(max=LARGEST)) * stride / 2
     return np.concatenate([centre - half, centre + half], axis=1)

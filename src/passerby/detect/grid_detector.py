@@ -94,10 +94,14 @@ def read(answer: NDArray[Any], layout: Layout, height: int, width: int) -> tuple
     best = np.argsort(-scores, kind="stable")[:CANDIDATES]
     best = best[scores[best] >= layout.threshold]
     boxes = _centred(raw[best]) if layout.decoded else decode(raw[best], grid[best])
+    if not (np.abs(boxes) <= _FARTHEST).all():
+        raise _untrustworthy(f"boxes within {_FARTHEST:.0e} pixels", "boxes beyond")
     stay = suppress(boxes, scores[best], layout.overlap)
     return boxes[stay], scores[best][stay].clip(0, 1)
 
 
+_FARTHEST: Final = 1e9
+"""Pixels from a canvas that a box may reach; a damaged model may say anything, and areas are to stay numbers."""
 _SLACK: Final = 1e-3
 """How far rounding may take a score beyond 0 and 1."""
 
@@ -105,7 +109,8 @@ _SLACK: Final = 1e-3
 def _centred(raw: NDArray[np.float32]) -> Boxes:
     """Boxes of centres, widths and heights in pixels."""
     half = raw[:, 2:4].clip(min=0) / 2
-    return np.concatenate([raw[:, :2] - half, raw[:, :2] + half], axis=1)
+    with np.errstate(over="ignore"):
+        return np.concatenate([raw[:, :2] - half, raw[:, :2] + half], axis=1)
 
 
 def _untrustworthy(expected: str, found: str) -> ModelError:

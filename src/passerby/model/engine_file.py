@@ -15,7 +15,6 @@ from typing import Final
 
 from passerby.atomic import replacing
 from passerby.errors import ModelError
-from passerby.model.bundle import IMAGE_TOWER
 from passerby.types import ModelDigest
 
 _MAGIC: Final = b"passerby engine 1\n"
@@ -28,7 +27,7 @@ class Stamp:
 
     Args:
         model: the bundle's digest.
-        tower: one of :data:`~passerby.model.bundle.TOWERS`.
+        tower: its name in the bundle.
         tensorrt: its full version.
         gpu: its name, compute capability and number of multiprocessors.
     """
@@ -45,7 +44,7 @@ class Stamp:
 def has_engines(model: ModelDigest, folder: Path) -> bool:
     """Whether engines of this model were built, for whatever TensorRT and GPU. Raises ``OSError`` where that cannot be seen."""
     try:
-        return any(path.match(f"{IMAGE_TOWER}-{model[:16]}-*.engine") for path in folder.iterdir())
+        return any(path.match(f"*-{model[:16]}-*.engine") for path in folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from passerby.atomic import require_folder_place
 from passerby.errors import ModelError
@@ -50,6 +50,19 @@ class BundleFile:
         return data
 
 
+class Towered(Protocol):
+    """A bundle of any kind: what a runtime starts, by name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> ModelDigest: ...
+
+    @property
+    def towers(self) -> Mapping[str, BundleFile]: ...
+
+
 def manifest_digest(manifest: Mapping[str, object]) -> ModelDigest:
     """SHA-256 of the canonical JSON: ASCII, keys sorted, no spaces."""
     canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -75,6 +88,14 @@ def read_manifest(folder: Path, kind: str, newest: int) -> tuple[dict[str, objec
     if version > newest:
         raise ModelError(expected=f"a bundle of format {newest} or older", found=f"format {version}", do="upgrade Passerby")
     return manifest, digest
+
+
+def kind_of(folder: Path) -> str | None:
+    """The kind of model that a folder's manifest names; ``None`` where there is none that can be read."""
+    try:
+        return str(_read(folder / MANIFEST)[0].get("kind", ENCODER))
+    except ModelError:
+        return None
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:

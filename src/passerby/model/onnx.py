@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
 
-from passerby.model.bundle import Bundle
+from passerby.model.manifest import Towered
 from passerby.model.processor import saturates_int8
 from passerby.model.runtime import onnxruntime
 from passerby.model.session import Arrays, cannot
@@ -29,8 +29,9 @@ class OnnxRuntime:
     """
 
     name: Final = "ONNX Runtime"
+    any_size: Final = True
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Towered, threads: int | None = None) -> None:
         self._bundle = bundle
         self._threads = threads or available_cores()
 

@@ -36,8 +36,13 @@ class Runtime(Protocol):
         """As people call it, such as ``ONNX Runtime``."""
         ...
 
+    @property
+    def any_size(self) -> bool:
+        """Whether a tower takes inputs of any size that its graph allows, not only of those it was built for."""
+        ...
+
     def start(self, tower: str) -> Session:
-        """A tower by its name in ``TOWERS``. Raises ``ModelError`` unless its file is the bundle's, by digest, and can be run here."""
+        """A tower by its name in the bundle. Raises ``ModelError`` unless its file is the bundle's, by digest, and can be run here."""
         ...
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError, MissingExtra, ModelError
 from passerby.model import cuda
-from passerby.model.bundle import TOWERS, Bundle
 from passerby.model.engine_file import Stamp, has_engines, read_engine
+from passerby.model.manifest import Towered
 from passerby.model.onnx import OnnxRuntime
 from passerby.model.session import Arrays, Runtime
 from passerby.places import engines_folder
@@ -30,30 +30,33 @@ _ALIGNMENT: Final = 256
 _warned: set[str] = set()
 
 
-def runtime_here(bundle: Bundle) -> Runtime:
+def runtime_here(bundle: Towered, threads: int | None = None) -> Runtime:
     """TensorRT where engines of a bundle were built here, else ONNX Runtime; one warning where engines cannot be used.
 
     A cache that cannot be looked at has none, unless ``$PASSERBY_ENGINES`` names it.
+
+    Args:
+        threads: of one inference of ONNX Runtime; ``None`` for one per core this process may use.
     """
     try:
         folder = engines_folder()
         found = has_engines(bundle.digest, folder)
     except (ConfigError, OSError) as error:
-        return _without_engines(bundle, error if os.environ.get("PASSERBY_ENGINES") else None)
+        return _without_engines(bundle, threads, error if os.environ.get("PASSERBY_ENGINES") else None)
     try:
-        return TensorRt(bundle, folder) if found else _without_engines(bundle)
+        return TensorRt(bundle, folder) if found else _without_engines(bundle, threads)
     except (ModelError, MissingExtra) as error:
-        return _without_engines(bundle, error)
+        return _without_engines(bundle, threads, error)
 
 
-def _without_engines(bundle: Bundle, error: Exception | None = None) -> OnnxRuntime:
+def _without_engines(bundle: Towered, threads: int | None, error: Exception | None = None) -> OnnxRuntime:
     if error is not None and bundle.digest not in _warned:
         _warned.add(bundle.digest)
         logging.getLogger("passerby").warning("passerby: warning: %s: %s; using ONNX Runtime", bundle.name, error)
-    return OnnxRuntime(bundle)
+    return OnnxRuntime(bundle, threads)
 
 
-def stamp_here(bundle: Bundle, tower: str) -> Stamp:
+def stamp_here(bundle: Towered, tower: str) -> Stamp:
     """What an engine must be of and for to be used here. Raises ``MissingExtra`` without TensorRT, ``ModelError`` without a GPU."""
     try:
         import tensorrt as trt
@@ -75,9 +78,10 @@ class TensorRt:
     """
 
     name: Final = "TensorRT"
+    any_size: Final = False
 
-    def __init__(self, bundle: Bundle, folder: Path) -> None:
-        stamps = [stamp_here(bundle, tower) for tower in TOWERS]
+    def __init__(self, bundle: Towered, folder: Path) -> None:
+        stamps = [stamp_here(bundle, tower) for tower in bundle.towers]
         self._plans = {stamp.tower: read_engine(stamp.path(folder), stamp) for stamp in stamps}
 
     def start(self, tower: str) -> TensorRtSession:
