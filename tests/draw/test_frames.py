@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from crops import media
+from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.draw.frames import draw_frames, frame, write_frames
@@ -18,8 +19,10 @@ def hit(path: Path, rank: int, box: Box | None) -> Hit:
     return Hit(rank, 0.5, Person(media(path, "x"), rank), crop=Crop(box))
 
 
-def near(image: Image.Image, colour: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return np.abs(np.asarray(image).astype(int) - colour).max(axis=2) < 12
+def near(image: Image.Image, colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Which pixels are close to a colour."""
+    close: NDArray[np.bool_] = np.abs(np.asarray(image).astype(int) - colour).max(axis=2) < 12
+    return close
 
 
 @pytest.fixture

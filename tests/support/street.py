@@ -73,14 +73,14 @@ class ColourDetector:
         found = [box for box in patches(coloured) if box[3] - box[1] >= 6]
         boxes = np.array(found, np.float32).reshape(-1, 4) / np.array([across, down] * 2, np.float32)
         boxes += np.array([-self._grow, -self._grow, self._grow, self._grow], np.float32)
-        return everyone(boxes, np.full(len(boxes), 0.9), picture.shape[1], picture.shape[0])
+        return everyone(boxes.astype(np.float32), np.full(len(boxes), 0.9), picture.shape[1], picture.shape[0])
 
 
 def patches(mask: NDArray[np.bool_], left: int = 0, top: int = 0) -> Iterator[Sides]:
     """The boxes of what stands apart in a mask, cut along empty columns and rows."""
-    for first, last in runs(mask.any(axis=0)):
+    for first, last in runs(np.any(mask, axis=0)):
         column = mask[:, first:last]
-        rows = runs(column.any(axis=1))
+        rows = runs(np.any(column, axis=1))
         for upper, lower in rows:
             if (first, last) == (0, mask.shape[1]) and len(rows) == 1:
                 yield left, top + upper, left + last, top + lower
