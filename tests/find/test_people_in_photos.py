@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from indexing import NOTHING, CountingEncoder, held
+from numpy.typing import NDArray
 from PIL import Image
 from street import ColourDetector, FindsEverything, street, write_people_crops, write_street
 
+from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import find
@@ -122,6 +124,25 @@ def test_a_folder_of_crops_costs_a_few_looks(index: Index, encoder: CountingEnco
     other.rename(tmp_path / "crops" / "new.png")
     assert index_paths(index, encoder, [tmp_path / "crops"], detecting=Detecting(detector)).crops == 1
     assert detector.looked == FEW
+
+
+class Blind(ColourDetector):
+    """Sees nobody."""
+
+    def detect(self, picture: NDArray[np.uint8], size: int) -> Detections:
+        return super().detect(np.zeros_like(picture), size)
+
+
+def test_crops_of_people_whom_the_detector_does_not_see_are_kept(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    """Whoever is in an index of crops stays there, whichever detector joins; photos show nobody to it."""
+    crops = [*write_people_crops(tmp_path / "crops", 9), *write_people_crops(tmp_path / "few", 2, seed=1)]
+    photo = write_street(tmp_path / "photos" / "a.png", THREE)
+    index_paths(index, encoder, [tmp_path])
+    before = [one for one in index.people() if one[0].media.path in crops]
+    report = index_paths(index, encoder, [tmp_path], detecting=Detecting(Blind()))
+    assert (report.crops, report.photos, report.nobody) == (11, 1, 1)
+    assert [(person.id, shown) for person, shown in index.people()] == [(person.id, shown) for person, shown in before]
+    assert boxes(index, photo) == []
 
 
 def test_a_mixed_folder_is_looked_at_file_by_file(index: Index, encoder: CountingEncoder, detecting: Detecting, tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ MOST: Final = 500
 
 FILLS: Final = (0.4, 0.6)
 """Shares of a picture's width and height that somebody has at least who fills it."""
+NARROW: Final = 256
+"""Pixels of width that a crop has at most in which nobody is found."""
+UPRIGHT: Final = (1.5, 4.0)
+"""Its height over its width."""
 OF_SIZE: Final = 0.5
 """The share of the tallest one's height from which on somebody else is no passer-by in the background."""
 
@@ -40,7 +44,8 @@ class People:
         found: in pixels of the photo, the surest first.
         sought: how they were looked for.
         left_out: people beyond ``MOST``.
-        is_crop: whether the photo is a crop of one person: one fills it, and nobody else of size is there.
+        is_crop: whether the photo is a crop of one person: one fills it, and nobody else of size is there; or nobody is found in a
+            picture of the size and shape that only crops have, whom this detector does not see.
         fills: whether somebody fills it, whoever else is there.
     """
 
@@ -85,8 +90,9 @@ class Detecting:
         smallest = max(float(self.min_height), SMALLEST * max(image.size) / size)
         sought = Sought(self.detector.digest, self.size, float(self.min_height), smallest)
         fills, alone = fills_picture(everybody, *image.size)
+        unseen = not len(everybody) and has_shape_of_crop(*image.size)
         taken = Detections(found.boxes[:MOST], found.scores[:MOST])
-        return People(taken, sought, len(found) - len(taken), fills and alone, fills)
+        return People(taken, sought, len(found) - len(taken), (fills and alone) or unseen, fills)
 
     def is_current(self, sought: Sought) -> bool:
         """Whether people were looked for just so."""
@@ -109,6 +115,11 @@ def second_size(found: Detections, longer: int) -> int | None:
         return None
     heights = (found.boxes[:, 3] - found.boxes[:, 1]) * (SIZE / longer)
     return LARGER_SIZE if not len(found) or np.median(heights) < COMFORTABLE else None
+
+
+def has_shape_of_crop(width: int, height: int) -> bool:
+    """Whether a picture is as narrow, and as much higher than wide, as crops are and photos are not."""
+    return width <= NARROW and width * UPRIGHT[0] <= height <= width * UPRIGHT[1]
 
 
 def fills_picture(found: Detections, width: int, height: int) -> tuple[bool, bool]:

@@ -154,8 +154,8 @@ def index_paths(
     linked = _link_known(index, compared.todo, gone, clocks, looking, progress)
     outdated = [*compared.outdated, *linked.outdated]
     crops, photos = _part(looking, [*linked.strangers, *outdated], compared.folders)
-    marked, crops = _mark(index, crops, {file.path for file in outdated}, progress)
-    done = _Done(crops=marked)
+    done = _Done({file.path for file in outdated if (known := index.standing(file.path)) and known.sought is None})
+    crops = _mark(index, crops, done, progress)
     sought = CROP if looking.asks else None
     results = encode_crops(encoder, (file.path for file in crops), clocks=clocks, sought=sought, batch_size=BATCH)
     _commit(index, crops, results, BATCH, done, progress)
@@ -173,7 +173,7 @@ def index_paths(
     return IndexReport(
         indexed=linked.moved + done.encoded,
         recognised=linked.moved,
-        unchanged=compared.unchanged + linked.same + marked,
+        unchanged=compared.unchanged + linked.same + done.marked,
         removed=removed + (pruned.removed if pruned else 0),
         failed=(*missing, *scan.failed, *compared.failed, *done.failed, *(pruned.failed if pruned else ())),
         skipped=scan.skipped,
@@ -284,15 +284,14 @@ def _part(looking: Looking, files: Sequence[Found], folders: Mapping[Path, bool]
     return [file for file in files if file.path in whole], [file for file in files if file.path not in whole]
 
 
-def _mark(index: Index, crops: Sequence[Found], outdated: Set[Path], progress: _Progress) -> tuple[int, list[Found]]:
-    """Keep of files that were taken whole before anybody asked that they are crops; how many they are, and the others."""
-    whole = {file.path for file in crops if file.path in outdated and (known := index.standing(file.path)) and known.sought is None}
-    for batch in batches(sorted(whole), ROWS):
+def _mark(index: Index, crops: Sequence[Found], done: _Done, progress: _Progress) -> list[Found]:
+    """Keep of files that were taken whole before anybody asked that they are crops; the others, which are to be encoded."""
+    for batch in batches([file for file in crops if file.path in done.whole], ROWS):
         with index.writing():
-            for path in batch:
-                index.mark(path, CROP)
+            for file in batch:
+                done.mark(index, file.path)
         progress.add(len(batch))
-    return len(whole), [file for file in crops if file.path not in whole]
+    return [file for file in crops if file.path not in done.whole]
 
 
 def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> bool:
@@ -444,10 +443,14 @@ class _Done:
     """What became of the files that were encoded.
 
     Args:
+        whole: unchanged files that were taken whole before anybody asked what they show.
+        marked: those of them that turned out to be crops.
         unreadable: of the failures, media that cannot be read.
     """
 
+    whole: Set[Path]
     encoded: int = 0
+    marked: int = 0
     crops: int = 0
     photos: int = 0
     people: int = 0
@@ -456,7 +459,18 @@ class _Done:
     unreadable: list[Path] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
-    def count(self, seen: SeenFile) -> None:
+    def mark(self, index: Index, path: Path) -> None:
+        """Keep that a file is a crop; who it shows stays who they are."""
+        index.mark(path, CROP)
+        self.marked += 1
+        self.crops += 1
+
+    def put(self, index: Index, seen: SeenFile) -> None:
+        """Hold the people in a file."""
+        if seen.media.sought == CROP and seen.media.path in self.whole:
+            self.mark(index, seen.media.path)
+            return
+        index.put(seen.media, seen.people)
         self.encoded += 1
         self.notes += seen.notes
         if seen.media.sought == CROP:
@@ -477,8 +491,7 @@ def _commit(
             with index.writing():
                 for file, outcome in outcomes:
                     if isinstance(outcome, SeenFile):
-                        index.put(outcome.media, outcome.people)
-                        done.count(outcome)
+                        done.put(index, outcome)
                     elif isinstance(outcome, Undetected):
                         done.failed.append(outcome.failure)
                     else:

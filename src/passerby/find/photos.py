@@ -239,9 +239,9 @@ def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping
 
     with closing(look_ahead(samples, look, READERS, READERS)) as looked:
         for folder, people in looked:
-            if people is not None and len(people.found):
+            if people is not None:
                 votes[folder][0] += people.is_crop
-                votes[folder][1] += not people.fills
+                votes[folder][1] += len(people.found) > 0 and not people.fills
     return found | {folder for folder, (crops, others) in votes.items() if crops and crops >= CLEARLY * others}
 
 
