@@ -7,7 +7,8 @@ import pytest
 from street import ColourDetector, Sides, street
 
 from passerby.detect.detector import Detections
-from passerby.detect.people import Detecting, fills_picture, second_size
+from passerby.detect.people import Detecting, second_size
+from passerby.errors import InputError
 
 
 def found(*boxes: Sides) -> Detections:
@@ -47,15 +48,28 @@ def test_a_large_photo_is_made_smaller_before_a_detector_sees_it_and_boxes_are_o
 
 
 @pytest.mark.parametrize(
-    ("boxes", "expected"),
+    ("people", "is_crop", "is_scene"),
     [
-        ([], (False, True)),
-        ([(10, 10, 90, 190)], (True, True)),
-        ([(10, 10, 90, 120)], (False, True)),  # not high enough
-        ([(40, 10, 70, 190)], (False, True)),  # not wide enough
-        ([(10, 10, 90, 190), (0, 0, 20, 60)], (True, True)),  # somebody small in the background
-        ([(10, 10, 60, 190), (50, 10, 95, 180)], (True, False)),
+        ([], True, False),  # so narrow and upright that it shows somebody whom the detector does not see
+        ([(10, 10, 90, 190)], True, False),
+        ([(10, 10, 90, 110)], False, True),  # not high enough
+        ([(10, 10, 90, 150)], False, False),  # between the two
+        ([(40, 10, 70, 190)], False, True),  # not wide enough
+        ([(20, 10, 98, 190), (2, 2, 14, 60)], True, False),  # somebody small in the background
+        ([(1, 10, 69, 190), (72, 10, 98, 180)], False, False),
     ],
 )
-def test_somebody_who_fills_a_picture_alone_makes_it_a_crop(boxes: list[Sides], expected: tuple[bool, bool]) -> None:
-    assert fills_picture(found(*boxes), 100, 200) == expected
+def test_somebody_who_fills_a_picture_alone_makes_it_a_crop(people: list[Sides], is_crop: bool, is_scene: bool) -> None:
+    seen = Detecting(ColourDetector()).people(street((100, 200), people))
+    assert (seen.is_crop, seen.is_scene) == (is_crop, is_scene)
+
+
+@pytest.mark.parametrize("size", [(300, 600), (100, 120), (60, 300), (200, 100)])
+def test_a_picture_of_nobody_and_of_another_shape_is_no_crop(size: tuple[int, int]) -> None:
+    assert not Detecting(ColourDetector()).people(street(size, [])).is_crop
+
+
+@pytest.mark.parametrize("wrong", [{"size": -1}, {"size": 5000}, {"size": 1.5}, {"min_height": float("nan")}, {"min_height": -1}])
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        Detecting(ColourDetector(), **wrong)  # type: ignore[arg-type]

@@ -85,14 +85,11 @@ def index(
     from passerby.cli.show.finding import show_cameras, show_index_report
     from passerby.find.cameras import correct_camera
     from passerby.find.ingest import index_paths, prune_paths
-    from passerby.find.photos import Shows
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bar
-    from passerby.resolve import load_detecting, load_model
+    from passerby.resolve import load_model
 
-    if crops and scenes:
-        raise click.UsageError("expected --crops or --scenes, found both; leave one of them out")
     folder = index_folder(index)
     if camera and (offset or zone) and not (paths or prune or rebuild or verify):
         with open_index(folder) as opened:
@@ -104,24 +101,20 @@ def index(
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
-    detecting = None if crops else load_detecting(detector, detect_size, min_height)
-    shows = Shows.CROPS if crops else Shows.SCENES if scenes else Shows.EITHER
+    looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
+    dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
     with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        report = index_paths(
-            opened,
-            encoder,
-            paths,
-            on_progress,
-            verify=verify,
-            prune=prune,
-            name_pattern=name_pattern,
-            camera=camera,
-            offset=offset,
-            zone=zone,
-            detecting=detecting,
-            shows=shows,
-        )
+        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating, **looking)
     return show_index_report(report, as_json=json)
+
+
+def _looking(detector: str | None, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
+    """How files are looked at, as arguments of `index_paths`."""
+    from passerby.find.photos import Shows
+    from passerby.resolve import load_detecting
+
+    shows = Shows.said(crops=crops, scenes=scenes)
+    return {"shows": shows, "detecting": None if crops else load_detecting(detector, size, min_height)}
 
 
 def _worn(name: str) -> Callable[[Any], Any]:

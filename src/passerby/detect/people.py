@@ -26,8 +26,10 @@ SMALLEST: Final = 45
 MOST: Final = 500
 """People that are taken from one photo."""
 
-FILLS: Final = (0.4, 0.6)
-"""Shares of a picture's width and height that somebody has at least who fills it."""
+FILLS: Final = (0.6, 0.75)
+"""Shares of a picture's width and height that somebody has at least who fills it: 98 of 100 in crops of CUHK-PEDES have more."""
+LEAVES_ROOM: Final = (0.4, 0.6)
+"""Shares below which a picture is no crop of somebody."""
 NARROW: Final = 256
 """Pixels of width that a crop has at most in which nobody is found."""
 UPRIGHT: Final = (1.5, 4.0)
@@ -46,14 +48,14 @@ class People:
         left_out: people beyond ``MOST``.
         is_crop: whether the photo is a crop of one person: one fills it, and nobody else of size is there; or nobody is found in a
             picture of the size and shape that only crops have, whom this detector does not see.
-        fills: whether somebody fills it, whoever else is there.
+        is_scene: whether it is clearly none, as the largest person leaves room in it.
     """
 
     found: Detections
     sought: Sought
     left_out: int
     is_crop: bool
-    fills: bool
+    is_scene: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,10 +91,11 @@ class Detecting:
         found = tall(everybody, self.min_height)
         smallest = max(float(self.min_height), SMALLEST * max(image.size) / size)
         sought = Sought(self.detector.digest, self.size, float(self.min_height), smallest)
-        fills, alone = fills_picture(everybody, *image.size)
+        largest, alone = shares_of_largest(everybody, *image.size)
+        fills = alone and exceeds(largest, FILLS)
         unseen = not len(everybody) and has_shape_of_crop(*image.size)
         taken = Detections(found.boxes[:MOST], found.scores[:MOST])
-        return People(taken, sought, len(found) - len(taken), (fills and alone) or unseen, fills)
+        return People(taken, sought, len(found) - len(taken), fills or unseen, len(everybody) > 0 and not exceeds(largest, LEAVES_ROOM))
 
     def is_current(self, sought: Sought) -> bool:
         """Whether people were looked for just so."""
@@ -122,12 +125,16 @@ def has_shape_of_crop(width: int, height: int) -> bool:
     return width <= NARROW and width * UPRIGHT[0] <= height <= width * UPRIGHT[1]
 
 
-def fills_picture(found: Detections, width: int, height: int) -> tuple[bool, bool]:
-    """Whether the largest of the people fills a picture, and whether nobody else of size is in it."""
+def shares_of_largest(found: Detections, width: int, height: int) -> tuple[tuple[float, float], bool]:
+    """Which shares of a picture's width and height the largest person has, and whether nobody else of size is in it."""
     if not len(found):
-        return False, True
+        return (0.0, 0.0), True
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     largest = int(np.argmax(sides.prod(axis=1)))
     others = np.delete(sides[:, 1], largest)
-    fills = bool(np.all(sides[largest] >= np.array(FILLS) * (width, height)))
-    return fills, not np.any(others >= OF_SIZE * sides[largest, 1])
+    across, down = sides[largest].tolist()
+    return (across / width, down / height), not np.any(others >= OF_SIZE * down)
+
+
+def exceeds(shares: tuple[float, float], least: tuple[float, float]) -> bool:
+    return shares[0] >= least[0] and shares[1] >= least[1]

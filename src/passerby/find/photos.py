@@ -16,7 +16,7 @@ from PIL.Image import Image
 from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting, People
 from passerby.detect.quality import qualities, sharpened, sharpness
-from passerby.errors import InputError, ModelError, PasserbyError
+from passerby.errors import ConfigError, InputError, ModelError, PasserbyError
 from passerby.index.base import Sighting
 from passerby.look_ahead import look_ahead
 from passerby.media.cut import cut_out
@@ -51,6 +51,13 @@ class Shows(StrEnum):
     EITHER = "either"
     CROPS = "crops"
     SCENES = "scenes"
+
+    @classmethod
+    def said(cls, *, crops: bool, scenes: bool) -> Shows:
+        """What somebody says they show. Raises ``ConfigError`` where they say both."""
+        if crops and scenes:
+            raise ConfigError(expected="--crops or --scenes", found="both", do="leave one of them out")
+        return cls.CROPS if crops else cls.SCENES if scenes else cls.EITHER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,7 +248,7 @@ def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping
         for folder, people in looked:
             if people is not None:
                 votes[folder][0] += people.is_crop
-                votes[folder][1] += len(people.found) > 0 and not people.fills
+                votes[folder][1] += people.is_scene
     return found | {folder for folder, (crops, others) in votes.items() if crops and crops >= CLEARLY * others}
 
 
