@@ -18,7 +18,7 @@ from passerby.detect.people import MOST, Detecting
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import find
 from passerby.find.ingest import index_paths
-from passerby.find.photos import FEW, Shows
+from passerby.find.photos import FEW, MORE, Shows, folders_of_crops, sample
 from passerby.find.question import Question
 from passerby.find.removal import remove_from, remove_paths
 from passerby.index.sqlite.index import Index
@@ -124,6 +124,17 @@ def test_a_folder_of_crops_costs_a_few_looks(index: Index, encoder: CountingEnco
     other.rename(tmp_path / "crops" / "new.png")
     assert index_paths(index, encoder, [tmp_path / "crops"], detecting=Detecting(detector)).crops == 1
     assert detector.looked == FEW
+
+
+def test_where_a_few_files_do_not_agree_more_are_looked_at(tmp_path: Path, detector: ColourDetector) -> None:
+    paths = write_people_crops(tmp_path / "crops", 42)
+    write_street(sample(paths)[1], THREE)
+    assert folders_of_crops(Detecting(detector), paths, {}) == {tmp_path / "crops"}
+    assert detector.looked == FEW + MORE
+    for path in paths[::3]:
+        write_street(path, THREE)
+    assert folders_of_crops(Detecting(detector), paths, {}) == set()
+    assert folders_of_crops(Detecting(detector), paths, {tmp_path / "crops": True}) == {tmp_path / "crops"}
 
 
 class Blind(ColourDetector):

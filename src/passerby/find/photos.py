@@ -39,9 +39,11 @@ FEW: Final = 4
 SAMPLE: Final = 8
 """Files of a folder that are looked at before it is taken for one of crops, at most; of few files, one of ``SPARSE``."""
 SPARSE: Final = 32
+MORE: Final = 24
+"""Files that are looked at where the first few do not agree."""
 SAMPLE_SIZE: Final = 416
 """Pixels of a sample's longer side: whoever fills a picture is found at that size."""
-CLEARLY: Final = 4
+CLEARLY: Final = 3
 """How many samples must be crops for each that is clearly none, in a folder of crops."""
 
 
@@ -220,7 +222,7 @@ def box_of(row: NDArray[np.float32]) -> Box:
 
 
 def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping[Path, bool]) -> set[Path]:
-    """The folders whose files are crops of one person each, by looking at a few of them.
+    """The folders whose files are crops of one person each, by looking at a few of them, and at more where these do not agree.
 
     A folder is not looked at of which it is known what others of its files show, nor one of ``FEW`` files; each of those is looked at by
     itself anyway. A picture in which nobody is found, or which somebody shares with others as large, says nothing either way.
@@ -231,10 +233,16 @@ def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping
     by_folder: dict[Path, list[Path]] = {}
     for file in files:
         by_folder.setdefault(file.parent, []).append(file)
-    found = {folder for folder in by_folder if known.get(folder)}
     unknown = {folder: there for folder, there in by_folder.items() if folder not in known and len(there) > FEW}
-    samples = [(folder, path) for folder, there in unknown.items() for path in sample(there)]
-    votes: dict[Path, list[int]] = {folder: [0, 0] for folder in unknown}
+    votes = _votes(detecting, {folder: sample(there) for folder, there in unknown.items()})
+    unclear = [folder for folder, (crops, others) in votes.items() if crops and others]
+    votes |= _votes(detecting, {folder: spread(unknown[folder], MORE) for folder in unclear})
+    said = {folder for folder in by_folder if known.get(folder)}
+    return said | {folder for folder, (crops, others) in votes.items() if crops and crops >= CLEARLY * others}
+
+
+def _votes(detecting: Detecting, samples: Mapping[Path, Sequence[Path]]) -> dict[Path, tuple[int, int]]:
+    """Of the samples of each folder, how many are crops, and how many are clearly none."""
     glancing = replace(detecting, size=SAMPLE_SIZE, min_height=0)
 
     def look(item: tuple[Path, Path]) -> tuple[Path, People | None]:
@@ -244,15 +252,21 @@ def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping
         except (PasserbyError, MemoryError):  # said when its turn comes
             return folder, None
 
-    with closing(look_ahead(samples, look, READERS, READERS)) as looked:
+    votes = dict.fromkeys(samples, (0, 0))
+    with closing(look_ahead(((folder, path) for folder, paths in samples.items() for path in paths), look, READERS, READERS)) as looked:
         for folder, people in looked:
             if people is not None:
-                votes[folder][0] += people.is_crop
-                votes[folder][1] += people.is_scene
-    return found | {folder for folder, (crops, others) in votes.items() if crops and crops >= CLEARLY * others}
+                crops, others = votes[folder]
+                votes[folder] = crops + people.is_crop, others + people.is_scene
+    return votes
 
 
 def sample(files: Sequence[Path]) -> list[Path]:
-    """A few of the files of a folder, evenly spread."""
-    count = min(max(len(files) // SPARSE, FEW), SAMPLE, len(files))
+    """A few of the files of a folder."""
+    return spread(files, min(max(len(files) // SPARSE, FEW), SAMPLE))
+
+
+def spread(files: Sequence[Path], count: int) -> list[Path]:
+    """So many of some files, evenly spread, or all."""
+    count = min(count, len(files))
     return [files[(2 * n + 1) * len(files) // (2 * count)] for n in range(count)]
