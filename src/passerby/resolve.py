@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from passerby.detect.bundle import DetectorBundle
     from passerby.detect.detector import TunableDetector
     from passerby.detect.grid_detector import GridDetector
+    from passerby.detect.people import Detecting
     from passerby.learn.models.base import Base, Size
 
 DEFAULT_MODEL: Final = "passerby-s"
@@ -69,6 +70,22 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
     if size is not None:
         raise ModelError(expected=f"no --size for the bundle {name}", found=size, do="export the model again at that size")
     return BundleEncoder(bundle, runtime=runtime_here(bundle))
+
+
+def load_detecting(name: str | os.PathLike[str] | None = None, size: int = 0, min_height: float = 40) -> Detecting | None:
+    """How people are looked for in photos, with the detector of a name or the bundled one; ``None`` where none is bundled.
+
+    Args:
+        size, min_height: as of :class:`passerby.detect.people.Detecting`.
+
+    Raises:
+        InputError, ModelError: as :func:`load_detector`.
+    """
+    from passerby.detect.people import Detecting
+
+    if name is None and DEFAULT_DETECTOR not in bundled_detectors():
+        return None
+    return Detecting(load_detector(DEFAULT_DETECTOR if name is None else name, threads=1), size, min_height)
 
 
 def find_bundle(name: str | os.PathLike[str]) -> Bundle:

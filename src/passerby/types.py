@@ -112,6 +112,47 @@ class Box:
         finite = all(_is_number(value, -inf, inf) for value in (self.x, self.y, self.width, self.height))
         _require(finite and self.width > 0 and self.height > 0, "a box of finite numbers with a positive width and height", self)
 
+    @classmethod
+    def read(cls, text: str) -> Box:
+        """A box as people type it: left, top, width and height, with commas between them. Raises ``InputError``."""
+        try:
+            return cls(*map(float, text.split(",")))
+        except (ValueError, TypeError):  # InputError too
+            raise wrong(text, "a box as left,top,width,height in pixels", "correct the box") from None
+
+    @property
+    def text(self) -> str:
+        """The same, the other way round."""
+        return ",".join(f"{number:g}" for number in (self.x, self.y, self.width, self.height))
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """How people were looked for in a photo; without a detector nobody was looked for, as it is a crop of one person.
+
+    Args:
+        detector: its digest.
+        size: what the photo's longer side was to be brought to for the detector, in pixels; 0 lets the photo say.
+        min_height: of people who were taken, in pixels of the photo.
+        smallest: people of less height are mostly missed, in pixels of the photo.
+    """
+
+    detector: ModelDigest | None = None
+    size: int = 0
+    min_height: float = 0.0
+    smallest: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.detector is None or _is_sha256(self.detector), "a SHA-256 in hexadecimal or None", self.detector)
+        _require(_is_integer(self.size) and self.size >= 0, "a size in pixels", self.size)
+        for height in (self.min_height, self.smallest):
+            _require(_is_number(height, 0, inf), "a height in pixels", height)
+
+    @property
+    def settings(self) -> tuple[ModelDigest | None, int, float]:
+        """What it depends on whom a detector finds."""
+        return self.detector, self.size, self.min_height
+
 
 class MediaKind(StrEnum):
     """What people are seen in."""
@@ -138,6 +179,7 @@ class Media:
         started_at: when it was taken or begun, in seconds since 1970; ``None`` where that is not known.
         zone: in which its clock told the time; ``None`` says the machine's.
         known_by: what says when it was taken; ``None`` where nothing does.
+        sought: how people were looked for in it; ``None`` where that was never asked, and it was taken whole.
     """
 
     path: Path
@@ -152,6 +194,7 @@ class Media:
     started_at: float | None = None
     zone: str | None = None
     known_by: str | None = None
+    sought: Sought | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.path, Path), "a media's path, a Path", self.path)
@@ -164,6 +207,7 @@ class Media:
         _require(within, f"seconds since 1970 of the years {FIRST_YEAR} to {LAST_YEAR}, or None", self.started_at)
         for text in (self.camera, self.zone, self.known_by):
             _require(text is None or (isinstance(text, str) and text != ""), "a text or None", text)
+        _require(self.sought is None or isinstance(self.sought, Sought), "a Sought or None", self.sought)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +341,7 @@ class Hit:
             "path": str(person.media.path),
             "away": utc(person.media.away_since),
             "box": box and [box.x, box.y, box.width, box.height],
+            "quality": self.crop.quality,
             "time": self.crop.time,
             "clock": self.clock and self.clock.isoformat(timespec="seconds"),
             "camera": person.media.camera,
@@ -383,3 +428,7 @@ def _is_share(value: object) -> bool:
 def is_tuple_of(kind: type, values: object) -> bool:
     """Whether this is a tuple, and of nothing else."""
     return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
+
+
+CROP: Final = Sought()
+"""Of a photo that shows one person, and is taken whole."""

@@ -23,14 +23,16 @@ from passerby.find.ingest import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import TO_BE_READ, Index, Sighting, Standing, as_index
+from passerby.index.base import TO_BE_READ, Index, LookedInto, Sighting, Standing, as_index
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
+from passerby.index.selection import Selection
 from passerby.index.vectors import VectorTable
+from passerby.media.signature import LENGTH
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.worn import worn_bytes
-from passerby.types import Box, Crop, Failure, Media, MediaKind, Person
+from passerby.types import CROP, Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
 
 DIM = 16
 VECTORS = random_vectors(40)
@@ -369,6 +371,85 @@ def test_another_model_is_refused(index: Index, tiny_encoder: BundleEncoder) -> 
 
 
 # -- who is kept out --------------------------------------------------------------------------------------------------------------
+
+
+DETECTOR = ModelDigest("d" * 64)
+
+
+def test_how_people_were_looked_for_is_known_of_a_media(index: Index) -> None:
+    sought = Sought(DETECTOR, 640, 40.0, 45.5)
+    put(index, replace(media("/a.jpg", "a"), sought=sought), seen(0), seen(30))
+    put(index, replace(media("/b/nobody.jpg", "b"), sought=replace(sought, smallest=90.0)))
+    put(index, replace(media("/crop.jpg", "c"), sought=CROP), Sighting.whole(VECTORS[1]))
+    put(index, media("/unasked.jpg", "d"), Sighting.whole(VECTORS[2]))
+    known = [index.standing(Path(path)) for path in ("/a.jpg", "/b/nobody.jpg", "/crop.jpg", "/unasked.jpg")]
+    assert [one and one.sought for one in known] == [sought, replace(sought, smallest=90.0), CROP, None]
+    assert {person.media.sought for person, _ in index.people()} == {sought, CROP, None}
+    assert index.looked_into() == index.info().looked_into == LookedInto(2, 45.5, 90.0)
+    assert index.looked_into(Selection(folders=(Path("/b"),))) == LookedInto(1, 90.0, 90.0)
+    assert index.looked_into(Selection(folders=(Path("/c"),))) == LookedInto()
+
+
+def test_a_mark_says_how_people_were_looked_for_and_keeps_them(index: Index) -> None:
+    put(index, media("/a.jpg", "a"), Sighting.whole(VECTORS[0]))
+    before = list(index.people())
+    with index.writing():
+        index.mark(Path("/a.jpg"), CROP)
+    ((person, crops),) = index.people()
+    assert (person, crops) == (replace(before[0][0], media=replace(before[0][0].media, sought=CROP)), before[0][1])
+
+
+def test_a_link_keeps_how_people_were_looked_for_in_the_same_bytes(index: Index) -> None:
+    nobody = replace(media("/a.jpg", "a"), sought=Sought(DETECTOR, 640, 40.0, 45.0))
+    put(index, nobody)
+    with index.writing():
+        assert index.link(replace(media("/b.jpg", "a"), changed_ns=3))
+        assert index.link(replace(media("/a.jpg", "a"), changed_ns=4))
+        index.move(Path("/a.jpg"), Path("/c.jpg"))
+    for path in ("/b.jpg", "/c.jpg"):
+        known = index.standing(Path(path))
+        assert known is not None and known.sought == nobody.sought
+
+
+def at(*boxes: Box | None) -> list[Sighting]:
+    """Somebody at each of some places."""
+    return [Sighting((Crop(box),), VECTORS[n : n + 1]) for n, box in enumerate(boxes)]
+
+
+@pytest.mark.parametrize(
+    ("removed", "then", "left"),
+    [
+        (Box(0, 0, 10, 20), [Box(0, 0, 11, 21), Box(50, 0, 10, 20)], [1]),
+        (Box(0, 0, 10, 20), [Box(1, 0, 10, 20), Box(0, 0, 10, 20)], [0]),  # who is exactly there, not who is near
+        (Box(0, 0, 10, 20), [Box(2, 0, 10, 20), Box(1, 0, 10, 20)], [0]),  # the nearer one
+        (Box(0, 0, 10, 20), [Box(8, 0, 10, 20)], [0]),
+        (Box(0, 0, 10, 20), [None], []),  # a whole picture shows them too
+        (None, [Box(0, 0, 10, 20), Box(50, 0, 10, 20)], []),
+        (Box(0, 0, 10, 20), [], []),
+        (None, [], []),
+    ],
+)
+def test_who_was_removed_is_known_by_the_boxes_of_another_detector(
+    index: Index, removed: Box | None, then: list[Box | None], left: list[int]
+) -> None:
+    put(index, media("/a.jpg", "a"), *at(removed, *[Box(200, 0, 10, 20)] * (removed is not None)))
+    with index.writing():
+        assert index.suppress(1) == 1
+        index.put(media("/a.jpg", "a"), at(*then))
+    assert [crops[0].box for _, crops in index.people()] == [then[n] for n in left]
+    assert index.kept_out(Path("/a.jpg")) == 1
+
+
+def test_people_who_overlap_in_a_photo_are_several_in_an_answer(index: Index) -> None:
+    """As much as detectors leave of each other: a box that shares more is the same person's."""
+    rng = np.random.default_rng(3)
+    boxes = [Box(29 * n, 0, 100, 200) for n in range(4)]
+    signatures = rng.integers(0, 256, (4, LENGTH), np.uint8)
+    people = [Sighting((Crop(box),), VECTORS[n : n + 1], signatures=signatures[n : n + 1]) for n, box in enumerate(boxes)]
+    put(index, media("/a.jpg", "a"), *people)
+    index.fold()
+    (found,) = index.nearest([Weights(VECTORS[0].astype(np.float64))], 10)
+    assert len(found.people) == 4 and index.info().alike == 0
 
 
 def test_who_is_suppressed_stays_out_of_copies_and_comes_back_when_let_in(index: Index) -> None:

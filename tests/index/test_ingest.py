@@ -12,7 +12,7 @@ from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.find import ingest
-from passerby.find.ingest import BATCH, Absence, index_paths, looks_like_crop
+from passerby.find.ingest import BATCH, Absence, index_paths
 from passerby.find.removal import remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD
@@ -248,19 +248,6 @@ def test_progress_is_what_is_on_the_disk(index: Index, encoder: CountingEncoder,
 
     index_paths(index, encoder, [tmp_path / "crops"], look)
     assert seen == [(BATCH, 35), (2 * BATCH, 35), (35, 35)]
-
-
-def test_pictures_that_are_no_crops_are_counted(index: Index, encoder: CountingEncoder, crops: Path) -> None:
-    write_crop(crops / "wide.png", 50, (60, 40))
-    assert index_paths(index, encoder, [crops]) == replace(NOTHING, indexed=6, not_crops=1)
-    assert index_paths(index, encoder, [crops]).not_crops == 0
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "expected"), [(128, 256, True), (90, 100, True), (91, 100, False), (640, 480, False), (3000, 4000, False)]
-)
-def test_crops_are_tall_and_not_huge(width: int, height: int, expected: bool) -> None:
-    assert looks_like_crop(width, height) is expected
 
 
 def test_the_vectors_for_search_are_ready_when_indexing_ends(index: Index, encoder: CountingEncoder, crops: Path) -> None:

@@ -110,7 +110,36 @@ PRAGMA user_version = 3; COMMIT;
 )
 """What version 3 made of it, word for word."""
 
-VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3}
+VERSION_4 = (
+    VERSION_3
+    + """
+BEGIN;
+ALTER TABLE embeddings ADD COLUMN worn BLOB;
+CREATE TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID;
+CREATE INDEX media_by_camera ON media (camera, started_at);
+CREATE INDEX media_by_time ON media (kind, started_at);
+CREATE TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL);
+CREATE TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL);
+CREATE INDEX copies_by_leader ON copies (leader);
+CREATE TABLE unfolded (embedding INTEGER PRIMARY KEY);
+INSERT INTO meta VALUES ('signatures', 1), ('run', 0);
+CREATE TRIGGER signature_given AFTER INSERT ON signatures
+            BEGIN INSERT INTO unfolded VALUES (NEW.embedding); END;
+CREATE TRIGGER group_lost AFTER DELETE ON embeddings
+            BEGIN
+                INSERT OR IGNORE INTO unfolded SELECT leader FROM copies WHERE embedding = OLD.id
+                    UNION SELECT embedding FROM copies
+                    WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM copies WHERE leader = coalesce((SELECT leader FROM copies WHERE embedding = OLD.id), OLD.id);
+                DELETE FROM unfolded WHERE embedding = OLD.id;
+                DELETE FROM signatures WHERE embedding = OLD.id;
+            END;
+PRAGMA user_version = 4; COMMIT;
+"""
+)
+"""What version 4 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -142,7 +171,10 @@ def old(tmp_path: Path, tiny_encoder: BundleEncoder, version: int) -> Path:
         assert isinstance(encoded, EncodedFile)
         path, status = encoded.media.path, encoded.media.path.stat()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        db.execute("INSERT INTO embeddings VALUES (?, ?, 'whole', ?)", (number, digest, encoded.vector.astype("<f4").tobytes()))
+        db.execute(
+            "INSERT INTO embeddings (id, digest, region, vector) VALUES (?, ?, 'whole', ?)",
+            (number, digest, encoded.vector.astype("<f4").tobytes()),
+        )
         db.execute(
             "INSERT INTO media (id, path, size, modified_ns, digest) VALUES (?, ?, ?, ?, ?)",
             (number, os.fsencode(path), status.st_size, status.st_mtime_ns, digest),
@@ -273,7 +305,7 @@ database.open_for_writing(Path(sys.argv[1])).close()
 
 @pytest.mark.parametrize(
     ("version", "step"),
-    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11)],
+    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11), (4, 1), (4, 6)],
     indirect=["version"],
 )
 def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, version: int, step: int) -> None:
@@ -291,7 +323,7 @@ from passerby.errors import IndexFault
 from passerby.index.sqlite import database
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (32_800, 32_800))
 try:
     database.open_for_writing(Path(sys.argv[1]))
 except IndexFault as fault:

@@ -12,7 +12,7 @@ from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Seen
 
-NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), not_crops=0, skipped=0)
+NOTHING = IndexReport(indexed=0, recognised=0, unchanged=0, removed=0, failed=(), skipped=0)
 
 
 class CountingEncoder(BundleEncoder):

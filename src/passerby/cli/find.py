@@ -13,7 +13,17 @@ from passerby.cli import options
 _ID = click.IntRange(1, 2**63 - 1)
 
 
-@click.command(epilog="Example: passerby index crops/ more/*.jpg --index my-index")
+_detect_size = click.option(
+    "--detect-size",
+    type=click.IntRange(0, 4096),
+    default=0,
+    metavar="PIXELS",
+    help="What a photo's longer side is brought to for the detector; more finds smaller people, and takes longer.",
+    show_default="640; 832 for large photos of small people",
+)
+
+
+@click.command(epilog="Example: passerby index holiday/ crops/ more/*.jpg --index my-index")
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 @options.index_folder
 @options.model
@@ -32,6 +42,16 @@ _ID = click.IntRange(1, 2**63 - 1)
 @click.option(
     "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
 )
+@click.option(
+    "--detector",
+    metavar="DETECTOR",
+    help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
+    show_default="the bundled one",
+)
+@_detect_size
+@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
+@click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
+@click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -45,9 +65,17 @@ def index(
     camera: str | None,
     offset: str | None,
     zone: str | None,
+    detector: str | None,
+    detect_size: int,
+    min_height: float,
+    crops: bool,
+    scenes: bool,
     json: bool,
 ) -> int:
-    """Put pictures of people into an index, or bring it up to date; only new and changed files are read.
+    """Put photos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
+
+    People are found in photos; a crop of one person is taken whole. Photos that another detector looked at, or this one with other
+    settings, are looked at again; crops are not.
 
     Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
     and --zone are kept, and correct what is indexed already; no paths are needed for that.
@@ -73,10 +101,20 @@ def index(
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
+    looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
+    dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
     with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        dating = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating)
+        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating, **looking)
     return show_index_report(report, as_json=json)
+
+
+def _looking(detector: str | None, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
+    """How files are looked at, as arguments of `index_paths`."""
+    from passerby.find.photos import Shows
+    from passerby.resolve import load_detecting
+
+    shows = Shows.said(crops=crops, scenes=scenes)
+    return {"shows": shows, "detecting": None if crops else load_detecting(detector, size, min_height)}
 
 
 def _worn(name: str) -> Callable[[Any], Any]:
@@ -87,7 +125,8 @@ def _worn(name: str) -> Callable[[Any], Any]:
     epilog='Examples: passerby search "a woman in a white dress with a black bag" --sheet found.png; passerby search --upper red --hat'
 )
 @click.argument("words", nargs=-1, metavar="[WORDS]", help="What the person wears.")
-@click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike; alone, or with words.")
+@click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike, the largest in a photo; alone, or with words.")
+@click.option("--box", metavar="X,Y,W,H", help="Who is meant of several people in that photo: left, top, width and height in pixels.")
 @_worn("--head")
 @_worn("--upper")
 @_worn("--lower")
@@ -111,6 +150,8 @@ def _worn(name: str) -> Callable[[Any], Any]:
 )
 @click.option("--all", "unfold", is_flag=True, help="Show each of near-copies by itself, not as one place.")
 @click.option("--sheet", type=options.PATH, metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")
+@click.option("--frames", type=options.PATH, metavar="FILE", help="Draw the whole photos they are in, each in its box, to such a file.")
+@click.option("--detector", metavar="DETECTOR", help="Who finds people in the photo of --like.", show_default="the bundled one")
 @options.index_folder
 @options.model
 @options.as_json
@@ -118,6 +159,7 @@ def search(
     words: tuple[str, ...],
     *,
     like: Path | None,
+    box: str | None,
     head: tuple[str, ...],
     upper: tuple[str, ...],
     lower: tuple[str, ...],
@@ -135,6 +177,8 @@ def search(
     min_probability: float | None,
     unfold: bool,
     sheet: Path | None,
+    frames: Path | None,
+    detector: str | None,
     index: Path | None,
     model: str,
     json: bool,
@@ -154,27 +198,32 @@ def search(
     from passerby.find.selection import read_selection_in
     from passerby.index.open import open_index
     from passerby.places import index_folder
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
+    from passerby.types import Box
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
-    if sheet:
-        _require_sheet(sheet, k)
+    for file, option in ((sheet, "--sheet"), (frames, "--frames")):
+        if file:
+            _require_sheet(file, option, k)
     at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
-    question = Question(" ".join(words), like, read_filters(at, [*["hat"] * hat, *having], without))
+    filters = read_filters(at, [*["hat"] * hat, *having], without)
+    around = Box.read(box) if box else None
+    detecting = load_detecting(detector) if like and not box else None
+    question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:
         question = question.among(read_selection_in(opened, camera, start, end, folder))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
-    return show_answer(found, sheet, as_json=json)
+    return show_answer(found, sheet, frames, as_json=json)
 
 
-def _require_sheet(sheet: Path, people: int) -> None:
+def _require_sheet(file: Path, option: str, people: int) -> None:
     from passerby.atomic import require_file_place
     from passerby.draw.sheet import format_of, require_room
 
-    format_of(sheet, "--sheet")
+    format_of(file, option)
     require_room(people)
-    require_file_place(sheet, "--sheet")
+    require_file_place(file, option)
 
 
 @click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")

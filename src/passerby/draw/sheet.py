@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from passerby.atomic import replacing
 from passerby.errors import ImageError, QueryError
 from passerby.media.clock import clock_of
+from passerby.media.cut import cut_out
 from passerby.media.photo import read_image
 from passerby.types import Hit, Person
 
@@ -140,8 +141,7 @@ def _picture(hit: Hit) -> Image.Image | None:
     except ImageError:
         return None
     if hit.crop.box is not None:
-        box = hit.crop.box
-        image = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
+        image = cut_out(image, hit.crop.box, margin=0)
     return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
 
 

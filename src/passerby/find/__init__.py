@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from passerby.index.sqlite.index import Index
     from passerby.media.picture import AnyPicture
     from passerby.model.encoder import Encoder
+    from passerby.types import Box
     from passerby.words.filters import Filter
 
 
@@ -31,6 +32,7 @@ class _Callable(ModuleType):
         min_probability: float | None = None,
         sure: float = 0.5,
         fold: bool = True,
+        box: Box | None = None,
     ) -> Answer:
         """What :func:`passerby.find.answer.find` says."""
         from passerby.find.answer import find
@@ -46,6 +48,7 @@ class _Callable(ModuleType):
             min_probability=min_probability,
             sure=sure,
             fold=fold,
+            box=box,
         )
 
 

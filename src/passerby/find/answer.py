@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +16,13 @@ from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
 from passerby.find.worn import says_what_is_worn
-from passerby.index.base import Index, Nearest, Selected, as_index
+from passerby.index.base import Index, LookedInto, Nearest, Selected, as_index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import clock_iso, clock_time
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
-from passerby.types import Fit, Hit
+from passerby.types import Box, Fit, Hit
 from passerby.words.filters import Filter
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Answer:
         undated: people who are not selected, only because it is not known when they were seen.
         away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
         filtered: who passed the question's filters; ``None`` where it has none.
+        looked_into: photos in which people were looked for, of those selected, and how small people in them are missed.
         reindex: whether the model says what is worn and the index does not know it, as indexing again would tell.
     """
 
@@ -57,6 +58,7 @@ class Answer:
     undated: int = 0
     filtered: Filtered | None = None
     reindex: bool = False
+    looked_into: LookedInto = field(default_factory=LookedInto)
 
     @property
     def section(self) -> tuple[str, Sequence[Hit]]:
@@ -75,6 +77,8 @@ class Answer:
             "cut": self.cut,
             "selection": _selection_json(self.question.selection),
             "looked_at": self.looked_at,
+            "photos": self.looked_into.photos,
+            "smallest": [self.looked_into.lowest, self.looked_into.highest] if self.looked_into.photos else None,
             "undated": self.undated,
             "away": self.away,
             "hits": [hit.to_json() for hit in self.people],
@@ -94,6 +98,7 @@ def find(
     min_probability: float | None = None,
     sure: float = SURE,
     fold: bool = True,
+    box: Box | None = None,
 ) -> Answer:
     """Find the ``k`` people who fit words, a picture of somebody alike, or both in equal parts; best first.
 
@@ -104,6 +109,7 @@ def find(
         selection: who is asked about at all, as :func:`passerby.find.selection.read_selection` makes it; by default everybody.
         min_probability: leave out who is less likely to be right, from 0 to 1.
         sure: how likely somebody must have what a filter names, or lack it, from 0 to 1; nothing to a model that does not say.
+        box: around whom the picture is meant, in pixels of it; by default the whole picture.
         fold: give people whose pictures are near-copies one place; probabilities are the same either way.
 
     Raises:
@@ -112,7 +118,7 @@ def find(
         ImageError: the picture cannot be read.
         IndexFault: the index is of another model, or damaged.
     """
-    question = Question(words, like, filters, EVERYBODY if selection is None else selection)
+    question = Question(words, like, filters, EVERYBODY if selection is None else selection, box)
     return answer(index, encoder, question, k, min_probability=min_probability, sure=sure, fold=fold)
 
 
@@ -196,6 +202,7 @@ class _Asking:
                 undated=count.undated,
                 filtered=through,
                 reindex=reindex,
+                looked_into=self._index.looked_into(question.selection),
             )
 
     def _selected(self, selection: Selection) -> Selected:

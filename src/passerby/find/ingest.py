@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+from passerby.detect.people import Detecting
 from passerby.errors import ImageError, InputError
 from passerby.find.cameras import correct_camera
+from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected, encode_crops, encode_photos
 from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
-from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
 from passerby.media.name_pattern import NamePattern
 from passerby.media.photo import read_exif
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
 from passerby.media.taken import Clocks, Taken
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.model.worn import worn_bytes
 from passerby.progress import PROGRESS
-from passerby.types import Failure, Media, Note
+from passerby.types import CROP, Failure, Media, Note
 
 BATCH: Final = 16
 """Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
-
-_CROP_ASPECT: Final = 0.9
-_CROP_PIXELS: Final = 2_000_000
 
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
@@ -67,12 +65,15 @@ class IndexReport:
         unchanged: media that were there before.
         removed: media deleted from the index: pruned, or a second path of a file that stands there by another.
         failed: files that could not be used, now or in an earlier run that they have not changed since.
-        not_crops: of the encoded ones, pictures that do not look like the crop of one person: wide, or large.
         skipped: files in folders that are no pictures by their names.
         away: media that cannot be seen.
         notes: what had to be guessed of the encoded ones.
         suppressed: people of new and changed files who were left out, as they had been removed.
         redated: of the unchanged ones, media of which it is now known otherwise when or by which camera they were taken.
+        crops: media that are taken for crops of one person, by a look or as was said, from this run on.
+        photos: media in which people were looked for in this run.
+        people: who was found in them.
+        nobody: photos in which nobody was found.
     """
 
     indexed: int
@@ -80,12 +81,15 @@ class IndexReport:
     unchanged: int
     removed: int
     failed: tuple[Failure, ...]
-    not_crops: int
     skipped: int
     away: Absence = Absence()
     notes: tuple[Note, ...] = ()
     suppressed: int = 0
     redated: int = 0
+    crops: int = 0
+    photos: int = 0
+    people: int = 0
+    nobody: int = 0
 
 
 def index_paths(
@@ -100,10 +104,12 @@ def index_paths(
     camera: str | None = None,
     offset: str | None = None,
     zone: str | None = None,
+    detecting: Detecting | None = None,
+    shows: Shows = Shows.EITHER,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
-    Every ``BATCH`` files are committed together; stopped at any moment, the next run goes on from there.
+    Every ``BATCH`` crops, or ``AT_ONCE`` photos, are committed together; stopped at any moment, the next run goes on from there.
     Files are unchanged by size and times, else by content. A media moves if its bytes are found elsewhere, its file is gone, and the folder
     that held it can be read on the device that it was on; else media whose files cannot be seen are kept, and said to be away.
 
@@ -117,9 +123,13 @@ def index_paths(
         zone: in which cameras' clocks tell the time, where neither the file nor the camera says; ``None`` says the machine's. With
             ``camera`` it is that camera's from now on. Where one of these three is given, unchanged files are dated anew by them too.
         prune: where media whose files are gone are deleted from the index when all else is done, as by `prune_paths`.
+        detecting: how people are looked for in photos. Where they were looked for otherwise, or not yet, photos are looked at again, and
+            crops are left alone. Without it every file is taken whole, as one person.
+        shows: what the files show. By default a few files of each folder are looked at: where they are crops, so are all in it, and else
+            each file is looked at by itself.
 
     Raises:
-        InputError: an argument of the wrong kind.
+        InputError: an argument of the wrong kind, or scenes and nothing to find people with.
         IndexFault: the index is of another model, or cannot be written.
         ModelError: the image tower cannot be trusted.
     """
@@ -127,6 +137,7 @@ def index_paths(
     verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
     pattern = None if name_pattern is None else NamePattern.of(name_pattern)
     camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
+    looking = Looking(_as_detecting(detecting), require(shows, Shows, "what files show, a Shows"))
     index.require_model(encoder.digest, encoder.name)
     if camera is not None:
         correct_camera(index, camera, offset, zone, new=True)
@@ -135,37 +146,45 @@ def index_paths(
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under)
-    todo, seen, undated, unchanged, failed = _compare(index, scan, clocks, verify=verify)
-    _see(index, seen)
-    redated, guessed = _date(index, undated, clocks)
-
-    def report_progress(done: int) -> None:
-        on_progress(done, len(todo))
-
+    compared = _compare(index, scan, clocks, looking, verify=verify)
+    _see(index, compared.seen)
+    redated, guessed = _date(index, compared.undated, clocks)
+    progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
     gone: _Gone = {}
-    strangers, recognised, touched = _link_known(index, todo, gone, clocks, report_progress)
-    encoded, not_crops, unusable, unreadable, notes = _encode(
-        index, encoder, strangers, clocks, lambda done: report_progress(len(todo) - len(strangers) + done)
-    )
+    linked = _link_known(index, compared.todo, gone, clocks, looking, progress)
+    outdated = [*compared.outdated, *linked.outdated]
+    crops, photos = _part(looking, [*linked.strangers, *outdated], compared.folders)
+    done = _Done({file.path for file in outdated if (known := index.standing(file.path)) and known.sought is None})
+    crops = _mark(index, crops, done, progress)
+    sought = CROP if looking.asks else None
+    results = encode_crops(encoder, (file.path for file in crops), clocks=clocks, sought=sought, batch_size=BATCH)
+    _commit(index, crops, results, BATCH, done, progress)
+    if looking.detecting is not None:
+        either = looking.shows is Shows.EITHER
+        people = encode_photos(encoder, (file.path for file in photos), looking.detecting, clocks=clocks, whole=either)
+        _commit(index, photos, people, AT_ONCE, done, progress)
     pruned = prune_paths(index, pruned_below) if pruned_below else None
     removed = forget_all(index, sorted(scan.aliases))
-    away = _keep_unseen(index, scan, unreadable, now)
+    away = _keep_unseen(index, scan, done.unreadable, now)
     missing = [_missing(path, away) for path in scan.missing]
     _miss(index, [path for paths in gone.values() for path in paths], now)
     index.fold()
     index.settle()
     return IndexReport(
-        indexed=recognised + encoded,
-        recognised=recognised,
-        unchanged=unchanged + touched,
+        indexed=linked.moved + done.encoded,
+        recognised=linked.moved,
+        unchanged=compared.unchanged + linked.same + done.marked,
         removed=removed + (pruned.removed if pruned else 0),
-        failed=(*missing, *scan.failed, *failed, *unusable, *(pruned.failed if pruned else ())),
-        not_crops=not_crops,
+        failed=(*missing, *scan.failed, *compared.failed, *done.failed, *(pruned.failed if pruned else ())),
         skipped=scan.skipped,
         away=away,
-        notes=(*notes, *guessed),
-        suppressed=sum(index.kept_out(file.path) for file in todo),
+        notes=(*done.notes, *guessed),
+        suppressed=sum(index.kept_out(path) for path in {file.path for file in (*compared.todo, *photos)}),
         redated=redated,
+        crops=done.crops,
+        photos=done.photos,
+        people=done.people,
+        nobody=done.nobody,
     )
 
 
@@ -193,34 +212,86 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
     removed = forget_all(index, gone)
     index.fold()
     index.purge()
-    return IndexReport(0, 0, there, removed, tuple(failed), 0, 0)
+    return IndexReport(0, 0, there, removed, tuple(failed), 0)
 
 
-def looks_like_crop(width: int, height: int) -> bool:
-    """Whether a picture of this size in pixels can be the crop of one person: tall, and not a whole photo."""
-    return width <= _CROP_ASPECT * height and width * height <= _CROP_PIXELS
+def _as_detecting(value: object) -> Detecting | None:
+    return None if value is None else require(value, Detecting, "how people are looked for, a Detecting", "make it: Detecting(detector)")
 
 
-def _compare(
-    index: Index, scan: Scan, clocks: Clocks, *, verify: bool
-) -> tuple[list[Found], list[Found], list[tuple[Found, bool]], int, list[Failure]]:
-    """The files to be read; the unchanged ones with something new to keep; those that may be dated otherwise, and whether their EXIF is to
-    be looked at; how many are unchanged; failures that would only repeat."""
-    todo, seen, undated, unchanged, failed = [], [], [], 0, []
+class _Progress:
+    """How many of the new, changed and outdated files are done."""
+
+    def __init__(self, told: OnProgress, total: int) -> None:
+        self._told, self._total, self._done = told, total, 0
+
+    def add(self, count: int) -> None:
+        if count:
+            self._done += count
+            self._told(self._done, self._total)
+
+
+@dataclass(slots=True)
+class _Compared:
+    """What files are beside what an index knows of them.
+
+    Args:
+        todo: files to be read.
+        seen: unchanged files with something new to keep.
+        undated: those that may be dated otherwise, and whether their EXIF is to be looked at.
+        outdated: unchanged files in which people were not looked for as in this run.
+        unchanged: how many others are unchanged.
+        failed: failures that would only repeat.
+        folders: those with known files of which it was asked what they show: whether all are crops.
+    """
+
+    todo: list[Found] = field(default_factory=list)
+    seen: list[Found] = field(default_factory=list)
+    undated: list[tuple[Found, bool]] = field(default_factory=list)
+    outdated: list[Found] = field(default_factory=list)
+    unchanged: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    folders: dict[Path, bool] = field(default_factory=dict)
+
+
+def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, verify: bool) -> _Compared:
+    found = _Compared()
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
+        if known is not None and known.sought is not None:
+            folder = file.path.parent
+            found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
         if known is None or verify or _has_changed(known, file):
-            todo.append(file)
+            found.todo.append(file)
         elif known.failure is None:
-            unchanged += 1
+            if looking.is_current(known.sought):
+                found.unchanged += 1
+            else:
+                found.outdated.append(file)
             if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
-                seen.append(file)
+                found.seen.append(file)
             if _may_be_dated_otherwise(clocks, file, known):
-                undated.append((file, known.known_by in (None, KnownBy.EXIF)))
+                found.undated.append((file, known.known_by in (None, KnownBy.EXIF)))
         elif file.named:
-            todo.append(file)
+            found.todo.append(file)
         else:
-            failed.append(Failure(file.path, known.failure))
-    return todo, seen, undated, unchanged, failed
+            found.failed.append(Failure(file.path, known.failure))
+    return found
+
+
+def _part(looking: Looking, files: Sequence[Found], folders: Mapping[Path, bool]) -> tuple[list[Found], list[Found]]:
+    """Files that are taken whole, as crops, and those in which people are looked for."""
+    whole = looking.crops([file.path for file in files], folders)
+    return [file for file in files if file.path in whole], [file for file in files if file.path not in whole]
+
+
+def _mark(index: Index, crops: Sequence[Found], done: _Done, progress: _Progress) -> list[Found]:
+    """Keep of files that were taken whole before anybody asked that they are crops; the others, which are to be encoded."""
+    for batch in batches([file for file in crops if file.path in done.whole], ROWS):
+        with index.writing():
+            for file in batch:
+                done.mark(index, file.path)
+        progress.add(len(batch))
+    return [file for file in crops if file.path not in done.whole]
 
 
 def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> bool:
@@ -288,17 +359,30 @@ _Gone = dict[str, dict[Path, bool]]
 """Of each digest that was met, the paths that held it and are gone, and whether files have left them and can be recognised elsewhere."""
 
 
-def _link_known(
-    index: Index, todo: Sequence[Found], gone: _Gone, clocks: Clocks, report_progress: Callable[[int], None]
-) -> tuple[list[Found], int, int]:
-    """Settle files whose bytes are known; the others, the number of moved or copied ones, and of those whose bytes are as they were."""
-    strangers: list[Found] = []
-    moved = same = 0
+@dataclass(slots=True)
+class _Linked:
+    """Files whose bytes are known, and others.
+
+    Args:
+        strangers: those whose bytes are not known.
+        outdated: those in which people were not looked for as in this run.
+        moved, same: how many of the others are moved or copied, and whose bytes are as they were.
+    """
+
+    strangers: list[Found] = field(default_factory=list)
+    outdated: list[Found] = field(default_factory=list)
+    moved: int = 0
+    same: int = 0
+
+
+def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, clocks: Clocks, looking: Looking, progress: _Progress) -> _Linked:
+    """Settle files whose bytes are known."""
+    linked = _Linked()
     for batch in batches(todo, BATCH):
         read = [_read_known_size(index, file, clocks) for file in batch]
-        settled = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
-        same += len(settled)
-        changed = [item for item in read if item and item.path not in settled]
+        same = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
+        moved = set[Path]()
+        changed = [item for item in read if item and item.path not in same]
         if changed:
             with index.writing():
                 for item in changed:
@@ -307,12 +391,14 @@ def _link_known(
                     if not is_same:
                         _move_to(index, item, gone)
                     if index.link(_as_known(index, item, clocks)):
-                        settled.add(item.path)
-                        same, moved = same + is_same, moved + (not is_same)
-        strangers += [file for file in batch if file.path not in settled]
-        if settled:
-            report_progress(moved + same)
-    return strangers, moved, same
+                        (same if is_same else moved).add(item.path)
+        outdated = {path for path in same | moved if (known := index.standing(path)) and not looking.is_current(known.sought)}
+        linked.strangers += [file for file in batch if file.path not in same | moved]
+        linked.outdated += [file for file in batch if file.path in outdated]
+        linked.same += len(same - outdated)
+        linked.moved += len(moved - outdated)
+        progress.add(len((same | moved) - outdated))
+    return linked
 
 
 def _move_to(index: Index, item: Media, gone: _Gone) -> None:
@@ -328,7 +414,8 @@ def _move_to(index: Index, item: Media, gone: _Gone) -> None:
 
 def _is_current(known: Standing | None, item: Media) -> bool:
     now = Standing(item.size, item.modified_ns, item.digest, None, item.changed_ns, item.device, None)
-    return known == replace(now, camera=item.camera, started_at=item.started_at, zone=item.zone, known_by=item.known_by)
+    taken = replace(now, camera=item.camera, started_at=item.started_at, zone=item.zone, known_by=item.known_by)
+    return known is not None and known == replace(taken, sought=known.sought)
 
 
 def _as_known(index: Index, item: Media, clocks: Clocks) -> Media:
@@ -351,35 +438,76 @@ def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
     return _as_known(index, clocks.date(media, read_exif(BytesIO(data)))[0], clocks)
 
 
-def _encode(
-    index: Index, encoder: Encoder, files: Sequence[Found], clocks: Clocks, report_progress: Callable[[int], None]
-) -> tuple[int, int, list[Failure], list[Path], list[Note]]:
-    """Encode and commit; the number encoded, how many of them do not look like crops, failures, and of these, media that cannot be read."""
-    not_crops = done = 0
-    failed: list[Failure] = []
-    unreadable: list[Path] = []
-    notes: list[Note] = []
-    results = encode_files(encoder, (file.path for file in files), clocks=clocks, batch_size=BATCH)
-    for batch in batches(files, BATCH):
-        outcomes = [(file, next(results)) for file in batch]
-        with index.writing():
-            for file, outcome in outcomes:
-                if isinstance(outcome, EncodedFile):
-                    worn = None if outcome.worn is None else worn_bytes(outcome.worn[None])[0]
-                    index.add(outcome.media, outcome.vector, outcome.signature, worn)
-                    not_crops += not looks_like_crop(outcome.width, outcome.height)
-                    notes += outcome.notes
-                    continue
-                failed.append(Failure(file.path, outcome.reason))
-                known = index.standing(file.path)
-                if known and known.digest and not _can_be_read(file.path):
-                    unreadable.append(file.path)
-                else:
-                    index.fail(file.path, file.size, file.changed_ns, outcome.reason)
-        done += len(batch)
-        index.settle(TAIL)
-        report_progress(done)
-    return len(files) - len(failed), not_crops, failed, unreadable, notes
+@dataclass(slots=True)
+class _Done:
+    """What became of the files that were encoded.
+
+    Args:
+        whole: unchanged files that were taken whole before anybody asked what they show.
+        marked: those of them that turned out to be crops.
+        unreadable: of the failures, media that cannot be read.
+    """
+
+    whole: Set[Path]
+    encoded: int = 0
+    marked: int = 0
+    crops: int = 0
+    photos: int = 0
+    people: int = 0
+    nobody: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def mark(self, index: Index, path: Path) -> None:
+        """Keep that a file is a crop; who it shows stays who they are."""
+        index.mark(path, CROP)
+        self.marked += 1
+        self.crops += 1
+
+    def put(self, index: Index, seen: SeenFile) -> None:
+        """Hold the people in a file."""
+        if seen.media.sought == CROP and seen.media.path in self.whole:
+            self.mark(index, seen.media.path)
+            return
+        index.put(seen.media, seen.people)
+        self.encoded += 1
+        self.notes += seen.notes
+        if seen.media.sought == CROP:
+            self.crops += 1
+        elif seen.media.sought is not None:
+            self.photos += 1
+            self.people += len(seen.people)
+            self.nobody += not seen.people
+
+
+def _commit(
+    index: Index, files: Sequence[Found], results: Generator[SeenFile | Undetected | Failure], size: int, done: _Done, progress: _Progress
+) -> None:
+    """Commit what becomes of files, so many together."""
+    with closing(results):
+        for batch in batches(files, size):
+            outcomes = [(file, next(results)) for file in batch]
+            with index.writing():
+                for file, outcome in outcomes:
+                    if isinstance(outcome, SeenFile):
+                        done.put(index, outcome)
+                    elif isinstance(outcome, Undetected):
+                        done.failed.append(outcome.failure)
+                    else:
+                        _fail(index, file, outcome, done)
+            index.settle(TAIL)
+            progress.add(len(batch))
+
+
+def _fail(index: Index, file: Found, failure: Failure, done: _Done) -> None:
+    """Remember what could not be used; media that cannot be read are away."""
+    done.failed.append(Failure(file.path, failure.reason))
+    known = index.standing(file.path)
+    if known and known.digest and not _can_be_read(file.path):
+        done.unreadable.append(file.path)
+    else:
+        index.fail(file.path, file.size, file.changed_ns, failure.reason)
 
 
 def _can_be_read(path: Path) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from passerby.errors import QueryError
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.inputs import as_items, as_text, require, wrong
-from passerby.types import Note, is_tuple_of
+from passerby.types import Box, Note, is_tuple_of
 from passerby.words.description import PersonDescription
 from passerby.words.filters import Filter, described, require_agreement
 from passerby.words.normalise import plain
@@ -17,8 +17,11 @@ from passerby.words.prompts import Phrase, Prompt, phrases_of, prompts_of, read
 from passerby.words.spelling import is_english
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
 
+    from passerby.detect.people import Detecting
     from passerby.media.picture import AnyPicture
 
 
@@ -34,14 +37,16 @@ class Question:
         like: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
         filters: what somebody must have or must not, as :func:`passerby.words.filters.read_filters` makes them.
         selection: who is asked about at all: everybody, or those of some cameras, times or folders.
+        box: around whom the picture is meant, in pixels of it when it is upright.
+        detecting: how somebody is found in the picture; without it, and without a box, the whole picture is meant.
         text: the question as people read it.
-        picture: upright RGB; ``None`` without one.
+        picture: upright RGB, of one person; ``None`` without one.
         prompts: what a model is asked, with its weights; empty for a picture alone.
         description: what the words say, or the filters where there are neither words nor a picture.
         phrases: the things that words and filters name, to hold pictures against one by one.
         not_understood: words that say nothing known.
         foreign: whether nothing of the words was understood, not even that they are English.
-        notes: what had to be guessed of the picture.
+        notes: what had to be guessed of the picture, and who of the people in it was taken.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -53,6 +58,8 @@ class Question:
     like: AnyPicture | None = None
     filters: tuple[Filter, ...] = ()
     selection: Selection = EVERYBODY
+    box: Box | None = None
+    detecting: Detecting | None = None
     text: str = field(init=False)
     picture: Image | None = field(init=False)
     prompts: tuple[Prompt, ...] = field(init=False)
@@ -67,6 +74,10 @@ class Question:
         if not is_tuple_of(Filter, self.filters):
             raise wrong(self.filters, "a tuple of filters")
         require(self.selection, Selection, "a selection, as read_selection makes it")
+        if self.box is not None:
+            require(self.box, Box, "a Box")
+        if self.detecting is not None:
+            _require_detecting(self.detecting)
         asked = said or ("" if self.like is not None else described(self.filters))
         says_something = bool(plain(asked).strip())
         if not says_something and self.like is None:
@@ -74,20 +85,18 @@ class Question:
         reading = read(asked)
         items = reading.description.items if said else ()
         require_agreement(self.filters, said, items)
-        picture, path = (None, None)
-        if self.like is not None:
-            from passerby.media.picture import as_picture  # what decodes pictures is loaded for a picture alone
-
-            picture, path = as_picture(self.like)
+        if self.box is not None and self.like is None:
+            raise QueryError(expected="a picture that the box is in", found="none", do="name it: --like PICTURE")
+        image, path, notes = _read_picture(self.like, self.box, self.detecting) if self.like is not None else _NO_PICTURE
         self._set(
             text=" + ".join(filter(None, (asked, f"like {path.name}" if path else ""))),
-            picture=picture and picture.image,
+            picture=image,
             prompts=prompts_of(reading) if says_something else (),
             description=reading.description,
             phrases=phrases_of((*items, *(one.item for one in self.filters))),
             not_understood=reading.description.not_understood if said else (),
             foreign=bool(said) and not reading.description.says_something and not is_english(said),
-            notes=tuple(Note(path, note) for note in picture.notes) if picture and path else (),
+            notes=tuple(Note(path, note) for note in notes) if path else (),
         )
 
     def among(self, selection: Selection) -> Question:
@@ -99,6 +108,29 @@ class Question:
     def _set(self, **read: object) -> None:
         for name, value in read.items():
             object.__setattr__(self, name, value)
+
+
+def _require_detecting(value: object) -> None:
+    from passerby.detect.people import Detecting
+
+    require(value, Detecting, "how people are looked for, a Detecting")
+
+
+_PictureRead = tuple["Image | None", "Path | None", tuple[str, ...]]
+_NO_PICTURE: Final[_PictureRead] = (None, None, ())
+
+
+def _read_picture(like: AnyPicture, box: Box | None, detecting: Detecting | None) -> _PictureRead:
+    """The picture of one person, its file, and what is to be said of it."""
+    from passerby.media.picture import as_picture  # what decodes pictures is loaded for a picture alone
+
+    picture, path = as_picture(like)
+    if box is None and detecting is None:
+        return picture.image, path, picture.notes
+    from passerby.find.like import person_in
+
+    image, who = person_in(picture.image, box, detecting)
+    return image, path, (*picture.notes, *filter(None, [who]))
 
 
 def as_questions(values: object) -> list[Question]:

@@ -21,7 +21,7 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import Camera, Instant
 from passerby.model.calibration import Crowd
-from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, is_tuple_of
+from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
 """Of the n vectors of an index, which may be an answer, bool (n,)."""
@@ -56,7 +56,7 @@ class Standing:
         time_ns: its modification time or, of a failure, its status change time.
         digest: SHA-256 of its bytes; ``None`` of a failure.
         failure: why it could not be used, if so.
-        changed_ns, device, away_since, camera, started_at, zone, known_by: as of `Media`; ``None`` of a failure.
+        changed_ns, device, away_since, camera, started_at, zone, known_by, sought: as of `Media`; ``None`` of a failure.
     """
 
     size: int
@@ -70,6 +70,7 @@ class Standing:
     started_at: float | None = None
     zone: str | None = None
     known_by: str | None = None
+    sought: Sought | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,19 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedInto:
+    """In how many photos people were looked for, and whom that misses.
+
+    Args:
+        lowest, highest: of the heights below which people are mostly missed, in pixels of each photo; 0 without photos.
+    """
+
+    photos: int = 0
+    lowest: float = 0.0
+    highest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo:
     """What an index holds.
 
@@ -97,6 +111,7 @@ class IndexInfo:
         away_since: the first time of that of them all, in seconds since 1970.
         alike: embeddings that do not count, as others do for them, whose near-copies they are.
         unworn: embeddings of which it is not known what is worn, though the model says it.
+        looked_into: photos in which people were looked for.
     """
 
     folder: Path
@@ -111,10 +126,13 @@ class IndexInfo:
     away_since: int | None
     alike: int = 0
     unworn: int = 0
+    looked_into: LookedInto = LookedInto()
 
 
 WHOLE_PICTURE: Final = "whole"
 """The region of a crop that is the whole picture."""
+
+_TRACK: Final = "track"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,6 +167,11 @@ class Sighting:
             if rows is not None and (rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(self.crops)):
                 raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
 
+    @property
+    def region(self) -> str:
+        """Where in their media they are, by their first crop."""
+        return region_of(self.track, self.crops[0])
+
     @classmethod
     def whole(cls, vector: NDArray[np.float32], signature: NDArray[np.uint8] | None = None, worn: NDArray[np.uint8] | None = None) -> Self:
         """Somebody of whom a photo shows nothing else: of a vector float32 (d,), a signature uint8 (n,) and what is worn, uint8 (2a,)."""
@@ -175,9 +198,47 @@ TO_BE_READ: Final = -1
 def region_of(track: int | None, crop: Crop) -> str:
     """Where in a media somebody is: their track or, in a photo, the box of their crop."""
     if track is not None:
-        return f"track {track}"
+        return f"{_TRACK} {track}"
     box = crop.box
     return WHOLE_PICTURE if box is None else " ".join(repr(float(number)) for number in (box.x, box.y, box.width, box.height))
+
+
+def kept_out(regions: Sequence[str], removed: Iterable[str]) -> set[int]:
+    """Which of the people in a media, by their regions, are those who were removed from it at other regions.
+
+    Another detector draws other boxes, so who was removed is whoever is exactly there, else whoever's box is most like it. Whoever was
+    removed as a whole picture is anybody in it, and a whole picture shows them all.
+    """
+    out = set[int]()
+    for gone in removed:
+        exactly = {n for n, region in enumerate(regions) if region == gone or WHOLE_PICTURE in (region, gone)}
+        out |= exactly or _most_alike(regions, gone)
+    return out
+
+
+def _most_alike(regions: Sequence[str], gone: str) -> set[int]:
+    if gone.startswith((_TRACK, WHOLE_PICTURE)):
+        return set()
+    box = _box_of(gone)
+    overlaps = [(0.0 if region.startswith(_TRACK) else overlap(_box_of(region), box), n) for n, region in enumerate(regions)]
+    best, nearest = max(overlaps, default=(0.0, 0))
+    return {nearest} if best >= SAME_BOX else set()
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    down = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    common = max(across, 0.0) * max(down, 0.0)
+    return common / (one.width * one.height + other.width * other.height - common)
+
+
+SAME_BOX: Final = 0.5
+"""Intersection over union, at least, of two detectors' boxes of one person."""
+
+
+def _box_of(region: str) -> Box:
+    return Box(*map(float, region.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +337,8 @@ class Index(Protocol):
         ...
 
     def link(self, media: Media) -> bool:
-        """Hold the people that another media of the same bytes holds, or this one held; whether there is any."""
+        """Hold the people that another media of the same bytes holds, or this one held, as they were found there; whether there is any
+        such media."""
         ...
 
     def move(self, source: Path, target: Path) -> None:
@@ -289,6 +351,10 @@ class Index(Protocol):
 
     def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
         """Remember by which camera and when a media was taken, as the camera's clock had it."""
+        ...
+
+    def mark(self, path: Path, sought: Sought) -> None:
+        """Remember how people were looked for in a media, whose people stay."""
         ...
 
     def correct(self, camera: Camera) -> None:
@@ -308,7 +374,10 @@ class Index(Protocol):
         ...
 
     def suppress(self, person: int) -> int:
-        """Delete a person, in copies of their media too, and keep them out from now on; the number of people deleted."""
+        """Delete a person, in copies of their media too, and keep them out from now on; the number of people deleted.
+
+        In photos another detector's box of them is known too, as :func:`kept_out` has it.
+        """
         ...
 
     def unsuppress(self, person: int) -> bool:
@@ -397,6 +466,10 @@ class Index(Protocol):
 
     def selected(self, selection: Selection) -> Selected:
         """How many people are selected. Raises ``QueryError`` for a camera that is not known."""
+        ...
+
+    def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
+        """In how many photos people were looked for, of those selected. Raises ``QueryError`` for a camera that is not known."""
         ...
 
     def cameras(self) -> list[Camera]:

@@ -18,8 +18,8 @@ Links = NDArray[np.intp]
 MOMENT: Final = 1.0
 """Seconds of a video that are one moment."""
 
-OVERLAP: Final = 0.5
-"""Intersection over union, at least, of boxes that show one person at one moment."""
+OVERLAP: Final = 0.7
+"""Intersection over union, at least, of boxes that show one person at one moment. Detectors leave two people with up to 0.55."""
 
 _AXES: Final = 4
 """Numbers of an outline by which crops are sorted into the cells of a grid."""

@@ -20,14 +20,15 @@ from passerby.index.base import (
     IndexedModel,
     IndexInfo,
     Key,
+    LookedInto,
     Nearest,
     Passes,
     SeenBy,
     Selected,
     Sighting,
     Standing,
+    kept_out,
     key_of,
-    region_of,
 )
 from passerby.index.columns import in_blocks
 from passerby.index.copies import counted, leaders, same_moment
@@ -38,7 +39,7 @@ from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH
 from passerby.model.encoder import Encoder, attributes_of
-from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person
+from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +58,6 @@ class _Somebody:
     path: Path
     seen: Sighting
     keys: tuple[Key, ...]
-
-    @property
-    def region(self) -> str:
-        return region_of(self.seen.track, self.seen.crops[0])
 
 
 @dataclass(slots=True)
@@ -144,11 +141,14 @@ class MemoryIndex:
 
     def link(self, media: Media) -> bool:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
-        if media.path in known:
+        source = media.path if media.path in known else known[0] if known else None
+        if source is not None:
+            media = replace(media, sought=self._all.media[source].sought)
+        if source == media.path:
             self._all.media[media.path] = media
             self._meet(media.camera)
-        elif known:
-            self._put(media, [(one.seen, one.keys) for one in self._all.people.values() if one.path == known[0]])
+        elif source is not None:
+            self._put(media, [(one.seen, one.keys) for one in self._all.people.values() if one.path == source])
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
@@ -165,6 +165,9 @@ class MemoryIndex:
         at, zone, known_by = (instant.at, instant.zone, instant.known_by) if instant else (None, None, None)
         self._change(path, camera=camera, started_at=at, zone=zone, known_by=known_by)
         self._meet(camera)
+
+    def mark(self, path: Path, sought: Sought) -> None:
+        self._change(path, sought=sought)
 
     def correct(self, camera: Camera) -> None:
         before = self._all.cameras.get(camera.name, Camera(camera.name))
@@ -190,10 +193,10 @@ class MemoryIndex:
         if person not in self._all.people:
             return 0
         one = self._all.people[person]
-        media, region = self._all.media[one.path], one.region
+        media, region = self._all.media[one.path], one.seen.region
         self._all.suppressed |= {(name, region): person for name in _names(media)}
         same = {one.path, *(path for path, _ in self.with_digest(media.digest))}
-        return self._delete(twin for twin, there in self._all.people.items() if there.path in same and there.region == region)
+        return self._delete(twin for twin, there in self._all.people.items() if there.path in same and there.seen.region == region)
 
     def unsuppress(self, person: int) -> bool:
         kept = {name for (name, _), of in self._all.suppressed.items() if of == person}
@@ -205,7 +208,7 @@ class MemoryIndex:
 
     def kept_out(self, path: Path) -> int:
         media = self._all.media.get(path)
-        return sum(self._suppressed(media, region) for region in {region for _, region in self._all.suppressed}) if media else 0
+        return len(self._removed(media)) if media else 0
 
     def fold(self) -> None:
         """The next run begins; what counts once is worked out in every search."""
@@ -223,7 +226,16 @@ class MemoryIndex:
             return self._all.failed.get(path)
         seen = media.changed_ns, media.device, media.away_since
         return Standing(
-            media.size, media.modified_ns, media.digest, None, *seen, media.camera, media.started_at, media.zone, media.known_by
+            media.size,
+            media.modified_ns,
+            media.digest,
+            None,
+            *seen,
+            media.camera,
+            media.started_at,
+            media.zone,
+            media.known_by,
+            media.sought,
         )
 
     def knows_size(self, size: int) -> bool:
@@ -300,6 +312,12 @@ class MemoryIndex:
         undated = {person for person in within if self._media_of(person).started_at is None} if selection.is_timed else set()
         return Selected(len(chosen), len(undated))
 
+    def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
+        selection.conditions(self.cameras())
+        sought = (one.sought for one in self._all.media.values() if self._matches(selection, one))
+        heights = [one.smallest for one in sought if one and one.detector]
+        return LookedInto(len(heights), min(heights, default=0.0), max(heights, default=0.0))
+
     def cameras(self) -> list[Camera]:
         return [self._all.cameras[name] for name in sorted(self._all.cameras)]
 
@@ -331,8 +349,10 @@ class MemoryIndex:
         return selected
 
     def _is_chosen(self, selection: Selection, person: int, number: int) -> bool:
-        media, crop = self._media_of(person), self._all.people[person].seen.crops[number]
-        at = None if media.started_at is None else media.started_at + (crop.time or 0.0)
+        return self._matches(selection, self._media_of(person), self._all.people[person].seen.crops[number].time)
+
+    def _matches(self, selection: Selection, media: Media, time: float | None = None) -> bool:
+        at = None if media.started_at is None else media.started_at + (time or 0.0)
         offset = self._all.cameras[media.camera].offset_seconds if media.camera else 0.0
         return selection.matches(media.path, media.camera, at, offset)
 
@@ -349,7 +369,16 @@ class MemoryIndex:
         away = [media.away_since for media in self._all.media.values() if media.away_since is not None]
         counts = len(self._all.people), len(self._all.media), len(self.vectors()), len(self._all.failed)
         return IndexInfo(
-            Path(":memory:"), *counts, self._model, 0, "", len(away), min(away, default=None), alike=self._alike(), unworn=self._unworn()
+            Path(":memory:"),
+            *counts,
+            self._model,
+            0,
+            "",
+            len(away),
+            min(away, default=None),
+            alike=self._alike(),
+            unworn=self._unworn(),
+            looked_into=self.looked_into(),
         )
 
     def _unworn(self) -> int:
@@ -378,9 +407,10 @@ class MemoryIndex:
         self._all.failed.pop(media.path, None)
         self._all.media[media.path] = media
         self._meet(media.camera)
-        for one, keys in people:
-            somebody = _Somebody(media.path, one, keys)
-            if not self._suppressed(media, somebody.region):
+        out = kept_out([one.region for one, _ in people], self._removed(media))
+        for number, (one, keys) in enumerate(people):
+            if number not in out:
+                somebody = _Somebody(media.path, one, keys)
                 self._all.newest += 1
                 self._all.people[self._all.newest] = somebody
                 self._embed(somebody, media.size)
@@ -455,8 +485,9 @@ class MemoryIndex:
             self._all.groups = None
         return len(gone)
 
-    def _suppressed(self, media: Media, region: str) -> bool:
-        return any((name, region) in self._all.suppressed for name in _names(media))
+    def _removed(self, media: Media) -> set[str]:
+        """The regions of a media from which people were removed."""
+        return {region for name, region in self._all.suppressed if name in _names(media)}
 
 
 def _names(media: Media) -> list[str]:

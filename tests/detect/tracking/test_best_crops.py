@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerby.detect.tracking.best_crops import BestCrop, BestCrops, BestCropSettings, qualities, sharpened
+from passerby.detect.quality import qualities, sharpened
+from passerby.detect.tracking.best_crops import BestCrop, BestCrops, BestCropSettings
 from passerby.detect.tracking.motion import BoxEdges
 
 BOX = (100.0, 100.0, 180.0, 300.0)

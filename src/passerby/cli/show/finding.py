@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from passerby.find.filter import Filtered
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
-    from passerby.index.base import IndexInfo, SeenBy
+    from passerby.index.base import IndexInfo, LookedInto, SeenBy
     from passerby.types import Failure, Hit
     from passerby.words.filters import Filter
 
@@ -47,7 +48,10 @@ _LISTED = 3
 def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
-        counts = {key: getattr(report, key) for key in ("indexed", "recognised", "unchanged", "removed", "not_crops", "skipped")}
+        counts = {
+            key: getattr(report, key)
+            for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody")
+        }
         show_json(
             {
                 **counts,
@@ -62,8 +66,8 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
     note(summary + skipped)
-    if report.not_crops:
-        note(f"{report.not_crops} do not look like crops of one person (wide, or large): each was indexed whole, as one person")
+    if report.crops or report.photos:
+        note(_shown(report))
     if report.redated:
         note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
@@ -75,6 +79,14 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if not done and not report.failed:
         note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
+
+
+def _shown(report: IndexReport) -> str:
+    """What the files of a run show."""
+    crops = f"{report.crops:,} crops" if report.crops else ""
+    nobody = f", nobody in {report.nobody:,} of them" if report.nobody else ""
+    photos = f"{report.photos:,} photos of scenes with {report.people:,} people{nobody}" if report.photos else ""
+    return f"{', '.join(filter(None, (crops, photos)))} (--crops and --scenes decide otherwise)"
 
 
 def show_removal(report: RemovalReport, *, as_json: bool) -> int:
@@ -94,36 +106,61 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
 
 
-def show_answer(answer: Answer, sheet: Path | None, *, as_json: bool) -> int:
-    """Say who was found, and draw them where a sheet is asked for; returns the exit code."""
+def show_answer(answer: Answer, sheet: Path | None, frames: Path | None, *, as_json: bool) -> int:
+    """Say who was found, and draw them, or the photos they are in, where that is asked for; returns the exit code."""
     asked, people = answer.question, answer.people
     selection = _show_selection(answer)
-    if sheet and people:
-        from passerby.draw.sheet import write_sheet
-
-        write_sheet(sheet, [answer.section])
+    drawn = _draw(answer, sheet, frames) if people else []
     show_notes(asked.notes)
     _show_reading(answer)
-    filters = ", ".join(one.asked for one in asked.filters)
     _show_filtered(answer)
     if as_json:
         show_json(answer.to_json())
     elif people:
         _show_hits(people)
-    if sheet and people:
-        note(f"drawn: {sheet}")
-    if answer.unlikely and not people:
+    for file in drawn:
+        note(f"drawn: {file}")
+    if not people:
+        _show_nobody(answer, selection, as_json=as_json)
+    return ALL_DONE if people or answer.unlikely else NOTHING_DONE
+
+
+def _draw(answer: Answer, sheet: Path | None, frames: Path | None) -> list[Path]:
+    """Draw who was found; the files that were written."""
+    if sheet:
+        from passerby.draw.sheet import write_sheet
+
+        write_sheet(sheet, [answer.section])
+    if frames:
+        from passerby.draw.frames import write_frames
+
+        write_frames(frames, [answer.section])
+    return [file for file in (sheet, frames) if file]
+
+
+def _show_nobody(answer: Answer, selection: str, *, as_json: bool) -> None:
+    """Say why nobody is shown, and who could not have been seen."""
+    if answer.unlikely:
         best = f"{answer.unlikely[0].probability:.1%}"
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
-    elif not people and selection and not answer.looked_at:
+    elif selection and not answer.looked_at:
         note("nobody found: expected a selection that somebody is in; widen it")
-    elif not people and answer.filtered and answer.looked_at:
-        nobody = list(_nobody(answer.filtered, asked.filters))
+    elif answer.filtered and answer.looked_at:
+        nobody = list(_nobody(answer.filtered, answer.question.filters))
+        filters = ", ".join(one.asked for one in answer.question.filters)
         for said in nobody or [f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out"]:
             note(said)
-    elif not people:
+    else:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
-    return ALL_DONE if people or answer.unlikely else NOTHING_DONE
+    if answer.looked_into.photos:
+        note(_looked_into(answer.looked_into))
+
+
+def _looked_into(looked: LookedInto) -> str:
+    """What was looked at, and who could not be seen."""
+    lowest, highest = math.ceil(looked.lowest), math.ceil(looked.highest)
+    larger = f" ({highest} in the largest)" if highest > lowest else ""
+    return f"photos looked at: {looked.photos:,}; people lower than {lowest} pixels{larger} are mostly missed"
 
 
 def _show_selection(answer: Answer) -> str:
@@ -233,6 +270,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "embeddings": info.embeddings,
         "alike": info.alike,
         "unworn": info.unworn,
+        "photos": info.looked_into.photos,
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
@@ -329,7 +367,11 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
 def _show_hits(hits: Sequence[Hit]) -> None:
     from passerby.media.clock import clock_of
 
+    boxes = [hit.crop.box for hit in hits]
+    qualities = [hit.crop.quality for hit in hits]
     optional: dict[str, list[str | None]] = {
+        "box": ["" if box is None else box.text for box in boxes],
+        "quality": ["" if quality is None else f"{quality:.2f}" for quality in qualities],
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],

@@ -113,18 +113,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 DELETE FROM signatures WHERE embedding = OLD.id;
             END""",
     ),
+    (
+        # How people were looked for: the digest of a detector, none of a crop; NULL where that was never asked.
+        "ALTER TABLE media ADD COLUMN detector TEXT",
+        "ALTER TABLE media ADD COLUMN detect_size INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN min_height REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN smallest REAL NOT NULL DEFAULT 0",
+        "CREATE INDEX media_looked_into ON media (smallest) WHERE detector > ''",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-_OF_A_PHOTO = "'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded"
+_NOT_SOUGHT = "NULL AS detector, 0 AS detect_size, 0.0 AS min_height, 0.0 AS smallest"
+_OF_A_PHOTO = f"'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded, {_NOT_SOUGHT}"
 _WITHOUT_COPIES = (
     "CREATE TEMP VIEW embeddings AS SELECT *, NULL AS worn FROM main.embeddings",
     "CREATE TEMP TABLE cameras (name TEXT PRIMARY KEY, offset_seconds REAL NOT NULL DEFAULT 0, zone TEXT) WITHOUT ROWID",
     "CREATE TEMP TABLE signatures (embedding INTEGER PRIMARY KEY, signature BLOB NOT NULL, bytes INTEGER NOT NULL, run INTEGER NOT NULL)",
     "CREATE TEMP TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
 )
+_MEDIA_NOT_SOUGHT = f"CREATE TEMP VIEW media AS SELECT *, {_NOT_SOUGHT} FROM main.media"
 _PERSONS_AS_PEOPLE = (
     "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",
     """CREATE TEMP VIEW crops AS
@@ -141,7 +151,8 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
         *_WITHOUT_COPIES,
     ),
     2: (f"CREATE TEMP VIEW media AS SELECT *, {_OF_A_PHOTO} FROM main.media", *_PERSONS_AS_PEOPLE, *_WITHOUT_COPIES),
-    3: _WITHOUT_COPIES,
+    3: (_MEDIA_NOT_SOUGHT, *_WITHOUT_COPIES),
+    4: (_MEDIA_NOT_SOUGHT,),
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -7,6 +7,8 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.index import base
-from passerby.index.base import IndexedModel, IndexInfo, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
+from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
@@ -31,7 +33,7 @@ from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.media.clock import Camera, Instant
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
-from passerby.types import Crop, Failure, Media, ModelDigest, Person
+from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought
 
 
 class Index(base.Index):
@@ -176,8 +178,8 @@ class Index(base.Index):
         """
         if any(one.worn is not None for one in people) and (model := self.model):
             model.require_worn(people)
-        let_in = [one for one in people if suppression.let_in(self._db, media, one.track, one.crops[0])]
-        rows.insert(self._db, rows.hold(self._db, media), media, let_in)
+        let_in = suppression.let_in(self._db, media, [one.region for one in people])
+        rows.insert(self._db, rows.hold(self._db, media), media, [*compress(people, let_in)])
 
     def add(
         self,
@@ -203,10 +205,13 @@ class Index(base.Index):
         """
         known = rows.with_bytes(self._db, media.digest, read=True)
         if known:
-            there = list(rows.read(self._db, "people.media = ?", known[:1]))
-            row = rows.hold(self._db, media)
-            if row not in known:
-                rows.copy(self._db, [one for one, (crop, *_) in there if suppression.let_in(self._db, media, one.track, crop)], row)
+            own = self._one("SELECT id FROM media WHERE path = ?", os.fsencode(media.path))
+            source = own[0] if own and own[0] in known else known[0]
+            there = list(rows.read(self._db, "people.media = ?", [source]))
+            row = rows.hold(self._db, replace(media, sought=self._sought(source)))
+            if row != source:
+                let_in = suppression.let_in(self._db, media, [base.region_of(one.track, crop) for one, (crop, *_) in there])
+                rows.copy(self._db, [*compress((one for one, _ in there), let_in)], row)
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
@@ -224,6 +229,12 @@ class Index(base.Index):
             "UPDATE media SET camera = ?, started_at = ?, zone = ?, known_by = ? WHERE path = ?", (camera, *taken, os.fsencode(path))
         )
         selecting.meet(self._db, camera)
+
+    def mark(self, path: Path, sought: Sought) -> None:
+        self._db.execute(
+            "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ? WHERE path = ?",
+            (*rows.sought_row(sought), os.fsencode(path)),
+        )
 
     def correct(self, camera: Camera) -> None:
         selecting.correct(self._db, camera)
@@ -340,20 +351,23 @@ class Index(base.Index):
 
     def standing(self, path: Path) -> Standing | None:
         row = self._one(
-            """SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by
+            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by, {rows.SOUGHT}
                 FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
-        return Standing(*row) if row else None
+        return replace(Standing(*row[:11]), sought=rows.sought_of(*row[11:])) if row else None
+
+    def _sought(self, media: int) -> Sought | None:
+        return rows.sought_of(*self._all(f"SELECT {rows.SOUGHT} FROM media WHERE id = ?", media)[0])
 
     def knows_size(self, size: int) -> bool:
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
 
     def kept_out(self, path: Path) -> int:
         with plain_faults(self.folder):
-            return suppression.kept_out(self._db, path)
+            return suppression.count(self._db, path)
 
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         with plain_faults(self.folder):
@@ -451,6 +465,11 @@ class Index(base.Index):
         with self.snapshot():
             return self._choose(selection).count
 
+    def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
+        conditions = selection.conditions(self.cameras())
+        with plain_faults(self.folder):
+            return selecting.looked_into(self._db, conditions)
+
     def cameras(self) -> list[Camera]:
         with plain_faults(self.folder):
             return selecting.cameras(self._db)
@@ -524,6 +543,7 @@ class Index(base.Index):
                 away_since=away_since,
                 alike=self._count("copies"),
                 unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
+                looked_into=self.looked_into(),
             )
 
     def counts(self) -> tuple[int, int]:

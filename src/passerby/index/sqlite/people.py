@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
-from passerby.types import Box, Crop, Media, MediaKind, Person
+from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought
 
-_MEDIA: Final = "path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by"
+SOUGHT: Final = "detector, detect_size, min_height, smallest"
+_MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}"
 _PERSON: Final = "people.id, track, first, last"
 _CROP: Final = "x, y, width, height, time, quality"
 
@@ -26,11 +28,13 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
     path = os.fsencode(media.path)
     db.execute("DELETE FROM failures WHERE path = ?", (path,))
     db.execute(
-        """INSERT INTO media (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        f"""INSERT INTO media (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by, {SOUGHT})
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
             changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL, kind = excluded.kind,
-            camera = excluded.camera, started_at = excluded.started_at, zone = excluded.zone, known_by = excluded.known_by""",
+            camera = excluded.camera, started_at = excluded.started_at, zone = excluded.zone, known_by = excluded.known_by,
+            detector = excluded.detector, detect_size = excluded.detect_size, min_height = excluded.min_height,
+            smallest = excluded.smallest""",
         (
             path,
             media.size,
@@ -43,10 +47,21 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
             media.started_at,
             media.zone,
             media.known_by,
+            *sought_row(media.sought),
         ),
     )
     meet(db, media.camera)
     return int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
+
+
+def sought_row(sought: Sought | None) -> tuple[str | None, int, float, float]:
+    """How people were looked for as a row has it: no digest of a crop."""
+    return (None, 0, 0.0, 0.0) if sought is None else (sought.detector or "", sought.size, sought.min_height, sought.smallest)
+
+
+def sought_of(detector: str | None, *settings: Any) -> Sought | None:
+    """The same, read back."""
+    return None if detector is None else Sought(ModelDigest(detector) if detector else None, *settings)
 
 
 def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
@@ -133,11 +148,12 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
 def _person(row: tuple[Any, ...]) -> Person:
     id, track, first, last, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:16]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
+    media = replace(media, sought=sought_of(*row[16:20]))
     return Person(media, id, track, first, last)
 
 
 def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality = row[16:]
+    *box, time, quality = row[20:]
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import SeenBy
+from passerby.index.base import LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind
@@ -60,6 +60,17 @@ def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
     found = np.array(db.execute(f"SELECT embedding, person FROM {_CROPS_OF} WHERE {sql}", values).fetchall(), np.int64).reshape(-1, 2)
     undated = _count_undated(db, replace(conditions, window=None)) if conditions.window else 0
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), undated)
+
+
+def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
+    """In how many photos people were looked for, of those selected."""
+    sql, values = where(conditions)
+    found = db.execute(
+        f"""SELECT count(*), coalesce(min(smallest), 0.0), coalesce(max(smallest), 0.0)
+        FROM media CROSS JOIN (SELECT NULL AS time) AS crops WHERE detector > '' AND {sql}""",
+        values,
+    )
+    return LookedInto(*found.fetchone())
 
 
 def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:

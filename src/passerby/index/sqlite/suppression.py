@@ -5,23 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
-from passerby.index.base import TO_BE_READ, region_of
+from passerby.index.base import TO_BE_READ, kept_out, region_of
 from passerby.index.sqlite import people
-from passerby.types import Crop, Media, MediaKind
+from passerby.types import Media, MediaKind
 
 
-def let_in(db: sqlite3.Connection, media: Media, track: int | None, crop: Crop) -> bool:
-    """Whether somebody of a media, by their track and first crop, is not kept out."""
-    return not _any_kept_out(db, _digests(db, media, region_of(track, crop)))
+def let_in(db: sqlite3.Connection, media: Media, regions: Sequence[str]) -> list[bool]:
+    """Which of the people of a media, by their regions, are not kept out."""
+    out = kept_out(regions, _removed(db, media))
+    return [number not in out for number in range(len(regions))]
 
 
-def kept_out(db: sqlite3.Connection, path: Path) -> int:
+def count(db: sqlite3.Connection, path: Path) -> int:
     """How many people of the media at a path are kept out."""
+    row = db.execute("SELECT path, digest, kind FROM media WHERE path = ?", (os.fsencode(path),)).fetchone()
+    return len(_removed(db, _media(*row))) if row else 0
+
+
+def _removed(db: sqlite3.Connection, media: Media) -> list[str]:
+    """The regions of a media from which people were removed."""
     regions = [row[0] for row in db.execute("SELECT DISTINCT region FROM suppressed")]
-    row = db.execute("SELECT path, digest, kind FROM media WHERE path = ?", (os.fsencode(path),)).fetchone() if regions else None
-    return sum(_any_kept_out(db, _digests(db, _media(*row), region)) for region in regions) if row else 0
+    return [region for region in regions if _any_kept_out(db, _digests(db, media, region))]
 
 
 def suppress(db: sqlite3.Connection, person: int) -> int:

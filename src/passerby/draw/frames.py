@@ -1,0 +1,115 @@
+"""Whole photos with a frame around everybody who was found in them, as a sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageOps
+
+from passerby.atomic import replacing
+from passerby.draw.sheet import (
+    CARD,
+    EDGE,
+    EMPTY,
+    FAINT,
+    GAP,
+    INK,
+    MARGIN,
+    PAPER,
+    Section,
+    font,
+    format_of,
+    require_room,
+    shortened,
+    wrapped,
+)
+from passerby.errors import ImageError
+from passerby.media.photo import read_image
+from passerby.types import Hit
+
+FRAME: Final = "#e0214b"
+_COLUMNS: Final = 2
+_PHOTO: Final = (560, 420)
+_FOOT: Final = 44
+_LINE: Final = 34
+_WIDTH: Final = 2 * MARGIN + _COLUMNS * (_PHOTO[0] + GAP) - GAP
+
+
+def write_frames(path: Path, sections: Sequence[Section]) -> None:
+    """Draw photos to a PNG, JPEG or WebP file, whole or not at all.
+
+    Raises:
+        QueryError: the name ends in none of these, or there are more hits than fit on a sheet.
+        OSError: the file cannot be written.
+    """
+    image_format = format_of(path, "--frames")
+    require_room(sum(len(hits) for _, hits in sections))
+    with replacing(path) as file:
+        draw_frames(sections).save(file, image_format)
+
+
+def draw_frames(sections: Sequence[Section]) -> Image.Image:
+    """An RGB picture of the sections from top to bottom: a title, then each photo once, with the ranks of those who are in it.
+
+    A photo that cannot be read any more leaves its place empty. Of a hit that is a whole picture, the whole picture is framed.
+    """
+    drawn = [_draw_section(title, hits) for title, hits in sections]
+    sheet = Image.new("RGB", (_WIDTH, 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
+    top = MARGIN
+    for section in drawn:
+        sheet.paste(section, (0, top))
+        top += section.height
+    return sheet
+
+
+def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
+    photos: dict[Path, list[Hit]] = {}
+    for hit in hits:
+        photos.setdefault(hit.person.media.path, []).append(hit)
+    lines = wrapped(" ".join(title.split()), _WIDTH - 2 * MARGIN)
+    head = len(lines) * _LINE + GAP
+    height = _PHOTO[1] + _FOOT + GAP
+    section = Image.new("RGB", (_WIDTH, head + math.ceil(len(photos) / _COLUMNS) * height), PAPER)
+    draw = ImageDraw.Draw(section)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, number * _LINE), line, INK, font(26))
+    for place, (path, seen) in enumerate(photos.items()):
+        row, column = divmod(place, _COLUMNS)
+        left, top = MARGIN + column * (_PHOTO[0] + GAP), head + row * height
+        draw.rectangle((left - 1, top - 1, left + _PHOTO[0], top + _PHOTO[1] + _FOOT), CARD, EDGE)
+        section.paste(frame(path, seen), (left, top))
+        name = shortened(f"{', '.join(str(hit.rank) for hit in seen)}: {path.name}", font(18), _PHOTO[0] - 28)
+        draw.text((left + 14, top + _PHOTO[1] + _FOOT // 2), name, INK, font(18), anchor="lm")
+    return section
+
+
+def frame(path: Path, hits: Sequence[Hit]) -> Image.Image:
+    """A photo fitted into its place without distortion, with the rank of each hit at their box."""
+    try:
+        photo = read_image(path)
+    except ImageError:
+        empty = Image.new("RGB", _PHOTO, EMPTY)
+        ImageDraw.Draw(empty).text((_PHOTO[0] // 2, _PHOTO[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
+        return empty
+    small = ImageOps.contain(photo, _PHOTO, Image.Resampling.LANCZOS)
+    across, down = small.width / photo.width, small.height / photo.height
+    draw = ImageDraw.Draw(small)
+    for hit in reversed(hits):  # the best on top
+        box = hit.crop.box
+        whole = (0.0, 0.0, float(photo.width), float(photo.height))
+        x, y, width, height = whole if box is None else (box.x, box.y, box.width, box.height)
+        _mark(draw, (x * across, y * down, (x + width) * across - 1, (y + height) * down - 1), str(hit.rank))
+    placed = Image.new("RGB", _PHOTO, EMPTY)
+    placed.paste(small, ((_PHOTO[0] - small.width) // 2, (_PHOTO[1] - small.height) // 2))
+    return placed
+
+
+def _mark(draw: ImageDraw.ImageDraw, sides: tuple[float, float, float, float], rank: str) -> None:
+    left, top, right, bottom = sides
+    draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=FRAME, width=3)
+    label = (left, max(top - 22, 0), left + font(16).getlength(rank) + 12, max(top - 22, 0) + 22)
+    draw.rectangle(label, FRAME)
+    draw.text((left + 6, label[1] + 11), rank, "white", font(16), anchor="lm")
