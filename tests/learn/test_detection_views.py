@@ -47,7 +47,7 @@ def test_every_red_pixel_is_in_a_box_or_ignored_and_boxes_are_red(seed: int) -> 
 
 def test_light_and_grey_move_no_box() -> None:
     scenes = [shown(np.random.default_rng(1), 2)]
-    dark = Views(smallest=128, largest=128, light=0.5, grey=1.0)
+    dark = Views(smallest=128, largest=128, light=0.5, tint=0.3, grey=1.0)
 
     plain = draw_batch(np.random.default_rng(5), scenes, scenes, [], Views(smallest=128, largest=128, light=0.0, grey=0.0))
     other = draw_batch(np.random.default_rng(5), scenes, scenes, [], dark)

@@ -21,6 +21,7 @@ class Views:
         mosaic: share of pictures that four scenes make together, as in Bochkovskiy et al., "YOLOv4" (arXiv:2004.10934).
         crops: share of a mosaic's scenes that are the crop of one person, where there are any.
         light: by what share at most a picture gets brighter or darker.
+        tint: by what share at most each colour gets brighter or darker by itself, as in other light.
         grey: share of pictures without colours, as at night.
     """
 
@@ -31,6 +32,7 @@ class Views:
     mosaic: float = 0.6
     crops: float = 0.15
     light: float = 0.3
+    tint: float = 0.0
     grey: float = 0.05
 
     def __post_init__(self) -> None:
@@ -38,7 +40,7 @@ class Views:
         require(all(side >= MULTIPLE and side % MULTIPLE == 0 for side in sides), f"sides that are multiples of {MULTIPLE}", self)
         require(self.smallest <= self.largest and 0 < self.farthest <= self.nearest, "smallest up to largest, farthest up to nearest", self)
         require(all(0 <= share <= 1 for share in (self.mosaic, self.crops, self.grey)), "shares from 0 to 1", self)
-        require(0 <= self.light < 1, "light from 0, below 1", self)
+        require(min(self.light, self.tint) >= 0 and self.light + self.tint < 1, "light and tint from 0, together below 1", self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,10 +140,10 @@ def varied(rng: np.random.Generator, view: View, how: Views) -> View:
     pixels, boxes, ignored = view
     if rng.random() < 0.5:
         pixels, boxes, ignored = pixels[:, ::-1], _mirrored(boxes, pixels.shape[1]), _mirrored(ignored, pixels.shape[1])
-    gain = 1 + how.light * rng.uniform(-1, 1)
+    gain = 1 + how.light * rng.uniform(-1, 1) + how.tint * rng.uniform(-1, 1, 3)
     offset = how.light * 64 * rng.uniform(-1, 1)
-    table = (np.arange(256) * gain + offset).clip(0, 255).astype(np.uint8)
-    pixels = table[pixels]
+    table = (np.arange(256)[:, None] * gain + offset).clip(0, 255).astype(np.uint8)
+    pixels = np.stack([table[pixels[..., channel], channel] for channel in range(3)], axis=2)
     if rng.random() < how.grey:
         pixels = np.repeat(pixels.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     return View(pixels, boxes, ignored)
