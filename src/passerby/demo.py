@@ -1,4 +1,4 @@
-"""The demo: a gallery of drawn people, indexed and asked three questions."""
+"""The demo: drawn streets with several people in each, indexed and asked three questions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from passerby.data.synthetic import DEMO_QUESTIONS, demo_people, write_gallery
-from passerby.draw.sheet import write_sheet
+from passerby.data.synthetic import DEMO_QUESTIONS
+from passerby.data.synthetic.street_folders import write_demo_streets
+from passerby.detect.people import Detecting
+from passerby.draw.found import write_found
 from passerby.find.answer import Answer, answers
 from passerby.find.ingest import IndexReport, index_paths
+from passerby.find.photos import Shows
 from passerby.index.open import create_index
 from passerby.model.encoder import Encoder
 
-SEED = 7
-VIEWS = 2
 SHOWN = 5
 
 
@@ -30,18 +31,18 @@ class Demo:
     answers: tuple[Answer, ...]
 
 
-def run_demo(encoder: Encoder, folder: Path, on_progress: Callable[[int, int], None]) -> Demo:
-    """Draw the gallery, index it, ask ``DEMO_QUESTIONS`` and draw the answers on one sheet; everything lands in ``folder``.
+def run_demo(encoder: Encoder, detecting: Detecting, folder: Path, on_progress: Callable[[int, int], None]) -> Demo:
+    """Draw the streets, index who is in them, ask ``DEMO_QUESTIONS`` and draw where the answers are; everything lands in ``folder``.
 
     Raises:
         OSError: the folder cannot be written.
-        ModelError: a tower that cannot be trusted.
+        ModelError: a tower or a detector that cannot be trusted.
     """
-    gallery, index, sheet = folder / "gallery", folder / "index", folder / "answers.png"
+    gallery, index, sheet = folder / "streets", folder / "index", folder / "answers.png"
     shutil.rmtree(index, ignore_errors=True)
-    write_gallery(gallery, demo_people(), SEED, views=VIEWS)
+    write_demo_streets(gallery)
     with create_index(index, encoder) as opened:
-        report = index_paths(opened, encoder, [gallery], on_progress)
+        report = index_paths(opened, encoder, [gallery], on_progress, detecting=detecting, shows=Shows.SCENES)
         found = tuple(answers(opened, encoder, DEMO_QUESTIONS, SHOWN))
-    write_sheet(sheet, [answer.section for answer in found])
+    write_found(sheet, [answer.section for answer in found])
     return Demo(gallery, index, sheet, report, found)

@@ -72,8 +72,8 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
     return BundleEncoder(bundle, runtime=runtime_here(bundle))
 
 
-def load_detecting(name: str | os.PathLike[str] | None = None, size: int = 0, min_height: float = 40) -> Detecting | None:
-    """How people are looked for in photos, with the detector of a name or the bundled one; ``None`` where none is bundled.
+def load_detecting(name: str | os.PathLike[str] = DEFAULT_DETECTOR, size: int = 0, min_height: float = 40) -> Detecting:
+    """How people are looked for in photos, with the detector of a name.
 
     Args:
         size, min_height: as of :class:`passerby.detect.people.Detecting`.
@@ -83,9 +83,7 @@ def load_detecting(name: str | os.PathLike[str] | None = None, size: int = 0, mi
     """
     from passerby.detect.people import Detecting
 
-    if name is None and DEFAULT_DETECTOR not in bundled_detectors():
-        return None
-    return Detecting(load_detector(DEFAULT_DETECTOR if name is None else name, threads=1), size, min_height)
+    return Detecting(load_detector(name, threads=1), size, min_height)
 
 
 def find_bundle(name: str | os.PathLike[str]) -> Bundle:

@@ -42,12 +42,7 @@ _detect_size = click.option(
 @click.option(
     "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
 )
-@click.option(
-    "--detector",
-    metavar="DETECTOR",
-    help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
-    show_default="the bundled one",
-)
+@options.detector
 @_detect_size
 @click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
 @click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
@@ -65,7 +60,7 @@ def index(
     camera: str | None,
     offset: str | None,
     zone: str | None,
-    detector: str | None,
+    detector: str,
     detect_size: int,
     min_height: float,
     crops: bool,
@@ -108,7 +103,7 @@ def index(
     return show_index_report(report, as_json=json)
 
 
-def _looking(detector: str | None, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
+def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
     """How files are looked at, as arguments of `index_paths`."""
     from passerby.find.photos import Shows
     from passerby.resolve import load_detecting
@@ -151,7 +146,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--all", "unfold", is_flag=True, help="Show each of near-copies by itself, not as one place.")
 @click.option("--sheet", type=options.PATH, metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")
 @click.option("--frames", type=options.PATH, metavar="FILE", help="Draw the whole photos they are in, each in its box, to such a file.")
-@click.option("--detector", metavar="DETECTOR", help="Who finds people in the photo of --like.", show_default="the bundled one")
+@options.detector
 @options.index_folder
 @options.model
 @options.as_json
@@ -178,7 +173,7 @@ def search(
     unfold: bool,
     sheet: Path | None,
     frames: Path | None,
-    detector: str | None,
+    detector: str,
     index: Path | None,
     model: str,
     json: bool,
@@ -395,19 +390,19 @@ def detect(
 
 
 @click.command(epilog="Example: passerby demo --out demo")
-@click.option("--out", type=options.PATH, metavar="DIR", default="demo", help="Where the gallery, its index and the sheet go.")
+@click.option("--out", type=options.PATH, metavar="DIR", default="demo", help="Where the streets, their index and the sheet go.")
 @options.model
 @options.as_json
 def demo(*, out: Path, model: str, json: bool) -> int:
-    """Draw a gallery of sample people, index it, ask three questions and draw the answers."""
+    """Draw streets with people, index who is in them, ask three questions and draw where the answers are."""
     from passerby.atomic import require_folder_place
     from passerby.cli.show.finding import show_demo
     from passerby.demo import run_demo
     from passerby.progress import progress_bar
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
 
     require_folder_place(out, "--out")
 
     with progress_bar("indexing", quiet=json) as on_progress:
-        done = run_demo(load_model(model), out, on_progress)
+        done = run_demo(load_model(model), load_detecting(), out, on_progress)
     return show_demo(done, as_json=json)

@@ -51,7 +51,7 @@ detector = click.option(
     "--detector",
     metavar="DETECTOR",
     default=DEFAULT_DETECTOR,
-    help="A bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
+    help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
 )
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
 input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")

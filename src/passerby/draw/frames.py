@@ -32,10 +32,10 @@ from passerby.types import Hit
 
 FRAME: Final = "#e0214b"
 _COLUMNS: Final = 2
-_PHOTO: Final = (560, 420)
+PHOTO: Final = (560, 420)
 _FOOT: Final = 44
 _LINE: Final = 34
-_WIDTH: Final = 2 * MARGIN + _COLUMNS * (_PHOTO[0] + GAP) - GAP
+_WIDTH: Final = 2 * MARGIN + _COLUMNS * (PHOTO[0] + GAP) - GAP
 
 
 def write_frames(path: Path, sections: Sequence[Section]) -> None:
@@ -71,18 +71,18 @@ def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
         photos.setdefault(hit.person.media.path, []).append(hit)
     lines = wrapped(" ".join(title.split()), _WIDTH - 2 * MARGIN)
     head = len(lines) * _LINE + GAP
-    height = _PHOTO[1] + _FOOT + GAP
+    height = PHOTO[1] + _FOOT + GAP
     section = Image.new("RGB", (_WIDTH, head + math.ceil(len(photos) / _COLUMNS) * height), PAPER)
     draw = ImageDraw.Draw(section)
     for number, line in enumerate(lines):
         draw.text((MARGIN, number * _LINE), line, INK, font(26))
     for place, (path, seen) in enumerate(photos.items()):
         row, column = divmod(place, _COLUMNS)
-        left, top = MARGIN + column * (_PHOTO[0] + GAP), head + row * height
-        draw.rectangle((left - 1, top - 1, left + _PHOTO[0], top + _PHOTO[1] + _FOOT), CARD, EDGE)
+        left, top = MARGIN + column * (PHOTO[0] + GAP), head + row * height
+        draw.rectangle((left - 1, top - 1, left + PHOTO[0], top + PHOTO[1] + _FOOT), CARD, EDGE)
         section.paste(frame(path, seen), (left, top))
-        name = shortened(f"{', '.join(str(hit.rank) for hit in seen)}: {path.name}", font(18), _PHOTO[0] - 28)
-        draw.text((left + 14, top + _PHOTO[1] + _FOOT // 2), name, INK, font(18), anchor="lm")
+        name = shortened(f"{', '.join(str(hit.rank) for hit in seen)}: {path.name}", font(18), PHOTO[0] - 28)
+        draw.text((left + 14, top + PHOTO[1] + _FOOT // 2), name, INK, font(18), anchor="lm")
     return section
 
 
@@ -91,10 +91,10 @@ def frame(path: Path, hits: Sequence[Hit]) -> Image.Image:
     try:
         photo = read_image(path)
     except ImageError:
-        empty = Image.new("RGB", _PHOTO, EMPTY)
-        ImageDraw.Draw(empty).text((_PHOTO[0] // 2, _PHOTO[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
+        empty = Image.new("RGB", PHOTO, EMPTY)
+        ImageDraw.Draw(empty).text((PHOTO[0] // 2, PHOTO[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
         return empty
-    small = ImageOps.contain(photo, _PHOTO, Image.Resampling.LANCZOS)
+    small = ImageOps.contain(photo, PHOTO, Image.Resampling.LANCZOS)
     across, down = small.width / photo.width, small.height / photo.height
     draw = ImageDraw.Draw(small)
     for hit in reversed(hits):  # the best on top
@@ -102,8 +102,8 @@ def frame(path: Path, hits: Sequence[Hit]) -> Image.Image:
         whole = (0.0, 0.0, float(photo.width), float(photo.height))
         x, y, width, height = whole if box is None else (box.x, box.y, box.width, box.height)
         _mark(draw, (x * across, y * down, (x + width) * across - 1, (y + height) * down - 1), str(hit.rank))
-    placed = Image.new("RGB", _PHOTO, EMPTY)
-    placed.paste(small, ((_PHOTO[0] - small.width) // 2, (_PHOTO[1] - small.height) // 2))
+    placed = Image.new("RGB", PHOTO, EMPTY)
+    placed.paste(small, ((PHOTO[0] - small.width) // 2, (PHOTO[1] - small.height) // 2))
     return placed
 
 

@@ -23,11 +23,11 @@ MOST: Final = 150
 """People on a sheet: what the lowest of the formats' height limits takes."""
 
 _COLUMNS: Final = 5
-_PICTURE: Final = (192, 384)
+PICTURE: Final = (192, 384)
 MARGIN: Final = 32
 GAP: Final = 20
-_FOOT: Final = 52
-_TOLD: Final = 40
+FOOT: Final = 52
+TOLD: Final = 40
 RADIUS: Final = 14
 PAPER: Final = "#f4f5f7"
 CARD: Final = "#ffffff"
@@ -35,9 +35,9 @@ EDGE: Final = "#e1e4e9"
 EMPTY: Final = "#e9ecf0"
 INK: Final = "#1b1f26"
 FAINT: Final = "#7a828e"
-_TITLE_SIZE: Final = 26
+TITLE_SIZE: Final = 26
 _TITLE_LINES: Final = 3
-_LINE: Final = 34
+LINE: Final = 34
 
 
 Section = tuple[str, Sequence[Hit]]
@@ -88,43 +88,43 @@ def draw_sheet(sections: Sequence[Section]) -> Image.Image:
 
 def _draw_section(title: str, hits: Sequence[Hit], columns: int) -> Image.Image:
     lines = wrapped(" ".join(title.split()), _width(columns) - 2 * MARGIN)
-    head = len(lines) * _LINE + GAP
-    foot = _FOOT + _TOLD * any(map(_told, hits))
-    card_height = _PICTURE[1] + foot + GAP
+    head = len(lines) * LINE + GAP
+    foot = FOOT + TOLD * any(map(told, hits))
+    card_height = PICTURE[1] + foot + GAP
     section = Image.new("RGB", (_width(columns), head + math.ceil(len(hits) / columns) * card_height), PAPER)
     draw = ImageDraw.Draw(section)
     for number, line in enumerate(lines):
-        draw.text((MARGIN, number * _LINE), line, INK, font(_TITLE_SIZE))
+        draw.text((MARGIN, number * LINE), line, INK, font(TITLE_SIZE))
     for place, hit in enumerate(hits):
         row, column = divmod(place, columns)
-        _draw_card(section, draw, (MARGIN + column * (_PICTURE[0] + GAP), head + row * card_height), foot, hit)
+        draw_card(section, draw, (MARGIN + column * (PICTURE[0] + GAP), head + row * card_height), foot, hit)
     return section
 
 
 def _width(columns: int) -> int:
-    return 2 * MARGIN + columns * (_PICTURE[0] + GAP) - GAP
+    return 2 * MARGIN + columns * (PICTURE[0] + GAP) - GAP
 
 
-def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], foot: int, hit: Hit) -> None:
+def draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], foot: int, hit: Hit) -> None:
     left, top = corner
-    width, height = _PICTURE
+    width, height = PICTURE
     right, bottom = left + width, top + height
     draw.rounded_rectangle((left - 1, top - 1, right, bottom + foot), RADIUS, CARD, EDGE)
     picture = _picture(hit)
     if picture is None:
-        picture = Image.new("RGB", _PICTURE, EMPTY)
+        picture = Image.new("RGB", PICTURE, EMPTY)
         ImageDraw.Draw(picture).text((width // 2, height // 2), _absence(hit.person), FAINT, font(18), anchor="mm", align="center")
-    sheet.paste(picture, corner, _rounded_top(_PICTURE))
-    draw.text((left + 14, bottom + _FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
+    sheet.paste(picture, corner, _rounded_top(PICTURE))
+    draw.text((left + 14, bottom + FOOT // 2), str(hit.rank), INK, font(22), anchor="lm")
     if hit.alike:
-        draw.text((left + width // 2, bottom + _FOOT // 2), f"+{hit.alike} alike", FAINT, font(14), anchor="mm")
+        draw.text((left + width // 2, bottom + FOOT // 2), f"+{hit.alike} alike", FAINT, font(14), anchor="mm")
     worth = f"{hit.score:.3f}" if hit.probability is None else f"{hit.probability:.0%}"
-    draw.text((right - 14, bottom + _FOOT // 2), worth, FAINT, font(18), anchor="rm")
-    for line, text in enumerate(_told(hit)):
-        draw.text((left + 14, bottom + _FOOT + line * _TOLD // 2), shortened(text, font(12), width - 20), FAINT, font(12), anchor="lm")
+    draw.text((right - 14, bottom + FOOT // 2), worth, FAINT, font(18), anchor="rm")
+    for line, text in enumerate(told(hit)):
+        draw.text((left + 14, bottom + FOOT + line * TOLD // 2), shortened(text, font(12), width - 20), FAINT, font(12), anchor="lm")
 
 
-def _told(hit: Hit) -> list[str]:
+def told(hit: Hit) -> list[str]:
     """When and by which camera a picture was taken, a line each, where known."""
     return [text for text in (clock_of(hit), hit.person.media.camera) if text]
 
@@ -142,7 +142,7 @@ def _picture(hit: Hit) -> Image.Image | None:
         return None
     if hit.crop.box is not None:
         image = cut_out(image, hit.crop.box, margin=0)
-    return ImageOps.pad(image, _PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
+    return ImageOps.pad(image, PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
 
 
 def _rounded_top(size: tuple[int, int]) -> Image.Image:
@@ -157,7 +157,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def wrapped(text: str, width: int, size: int = _TITLE_SIZE) -> tuple[str, ...]:
+def wrapped(text: str, width: int, size: int = TITLE_SIZE) -> tuple[str, ...]:
     """Lines no wider than ``width`` pixels, at most ``_TITLE_LINES``; what does not fit ends in an ellipsis."""
     used = font(size)
     lines = [""]

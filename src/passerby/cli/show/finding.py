@@ -355,7 +355,9 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
         answers = [answer.to_json() for answer in demo.answers]
         show_json({"gallery": str(demo.gallery), "index": str(demo.index), "sheet": str(demo.sheet), "answers": answers})
     else:
-        console_on(stderr=False).print(f"{demo.report.indexed} pictures of drawn people in {printable(demo.gallery)}", highlight=False)
+        console_on(stderr=False).print(
+            f"{demo.report.people} people in {demo.report.photos} drawn streets in {printable(demo.gallery)}", highlight=False
+        )
         for answer in demo.answers:
             console_on(stderr=False).print(f"\n[bold]{answer.question.text}[/bold]", highlight=False)
             _show_hits(answer.people)

@@ -1,0 +1,82 @@
+"""Where somebody is and who else may be meant: the photo of the best answer with a frame, beside it the crops of the best few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from passerby.atomic import replacing
+from passerby.draw.frames import PHOTO, frame
+from passerby.draw.sheet import (
+    CARD,
+    EDGE,
+    FOOT,
+    GAP,
+    INK,
+    LINE,
+    MARGIN,
+    PAPER,
+    PICTURE,
+    TITLE_SIZE,
+    TOLD,
+    Section,
+    draw_card,
+    font,
+    format_of,
+    require_room,
+    shortened,
+    told,
+    wrapped,
+)
+from passerby.types import Hit
+
+BESIDE: Final = 4
+"""Crops beside a photo, at most."""
+_WIDTH: Final = 2 * MARGIN + PHOTO[0] + BESIDE * (GAP + PICTURE[0])
+
+
+def write_found(path: Path, sections: Sequence[Section]) -> None:
+    """Draw answers to a PNG, JPEG or WebP file, whole or not at all.
+
+    Raises:
+        QueryError: the name ends in none of these, or there are more hits than fit on a sheet.
+        OSError: the file cannot be written.
+    """
+    image_format = format_of(path, "--out")
+    require_room(sum(len(hits) for _, hits in sections))
+    with replacing(path) as file:
+        draw_found(sections).save(file, image_format)
+
+
+def draw_found(sections: Sequence[Section]) -> Image.Image:
+    """An RGB picture of the sections from top to bottom: a title, the photo of the best hit, a card for each of the best ``BESIDE``."""
+    drawn = [_draw_section(title, hits[:BESIDE]) for title, hits in sections]
+    sheet = Image.new("RGB", (_WIDTH, 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
+    top = MARGIN
+    for section in drawn:
+        sheet.paste(section, (0, top))
+        top += section.height
+    return sheet
+
+
+def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
+    lines = wrapped(" ".join(title.split()), _WIDTH - 2 * MARGIN)
+    head = len(lines) * LINE + GAP
+    foot = FOOT + TOLD * any(map(told, hits))
+    section = Image.new("RGB", (_WIDTH, head + (PICTURE[1] + foot + GAP) * bool(hits)), PAPER)
+    draw = ImageDraw.Draw(section)
+    for number, line in enumerate(lines):
+        draw.text((MARGIN, number * LINE), line, INK, font(TITLE_SIZE))
+    if hits:
+        path = hits[0].person.media.path
+        place = (MARGIN, head)
+        draw.rectangle((place[0] - 1, place[1] - 1, place[0] + PHOTO[0], head + PICTURE[1] + foot), CARD, EDGE)
+        section.paste(frame(path, [hit for hit in hits if hit.person.media.path == path]), place)
+        name = shortened(path.name, font(18), PHOTO[0] - 28)
+        draw.text((MARGIN + 14, head + (PHOTO[1] + PICTURE[1] + foot) // 2), name, INK, font(18), anchor="lm")
+    for number, hit in enumerate(hits):
+        draw_card(section, draw, (MARGIN + PHOTO[0] + GAP + number * (PICTURE[0] + GAP), head), foot, hit)
+    return section
