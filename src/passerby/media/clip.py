@@ -18,7 +18,7 @@ from passerby.atomic import replacing
 from passerby.errors import InputError, VideoError
 from passerby.media.animation import is_animation
 from passerby.media.frame import STAMP_STEP, Frame, Pixels, Video
-from passerby.media.stream_copy import Dated, is_playable, packet_run, sound_run
+from passerby.media.stream_copy import Dated, has_clock_reset, is_playable, packet_run, sound_run
 from passerby.media.video import ffmpeg, frames, open_video, opened_container
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def cut(video: Path, start: float, end: float, out: Path, *, change: Change | No
         start, end: seconds since the video's start, both of the stretch; what lies outside of the video is cut off.
         out: ends in ``.mp4``; a file that is there makes way, but for the video itself.
         change: makes of each frame what is shown, such as with a box drawn.
-        audio: keep the sound as it is, where there is one that a browser plays; otherwise there is none.
+        audio: keep the sound as it is, where there is one that a browser plays and the video's clock does not jump back; otherwise there
+            is none.
         threads: that encode.
 
     Raises:
@@ -84,11 +85,14 @@ def cut(video: Path, start: float, end: float, out: Path, *, change: Change | No
     require_name(out, video)
     start = max(0.0, start)
     facts = open_video(video)
+    streams = not is_animation(video)
+    seek = not (streams and _is_joined(video))
+    sound = audio and streams and seek
     with replacing(out) as file:
         draft = Path(file.name)
         with _naming(draft, out):
-            copied = None if change or is_animation(video) else _copy(video, start, end, draft, audio)
-            return copied or _encode(facts, start, end, draft, change, audio, threads)
+            copied = _copy(video, start, end, draft, sound) if streams and seek and not change else None
+            return copied or _encode(facts, start, end, draft, change, sound, threads, seek)
 
 
 @contextmanager
@@ -108,6 +112,15 @@ def require_name(out: Path, video: Path) -> None:
         raise InputError(expected=f"a clip's name that ends in {SUFFIX}", found=repr(out.name), do="correct the name")
     if out.exists() and video.exists() and out.samefile(video):
         raise InputError(expected="a file of its own for the clip", found="the video itself", do="name another file")
+
+
+def _is_joined(video: Path) -> bool:
+    """Whether a time may be there twice, so that a seek leads anywhere."""
+    try:
+        with opened_container(video, threads=1) as source:
+            return has_clock_reset(source)
+    except ffmpeg().FFmpegError:
+        return True
 
 
 def _copy(video: Path, start: float, end: float, draft: Path, audio: bool) -> Clip | None:
@@ -140,8 +153,8 @@ def _is_whole(draft: Path, clip: Clip) -> bool:
     return len(times) == clip.frames and times[0] <= STAMP_STEP and not (coverage.broken or coverage.deinterlaced or coverage.clock_reset)
 
 
-def _encode(facts: Video, start: float, end: float, draft: Path, change: Change | None, audio: bool, threads: int) -> Clip:
-    with frames(facts.path, None, start=start) as found:
+def _encode(facts: Video, start: float, end: float, draft: Path, change: Change | None, audio: bool, threads: int, seek: bool) -> Clip:
+    with frames(facts.path, None, start=start, seek=seek) as found:
         within = takewhile(lambda frame: frame.time <= end + STAMP_STEP, found)
         first = next(within, None)
         if first is None:
@@ -210,13 +223,12 @@ def _encoder(out: OutputContainer, first: Frame, rate: float, threads: int) -> V
     context = stream.codec_context
     context.pix_fmt, context.time_base, context.thread_count = "yuv420p", Fraction(1, _TICKS), threads
     context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = _LIMITED
     return stream
 
 
 def _mux(out: OutputContainer, pictures: Iterator[Dated], video: Path, begin: float, end: float, audio: bool) -> bool:
     """Write packets in the order in which they are decoded, with the sound if it is wanted; whether there is one."""
-    with sound_run(video, begin, end, out) if audio and not is_animation(video) else nullcontext(None) as sound:
+    with sound_run(video, begin, end, out) if audio else nullcontext(None) as sound:
         for _, packet in merge(pictures, sound or (), key=lambda dated: dated[0]):
             out.mux(packet)
         return sound is not None

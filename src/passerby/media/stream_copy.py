@@ -26,6 +26,9 @@ _SOUNDS: Final = frozenset({"aac", "mp3", "opus", "flac"})
 """What browsers play in an MP4."""
 _UNDATED: Final = frozenset({"avi", "h264", "hevc"})
 """Containers that do not say when a packet is shown."""
+_JOINED: Final = frozenset({"mpegts", "mpeg"})
+"""Containers whose files may be several, one after the other."""
+_JUMP: Final = 1.0
 _SOUND_LEAD: Final = 1.0
 
 
@@ -61,14 +64,27 @@ class PacketRun:
 
 
 def is_playable(source: Opened) -> bool:
-    """Whether browsers play the frames of a video as they are: upright, with square pixels, whole, with stamps. Moves its place."""
+    """Whether browsers play the frames of a video as they are: upright, with square pixels and stamps. Moves its place."""
     stream, context = source.stream, source.stream.codec_context
     if context.codec.canonical_name not in _CODECS or context.pix_fmt not in _FORMATS or stream.sample_aspect_ratio not in (None, 0, 1):
         return False
     if source.container.format.name in _UNDATED or source.origin is None:
         return False
     frame: Any = next(source.container.decode(stream), None)
-    return frame is not None and not frame.rotation and not frame.interlaced_frame
+    return frame is not None and not frame.rotation
+
+
+def has_clock_reset(source: Opened) -> bool:
+    """Whether times jump back, so that one may be there twice; reads all of a container in which they may. Moves its place."""
+    if source.container.format.name not in _JOINED:
+        return False
+    latest = -inf
+    for packet in _sized(source, source.stream):
+        time = _decoded_at(source, packet)
+        if time < latest - _JUMP:
+            return True
+        latest = max(latest, time)
+    return False
 
 
 @contextmanager
