@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from videos import COUNT, HEIGHT, TOP_LEFT, WIDTH, drawn, number_of, write_video
 
-from passerby.errors import InputError, VideoError
+from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.media import clip as clip_module
 from passerby.media.clip import Clip, cut
 from passerby.media.frame import Frame, Pixels
@@ -406,6 +406,23 @@ def test_without_the_encoder(tmp_path: Path, video: Path, monkeypatch: pytest.Mo
         cut(video, 0, 1, tmp_path / "clip.mp4", change=same)
     assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_frames_that_no_encoder_takes(tmp_path: Path) -> None:
+    wide = write_video(tmp_path / "wide.mkv", "ffv1", pixels="bgr0", pictures=[np.zeros((16, 20_000, 3), np.uint8)])
+    with pytest.raises(VideoError, match=r"expected frames that H.264 can hold, found 20000 x 16 pixels, which the encoder refuses"):
+        cut(wide, 0, 1, tmp_path / "clip.mp4")
+    assert list(tmp_path.iterdir()) == [wide]
+
+
+def test_without_the_extra(tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moving = tmp_path / "moving.gif"
+    Image.fromarray(drawn(0)).save(moving, save_all=True, append_images=[Image.fromarray(drawn(9))], duration=100)
+    monkeypatch.setitem(sys.modules, "av", None)
+    for path in (video, moving):
+        with pytest.raises(MissingExtra, match=r"the packages of the extra \[video\], found no av"):
+            cut(path, 0, 1, tmp_path / "clip.mp4")
+    assert list(tmp_path.iterdir()) == [moving]
 
 
 @pytest.mark.parametrize("change", ["None", "lambda time, pixels: pixels"])
