@@ -304,6 +304,23 @@ def test_a_clock_that_jumps_back(tmp_path: Path, change: Callable[[float, Pixels
         assert [number for _, number in shown(tmp_path / "clip.mp4")] == expected
 
 
+def test_a_sound_that_begins_later(tmp_path: Path) -> None:
+    mute = write_video(tmp_path / "mute.flv", pictures=LONG * 2)
+    loud = write_video(tmp_path / "loud.flv", sound=True)
+    (tmp_path / "both.flv").write_bytes(mute.read_bytes() + loud.read_bytes()[13:])  # without its header
+    for change in (None, same):
+        assert cut(tmp_path / "both.flv", 10, 20, tmp_path / "clip.mp4", change=change, audio=True).frames >= 20
+        assert [number for _, number in shown(tmp_path / "clip.mp4")][:20] == list(range(20))
+
+
+def test_damaged_sound_is_left_out(tmp_path: Path, long: Callable[[str], Path]) -> None:
+    video = tmp_path / "loud.ts"
+    video.write_bytes(long("ts").read_bytes().replace(b"\xff\xf1", b"\xff\x71"))
+    for change in (None, same):
+        clip = cut(video, 1, 2, tmp_path / "clip.mp4", change=change, audio=True)
+        assert len(shown(tmp_path / "clip.mp4")) == clip.frames
+
+
 def test_frames_of_one_time_stay_frames(tmp_path: Path) -> None:
     """As AVI says of those that are decoded in another order than they are shown."""
     video = write_video(tmp_path / "reordered.avi", options=REORDERED)

@@ -168,6 +168,8 @@ def _encode(facts: Video, start: float, end: float, draft: Path, change: Change 
         except ffmpeg().FFmpegError as error:
             if isinstance(error, OSError):
                 raise
+            if audio:  # of which packets may be damaged
+                return _encode(facts, start, end, draft, change, False, threads, seek)
             refused = f"{first.width} x {first.height} pixels, which the encoder refuses"
             raise VideoError(expected="frames that H.264 can hold", found=refused, do="convert the video") from None
     return Clip(first.time, encoding.last, encoding.count, copied=False, sound=sound)

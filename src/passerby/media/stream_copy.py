@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from passerby.media.frame import STAMP_STEP
-from passerby.media.video import Opened, ffmpeg, opened_container
+from passerby.media.video import Opened, demuxed, ffmpeg, opened_container
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoStream
@@ -70,7 +70,7 @@ def is_playable(source: Opened) -> bool:
         return False
     if source.container.format.name in _UNDATED or source.origin is None:
         return False
-    frame: Any = next(source.container.decode(stream), None)
+    frame: Any = next((frame for packet in demuxed(source.container, stream) for frame in stream.decode(packet)), None)
     return frame is not None and not frame.rotation
 
 
@@ -128,7 +128,7 @@ def _name(stream: AudioStream) -> str:
 
 
 def _sized(source: Opened, stream: Any) -> Iterator[Packet[Any]]:
-    return (packet for packet in source.container.demux(stream) if packet.size)
+    return (packet for packet in demuxed(source.container, stream) if packet.size)
 
 
 def _from_keyframe(source: Opened, packets: Iterator[Packet[VideoStream]], start: float) -> Iterator[Packet[VideoStream]]:

@@ -262,7 +262,7 @@ def _packets(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterato
     while met:
         met = False
         try:
-            for packet in opened.container.demux(opened.stream):
+            for packet in demuxed(opened.container, opened.stream):
                 met = True
                 waiting = waiting and not packet.is_keyframe
                 if packet.size and not waiting:
@@ -270,6 +270,16 @@ def _packets(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterato
             return
         except ffmpeg().FFmpegError:
             coverage.broken += 1
+
+
+def demuxed(container: InputContainer, stream: Any) -> Iterator[av.Packet[Any]]:
+    """Packets of a stream, past those of others that begin later: PyAV knows only streams that are there at the start, and stumbles."""
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            continue
 
 
 def _progressive(frames: Iterable[av.VideoFrame], coverage: Coverage) -> Iterator[av.VideoFrame]:
