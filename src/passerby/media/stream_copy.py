@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from passerby.media.frame import STAMP_STEP
-from passerby.media.video import Opened, demuxed, ffmpeg, opened_container
+from passerby.media.video import Opened, demuxed, opened_container
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoStream
@@ -113,14 +113,12 @@ def sound_run(video: Path, begin: float, end: float, out: OutputContainer) -> It
 
 
 def _sound(source: Opened, stream: AudioStream, target: AudioStream, begin: float, end: float) -> Iterator[Dated]:
-    """The packets of a sound, up to one that cannot be read."""
-    with suppress(ffmpeg().FFmpegError):
-        for packet in _sized(source, stream):
-            if packet.pts is None or (time := _shown_at(source, packet)) < begin:
-                continue
-            if time > end:
-                return
-            yield time, _moved(packet, target, round((begin + (source.origin or 0)) / packet.time_base))
+    for packet in _sized(source, stream):
+        if packet.pts is None or (time := _shown_at(source, packet)) < begin:
+            continue
+        if time > end:
+            return
+        yield time, _moved(packet, target, round((begin + (source.origin or 0)) / packet.time_base))
 
 
 def _name(stream: AudioStream) -> str:
