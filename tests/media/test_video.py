@@ -419,6 +419,18 @@ def test_a_file_that_grows_is_read_on_from_where_it_was(tmp_path: Path, containe
         assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(together, whole, strict=True))
 
 
+def test_a_sound_that_begins_later(tmp_path: Path) -> None:
+    """PyAV takes stock of a file's streams when it is opened, and stumbles over packets of others."""
+    mute = write_video(tmp_path / "mute.flv", pictures=[drawn(number % COUNT) for number in range(100)])
+    loud = write_video(tmp_path / "loud.flv", sound=True)
+    path = tmp_path / "both.flv"
+    path.write_bytes(mute.read_bytes() + loud.read_bytes()[13:])  # without its header
+    with frames(path, None) as found:
+        assert [number_of(frame.pixels) for frame in found] == [number % COUNT for number in range(100 + COUNT)]
+    assert found.coverage.broken == 0
+    assert is_video(path)
+
+
 def test_a_size_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interlaced = {"x264-params": "tff=1"}
     small = write_video(tmp_path / "small.h264", format="h264", options=interlaced)

@@ -299,6 +299,51 @@ def remove(paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppressi
     return show_removal(report, as_json=json)
 
 
+@click.command(
+    epilog="Examples: passerby cut --person 17 --out moment.mp4; passerby cut --person 17 --out for-others.mp4 --draw --blur-others"
+)
+@click.option("--person", type=_ID, metavar="ID", required=True, help="Somebody in a video, as `search --json` names them.")
+@click.option("--out", type=options.PATH, metavar="FILE", required=True, help="The .mp4 file; a clip that is there makes way.")
+@click.option("--before", type=click.FloatRange(0), default=5, metavar="SECONDS", help="How much to show before they are first seen.")
+@click.option("--after", type=click.FloatRange(0), default=5, metavar="SECONDS", help="How much to show after they are last seen.")
+@click.option("--draw", is_flag=True, help="Draw an outline around them, moved straight between the places that the index keeps.")
+@click.option("--blur-others", is_flag=True, help="Hide all but them in a coarse mosaic, and all when their place is not sure.")
+@click.option("--audio", is_flag=True, help="Keep the sound, which is left out otherwise.")
+@options.index_folder
+@options.as_json
+def cut(
+    *,
+    person: int,
+    out: Path,
+    before: float,
+    after: float,
+    draw: bool,
+    blur_others: bool,
+    audio: bool,
+    index: Path | None,
+    json: bool,
+) -> int:
+    """Cut the seconds around somebody out of a video, as an MP4 file that browsers play.
+
+    The video's own frames are copied where a browser plays them, from a keyframe up to two seconds early; else, and with --draw or
+    --blur-others, they are encoded as H.264.
+
+    --blur-others leaves only the person's own box to be recognised, as people whom the detector missed are known to nobody. Within that
+    box it hides only the people who were found: whoever stands right behind or before the person and was missed can be seen. Look at
+    the clip before you hand it on.
+    """
+    from passerby.atomic import require_file_place
+    from passerby.cli.show.finding import show_clip
+    from passerby.find.clip import cut_person
+    from passerby.index.open import open_index
+    from passerby.places import index_folder
+
+    require_file_place(out, "--out")
+    with open_index(index_folder(index)) as opened:
+        clip = cut_person(opened, person, out, before=before, after=after, draw=draw, blur_others=blur_others, audio=audio)
+    return show_clip(clip, as_json=json)
+
+
 @click.command(epilog='Example: passerby parse "red jkt, blue jeans, no hat"')
 @click.argument("words", metavar="WORDS", help="A description of a person.")
 @options.as_json

@@ -1,1 +1,1 @@
-"""Pictures of answers: contact sheets and heat maps."""
+"""Pictures of answers: contact sheets, heat maps, and people on frames."""

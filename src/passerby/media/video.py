@@ -1,4 +1,4 @@
-"""Frames of videos, by time: the one file that knows PyAV (FFmpeg), which is the extra ``[video]``."""
+"""Frames of videos, by time, and the door to PyAV (FFmpeg), which is the extra ``[video]``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def open_video(path: Path) -> Video:
     """
     if _is_animation(path):
         return animation.read_facts(path)
-    with _opened(path, threads=1) as opened, closing(_decode(opened, Coverage())) as decoded:
+    with opened_container(path, threads=1) as opened, closing(_decode(opened, Coverage())) as decoded:
         return opened.facts(next(decoded, None))
 
 
@@ -165,7 +165,7 @@ def crop_pixels(path: Path, time: float, box: Box, *, seek: bool = True) -> Pixe
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class Opened:
     """A container and the video in it.
 
     Args:
@@ -194,7 +194,7 @@ class _Opened:
         """Aim at the last frame that needs no other before a moment; whether that could be tried."""
         if self.origin is None or not self.stream.time_base or moment <= 0:
             return False
-        with suppress(_ffmpeg().FFmpegError):
+        with suppress(ffmpeg().FFmpegError):
             self.container.seek(round((moment + self.origin) / self.stream.time_base), stream=self.stream)
             return True
         return False
@@ -216,7 +216,7 @@ class _Opened:
 def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: bool, threads: int) -> Generator[Frame]:
     """Frames from one at or before ``start`` on, to the end; by a seek if one leads there."""
     for back in (*_BACK, inf) if seek else (inf,):
-        with _opened(path, threads) as opened:
+        with opened_container(path, threads) as opened:
             if keyframes:
                 opened.stream.codec_context.skip_frame = "NONKEY"
             sought = opened.seek(start - back)
@@ -230,7 +230,7 @@ def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: b
             coverage.clear()
 
 
-def _decode(opened: _Opened, coverage: Coverage, *, from_keyframe: bool = False) -> Generator[Frame]:
+def _decode(opened: Opened, coverage: Coverage, *, from_keyframe: bool = False) -> Generator[Frame]:
     timeline = Timeline(opened.origin, opened.step, coverage)
     for decoded in _progressive(_whole_frames(opened, coverage, from_keyframe), coverage):
         base = float(decoded.time_base or 0)
@@ -240,12 +240,12 @@ def _decode(opened: _Opened, coverage: Coverage, *, from_keyframe: bool = False)
         yield opened.frame(time, decoded)
 
 
-def _whole_frames(opened: _Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.VideoFrame]:
+def _whole_frames(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.VideoFrame]:
     """Frames that can be decoded; the others are counted."""
     for packet in chain(_packets(opened, coverage, from_keyframe), [None]):  # None: what the decoder still holds
         try:
             decoded = opened.stream.decode(packet)
-        except (_ffmpeg().FFmpegError, EOFError):
+        except (ffmpeg().FFmpegError, EOFError):
             coverage.broken += 1
             continue
         for frame in decoded:
@@ -256,20 +256,30 @@ def _whole_frames(opened: _Opened, coverage: Coverage, from_keyframe: bool) -> I
                 yield frame
 
 
-def _packets(opened: _Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.Packet[VideoStream]]:
+def _packets(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.Packet[VideoStream]]:
     """What the container holds of the video, past stretches that it cannot read."""
     waiting, met = from_keyframe, True
     while met:
         met = False
         try:
-            for packet in opened.container.demux(opened.stream):
+            for packet in demuxed(opened.container, opened.stream):
                 met = True
                 waiting = waiting and not packet.is_keyframe
                 if packet.size and not waiting:
                     yield packet
             return
-        except _ffmpeg().FFmpegError:
+        except ffmpeg().FFmpegError:
             coverage.broken += 1
+
+
+def demuxed(container: InputContainer, stream: Any) -> Iterator[av.Packet[Any]]:
+    """Packets of a stream, past those of others that begin later: PyAV knows only streams that are there at the start, and stumbles."""
+    while True:
+        try:
+            yield from container.demux(stream)
+            return
+        except IndexError:
+            continue
 
 
 def _progressive(frames: Iterable[av.VideoFrame], coverage: Coverage) -> Iterator[av.VideoFrame]:
@@ -291,7 +301,7 @@ def _progressive(frames: Iterable[av.VideoFrame], coverage: Coverage) -> Iterato
 
 
 def _deinterlacer(frame: av.VideoFrame) -> Graph:
-    graph: Graph = _ffmpeg().filter.Graph()
+    graph: Graph = ffmpeg().filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
     mended, sink = graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
@@ -335,7 +345,7 @@ def _is_animation(path: Path) -> bool:
 
 
 @contextmanager
-def _opened(path: Path, threads: int) -> Iterator[_Opened]:
+def opened_container(path: Path, threads: int) -> Iterator[Opened]:
     with _container(path) as container:
         stream = _moving(container)
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of frames that are larger than the first, too
@@ -344,11 +354,11 @@ def _opened(path: Path, threads: int) -> Iterator[_Opened]:
         rate = float(stream.guessed_rate or stream.average_rate or _USUAL_RATE)
         start = _first_stamp(path) if container.format.name == _AVI else stream.start_time
         origin = float(start * stream.time_base) if start is not None and stream.time_base else None
-        yield _Opened(path.absolute(), container, stream, origin, _duration(container, stream), 1 / rate)
+        yield Opened(path.absolute(), container, stream, origin, _duration(container, stream), 1 / rate)
 
 
 def _container(path: Path) -> InputContainer:
-    av = _ffmpeg()
+    av = ffmpeg()
     only = {"format_whitelist": ",".join(VIDEOS), "protocol_whitelist": "file"}
     try:
         container: InputContainer = av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
@@ -361,14 +371,14 @@ def _container(path: Path) -> InputContainer:
 
 def _first_stamp(path: Path) -> int | None:
     """The stamp of the first frame, in AVI: there stamps are of decoding, so where the video starts is not said."""
-    with _container(path) as container, suppress(_ffmpeg().FFmpegError):
+    with _container(path) as container, suppress(ffmpeg().FFmpegError):
         return next((frame.pts for frame in container.decode(_moving(container))), None)
     return None
 
 
 def _moving(container: InputContainer) -> VideoStream:
     """The largest video of a container that is no cover. Raises ``VideoError``."""
-    covers = _ffmpeg().stream.Disposition.attached_pic | _ffmpeg().stream.Disposition.timed_thumbnails
+    covers = ffmpeg().stream.Disposition.attached_pic | ffmpeg().stream.Disposition.timed_thumbnails
     videos = [one for one in container.streams.video if not one.disposition & covers and one.codec_context is not None]
     if not videos:
         raise VideoError(expected="a video", found="a file without moving pictures", do="name a file that holds a video")
@@ -388,7 +398,7 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
             hours, minutes, seconds = said.split(":")
             return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
     alone = len(container.streams) == 1  # else it may be the sound's
-    return container.duration / _ffmpeg().time_base if alone and container.duration else None
+    return container.duration / ffmpeg().time_base if alone and container.duration else None
 
 
 def _recorded_at(*tags: dict[str, str]) -> Instant | None:
@@ -403,7 +413,7 @@ def _recorded_at(*tags: dict[str, str]) -> Instant | None:
     return None
 
 
-def _ffmpeg() -> Any:
+def ffmpeg() -> Any:
     """PyAV, which logs nothing."""
     with needs_extra("video"):
         import av

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from passerby.demo import Demo
     from passerby.draw.heatmap import Relevance
     from passerby.find.answer import Answer
+    from passerby.find.clip import PersonClip
     from passerby.find.embed import Embeddings
     from passerby.find.filter import Filtered
     from passerby.find.ingest import Absence, IndexReport
@@ -104,6 +105,18 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     show_failures(report.failed)
     wrong = len(report.failed) + len(report.unknown)
     return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
+
+
+def show_clip(cut: PersonClip, *, as_json: bool) -> int:
+    """Say what was cut out of a video; returns the exit code."""
+    if as_json:
+        show_json(cut.to_json())
+    clip = cut.clip
+    how = "copied" if clip.copied else "encoded"
+    note(f"{clip.start:.2f} to {clip.end:.2f} s of {cut.person.media.path}, {clip.frames} frames {how}, written to {cut.path}")
+    if cut.silent:
+        note("without sound: the video has none that browsers play")
+    return ALL_DONE
 
 
 def show_answer(answer: Answer, sheet: Path | None, frames: Path | None, *, as_json: bool) -> int:
