@@ -33,7 +33,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "attention": "Draw where a model looks when it compares a picture with words",
     },
     "learn": {
-        "train": "Train a compact CLIP as a config says",
+        "train": "Train a compact CLIP, or a person detector, as a config says",
         "distil": "Teach a small CLIP what another model knows, as a config says",
         "finetune": "Adapt a model to your own pictures by LoRA",
         "merge": "Add an adapter to its base for good",

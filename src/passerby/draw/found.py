@@ -35,6 +35,8 @@ from passerby.types import Hit
 
 BESIDE: Final = 4
 """Crops beside a photo, at most."""
+_NAME: Final = 40
+"""Pixels below a photo, for its name."""
 _WIDTH: Final = 2 * MARGIN + PHOTO[0] + BESIDE * (GAP + PICTURE[0])
 
 
@@ -71,12 +73,11 @@ def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
     for number, line in enumerate(lines):
         draw.text((MARGIN, number * LINE), line, INK, font(TITLE_SIZE))
     if hits:
-        path = hits[0].person.media.path
-        place = (MARGIN, head)
-        draw.rectangle((place[0] - 1, place[1] - 1, place[0] + PHOTO[0], head + PICTURE[1] + foot), CARD, EDGE)
-        section.paste(frame(path, [hit for hit in hits if hit.person.media.path == path]), place)
-        name = shortened(path.name, font(18), PHOTO[0] - 28)
-        draw.text((MARGIN + 14, head + (PHOTO[1] + PICTURE[1] + foot) // 2), name, INK, font(18), anchor="lm")
+        path, bottom = hits[0].person.media.path, head + PICTURE[1] + foot
+        draw.rectangle((MARGIN - 1, head - 1, MARGIN + PHOTO[0], bottom), CARD, EDGE)
+        there = [hit for hit in hits if hit.person.media.path == path]
+        section.paste(frame(path, there, (PHOTO[0], PICTURE[1] + foot - _NAME)), (MARGIN, head))
+        draw.text((MARGIN + 14, bottom - _NAME // 2), shortened(path.name, font(18), PHOTO[0] - 28), INK, font(18), anchor="lm")
     for number, hit in enumerate(hits):
         draw_card(section, draw, (MARGIN + PHOTO[0] + GAP + number * (PICTURE[0] + GAP), head), foot, hit)
     return section

@@ -86,15 +86,15 @@ def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
     return section
 
 
-def frame(path: Path, hits: Sequence[Hit]) -> Image.Image:
+def frame(path: Path, hits: Sequence[Hit], place: tuple[int, int] = PHOTO) -> Image.Image:
     """A photo fitted into its place without distortion, with the rank of each hit at their box."""
     try:
         photo = read_image(path)
     except ImageError:
-        empty = Image.new("RGB", PHOTO, EMPTY)
-        ImageDraw.Draw(empty).text((PHOTO[0] // 2, PHOTO[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
+        empty = Image.new("RGB", place, EMPTY)
+        ImageDraw.Draw(empty).text((place[0] // 2, place[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
         return empty
-    small = ImageOps.contain(photo, PHOTO, Image.Resampling.LANCZOS)
+    small = ImageOps.contain(photo, place, Image.Resampling.LANCZOS)
     across, down = small.width / photo.width, small.height / photo.height
     draw = ImageDraw.Draw(small)
     for hit in reversed(hits):  # the best on top
@@ -102,8 +102,8 @@ def frame(path: Path, hits: Sequence[Hit]) -> Image.Image:
         whole = (0.0, 0.0, float(photo.width), float(photo.height))
         x, y, width, height = whole if box is None else (box.x, box.y, box.width, box.height)
         _mark(draw, (x * across, y * down, (x + width) * across - 1, (y + height) * down - 1), str(hit.rank))
-    placed = Image.new("RGB", PHOTO, EMPTY)
-    placed.paste(small, ((PHOTO[0] - small.width) // 2, (PHOTO[1] - small.height) // 2))
+    placed = Image.new("RGB", place, EMPTY)
+    placed.paste(small, ((place[0] - small.width) // 2, (place[1] - small.height) // 2))
     return placed
 
 
