@@ -88,7 +88,7 @@ def test_the_watch_sees_a_look_up_a_socket_and_a_file(watched: Watched, tmp_path
 
 def test_demo_index_and_search_reach_nobody_and_leave_what_was_asked_for(watched: Watched) -> None:
     assert watched(*PASSERBY, "demo", "--out", "demo") == []
-    assert watched(*PASSERBY, "index", "demo/gallery", "--index", "index") == []
+    assert watched(*PASSERBY, "index", "demo/streets", "--index", "index") == []
     assert watched(*PASSERBY, "search", "a red jacket", "--index", "index", "--sheet", "found.png") == []
     assert {path.split("/")[0] for path in watched.files()} == {"demo", "index", "found.png"}
 

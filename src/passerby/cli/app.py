@@ -24,7 +24,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "parse": "Show what a description says",
         "detect": "Find the people in photos, as boxes and crops",
         "embed": "Write the vectors of pictures and texts for other tools",
-        "demo": "Draw a gallery of sample people, index it, ask three questions",
+        "demo": "Draw streets with people, index who is in them, ask three questions and draw where the answers are",
     },
     "measure": {
         "explore": "Look at a dataset: its people, pictures and words",
