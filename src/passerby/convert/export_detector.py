@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,16 +53,26 @@ class Exported(nn.Module):
 def export_detector(folder: Path, name: str, out: Path) -> DetectorBundle:
     """Export what ``passerby train`` made of a detector's config, prove it against torch on drawn streets, and only then write the bundle.
 
+    Its threshold is the best one on val.
+
     Raises:
         GateRefused: the graph does not give what torch gives, or finds nobody in any drawn street; nothing is written.
         ModelError: no detector in ``folder``, or something else than a bundle at ``out``.
     """
-    trained, layout = load_detector_folder(folder), Layout()
+    trained, told = load_detector_folder(folder), _told(folder)
+    layout = Layout(threshold=threshold_in(told))
     exported = Exported(trained)
     graph = detector_onnx(exported, layout)
-    card = {**_told(folder), "export": {"parity": require_parity(exported, graph, layout)}}
+    card = {**told, "export": {"parity": require_parity(exported, graph, layout)}}
     golden = golden_picture(torch_detector(trained))
     return write_detector_bundle(out, name=name, model=graph, golden=golden, card=card, layout=layout, replace=True)
+
+
+def threshold_in(told: Mapping[str, object]) -> float:
+    """The threshold of the highest F1 on val, to two decimals, where a card tells it; else that of any layout."""
+    val = told.get("val")
+    best = val.get("best_threshold") if isinstance(val, Mapping) else None
+    return round(best, 2) if isinstance(best, float) and 0 <= best <= 1 else Layout().threshold
 
 
 def detector_onnx(model: Exported, layout: Layout) -> bytes:

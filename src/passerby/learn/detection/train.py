@@ -45,7 +45,7 @@ from passerby.types import Split
 AHEAD = 4
 """Batches drawn before the model wants them."""
 AP50 = "AP50"
-FIGURES = (AP50, "intervals", "pictures", "people", "detect_size", "protocol")
+FIGURES = (AP50, "intervals", "pictures", "people", "best_threshold", "detect_size", "protocol")
 """What a card tells of a judgement."""
 
 
