@@ -114,6 +114,17 @@ class LookedInto:
     def is_any(self) -> bool:
         return self.photos > 0 or self.videos > 0
 
+    def watched_json(self) -> dict[str, float]:
+        """How much of videos was looked at, ready for ``json.dumps``."""
+        return {
+            "count": self.videos,
+            "seconds": self.seconds,
+            "broken": self.broken,
+            "cut_short": self.cut_short,
+            "unfinished": self.unfinished,
+            "static": self.static,
+        }
+
     @classmethod
     def of(cls, photos: int, heights: Iterable[float], watched: Iterable[tuple[Watched, float, bool]], static: int) -> Self:
         """Summed up.

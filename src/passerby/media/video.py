@@ -46,6 +46,11 @@ _AVI: Final = "avi"
 _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
 
 
+def require_video() -> None:
+    """Raises ``MissingExtra`` where PyAV is not installed."""
+    _ffmpeg()
+
+
 def is_video(path: Path) -> bool:
     """Whether a file is a video by its content: an animated picture is one; a still one, music with a cover or an unreadable file is not.
 
