@@ -74,7 +74,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if report.crops or report.photos:
         note(_shown(report))
     if report.watched:
-        static = f", and {report.static:,} things that look like people and never move" if report.static else ""
+        static = f"; hidden, as they never move: {report.static:,}" if report.static else ""
         note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}")
     if report.unread:
         note(f"{len(report.unread)} videos not read ({_listed([Path(path.name) for path in report.unread])}): {report.unread_because}")
