@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,20 +65,29 @@ class Follower:
         return {"tracker": self._tracker.state(), "crops": self._best.state()}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], prepare: Prepare, frame_at: Callable[[float], Frame]) -> Follower:
-        """As it was when :meth:`state` was asked; ``frame_at`` gives the frame of a second again."""
-
-        def picture(time: float, edges: BoxEdges) -> Pixels:
-            left, top, right, bottom = edges
-            return prepare(cut_out(Image.fromarray(frame_at(time).pixels), Box(left, top, right - left, bottom - top)))
-
+    def from_state(cls, state: Mapping[str, Any], prepare: Prepare, frames_at: Callable[[Sequence[float]], Iterable[Frame]]) -> Follower:
+        """As it was when :meth:`state` was asked; ``frames_at`` gives the frames of rising seconds again."""
+        held: dict[float, list[BoxEdges]] = {}
+        for crops in state["crops"].values():
+            for time, (left, top, right, bottom), _ in crops:
+                held.setdefault(time, []).append((left, top, right, bottom))
+        pictures: dict[tuple[float, BoxEdges], Pixels] = {}
+        times = sorted(held)
+        for time, frame in zip(times, frames_at(times), strict=True):
+            image = Image.fromarray(frame.pixels)
+            pictures |= {(time, edges): prepare(cut_out(image, box_between(*edges))) for edges in held[time]}
         follower = cls(prepare)
         follower._tracker = Tracker.from_state(state["tracker"])
-        follower._best = BestCrops.from_state(state["crops"], picture)
+        follower._best = BestCrops.from_state(state["crops"], lambda time, edges: pictures[time, edges])
         return follower
 
     def _taken(self, tracks: list[Track]) -> list[Followed]:
         return [Followed(track, self._best.take(track.id)) for track in tracks]
+
+
+def box_between(left: float, top: float, right: float, bottom: float) -> Box:
+    """The box of four edges."""
+    return Box(left, top, right - left, bottom - top)
 
 
 def _edges(box: Box) -> BoxEdges:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice, pairwise
 from math import inf
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from passerby.detect.detector import Detections, Detector, TunableDetector
-from passerby.detect.following import Followed, Follower
+from passerby.detect.following import Followed, Follower, Prepare, box_between
 from passerby.detect.people import SMALLEST, Detecting
 from passerby.detect.photos import tall
 from passerby.detect.tracking.tracker import TrackerSettings
@@ -25,12 +25,12 @@ from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
 from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Video
 from passerby.media.signature import signature
-from passerby.media.video import Frames, frame_at, frames
+from passerby.media.video import Frames, frames, frames_at
 from passerby.model.encode import encode_pixels
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, resize
 from passerby.model.worn import worn_bytes
-from passerby.types import Box, Crop, Media, Sought, Watched
+from passerby.types import Crop, Media, Sought, Watched
 
 FPS: Final = 5.0
 """Frames that are looked at each second: at fewer, tracks break."""
@@ -52,7 +52,6 @@ AT_ONCE: Final = 16
 _KEYFRAMES: Final = 9
 _EACH_SECOND: Final = 1.1
 """Seconds between keyframes that come each second."""
-_FRAMES_KEPT: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,9 +177,8 @@ class _Before:
         return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
 
 
-def _went_on(people: dict[str, Any], path: Path, before: _Before, prepare: Any) -> Follower:
-    again = lru_cache(_FRAMES_KEPT)(lambda time: frame_at(path, time, seek=not before.clock_reset))
-    return Follower.from_state(people, prepare, again)
+def _went_on(people: dict[str, Any], path: Path, before: _Before, prepare: Prepare) -> Follower:
+    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=not before.clock_reset))
 
 
 def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
@@ -223,7 +221,7 @@ def _sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting
     for one in seen:
         track, own = one.track, slice(start, start := start + len(one.crops))
         yield Sighting(
-            tuple(Crop(_box(*crop.box), crop.time, round(crop.quality, 4)) for crop in one.crops),
+            tuple(Crop(box_between(*crop.box), crop.time, round(crop.quality, 4)) for crop in one.crops),
             vectors[own],
             track.id,
             track.first,
@@ -232,10 +230,6 @@ def _sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting
             worn_bytes(worn[own]) if worn.shape[1] else None,
             track.static,
         )
-
-
-def _box(left: float, top: float, right: float, bottom: float) -> Box:
-    return Box(left, top, right - left, bottom - top)
 
 
 def _notes(coverage: Coverage, media: Media) -> Iterator[str]:
