@@ -37,7 +37,7 @@ print("finished", report.videos, flush=True)
 
 
 def start(bundle: Path, film: Path, index: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", INDEXING, bundle, film, index]
+    command: list[str | Path] = [sys.executable, "-c", INDEXING, bundle, film, index]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
