@@ -125,11 +125,12 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
     prepare = partial(_prepare, p=encoder.preprocessing)
     known = json.loads(checkpoint) if checkpoint else None
     before = _Before(**known["before"]) if known else _Before()
-    follower = _went_on(known["people"], media.path, before, prepare) if known else Follower(prepare)
+    seek = video.seeks_surely and not before.clock_reset
+    follower = _went_on(known["people"], media.path, prepare, seek) if known else Follower(prepare)
     keyframes = watching.quick and _come_each_second(media.path)
     start = before.time + 2 * STAMP_STEP if known else 0.0
     since, seen, ended = before.time, before, list[Followed]()
-    with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=not before.clock_reset) as read:
+    with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=seek) as read:
         counted = None if known else 0  # broken frames that the earlier run met, too
         with closing(_looked(read, watching, watching.size_of(video))) as looked:
             for frame, found, coverage in looked:
@@ -177,8 +178,8 @@ class _Before:
         return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
 
 
-def _went_on(people: dict[str, Any], path: Path, before: _Before, prepare: Prepare) -> Follower:
-    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=not before.clock_reset))
+def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -> Follower:
+    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=seek))
 
 
 def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:

@@ -46,6 +46,8 @@ _HIGH_DEFINITION: Final = 720
 _BT709: Final = 1
 _UNNAMED: Final = 2
 _AVI: Final = "avi"
+_STREAMS: Final = ("mpegts", "mpeg")
+"""Containers that can be joined end to end, and do not say where a stamp is."""
 _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
 
 
@@ -227,7 +229,9 @@ class _Opened:
         rate = self.stream.average_rate or self.stream.guessed_rate
         recorded_at = _recorded_at(self.container.metadata, self.stream.metadata)
         codec = self.stream.codec_context.codec.canonical_name
-        return Video(self.path, first.width, first.height, self.duration, float(rate) if rate else None, codec, recorded_at)
+        seeks_surely = self.container.format.name not in _STREAMS
+        fps = float(rate) if rate else None
+        return Video(self.path, first.width, first.height, self.duration, fps, codec, recorded_at, seeks_surely)
 
     def seek(self, moment: float) -> bool:
         """Aim at the last frame that needs no other before a moment; whether that could be tried."""
