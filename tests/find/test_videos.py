@@ -224,6 +224,17 @@ def test_a_videos_file_says_when_it_was_begun_and_its_name_says_it_better(
     assert (known.known_by, known.started_at) == ("name", datetime.fromisoformat("2026-11-28T10:15:00+01:00").timestamp())
 
 
+def test_a_video_that_does_not_say_when_ended_when_its_file_was_last_changed(
+    index: Index, encoder: CountingEncoder, detecting: Detecting, film: Path
+) -> None:
+    os.utime(film, (1_700_000_000, 1_700_000_000))
+    index_paths(index, encoder, [film], detecting=detecting)
+    for zone in (None, "+02:00", "+02:00"):
+        index_paths(index, encoder, [film], detecting=detecting, zone=zone)
+        assert (known := index.standing(film)) is not None
+        assert (known.known_by, known.started_at) == ("file", pytest.approx(1_700_000_000 - 10))
+
+
 def test_bad_videos_are_named_and_the_others_are_indexed(
     index: Index, encoder: CountingEncoder, detecting: Detecting, film: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from passerby.errors import ImageError, InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
 from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected, encode_crops, encode_photos
 from passerby.find.removal import ROWS, batches, forget_all, named_in
-from passerby.find.video_files import OnWatched, Tally, recorded_at, seconds_of, watch_file, why_unwatchable
+from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
 from passerby.find.videos import FPS, Watching
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
@@ -318,7 +318,7 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, veri
             if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
                 found.seen.append(file)
             if _may_be_dated_otherwise(clocks, file, known) and not (is_video and looking.watching is None):
-                found.undated.append((file, known.known_by in (None, KnownBy.EXIF, KnownBy.CONTAINER)))
+                found.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
         elif file.named:
             found.todo.append(file)
         else:
@@ -382,7 +382,7 @@ def _taken(clocks: Clocks, file: Found, *, by_content: bool) -> Taken:
     if not by_content:
         return clocks.taken(file.path, file.modified_ns)
     if is_named_like_a_video(file.path):
-        return clocks.taken(file.path, file.modified_ns, recorded_at=recorded_at(file.path))
+        return clocks.taken(file.path, file.modified_ns, begun_at=begun_at(file.path))
     return clocks.taken(file.path, file.modified_ns, read_exif(file.path))
 
 
@@ -502,7 +502,7 @@ def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
 
 
 def _dated_video(index: Index, media: Media, clocks: Clocks) -> Media:
-    return _as_known(index, clocks.date(media, None, recorded_at=recorded_at(media.path))[0], clocks)
+    return _as_known(index, clocks.date(media, None, begun_at=begun_at(media.path))[0], clocks)
 
 
 @dataclass(slots=True)

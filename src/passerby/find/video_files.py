@@ -7,11 +7,11 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from passerby.errors import MissingExtra, VideoError
+from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
 from passerby.index.base import Index
 from passerby.index.sqlite.vector_file import TAIL
-from passerby.media.clock import Instant
+from passerby.media.clock import Instant, KnownBy
 from passerby.media.growing import read_video_media
 from passerby.media.video import open_video, require_video
 from passerby.model.encoder import Encoder
@@ -81,10 +81,13 @@ def seconds_of(paths: Sequence[Path]) -> float:
     return total
 
 
-def recorded_at(path: Path) -> Instant | None:
-    """When a video was begun, as its file says, if it does."""
-    with suppress(VideoError):
-        return open_video(path).recorded_at
+def begun_at(path: Path) -> Instant | None:
+    """When a video was begun, as its file says or, an estimate, so long before it was last changed as it takes; ``None`` if neither."""
+    with suppress(VideoError, OSError, InputError):
+        video = open_video(path)
+        if video.recorded_at is None and video.duration is not None:
+            return Instant(path.stat().st_mtime_ns / 1e9 - video.duration, None, KnownBy.FILE)
+        return video.recorded_at
     return None
 
 
