@@ -36,20 +36,20 @@ def progress_bars(label: str, label_of_videos: str = "", *, quiet: bool = False)
 
     class DoneColumn(ProgressColumn):
         def render(self, task: Task) -> Text:
-            if task.id == videos:
+            if task.fields["of_videos"]:
                 return Text(f"{task.completed / 60:.1f}/{(task.total or 0) / 60:.1f} min")
             return Text(f"{task.completed:.0f}/{'?' if task.total is None else f'{task.total:.0f}'}")
 
     class RateColumn(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f} × real time" if task.id == videos else f"{speed:.1f}/s")
+            return Text("" if speed is None else f"{speed:.1f} × real time" if task.fields["of_videos"] else f"{speed:.1f}/s")
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DoneColumn(), RateColumn(), TimeRemainingColumn(compact=True))
     with Bars(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        videos = progress.add_task(label_of_videos, total=None, visible=False)
+        task = progress.add_task(label, total=None, of_videos=False)
+        videos = progress.add_task(label_of_videos, total=None, visible=False, of_videos=True)
         yield (
             lambda done, total: progress.update(task, completed=done, total=total),
             lambda done, total: progress.update(videos, completed=done, total=total, visible=True),

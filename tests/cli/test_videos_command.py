@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +99,21 @@ def test_without_the_extra_it_says_what_is_missing(passerby: Passerby, tmp_path:
     assert code == 2 and "more.mp4" in err and "[video]" in err and "Traceback" not in err
     code, _, err = passerby("search", "a red jacket", "--sheet", "without.png", before=missing)
     assert code == 0 and "Traceback" not in err and (passerby.folder / "without.png").exists()
+
+
+def test_a_terminal_shows_minutes_and_how_fast(passerby: Passerby) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "passerby", "index", "films", "--detector", "blobs", "--fps", "4", "--index", "other"]
+    terminal = {**os.environ, "TERM": "xterm", "COLUMNS": "140"}
+    process = subprocess.Popen([*command, "--model", passerby.model], cwd=passerby.folder, env=terminal, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the end, on Linux
+        while read := os.read(ours, 65536):
+            shown += read
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert "0.1/0.1 min" in shown.decode() and b"2/2" in shown and b"Traceback" not in shown
 
 
 def test_what_cannot_be_is_refused(passerby: Passerby) -> None:

@@ -131,6 +131,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE media ADD COLUMN clock_reset INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE people ADD COLUMN static INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX people_static ON people (media) WHERE static",
+        "DROP INDEX media_looked_into",
+        "CREATE INDEX media_looked_into ON media (kind, smallest) WHERE detector > ''",
         "CREATE TABLE checkpoints (media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE, checkpoint TEXT NOT NULL)",
     ),
 )
