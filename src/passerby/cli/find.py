@@ -24,7 +24,7 @@ _detect_size = click.option(
 )
 
 
-@click.command(epilog="Example: passerby index holiday/ crops/ more/*.jpg --index my-index")
+@click.command(epilog="Example: passerby index holiday/ crops/ camera3.mp4 more/*.jpg --index my-index")
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 @options.index_folder
 @options.model

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from passerby.atomic import replacing
 from passerby.errors import ImageError, MissingExtra, QueryError, VideoError
-from passerby.media.clock import clock_of
+from passerby.media.clock import clock_of, seen_at
 from passerby.media.cut import cut_out
 from passerby.media.shown import read_shown
 from passerby.types import Hit, Person
@@ -125,8 +125,8 @@ def _draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
 
 
 def _told(hit: Hit) -> list[str]:
-    """When and by which camera a picture was taken, a line each, where known."""
-    return [text for text in (clock_of(hit), hit.person.media.camera) if text]
+    """When, or else where in its video, and by which camera a picture was taken, a line each, where known."""
+    return [text for text in (clock_of(hit) or seen_at(hit), hit.person.media.camera) if text]
 
 
 def _absence(person: Person) -> str:

@@ -308,8 +308,9 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, veri
         if known is not None and known.sought is not None and not is_video:
             folder = file.path.parent
             found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
+        new = found.unread if is_video and looking.watching is None else found.todo
         if known is None or verify or _has_changed(known, file):
-            (found.unread if is_video and looking.watching is None else found.todo).append(file)
+            new.append(file)
         elif known.failure is None:
             if looking.is_current(file.path, known.sought):
                 found.unchanged += 1
@@ -320,7 +321,7 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, veri
             if _may_be_dated_otherwise(clocks, file, known) and not (is_video and looking.watching is None):
                 found.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
         elif file.named:
-            found.todo.append(file)
+            new.append(file)
         else:
             found.failed.append(Failure(file.path, known.failure))
     return found

@@ -87,7 +87,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     show_failures(report.failed)
     done = report.indexed + report.unchanged + report.removed + report.away.count
     if not done and not report.failed:
-        note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
+        note("nothing done: expected pictures or videos, found none; name files, or folders that hold some")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
 
 
