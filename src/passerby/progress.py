@@ -18,18 +18,39 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Progress]:
     Yields:
         a function to be told how much is done, and of how much.
     """
+    with progress_bars(label, quiet=quiet) as (on_progress, _):
+        yield on_progress
+
+
+@contextmanager
+def progress_bars(label: str, label_of_videos: str = "", *, quiet: bool = False) -> Iterator[tuple[Progress, Progress]]:
+    """Show a bar, and one of videos once something is told of them, on standard error, if that is a terminal, until the block ends.
+
+    Yields:
+        functions to be told how much is done, and of how much: the second one in seconds of video.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
     from rich.text import Text
+
+    class DoneColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            if task.fields["of_videos"]:
+                return Text(f"{task.completed / 60:.1f}/{(task.total or 0) / 60:.1f} min")
+            return Text(f"{task.completed:.0f}/{'?' if task.total is None else f'{task.total:.0f}'}")
 
     class RateColumn(ProgressColumn):
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f}/s")
+            return Text("" if speed is None else f"{speed:.1f} × real time" if task.fields["of_videos"] else f"{speed:.1f}/s")
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn(compact=True))
+    columns = (TextColumn("{task.description}"), BarColumn(), DoneColumn(), RateColumn(), TimeRemainingColumn(compact=True))
     with Bars(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task(label, total=None, of_videos=False)
+        videos = progress.add_task(label_of_videos, total=None, visible=False, of_videos=True)
+        yield (
+            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda done, total: progress.update(videos, completed=done, total=total, visible=True),
+        )

@@ -128,30 +128,57 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """How people were looked for in a photo; without a detector nobody was looked for, as it is a crop of one person.
+    """How people were looked for in a media; without a detector nobody was looked for, as it is a crop of one person.
 
     Args:
         detector: its digest.
-        size: what the photo's longer side was to be brought to for the detector, in pixels; 0 lets the photo say.
-        min_height: of people who were taken, in pixels of the photo.
-        smallest: people of less height are mostly missed, in pixels of the photo.
+        size: what the longer side was to be brought to for the detector, in pixels; 0 lets the media say.
+        min_height: of people who were taken, in pixels of the media.
+        smallest: people of less height are mostly missed, in pixels of the media.
+        fps: frames of a video that were to be looked at each second; 0 of a photo.
+        quick: whether keyframes were to be enough, where they come each second.
     """
 
     detector: ModelDigest | None = None
     size: int = 0
     min_height: float = 0.0
     smallest: float = 0.0
+    fps: float = 0.0
+    quick: bool = False
 
     def __post_init__(self) -> None:
         _require(self.detector is None or _is_sha256(self.detector), "a SHA-256 in hexadecimal or None", self.detector)
         _require(_is_integer(self.size) and self.size >= 0, "a size in pixels", self.size)
         for height in (self.min_height, self.smallest):
             _require(_is_number(height, 0, inf), "a height in pixels", height)
+        _require(_is_number(self.fps, 0, inf), "frames a second", self.fps)
 
     @property
-    def settings(self) -> tuple[ModelDigest | None, int, float]:
+    def settings(self) -> tuple[ModelDigest | None, int, float, float, bool]:
         """What it depends on whom a detector finds."""
-        return self.detector, self.size, self.min_height
+        return self.detector, self.size, self.min_height, self.fps, self.quick
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How much of a video was looked at.
+
+    Args:
+        seconds: from its start to the end of the last frame.
+        broken: frames or stretches that could not be decoded.
+        cut_short_at: where the file ends, in seconds, if it says that it is longer.
+        clock_reset: whether its stamps jump back, so that seeks may lead elsewhere.
+    """
+
+    seconds: float = 0.0
+    broken: int = 0
+    cut_short_at: float | None = None
+    clock_reset: bool = False
+
+    def __post_init__(self) -> None:
+        for seconds in (self.seconds, self.cut_short_at or 0.0):
+            _require(_is_number(seconds, 0, inf), "seconds of at least 0", seconds)
+        _require(_is_integer(self.broken) and self.broken >= 0, "a number of stretches", self.broken)
 
 
 class MediaKind(StrEnum):
@@ -170,8 +197,8 @@ class Media:
         path: as indexed, absolute; of a camera, its name.
         size: bytes.
         modified_ns: modification time in nanoseconds.
-        digest: SHA-256 of the bytes; equal bytes at two paths are two media and one embedding. Empty of a camera, which
-            has none.
+        digest: SHA-256 of the bytes, of a video that of :class:`passerby.media.growing.ChunkedDigest`; equal bytes at two paths are two
+            media and, of photos, one embedding. Empty of a camera, which has none.
         changed_ns: status change time in nanoseconds; ``None`` where an older version indexed it.
         device: the number of the device it was last seen on; ``None`` likewise.
         away_since: when it could not be seen for the first time, in seconds since 1970; ``None`` if it was there when last looked for.
@@ -180,6 +207,7 @@ class Media:
         zone: in which its clock told the time; ``None`` says the machine's.
         known_by: what says when it was taken; ``None`` where nothing does.
         sought: how people were looked for in it; ``None`` where that was never asked, and it was taken whole.
+        watched: how much of a video was looked at; ``None`` of a photo.
     """
 
     path: Path
@@ -195,6 +223,7 @@ class Media:
     zone: str | None = None
     known_by: str | None = None
     sought: Sought | None = None
+    watched: Watched | None = None
 
     def __post_init__(self) -> None:
         _require(isinstance(self.path, Path), "a media's path, a Path", self.path)
@@ -208,6 +237,7 @@ class Media:
         for text in (self.camera, self.zone, self.known_by):
             _require(text is None or (isinstance(text, str) and text != ""), "a text or None", text)
         _require(self.sought is None or isinstance(self.sought, Sought), "a Sought or None", self.sought)
+        _require(self.watched is None or isinstance(self.watched, Watched), "a Watched or None", self.watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +268,7 @@ class Person:
         id: as an index gave it, to nobody else before or after; ``None`` outside of an index.
         track: which of a video's tracks; ``None`` in a photo.
         first, last: when they are seen for the first and the last time, in seconds from the start of a video; ``None`` in a photo.
+        static: whether it is rather a thing that looks like a person and never moves.
     """
 
     media: Media
@@ -245,6 +276,7 @@ class Person:
     track: int | None = None
     first: float | None = None
     last: float | None = None
+    static: bool = False
 
     def __post_init__(self) -> None:
         _require(isinstance(self.media, Media), "a Media", self.media)
@@ -347,6 +379,9 @@ class Hit:
             "camera": person.media.camera,
             "time_known_by": person.media.known_by,
             "track": person.track,
+            "first": person.first,
+            "last": person.last,
+            "static": person.static,
             "alike": self.alike,
             "phrases": [asdict(fit) for fit in self.fits],
         }

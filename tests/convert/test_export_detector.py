@@ -59,7 +59,7 @@ def test_a_detector_that_finds_nobody_in_drawn_streets_becomes_no_bundle(
     save_detector(tmp_path / "model", model, {"step": 1})
 
     monkeypatch.setattr("passerby.convert.export_detector.GOLDEN_SEEDS", range(1))
-    with pytest.raises(GateRefused, match="drawn streets"):
+    with pytest.raises(GateRefused, match="drawn street"):
         export_detector(tmp_path / "model", "blind", tmp_path / "out")
     with pytest.raises(ModelError, match="detector"):
         export_detector(tmp_path / "nothing", "none", tmp_path / "out")

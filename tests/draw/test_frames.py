@@ -10,6 +10,7 @@ from PIL import Image
 
 from passerby.draw.frames import draw_frames, frame, write_frames
 from passerby.errors import QueryError
+from passerby.media.photo import read_image
 from passerby.types import Box, Crop, Hit, Person
 
 FRAME = (0xE0, 0x21, 0x4B)
@@ -32,10 +33,10 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_a_frame_is_around_the_person_and_the_photo_is_whole(photo: Path) -> None:
-    rows, columns = np.nonzero(near(frame(photo, [hit(photo, 1, Box(200, 300, 400, 240))]), FRAME))
+    rows, columns = np.nonzero(near(frame(read_image(photo), [hit(photo, 1, Box(200, 300, 400, 240))]), FRAME))
     assert (columns.min(), columns.max(), rows.max()) == pytest.approx((100, 299, 269), abs=2)
     assert rows.min() == pytest.approx(150 - 22, abs=2)  # with the rank above it
-    assert near(frame(photo, []), (0, 0, 255)).all()
+    assert near(frame(read_image(photo), []), (0, 0, 255)).all()
 
 
 def test_each_photo_is_drawn_once_with_everybody_in_it(photo: Path, tmp_path: Path) -> None:

@@ -29,10 +29,11 @@ from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
 from passerby.index.selection import Selection
 from passerby.index.vectors import VectorTable
+from passerby.media.clock import Camera
 from passerby.media.signature import LENGTH
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.worn import worn_bytes
-from passerby.types import CROP, Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
+from passerby.types import CROP, Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
 DIM = 16
 VECTORS = random_vectors(40)
@@ -388,6 +389,104 @@ def test_how_people_were_looked_for_is_known_of_a_media(index: Index) -> None:
     assert index.looked_into() == index.info().looked_into == LookedInto(2, 45.5, 90.0)
     assert index.looked_into(Selection(folders=(Path("/b"),))) == LookedInto(1, 90.0, 90.0)
     assert index.looked_into(Selection(folders=(Path("/c"),))) == LookedInto()
+
+
+WATCHED = Watched(60.0, 2, 50.0, clock_reset=True)
+
+
+def watched(path: str, content: str, started_at: float | None = None) -> Media:
+    sought = Sought(DETECTOR, 416, 40.0, 83.0, 5.0, quick=True)
+    return replace(video(path, content), sought=sought, watched=WATCHED, started_at=started_at)
+
+
+def test_a_video_is_held_in_parts_and_where_to_go_on(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, replace(film, watched=Watched(20.0)), seen(0, 1, track=1))
+    assert index.left_off(film.path) is None
+    with index.writing():
+        index.leave_off(film.path, "at 20")
+    assert index.left_off(film.path) == "at 20"
+    known = index.standing(film.path)
+    assert known is not None and (known.changed_ns, known.sought) == (TO_BE_READ, film.sought)
+    assert index.looked_into() == LookedInto(0, 83.0, 83.0, videos=1, seconds=20.0, unfinished=1)
+    with index.writing():
+        assert not index.link(replace(film, path=Path("/copy.mp4")))
+        index.put_more(film, [seen(2, track=2)])
+    assert index.left_off(film.path) is None
+    assert [person.track for person, _ in index.people()] == [1, 2]
+    assert {person.media for person, _ in index.people()} == {film}
+    assert index.looked_into() == index.info().looked_into == LookedInto(0, 83.0, 83.0, 1, 60.0, 2, 1)
+    with index.writing():
+        assert index.link(replace(film, path=Path("/copy.mp4"), sought=None, watched=None))
+    assert {person.media.watched for person, _ in index.people()} == {WATCHED}
+    with index.writing():
+        index.leave_off(film.path, "again")
+        index.move(film.path, Path("/moved.mp4"))
+    assert (index.left_off(film.path), index.left_off(Path("/moved.mp4"))) == (None, "again")
+    with index.writing():
+        index.put(replace(film, path=Path("/moved.mp4")), [])
+    assert index.left_off(Path("/moved.mp4")) is None
+    assert paths(index) == ["/copy.mp4", "/copy.mp4"]
+
+
+def test_a_part_of_a_video_that_is_not_kept_leaves_all_as_it_was(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1))
+    with index.writing():
+        index.leave_off(film.path, "first")
+    with pytest.raises(KeyboardInterrupt), index.writing():
+        index.put_more(film, [seen(1, track=2)])
+        index.leave_off(film.path, "second")
+        raise KeyboardInterrupt
+    assert (index.left_off(film.path), len(list(index.people()))) == ("first", 1)
+    with index.writing():
+        index.forget(film.path)
+    assert index.left_off(film.path) is None
+
+
+def test_who_is_kept_out_of_a_video_stays_out_of_its_other_parts(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1), seen(1, track=2))
+    with index.writing():
+        assert index.suppress(2) == 1
+        index.put(film, [seen(0, track=1)])
+        index.put_more(film, [seen(1, track=2), seen(2, track=3)])
+    assert [person.track for person, _ in index.people()] == [1, 3]
+
+
+def test_things_are_hidden_unless_asked_for(index: Index) -> None:
+    put(index, watched("/a.mp4", "a", 1000.0), seen(0, track=1), replace(seen(1, track=2), static=True))
+    put(index, watched("/b.mp4", "b", 2000.0), seen(2, track=1))
+    question = [Weights(VECTORS[1].astype(np.float64))]
+    for selection, tracks in (
+        (Selection(), [(0, 1), (2, 1)]),
+        (Selection(static=True), [(1, 2), (0, 1), (2, 1)]),
+        (Selection(folders=(Path("/a.mp4"),)), [(0, 1)]),
+        (Selection(folders=(Path("/a.mp4"),), static=True), [(1, 2), (0, 1)]),
+        (Selection(end=1500.0), [(0, 1)]),
+        (Selection(folders=(Path("/b.mp4"),)), [(2, 1)]),
+    ):
+        (found,) = index.nearest(question, 9, selection=selection)
+        crops = {(int(one.crop.box.x), one.person.track) for one in found.people if one.crop.box}
+        assert crops == set(tracks)
+        assert found.people[0].person.static == ((1, 2) in tracks)
+        assert index.selected(selection).people == len(tracks) == len(index.sample(9, selection))
+        hidden = index.looked_into(selection).static
+        assert hidden == (not selection.static and selection.folders != (Path("/b.mp4"),))
+
+
+def test_of_a_stretch_of_time_what_was_watched_of_it_counts(index: Index) -> None:
+    put(index, replace(watched("/a.mp4", "a", 1000.0), camera="gate"), seen(0, track=1))
+    put(index, watched("/b.mp4", "b", 1050.0))
+    put(index, watched("/undated.mp4", "c"))
+    for start, end, seconds in ((None, 1010.0, [10.0]), (1040.0, 1055.0, [15.0, 5.0]), (1061.0, None, [49.0]), (2000.0, None, [])):
+        looked = index.looked_into(Selection(start=start, end=end))
+        assert (looked.videos, looked.seconds) == (len(seconds), sum(seconds))
+    assert (index.looked_into().videos, index.looked_into().seconds) == (3, 180.0)
+    assert index.looked_into(Selection(cameras=("gate",))).seconds == 60.0
+    with index.writing():
+        index.correct(Camera("gate", 1000.0))
+    assert index.looked_into(Selection(start=2010.0, end=2050.0)).seconds == 40.0
 
 
 def test_a_mark_says_how_people_were_looked_for_and_keeps_them(index: Index) -> None:

@@ -348,7 +348,7 @@ def test_commands_say_how_many_are_alike_and_show_each_with_all(tmp_path: Path, 
         assert done.exit_code == 0, done.output
         return done.stdout
 
-    run("index", str(tmp_path / "people"), *model)
+    run("index", str(tmp_path / "people"), "--crops", *model)
     assert json.loads(run("info", "--json"))["alike"] == 2
     assert sorted(hit["alike"] for hit in json.loads(run("search", "a man", *model, "--json"))["hits"]) == [0, 2]
     assert [hit["alike"] for hit in json.loads(run("search", "a man", *model, "--json", "--all"))["hits"]] == [0] * 4

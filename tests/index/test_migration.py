@@ -139,7 +139,21 @@ PRAGMA user_version = 4; COMMIT;
 )
 """What version 4 made of it, word for word."""
 
-VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4}
+VERSION_5 = (
+    VERSION_4
+    + """
+BEGIN;
+ALTER TABLE media ADD COLUMN detector TEXT;
+ALTER TABLE media ADD COLUMN detect_size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN min_height REAL NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN smallest REAL NOT NULL DEFAULT 0;
+CREATE INDEX media_looked_into ON media (smallest) WHERE detector > '';
+PRAGMA user_version = 5; COMMIT;
+"""
+)
+"""What version 5 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -305,7 +319,25 @@ database.open_for_writing(Path(sys.argv[1])).close()
 
 @pytest.mark.parametrize(
     ("version", "step"),
-    [(1, 1), (1, 10), (1, 29), (2, 1), (2, 8), (2, 10), (2, 11), (2, 12), (2, 20), (3, 1), (3, 7), (3, 11), (4, 1), (4, 6)],
+    [
+        (1, 1),
+        (1, 10),
+        (1, 29),
+        (2, 1),
+        (2, 8),
+        (2, 10),
+        (2, 11),
+        (2, 12),
+        (2, 20),
+        (3, 1),
+        (3, 7),
+        (3, 11),
+        (4, 1),
+        (4, 6),
+        (5, 1),
+        (5, 8),
+        (5, 11),
+    ],
     indirect=["version"],
 )
 def test_a_kill_in_the_midst_of_migrating_loses_nothing(old: Path, encoder: CountingEncoder, version: int, step: int) -> None:

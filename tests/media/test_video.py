@@ -27,7 +27,7 @@ from passerby.media import video as video_module
 from passerby.media.clock import KnownBy
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from passerby.media.frame import Coverage, Frame, Pixels, Timeline, sampled, sampling_start
-from passerby.media.video import crop_pixels, frame_at, frames, is_video, open_video
+from passerby.media.video import crop_pixels, frame_at, frames, frames_at, is_video, open_video
 from passerby.types import Box
 
 CODECS = {
@@ -121,6 +121,22 @@ def test_a_moment_again_has_the_same_pixels(made: Callable[[str, str], Path], co
     assert np.array_equal(crop_pixels(path, pictures[-1].time, box), pictures[-1].crop(box))
     with pytest.raises(VideoError, match=r"expected a frame at 1.050 s, found none"):
         frame_at(path, 1.05)
+
+
+@pytest.mark.parametrize("container", ["mp4", "avi", "ts", "mkv"])
+def test_moments_again_are_those_of_one_pass(made: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, container: str) -> None:
+    path = made("h264", container)
+    with frames(path, None) as found:
+        all_of = {frame.time: frame.pixels for frame in found}
+    times = [time for number, time in enumerate(all_of) if number in (0, 3, 4, 11, 19)]
+    for far in (20.0, 0.35):  # decoded on, or sought
+        monkeypatch.setattr(video_module, "_FAR", far)
+        again = list(frames_at(path, times))
+        assert [frame.time for frame in again] == pytest.approx(times, abs=1e-9)
+        assert all(np.array_equal(frame.pixels, all_of[time]) for frame, time in zip(again, times, strict=True))
+    assert list(frames_at(path, [])) == []
+    with pytest.raises(VideoError, match="at 5"):
+        list(frames_at(path, [times[0], 5.0]))
 
 
 @pytest.mark.parametrize(("codec", "container"), [("h264", "mp4"), ("h264", "ts"), ("h264", "avi"), ("vp9", "mkv"), ("animation", "gif")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ _detect_size = click.option(
     type=click.IntRange(0, 4096),
     default=0,
     metavar="PIXELS",
-    help="What a photo's longer side is brought to for the detector; more finds smaller people, and takes longer.",
-    show_default="640; 832 for large photos of small people",
+    help="What the longer side of a photo or frame is brought to for the detector; more finds smaller people, and takes longer.",
+    show_default="640, and 832 for large photos of small people; 416 for videos, and 832 from 1080p on",
 )
 
 
-@click.command(epilog="Example: passerby index holiday/ crops/ more/*.jpg --index my-index")
+@click.command(epilog="Example: passerby index holiday/ crops/ camera3.mp4 more/*.jpg --index my-index")
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 @options.index_folder
 @options.model
@@ -47,6 +48,8 @@ _detect_size = click.option(
 @click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
 @click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
+@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
+@click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -65,12 +68,15 @@ def index(
     min_height: float,
     crops: bool,
     scenes: bool,
+    fps: float,
+    quick: bool,
     json: bool,
 ) -> int:
-    """Put photos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
+    """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
 
-    People are found in photos; a crop of one person is taken whole. Photos that another detector looked at, or this one with other
-    settings, are looked at again; crops are not.
+    People are found in photos; a crop of one person is taken whole. In videos they are followed from when they come to when they go; this
+    needs the extra [video]. Stopped at any moment, the same command goes on, in the middle of a video too. What another detector looked
+    at, or this one with other settings, is looked at again; crops are not.
 
     Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
     and --zone are kept, and correct what is indexed already; no paths are needed for that.
@@ -82,7 +88,7 @@ def index(
     from passerby.find.ingest import index_paths, prune_paths
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
-    from passerby.progress import progress_bar
+    from passerby.progress import progress_bars
     from passerby.resolve import load_model
 
     folder = index_folder(index)
@@ -98,8 +104,9 @@ def index(
     encoder = load_model(model)
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-    with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bar("indexing", quiet=json) as on_progress:
-        report = index_paths(opened, encoder, paths, on_progress, verify=verify, prune=prune, **dating, **looking)
+    looking |= {"fps": fps, "quick": quick}
+    with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bars("indexing", "videos", quiet=json) as (told, on_watched):
+        report = index_paths(opened, encoder, paths, told, verify=verify, prune=prune, on_watched=on_watched, **dating, **looking)
     return show_index_report(report, as_json=json)
 
 
@@ -143,9 +150,12 @@ def _worn(name: str) -> Callable[[Any], Any]:
     help="Show only who is right that surely, from 0 to 1.",
     show_default="all",
 )
+@click.option("--static", is_flag=True, help="Show also what looks like a person and never moves in a video.")
 @click.option("--all", "unfold", is_flag=True, help="Show each of near-copies by itself, not as one place.")
 @click.option("--sheet", type=options.PATH, metavar="FILE", help="Draw them to a PNG, JPEG or WebP file.")
-@click.option("--frames", type=options.PATH, metavar="FILE", help="Draw the whole photos they are in, each in its box, to such a file.")
+@click.option(
+    "--frames", type=options.PATH, metavar="FILE", help="Draw the photos and frames they are in, each in its box, to such a file."
+)
 @options.detector
 @options.index_folder
 @options.model
@@ -170,6 +180,7 @@ def search(
     sure: float,
     k: int,
     min_probability: float | None,
+    static: bool,
     unfold: bool,
     sheet: Path | None,
     frames: Path | None,
@@ -207,7 +218,7 @@ def search(
     detecting = load_detecting(detector) if like and not box else None
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:
-        question = question.among(read_selection_in(opened, camera, start, end, folder))
+        question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
     return show_answer(found, sheet, frames, as_json=json)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.types import Box
+
 Boxes = NDArray[np.float32]
 
 
@@ -50,3 +52,9 @@ def suppress(boxes: Boxes, scores: NDArray[np.float32], overlap: float) -> NDArr
         stay.append(best)
         left = left[iou(boxes[best][None], boxes[left])[0] <= overlap]
     return np.array(stay, np.intp)
+
+
+def box_of(row: NDArray[np.float32]) -> Box:
+    """A row of left, top, right and bottom as a box in whole pixels, of one at least."""
+    left, top, right, bottom = (float(round(number)) for number in row.tolist())
+    return Box(left, top, max(right - left, 1.0), max(bottom - top, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
 class TunableDetector(Detector, Protocol):
     """A detector that can be made less or more easily sure, which average precision needs."""
 

@@ -99,7 +99,7 @@ class Detecting:
 
     def is_current(self, sought: Sought) -> bool:
         """Whether people were looked for just so."""
-        return sought.settings == (self.detector.digest, self.size, float(self.min_height))
+        return sought.settings == Sought(self.detector.digest, self.size, float(self.min_height)).settings
 
     def _look(self, image: Image, size: int) -> Detections:
         """Large photos are made smaller first, by whole numbers, as that needs little time and memory, and never below twice the size."""

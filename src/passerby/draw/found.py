@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from passerby.atomic import replacing
-from passerby.draw.frames import PHOTO, frame
+from passerby.draw.frames import PHOTO, frame, shown
 from passerby.draw.sheet import (
     CARD,
     EDGE,
@@ -76,7 +76,7 @@ def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
         path, bottom = hits[0].person.media.path, head + PICTURE[1] + foot
         draw.rectangle((MARGIN - 1, head - 1, MARGIN + PHOTO[0], bottom), CARD, EDGE)
         there = [hit for hit in hits if hit.person.media.path == path]
-        section.paste(frame(path, there, (PHOTO[0], PICTURE[1] + foot - _NAME)), (MARGIN, head))
+        section.paste(frame(shown(there[0]), there, (PHOTO[0], PICTURE[1] + foot - _NAME)), (MARGIN, head))
         draw.text((MARGIN + 14, bottom - _NAME // 2), shortened(path.name, font(18), PHOTO[0] - 28), INK, font(18), anchor="lm")
     for number, hit in enumerate(hits):
         draw_card(section, draw, (MARGIN + PHOTO[0] + GAP + number * (PICTURE[0] + GAP), head), foot, hit)

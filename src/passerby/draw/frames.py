@@ -1,4 +1,4 @@
-"""Whole photos with a frame around everybody who was found in them, as a sheet."""
+"""Whole photos, and moments of videos, with a frame around everybody who was found in them, as a sheet."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from passerby.draw.sheet import (
     shortened,
     wrapped,
 )
-from passerby.errors import ImageError
-from passerby.media.photo import read_image
+from passerby.errors import ImageError, MissingExtra, VideoError
+from passerby.media.clock import seen_at
+from passerby.media.shown import read_shown
 from passerby.types import Hit
 
 FRAME: Final = "#e0214b"
@@ -66,9 +67,9 @@ def draw_frames(sections: Sequence[Section]) -> Image.Image:
 
 
 def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
-    photos: dict[Path, list[Hit]] = {}
+    photos: dict[tuple[Path, float | None], list[Hit]] = {}
     for hit in hits:
-        photos.setdefault(hit.person.media.path, []).append(hit)
+        photos.setdefault((hit.person.media.path, hit.crop.time), []).append(hit)
     lines = wrapped(" ".join(title.split()), _WIDTH - 2 * MARGIN)
     head = len(lines) * _LINE + GAP
     height = PHOTO[1] + _FOOT + GAP
@@ -76,21 +77,27 @@ def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:
     draw = ImageDraw.Draw(section)
     for number, line in enumerate(lines):
         draw.text((MARGIN, number * _LINE), line, INK, font(26))
-    for place, (path, seen) in enumerate(photos.items()):
+    for place, ((path, time), seen) in enumerate(photos.items()):
         row, column = divmod(place, _COLUMNS)
         left, top = MARGIN + column * (PHOTO[0] + GAP), head + row * height
         draw.rectangle((left - 1, top - 1, left + PHOTO[0], top + PHOTO[1] + _FOOT), CARD, EDGE)
-        section.paste(frame(path, seen), (left, top))
-        name = shortened(f"{', '.join(str(hit.rank) for hit in seen)}: {path.name}", font(18), PHOTO[0] - 28)
+        section.paste(frame(shown(seen[0]), seen), (left, top))
+        moment = "" if time is None else f"{seen_at(seen[0])} in "
+        name = shortened(f"{', '.join(str(hit.rank) for hit in seen)}: {moment}{path.name}", font(18), PHOTO[0] - 28)
         draw.text((left + 14, top + PHOTO[1] + _FOOT // 2), name, INK, font(18), anchor="lm")
     return section
 
 
-def frame(path: Path, hits: Sequence[Hit], place: tuple[int, int] = PHOTO) -> Image.Image:
-    """A photo fitted into its place without distortion, with the rank of each hit at their box."""
+def shown(hit: Hit) -> Image.Image | None:
     try:
-        photo = read_image(path)
-    except ImageError:
+        return read_shown(hit.person.media, hit.crop)
+    except (ImageError, VideoError, MissingExtra):
+        return None
+
+
+def frame(photo: Image.Image | None, hits: Sequence[Hit], place: tuple[int, int] = PHOTO) -> Image.Image:
+    """A photo fitted into its place without distortion, with the rank of each hit at their box; an empty place without one."""
+    if photo is None:
         empty = Image.new("RGB", place, EMPTY)
         ImageDraw.Draw(empty).text((place[0] // 2, place[1] // 2), "picture not there", FAINT, font(18), anchor="mm")
         return empty

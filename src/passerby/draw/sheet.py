@@ -11,10 +11,10 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from passerby.atomic import replacing
-from passerby.errors import ImageError, QueryError
-from passerby.media.clock import clock_of
+from passerby.errors import ImageError, MissingExtra, QueryError, VideoError
+from passerby.media.clock import clock_of, seen_at
 from passerby.media.cut import cut_out
-from passerby.media.photo import read_image
+from passerby.media.shown import read_shown
 from passerby.types import Hit, Person
 
 FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -125,8 +125,8 @@ def draw_card(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, 
 
 
 def told(hit: Hit) -> list[str]:
-    """When and by which camera a picture was taken, a line each, where known."""
-    return [text for text in (clock_of(hit), hit.person.media.camera) if text]
+    """When, or else where in its video, and by which camera a picture was taken, a line each, where known."""
+    return [text for text in (clock_of(hit) or seen_at(hit), hit.person.media.camera) if text]
 
 
 def _absence(person: Person) -> str:
@@ -137,8 +137,8 @@ def _absence(person: Person) -> str:
 def _picture(hit: Hit) -> Image.Image | None:
     """The person, fitted into a card without distortion; ``None`` when the file cannot be read."""
     try:
-        image = read_image(hit.person.media.path)
-    except ImageError:
+        image = read_shown(hit.person.media, hit.crop)
+    except (ImageError, VideoError, MissingExtra):
         return None
     if hit.crop.box is not None:
         image = cut_out(image, hit.crop.box, margin=0)

@@ -45,7 +45,7 @@ class Answer:
         undated: people who are not selected, only because it is not known when they were seen.
         away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
         filtered: who passed the question's filters; ``None`` where it has none.
-        looked_into: photos in which people were looked for, of those selected, and how small people in them are missed.
+        looked_into: photos and videos in which people were looked for, of those selected, and how small people in them are missed.
         reindex: whether the model says what is worn and the index does not know it, as indexing again would tell.
     """
 
@@ -78,7 +78,8 @@ class Answer:
             "selection": _selection_json(self.question.selection),
             "looked_at": self.looked_at,
             "photos": self.looked_into.photos,
-            "smallest": [self.looked_into.lowest, self.looked_into.highest] if self.looked_into.photos else None,
+            "smallest": [self.looked_into.lowest, self.looked_into.highest] if self.looked_into.is_any else None,
+            "videos": self.looked_into.watched_json(),
             "undated": self.undated,
             "away": self.away,
             "hits": [hit.to_json() for hit in self.people],
@@ -191,7 +192,8 @@ class _Asking:
         for question, query, through, best, told in zip(questions, asked, filtered, found, self._fits(questions, found), strict=True):
             hits = [replace(hit, fits=of_hit, clock=self._clock(hit)) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
             people = hits if self._least is None else likely(hits, self._least)
-            count = self._selected(question.selection)
+            looked_into = self._index.looked_into(question.selection)
+            count = self._selected(question.selection, looked_into)
             yield Answer(
                 question,
                 tuple(people),
@@ -202,11 +204,11 @@ class _Asking:
                 undated=count.undated,
                 filtered=through,
                 reindex=reindex,
-                looked_into=self._index.looked_into(question.selection),
+                looked_into=looked_into,
             )
 
-    def _selected(self, selection: Selection) -> Selected:
-        return Selected(self._people, 0) if selection.is_everybody else self._index.selected(selection)
+    def _selected(self, selection: Selection, looked_into: LookedInto) -> Selected:
+        return Selected(self._people - looked_into.static, 0) if selection.is_everybody else self._index.selected(selection)
 
     def _clock(self, hit: Hit) -> datetime | None:
         """What a clock that goes right showed when the picture of a hit was taken."""

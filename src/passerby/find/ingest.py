@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Final
 
 from passerby.detect.people import Detecting
-from passerby.errors import ImageError, InputError
+from passerby.errors import ImageError, InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
 from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected, encode_crops, encode_photos
 from passerby.find.removal import ROWS, batches, forget_all, named_in
+from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
+from passerby.find.videos import FPS, Watching
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
 from passerby.media.files import read_media
+from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_named_like_a_video
+from passerby.media.growing import read_video_media
 from passerby.media.name_pattern import NamePattern
 from passerby.media.photo import read_exif
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
@@ -74,6 +78,12 @@ class IndexReport:
         photos: media in which people were looked for in this run.
         people: who was found in them.
         nobody: photos in which nobody was found.
+        videos: those that were read to their end in this run.
+        tracks: who was found in them in this run, each from when they come to when they go.
+        static: things in them that look like people and never move.
+        watched: seconds of video that were looked at in this run.
+        unread: videos in folders that were not read, as something is missing here.
+        unread_because: what that is, in one line.
     """
 
     indexed: int
@@ -90,6 +100,12 @@ class IndexReport:
     photos: int = 0
     people: int = 0
     nobody: int = 0
+    videos: int = 0
+    tracks: int = 0
+    static: int = 0
+    watched: float = 0.0
+    unread: tuple[Path, ...] = ()
+    unread_because: str = ""
 
 
 def index_paths(
@@ -106,10 +122,14 @@ def index_paths(
     zone: str | None = None,
     detecting: Detecting | None = None,
     shows: Shows = Shows.EITHER,
+    fps: float = FPS,
+    quick: bool = False,
+    on_watched: OnWatched = lambda _done, _total: None,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
-    Every ``BATCH`` crops, or ``AT_ONCE`` photos, are committed together; stopped at any moment, the next run goes on from there.
+    Every ``BATCH`` crops, ``AT_ONCE`` photos or few seconds of a video are committed together; stopped at any moment, the next run goes on
+    from there.
     Files are unchanged by size and times, else by content. A media moves if its bytes are found elsewhere, its file is gone, and the folder
     that held it can be read on the device that it was on; else media whose files cannot be seen are kept, and said to be away.
 
@@ -126,7 +146,9 @@ def index_paths(
         detecting: how people are looked for in photos. Where they were looked for otherwise, or not yet, photos are looked at again, and
             crops are left alone. Without it every file is taken whole, as one person.
         shows: what the files show. By default a few files of each folder are looked at: where they are crops, so are all in it, and else
-            each file is looked at by itself.
+            each file is looked at by itself. Which files are videos, their names say.
+        fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
+        on_watched: is told of videos.
 
     Raises:
         InputError: an argument of the wrong kind, or scenes and nothing to find people with.
@@ -135,9 +157,12 @@ def index_paths(
     """
     index, encoder, named, pruned_below = as_index(index), as_encoder(encoder), as_paths(paths), as_paths(prune)
     verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
+    quick, on_watched = require(quick, bool, "quick to be True or False"), as_function(on_watched, PROGRESS)
     pattern = None if name_pattern is None else NamePattern.of(name_pattern)
     camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
-    looking = Looking(_as_detecting(detecting), require(shows, Shows, "what files show, a Shows"))
+    detecting = _as_detecting(detecting)
+    watching = None if detecting is None else Watching(detecting, fps, quick)
+    looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
     index.require_model(encoder.digest, encoder.name)
     if camera is not None:
         correct_camera(index, camera, offset, zone, new=True)
@@ -145,7 +170,9 @@ def index_paths(
         raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
-    scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under)
+    scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+    unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
+    looking = replace(looking, watching=None if unread_because else watching)
     compared = _compare(index, scan, clocks, looking, verify=verify)
     _see(index, compared.seen)
     redated, guessed = _date(index, compared.undated, clocks)
@@ -153,7 +180,9 @@ def index_paths(
     gone: _Gone = {}
     linked = _link_known(index, compared.todo, gone, clocks, looking, progress)
     outdated = [*compared.outdated, *linked.outdated]
-    crops, photos = _part(looking, [*linked.strangers, *outdated], compared.folders)
+    unseen = [*linked.strangers, *outdated]
+    videos = [file for file in unseen if is_named_like_a_video(file.path)]
+    crops, photos = _part(looking, [file for file in unseen if not is_named_like_a_video(file.path)], compared.folders)
     done = _Done({file.path for file in outdated if (known := index.standing(file.path)) and known.sought is None})
     crops = _mark(index, crops, done, progress)
     sought = CROP if looking.asks else None
@@ -163,6 +192,9 @@ def index_paths(
         either = looking.shows is Shows.EITHER
         people = encode_photos(encoder, (file.path for file in photos), looking.detecting, clocks=clocks, whole=either)
         _commit(index, photos, people, AT_ONCE, done, progress)
+    tally = Tally(on_watched)
+    if looking.watching is not None:
+        _watch(index, encoder, videos, looking.watching, clocks, done, tally, progress)
     pruned = prune_paths(index, pruned_below) if pruned_below else None
     removed = forget_all(index, sorted(scan.aliases))
     away = _keep_unseen(index, scan, done.unreadable, now)
@@ -175,16 +207,29 @@ def index_paths(
         recognised=linked.moved,
         unchanged=compared.unchanged + linked.same + done.marked,
         removed=removed + (pruned.removed if pruned else 0),
-        failed=(*missing, *scan.failed, *compared.failed, *done.failed, *(pruned.failed if pruned else ())),
+        failed=(
+            *missing,
+            *scan.failed,
+            *compared.failed,
+            *(Failure(file.path, unread_because) for file in compared.unread if file.named),
+            *done.failed,
+            *(pruned.failed if pruned else ()),
+        ),
         skipped=scan.skipped,
         away=away,
-        notes=(*done.notes, *guessed),
-        suppressed=sum(index.kept_out(path) for path in {file.path for file in (*compared.todo, *photos)}),
+        notes=(*done.notes, *tally.notes, *guessed),
+        suppressed=sum(index.kept_out(path) for path in {file.path for file in (*compared.todo, *photos, *videos)}),
         redated=redated,
         crops=done.crops,
         photos=done.photos,
         people=done.people,
         nobody=done.nobody,
+        videos=tally.videos,
+        tracks=tally.tracks,
+        static=tally.static,
+        watched=tally.seconds,
+        unread=tuple(file.path for file in compared.unread if not file.named),
+        unread_because=unread_because if compared.unread else "",
     )
 
 
@@ -243,6 +288,7 @@ class _Compared:
         unchanged: how many others are unchanged.
         failed: failures that would only repeat.
         folders: those with known files of which it was asked what they show: whether all are crops.
+        unread: new and changed videos, where these cannot be read.
     """
 
     todo: list[Found] = field(default_factory=list)
@@ -252,27 +298,30 @@ class _Compared:
     unchanged: int = 0
     failed: list[Failure] = field(default_factory=list)
     folders: dict[Path, bool] = field(default_factory=dict)
+    unread: list[Found] = field(default_factory=list)
 
 
 def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, verify: bool) -> _Compared:
     found = _Compared()
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
-        if known is not None and known.sought is not None:
+        is_video = is_named_like_a_video(file.path)
+        if known is not None and known.sought is not None and not is_video:
             folder = file.path.parent
             found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
+        new = found.unread if is_video and looking.watching is None else found.todo
         if known is None or verify or _has_changed(known, file):
-            found.todo.append(file)
+            new.append(file)
         elif known.failure is None:
-            if looking.is_current(known.sought):
+            if looking.is_current(file.path, known.sought):
                 found.unchanged += 1
             else:
                 found.outdated.append(file)
             if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
                 found.seen.append(file)
-            if _may_be_dated_otherwise(clocks, file, known):
-                found.undated.append((file, known.known_by in (None, KnownBy.EXIF)))
+            if _may_be_dated_otherwise(clocks, file, known) and not (is_video and looking.watching is None):
+                found.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
         elif file.named:
-            found.todo.append(file)
+            new.append(file)
         else:
             found.failed.append(Failure(file.path, known.failure))
     return found
@@ -300,7 +349,8 @@ def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> boo
     if known.known_by is None or not clocks.is_given:
         return known.known_by is None
     found = clocks.taken(file.path, file.modified_ns)
-    if known.known_by == KnownBy.EXIF:
+    by_name = found.instant is not None and found.instant.known_by is KnownBy.NAME
+    if known.known_by == KnownBy.EXIF or (known.known_by == KnownBy.CONTAINER and not by_name):
         return (found.camera, clocks.zone_of(found.camera)) != (known.camera, known.zone)
     return not _is_dated(known, found)
 
@@ -311,10 +361,14 @@ def _is_dated(known: Standing, found: Taken) -> bool:
 
 
 def _date(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks) -> tuple[int, list[Note]]:
-    """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them."""
+    """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them.
+
+    Args:
+        files: each with whether to look at what it says itself.
+    """
     changed, notes = 0, list[Note]()
     for batch in batches(files, ROWS):
-        read = [(file, clocks.taken(file.path, file.modified_ns, read_exif(file.path) if by_exif else None)) for file, by_exif in batch]
+        read = [(file, _taken(clocks, file, by_content=by_content)) for file, by_content in batch]
         others = [(file, found) for file, found in read if (known := index.standing(file.path)) and not _is_dated(known, found)]
         if others:
             with index.writing():
@@ -323,6 +377,14 @@ def _date(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks) -> 
                     notes += [Note(file.path, note) for note in found.notes]
         changed += len(others)
     return changed, notes
+
+
+def _taken(clocks: Clocks, file: Found, *, by_content: bool) -> Taken:
+    if not by_content:
+        return clocks.taken(file.path, file.modified_ns)
+    if is_named_like_a_video(file.path):
+        return clocks.taken(file.path, file.modified_ns, begun_at=begun_at(file.path))
+    return clocks.taken(file.path, file.modified_ns, read_exif(file.path))
 
 
 def _has_changed(known: Standing, file: Found) -> bool:
@@ -392,7 +454,7 @@ def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, clocks: Clocks
                         _move_to(index, item, gone)
                     if index.link(_as_known(index, item, clocks)):
                         (same if is_same else moved).add(item.path)
-        outdated = {path for path in same | moved if (known := index.standing(path)) and not looking.is_current(known.sought)}
+        outdated = {path for path in same | moved if (known := index.standing(path)) and not looking.is_current(path, known.sought)}
         linked.strangers += [file for file in batch if file.path not in same | moved]
         linked.outdated += [file for file in batch if file.path in outdated]
         linked.same += len(same - outdated)
@@ -432,10 +494,16 @@ def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
     if not index.knows_size(file.size):
         return None
     try:
+        if is_named_like_a_video(file.path):
+            return _dated_video(index, read_video_media(file.path), clocks)
         media, data = read_media(file.path)
-    except ImageError:
+    except (ImageError, VideoError):
         return None
     return _as_known(index, clocks.date(media, read_exif(BytesIO(data)))[0], clocks)
+
+
+def _dated_video(index: Index, media: Media, clocks: Clocks) -> Media:
+    return _as_known(index, clocks.date(media, None, begun_at=begun_at(media.path))[0], clocks)
 
 
 @dataclass(slots=True)
@@ -498,6 +566,30 @@ def _commit(
                         _fail(index, file, outcome, done)
             index.settle(TAIL)
             progress.add(len(batch))
+
+
+def _watch(
+    index: Index,
+    encoder: Encoder,
+    files: Sequence[Found],
+    watching: Watching,
+    clocks: Clocks,
+    done: _Done,
+    tally: Tally,
+    progress: _Progress,
+) -> None:
+    """Look at videos, one after the other."""
+    tally.total = seconds_of([file.path for file in files])
+    for file in files:
+        try:
+            watch_file(index, encoder, file.path, watching, lambda media: _dated_video(index, media, clocks), tally)
+            done.encoded += 1
+        except ModelError as error:  # nothing is wrong with the file
+            done.failed.append(Failure(file.path, str(error)))
+        except VideoError as error:
+            with index.writing():
+                _fail(index, file, Failure(file.path, str(error)), done)
+        progress.add(1)
 
 
 def _fail(index: Index, file: Found, failure: Failure, done: _Done) -> None:

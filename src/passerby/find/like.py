@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL.Image import Image
 
+from passerby.detect.boxes import box_of
 from passerby.detect.people import Detecting
 from passerby.errors import QueryError
-from passerby.find.photos import box_of
 from passerby.media.cut import cut_out
 from passerby.types import Box
 

@@ -9,26 +9,27 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL.Image import Image
 
+from passerby.detect.boxes import box_of
 from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting, People
 from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.errors import ConfigError, InputError, ModelError, PasserbyError
+from passerby.find.videos import Watching
 from passerby.index.base import Sighting
 from passerby.look_ahead import look_ahead
 from passerby.media.cut import cut_out
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.media.files import read_media
+from passerby.media.formats import is_named_like_a_video
 from passerby.media.photo import read_image, read_picture
 from passerby.media.signature import signature
 from passerby.media.taken import Clocks
 from passerby.model.encode import EncodedAll, Failed, LoadedAll, encode_all
 from passerby.model.encoder import Encoder
 from passerby.model.worn import worn_bytes
-from passerby.types import CROP, Box, Crop, Failure, Media, Note, Sought
+from passerby.types import CROP, Crop, Failure, Media, Note, Sought
 
 AT_ONCE: Final = 4
 """Photos whose people are encoded and committed together; so many more are looked at ahead."""
@@ -68,10 +69,12 @@ class Looking:
 
     Args:
         detecting: how people are looked for; ``None`` takes every file whole.
+        watching: how people are looked for in videos; ``None`` reads none.
     """
 
     detecting: Detecting | None = None
     shows: Shows = Shows.EITHER
+    watching: Watching | None = None
 
     def __post_init__(self) -> None:
         if self.shows is Shows.SCENES and self.detecting is None:
@@ -82,8 +85,10 @@ class Looking:
         """Whether it is asked what files show."""
         return self.detecting is not None or self.shows is Shows.CROPS
 
-    def is_current(self, sought: Sought | None) -> bool:
+    def is_current(self, path: Path, sought: Sought | None) -> bool:
         """Whether a media of which this is known need not be looked at again."""
+        if is_named_like_a_video(path):
+            return self.watching is None or self.watching.is_current(sought)
         if self.shows is Shows.CROPS:
             return sought == CROP
         if self.detecting is None:
@@ -213,12 +218,6 @@ def crops_of(image: Image, found: Detections) -> tuple[Crop, ...]:
     free = qualities(found.boxes, found.scores, *image.size)
     worth = [sharpened(float(one), sharpness(cut_out(image, box))) for one, box in zip(free, boxes, strict=True)]
     return tuple(Crop(box, quality=round(good, 4)) for box, good in zip(boxes, worth, strict=True))
-
-
-def box_of(row: NDArray[np.float32]) -> Box:
-    """A row of left, top, right and bottom as a box in whole pixels, of one at least."""
-    left, top, right, bottom = (float(round(number)) for number in row.tolist())
-    return Box(left, top, max(right - left, 1.0), max(bottom - top, 1.0))
 
 
 def folders_of_crops(detecting: Detecting, files: Sequence[Path], known: Mapping[Path, bool]) -> set[Path]:

@@ -21,7 +21,7 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import Camera, Instant
 from passerby.model.calibration import Crowd
-from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, is_tuple_of
+from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, Watched, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
 """Of the n vectors of an index, which may be an answer, bool (n,)."""
@@ -88,15 +88,63 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class LookedInto:
-    """In how many photos people were looked for, and whom that misses.
+    """In which photos and videos people were looked for, and whom that misses.
 
     Args:
-        lowest, highest: of the heights below which people are mostly missed, in pixels of each photo; 0 without photos.
+        lowest, highest: of the heights below which people are mostly missed, in pixels of each media; 0 without any.
+        videos: in how many videos, or stretches of time in them.
+        seconds: of these videos.
+        broken: frames or stretches of them that could not be read.
+        cut_short: how many of them end earlier than they say.
+        unfinished: how many of them were not read to their end yet.
+        static: things in them that look like people and never move, who are hidden.
     """
 
     photos: int = 0
     lowest: float = 0.0
     highest: float = 0.0
+    videos: int = 0
+    seconds: float = 0.0
+    broken: int = 0
+    cut_short: int = 0
+    unfinished: int = 0
+    static: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        return self.photos > 0 or self.videos > 0
+
+    def watched_json(self) -> dict[str, float]:
+        """How much of videos was looked at, ready for ``json.dumps``."""
+        return {
+            "count": self.videos,
+            "seconds": self.seconds,
+            "broken": self.broken,
+            "cut_short": self.cut_short,
+            "unfinished": self.unfinished,
+            "static": self.static,
+        }
+
+    @classmethod
+    def of(cls, photos: int, heights: Iterable[float], watched: Iterable[tuple[Watched, float, bool]], static: int) -> Self:
+        """Summed up.
+
+        Args:
+            heights: below which people are mostly missed.
+            watched: of each video also the seconds that count, and whether it was read to its end.
+        """
+        heights, watched = list(heights), list(watched)
+        return cls(
+            photos,
+            min(heights, default=0.0),
+            max(heights, default=0.0),
+            len(watched),
+            sum(seconds for _, seconds, _ in watched),
+            sum(one.broken for one, _, _ in watched),
+            sum(one.cut_short_at is not None for one, _, _ in watched),
+            sum(not finished for _, _, finished in watched),
+            static,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +159,7 @@ class IndexInfo:
         away_since: the first time of that of them all, in seconds since 1970.
         alike: embeddings that do not count, as others do for them, whose near-copies they are.
         unworn: embeddings of which it is not known what is worn, though the model says it.
-        looked_into: photos in which people were looked for.
+        looked_into: photos and videos in which people were looked for.
     """
 
     folder: Path
@@ -142,7 +190,7 @@ class Sighting:
     Args:
         crops: at least one, the best first.
         vectors: of each crop, float32 (c, d), each of length 1.
-        track, first, last: as of `Person`.
+        track, first, last, static: as of `Person`.
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
 
@@ -157,6 +205,7 @@ class Sighting:
     last: float | None = None
     signatures: NDArray[np.uint8] | None = None
     worn: NDArray[np.uint8] | None = None
+    static: bool = False
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
@@ -326,6 +375,18 @@ class Index(Protocol):
         """Hold a media and the people in it, in place of what its path held. People who are kept out stay out."""
         ...
 
+    def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
+        """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
+        ...
+
+    def leave_off(self, path: Path, checkpoint: str) -> None:
+        """Remember of a media that it is to be read on, and from where; until it is put again."""
+        ...
+
+    def left_off(self, path: Path) -> str | None:
+        """From where a media is to be read on; ``None`` for one that was read to its end."""
+        ...
+
     def add(
         self,
         media: Media,
@@ -469,7 +530,7 @@ class Index(Protocol):
         ...
 
     def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
-        """In how many photos people were looked for, of those selected. Raises ``QueryError`` for a camera that is not known."""
+        """In which media people were looked for, of those selected. Raises ``QueryError`` for a camera that is not known."""
         ...
 
     def cameras(self) -> list[Camera]:

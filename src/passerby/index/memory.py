@@ -70,6 +70,7 @@ class _Held:
     failed: dict[Path, Standing] = field(default_factory=dict)
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
     cameras: dict[str, Camera] = field(default_factory=dict)
+    checkpoints: dict[Path, str] = field(default_factory=dict)
     newest: int = 0
     run: int = 0
     groups: NDArray[np.intp] | None = None
@@ -111,6 +112,7 @@ class MemoryIndex:
             failed=dict(now.failed),
             suppressed=dict(now.suppressed),
             cameras=dict(now.cameras),
+            checkpoints=dict(now.checkpoints),
         )
         try:
             yield
@@ -127,8 +129,20 @@ class MemoryIndex:
             raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        before = self._at(media.path)
+        self.put_more(media, people)
+        self._delete(before)
+
+    def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
         self._model.require_worn(people)
         self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
+
+    def leave_off(self, path: Path, checkpoint: str) -> None:
+        self._change(path, changed_ns=TO_BE_READ)
+        self._all.checkpoints[path] = checkpoint
+
+    def left_off(self, path: Path) -> str | None:
+        return self._all.checkpoints.get(path)
 
     def add(
         self,
@@ -143,18 +157,22 @@ class MemoryIndex:
         known = [path for path, _ in self.with_digest(media.digest) if self._all.media[path].changed_ns != TO_BE_READ]
         source = media.path if media.path in known else known[0] if known else None
         if source is not None:
-            media = replace(media, sought=self._all.media[source].sought)
+            media = replace(media, sought=self._all.media[source].sought, watched=self._all.media[source].watched)
         if source == media.path:
             self._all.media[media.path] = media
             self._meet(media.camera)
         elif source is not None:
+            before = self._at(media.path)
             self._put(media, [(one.seen, one.keys) for one in self._all.people.values() if one.path == source])
+            self._delete(before)
         return bool(known)
 
     def move(self, source: Path, target: Path) -> None:
         self.forget(target)
         if source in self._all.media:
             self._all.media[target] = replace(self._all.media.pop(source), path=target)
+        if source in self._all.checkpoints:
+            self._all.checkpoints[target] = self._all.checkpoints.pop(source)
         for person, one in self._all.people.items():
             self._all.people[person] = replace(one, path=target if one.path == source else one.path)
 
@@ -186,6 +204,7 @@ class MemoryIndex:
 
     def forget(self, path: Path) -> int:
         self._all.failed.pop(path, None)
+        self._all.checkpoints.pop(path, None)
         self._delete(self._at(path))
         return int(self._all.media.pop(path, None) is not None)
 
@@ -313,10 +332,20 @@ class MemoryIndex:
         return Selected(len(chosen), len(undated))
 
     def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
-        selection.conditions(self.cameras())
-        sought = (one.sought for one in self._all.media.values() if self._matches(selection, one))
-        heights = [one.smallest for one in sought if one and one.detector]
-        return LookedInto(len(heights), min(heights, default=0.0), max(heights, default=0.0))
+        conditions = selection.conditions(self.cameras())
+        photos = [one for one in self._sought(MediaKind.PHOTO) if self._matches(selection, one)]
+        anytime = replace(selection, start=None, end=None)
+        moving = [one for one in self._sought(MediaKind.VIDEO) if one.watched and self._matches(anytime, one)]
+        counted = [(one, conditions.seconds_of(one.camera, one.started_at, one.watched.seconds)) for one in moving if one.watched]
+        counted = [(one, seconds) for one, seconds in counted if seconds or not selection.is_timed]
+        heights = [one.sought.smallest for one in [*photos, *(one for one, _ in counted)] if one.sought]
+        watched = [(one.watched, seconds, one.changed_ns != TO_BE_READ) for one, seconds in counted if one.watched]
+        things = {person for _, person, _ in self._shown_of(replace(selection, static=True)) if self._all.people[person].seen.static}
+        return LookedInto.of(len(photos), heights, watched, 0 if selection.static else len(things))
+
+    def _sought(self, kind: MediaKind) -> list[Media]:
+        """The media of a kind in which people were looked for."""
+        return [one for one in self._all.media.values() if one.kind is kind and one.sought and one.sought.detector]
 
     def cameras(self) -> list[Camera]:
         return [self._all.cameras[name] for name in sorted(self._all.cameras)]
@@ -349,7 +378,8 @@ class MemoryIndex:
         return selected
 
     def _is_chosen(self, selection: Selection, person: int, number: int) -> bool:
-        return self._matches(selection, self._media_of(person), self._all.people[person].seen.crops[number].time)
+        seen = self._all.people[person].seen
+        return (selection.static or not seen.static) and self._matches(selection, self._media_of(person), seen.crops[number].time)
 
     def _matches(self, selection: Selection, media: Media, time: float | None = None) -> bool:
         at = None if media.started_at is None else media.started_at + (time or 0.0)
@@ -400,11 +430,11 @@ class MemoryIndex:
 
     def _person(self, person: int) -> Person:
         one = self._all.people[person]
-        return Person(self._all.media[one.path], person, one.seen.track, one.seen.first, one.seen.last)
+        return Person(self._all.media[one.path], person, one.seen.track, one.seen.first, one.seen.last, one.seen.static)
 
     def _put(self, media: Media, people: Sequence[tuple[Sighting, tuple[Key, ...]]]) -> None:
-        before = self._at(media.path)
         self._all.failed.pop(media.path, None)
+        self._all.checkpoints.pop(media.path, None)
         self._all.media[media.path] = media
         self._meet(media.camera)
         out = kept_out([one.region for one, _ in people], self._removed(media))
@@ -414,7 +444,6 @@ class MemoryIndex:
                 self._all.newest += 1
                 self._all.people[self._all.newest] = somebody
                 self._embed(somebody, media.size)
-        self._delete(before)
 
     def _embed(self, somebody: _Somebody, size: int) -> None:
         """Of equal keys the first vector with what is worn, and the first signature, stay."""

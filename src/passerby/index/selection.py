@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ class Selection:
         end: the first instant after it; ``None`` says all from ``start`` on.
         folders: absolute; files in them, however deep, and files that are named themselves; none says all.
         zone: to tell its times in; ``None`` says the machine's.
+        static: also things that look like people and never move.
 
     Raises:
         InputError: none of these, or an end that is not after the start.
@@ -35,6 +36,7 @@ class Selection:
     end: float | None = None
     folders: tuple[Path, ...] = ()
     zone: str | None = field(default=None, compare=False)
+    static: bool = False
 
     def __post_init__(self) -> None:
         if not is_tuple_of(str, self.cameras):
@@ -55,7 +57,8 @@ class Selection:
 
     @property
     def is_everybody(self) -> bool:
-        return self == Selection()
+        """Whether nobody is left out but, maybe, things."""
+        return replace(self, static=False) == Selection()
 
     def matches(self, path: Path, camera: str | None, at: float | None, offset_seconds: float = 0.0) -> bool:
         """Whether somebody is selected: the slow and obvious way, which :class:`Conditions` are held against.
@@ -92,6 +95,7 @@ class Selection:
             window=self._window if self.is_timed else None,
             corrected={camera.name: self._window.moved(-camera.offset_seconds) for camera in asked} if self.is_timed else {},
             places=tuple(map(Place.of, self.folders)) or None,
+            static=self.static,
         )
 
     @property
@@ -137,12 +141,21 @@ class Conditions:
         window: the time that is kept is in it, for cameras that are not in ``corrected``; who has no time is in none.
         corrected: likewise by camera.
         places: the path is in one of these.
+        static: things that look like people pass, too.
     """
 
     cameras: tuple[str, ...] | None = None
     window: Window | None = None
     corrected: Mapping[str, Window] = field(default_factory=dict)
     places: tuple[Place, ...] | None = None
+    static: bool = False
+
+    def seconds_of(self, camera: str | None, started_at: float | None, seconds: float) -> float:
+        """How much is in the window of a video that is so long; 0 too where there is a window and it is not known when it began."""
+        if self.window is None:
+            return seconds
+        window = self.corrected.get(camera or "", self.window)
+        return 0.0 if started_at is None else max(0.0, min(window.end, started_at + seconds) - max(window.start, started_at))
 
 
 EVERYBODY: Final = Selection()

@@ -196,6 +196,18 @@ def clock_of(hit: Hit) -> str:
     return "" if hit.clock is None or media.known_by == KnownBy.FILE else clock_text(hit.clock.timestamp(), media.zone)
 
 
+def seen_at(hit: Hit) -> str:
+    """Where in a video the picture of somebody is, as ``0:12`` or ``1:02:03``; empty for a photo."""
+    return "" if hit.crop.time is None else minutes_text(hit.crop.time)
+
+
+def minutes_text(seconds: float) -> str:
+    """Seconds as ``0:12`` or ``1:02:03``, the last one begun."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def clock_time(at: float, zone: str | None, offset_seconds: float = 0.0) -> datetime:
     """What a clock that goes right showed at an instant: aware, with the zone's offset and abbreviation of that moment.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Final
 
 DECODED: Final = {
@@ -46,6 +47,12 @@ VIDEOS: Final = {
 
 VIDEO_SUFFIXES: Final = frozenset(suffix for suffixes in VIDEOS.values() for suffix in suffixes)
 """What a folder's files must end with to be taken for videos; what a file is, its content says (``passerby.media.video.is_video``)."""
+
+
+def is_named_like_a_video(path: PurePath) -> bool:
+    """Whether a file's name ends like a video's."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
 
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _JPEG_XL: Final = (b"\xff\x0a", b"\0\0\0\x0cJXL ")

@@ -37,6 +37,7 @@ class Video:
         rate: frames a second on average; ``None`` likewise.
         codec: as FFmpeg, or Pillow of an animation, names it.
         recorded_at: when it was begun, as its camera wrote it into the file; ``None`` where it did not.
+        seeks_surely: a seek leads to the stamp that is asked for; not so in streams, in which a stamp may be there twice.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Video:
     rate: float | None
     codec: str
     recorded_at: Instant | None = None
+    seeks_surely: bool = True
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from passerby.errors import VideoError
-from passerby.media.files import unreadable
+from passerby.media.files import require_regular, unreadable
+from passerby.types import Media, MediaKind
 
 CHUNK_BYTES: Final = 8 * 2**20
 
@@ -65,6 +66,21 @@ def read_digest(path: Path, known: ChunkedDigest | None = None) -> ChunkedDigest
             return _read_on(file, before)
     except (OSError, ValueError) as error:
         raise unreadable(error, VideoError) from None
+
+
+def read_video_media(path: Path) -> Media:
+    """A video's file with its size, times and digest, all as they were before it was read.
+
+    Raises:
+        VideoError: the path is no regular file, or may not be read.
+    """
+    try:
+        status = require_regular(path.stat(), "videos", VideoError)
+    except (OSError, ValueError) as error:
+        raise unreadable(error, VideoError) from None
+    digest = read_digest(path).hex
+    times = status.st_mtime_ns, digest, status.st_ctime_ns, status.st_dev
+    return Media(path.absolute(), status.st_size, *times, kind=MediaKind.VIDEO)
 
 
 def _chunk_digest(file: BinaryIO, number: int, known: ChunkedDigest) -> bytes | None:

@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -96,7 +96,10 @@ class Scan:
 
 
 def scan_paths(
-    paths: Iterable[Path], leave_out: Path | None = None, known_below: Callable[[Path], Iterable[Path]] = lambda _path: ()
+    paths: Iterable[Path],
+    leave_out: Path | None = None,
+    known_below: Callable[[Path], Iterable[Path]] = lambda _path: (),
+    suffixes: Set[str] = IMAGE_SUFFIXES,
 ) -> Scan:
     """Find the pictures that ``paths`` name: files, folders with all below them, and patterns a shell did not expand.
 
@@ -108,13 +111,14 @@ def scan_paths(
     Args:
         leave_out: a folder not to go into, such as the index.
         known_below: the paths at or below a path that were found in earlier scans; they are looked for, whether or not the walk meets them.
+        suffixes: what a folder's files must end with; by default as pictures do.
     """
     scan = Scan()
     for path in paths:
         root = Root.of(path)
         if root not in scan.roots:
             scan.roots[root] = [known for known in known_below(root.base) if root.names(known)]
-    walk = _Walk(scan, leave_out)
+    walk = _Walk(scan, leave_out, suffixes)
     for root in scan.roots:
         walk.read(root)
     walk.look_for_known()
@@ -172,8 +176,9 @@ _Place = tuple[tuple[int, int] | None, tuple[str, ...]]
 class _Walk:
     """One walk through everything that was named; what it finds goes into a scan."""
 
-    def __init__(self, scan: Scan, leave_out: Path | None) -> None:
+    def __init__(self, scan: Scan, leave_out: Path | None, suffixes: Set[str]) -> None:
         self._scan = scan
+        self._suffixes = suffixes
         self._known = {path for known in scan.roots.values() for path in known}
         self._leave_out = leave_out and _folder_identity(leave_out)
         self._visited: set[_Place] = set()
@@ -217,7 +222,7 @@ class _Walk:
                     if os.path.isdir(path):  # noqa: PTH112
                         below.append((path, (head, *rest) if head == "**" else tuple(rest) or _ALL_BELOW))
                     elif not rest:
-                        self._take_picture(path)
+                        self._take_by_name(path)
             todo += reversed([(path, wanted) for path, wanted in below if _folder_identity(path) != self._leave_out])
         return met
 
@@ -229,8 +234,8 @@ class _Walk:
             self._fail(folder, f"expected a folder that can be read, found: {_cause(error)}; check its permissions")
             return []
 
-    def _take_picture(self, path: Path) -> None:
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+    def _take_by_name(self, path: Path) -> None:
+        if path.suffix.lower() in self._suffixes:
             self._take(path)
         else:
             self._skipped.add(path)

@@ -87,13 +87,14 @@ class Clocks:
         known = self.cameras.get(camera) if camera is not None else None
         return (known.zone if known else None) or self.zone
 
-    def taken(self, path: PurePath, modified_ns: int, exif: Image.Exif | None = None) -> Taken:
+    def taken(self, path: PurePath, modified_ns: int, exif: Image.Exif | None = None, *, begun_at: Instant | None = None) -> Taken:
         """When and by which camera a file's picture was taken, by the best that is known.
 
         Args:
             path: with the folders that the pattern looks at.
             modified_ns: of the file, in nanoseconds since 1970.
             exif: of the picture, as Pillow has it, damaged or not.
+            begun_at: when a video was begun, as its file says; its name says it better.
 
         Raises:
             InputError: a zone that this machine does not know.
@@ -104,14 +105,16 @@ class Clocks:
         told = next(_told_by_exif(exif, zone), None) if exif is not None else None
         if told is None and named and named.wall:
             told = _Told(named.wall, named.zone or zone, KnownBy.NAME)
+        if told is None and begun_at is not None:
+            return Taken(replace(begun_at, zone=begun_at.zone or zone), camera)
         if told is None:
             instant = _file_instant(modified_ns, zone)
             return Taken(instant, camera, (NEVER_SET,) if instant and _is_a_beginning(clock_time(instant.at, zone)) else ())
         return Taken(told.instant, camera, tuple(_notes(told)))
 
-    def date(self, media: Media, exif: Image.Exif | None) -> tuple[Media, tuple[str, ...]]:
+    def date(self, media: Media, exif: Image.Exif | None, *, begun_at: Instant | None = None) -> tuple[Media, tuple[str, ...]]:
         """A media that says when and by which camera it was taken, and what had to be guessed."""
-        found = self.taken(media.path, media.modified_ns, exif)
+        found = self.taken(media.path, media.modified_ns, exif, begun_at=begun_at)
         return dated(media, found.camera, found.instant), found.notes
 
 

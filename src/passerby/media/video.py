@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _USUAL_RATE: Final = 25.0
 _BACK: Final = (1.0, 10.0)
 """How many seconds before a moment seeks aim: some containers seek late, and what is mended needs what was before."""
+_FAR: Final = 20.0
+"""Seconds between two moments from which on a seek is faster than decoding on, mostly."""
 _TOLERANCE: Final = 0.5
 """Seconds by which a file may end before it says."""
 _OBLONG: Final = 4
@@ -43,7 +46,14 @@ _HIGH_DEFINITION: Final = 720
 _BT709: Final = 1
 _UNNAMED: Final = 2
 _AVI: Final = "avi"
+_STREAMS: Final = ("mpegts", "mpeg")
+"""Containers that can be joined end to end, and do not say where a stamp is."""
 _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
+
+
+def require_video() -> None:
+    """Raises ``MissingExtra`` where PyAV is not installed."""
+    ffmpeg()
 
 
 def is_video(path: Path) -> bool:
@@ -150,6 +160,37 @@ def frame_at(path: Path, time: float, *, seek: bool = True) -> Frame:
     raise VideoError(expected=f"a frame at {time:.3f} s", found="none", do="index the video again; its file may have changed")
 
 
+def frames_at(path: Path, times: Sequence[float], *, seek: bool = True) -> Iterator[Frame]:
+    """The frames of rising moments, as ``frame_at`` gives each; what lies between near ones is decoded once.
+
+    Raises:
+        VideoError: as ``frame_at`` does.
+        MissingExtra: PyAV is not installed.
+    """
+    for near in _near(times):
+        left = deque(near)
+        with frames(path, None, start=left[0], seek=seek) as found:
+            for frame in found:
+                if frame.time > left[0] + STAMP_STEP:
+                    break
+                if frame.time >= left[0] - STAMP_STEP:
+                    yield frame
+                    left.popleft()
+                if not left:
+                    break
+        for time in left:
+            yield frame_at(path, time, seek=seek)
+
+
+def _near(times: Sequence[float]) -> Iterator[list[float]]:
+    """Rising times in groups, parted where it is further to the next one than decoding pays."""
+    start = 0
+    for end, time in enumerate(times, 1):
+        if end == len(times) or times[end] - time > _FAR:
+            yield list(times[start:end])
+            start = end
+
+
 def crop_pixels(path: Path, time: float, box: Box, *, seek: bool = True) -> Pixels:
     """The pixels of a box in the frame of a moment, uint8 (h, w, 3), as ``Frame.crop`` gave them.
 
@@ -188,7 +229,9 @@ class Opened:
         rate = self.stream.average_rate or self.stream.guessed_rate
         recorded_at = _recorded_at(self.container.metadata, self.stream.metadata)
         codec = self.stream.codec_context.codec.canonical_name
-        return Video(self.path, first.width, first.height, self.duration, float(rate) if rate else None, codec, recorded_at)
+        seeks_surely = self.container.format.name not in _STREAMS
+        fps = float(rate) if rate else None
+        return Video(self.path, first.width, first.height, self.duration, fps, codec, recorded_at, seeks_surely)
 
     def seek(self, moment: float) -> bool:
         """Aim at the last frame that needs no other before a moment; whether that could be tried."""

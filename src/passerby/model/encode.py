@@ -161,7 +161,7 @@ def _load(item: T, *, load: Callable[[T], LoadedAll[K]], p: Preprocessing) -> _R
 
 def _encode(encoder: Encoder, group: Sequence[_Resized[K] | Failed[T]], batch_size: int) -> Iterator[EncodedAll[K] | Failed[T]]:
     pixels = [item.pixels for item in group if isinstance(item, _Resized)]
-    vectors, worn = _see(encoder, np.concatenate(pixels or [np.empty((0, 0, 0, 3), np.uint8)]), batch_size)
+    vectors, worn = encode_pixels(encoder, np.concatenate(pixels or [np.empty((0, 0, 0, 3), np.uint8)]), batch_size)
     start = 0
     for item in group:
         if isinstance(item, Failed):
@@ -171,8 +171,12 @@ def _encode(encoder: Encoder, group: Sequence[_Resized[K] | Failed[T]], batch_si
             yield EncodedAll(item.known, vectors[own], item.pixels, worn[own] if worn.shape[1] else None)
 
 
-def _see(encoder: Encoder, pixels: NDArray[np.uint8], batch_size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Vectors (n, d) of pictures uint8 (n, h, w, 3), and what is worn in them (n, a)."""
+def encode_pixels(encoder: Encoder, pixels: NDArray[np.uint8], batch_size: int = 16) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Vectors float32 (n, d) of pictures uint8 (n, h, w, 3) of the tower's size, and what is worn in them, float32 (n, a).
+
+    Raises:
+        ModelError: from the encoder.
+    """
     batches = [pixels[start : start + batch_size] for start in range(0, len(pixels), batch_size)]
     seen = [see(encoder, normalise(batch, encoder.preprocessing)) for batch in batches]
     if not seen:

@@ -55,6 +55,13 @@ def printable(value: object) -> str:
     return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
 
 
+def duration_text(seconds: float) -> str:
+    """How long, for people: seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def note(text: object) -> None:
     """Say something to the person, on standard error."""
     print(printable(text), file=sys.stderr)  # noqa: T201

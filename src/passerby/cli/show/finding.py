@@ -14,6 +14,7 @@ from passerby.cli.show.console import (
     ALL_DONE,
     NOTHING_DONE,
     console_on,
+    duration_text,
     exit_code,
     failures_json,
     local_time,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.index.base import IndexInfo, LookedInto, SeenBy
-    from passerby.types import Failure, Hit
+    from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
 
 
@@ -51,11 +52,15 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if as_json:
         counts = {
             key: getattr(report, key)
-            for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody")
+            for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody", "videos")
         }
         show_json(
             {
                 **counts,
+                "tracks": report.tracks,
+                "static": report.static,
+                "watched": report.watched,
+                "unread": list(map(str, report.unread)),
                 "suppressed": report.suppressed,
                 "redated": report.redated,
                 **_away_json(report.away),
@@ -69,6 +74,11 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     note(summary + skipped)
     if report.crops or report.photos:
         note(_shown(report))
+    if report.watched:
+        static = f"; hidden, as they never move: {report.static:,}" if report.static else ""
+        note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}")
+    if report.unread:
+        note(f"{len(report.unread)} videos not read ({_listed([Path(path.name) for path in report.unread])}): {report.unread_because}")
     if report.redated:
         note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
@@ -78,7 +88,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     show_failures(report.failed)
     done = report.indexed + report.unchanged + report.removed + report.away.count
     if not done and not report.failed:
-        note("nothing done: expected pictures, found none; name files, or folders that hold pictures")
+        note("nothing done: expected pictures or videos, found none; name files, or folders that hold some")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
 
 
@@ -135,6 +145,8 @@ def show_answer(answer: Answer, sheet: Path | None, frames: Path | None, *, as_j
         note(f"drawn: {file}")
     if not people:
         _show_nobody(answer, selection, as_json=as_json)
+    if answer.looked_into.videos or (answer.looked_into.photos and not people):
+        note(_looked_into(answer.looked_into))
     return ALL_DONE if people or answer.unlikely else NOTHING_DONE
 
 
@@ -165,15 +177,22 @@ def _show_nobody(answer: Answer, selection: str, *, as_json: bool) -> None:
             note(said)
     else:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
-    if answer.looked_into.photos:
-        note(_looked_into(answer.looked_into))
 
 
 def _looked_into(looked: LookedInto) -> str:
     """What was looked at, and who could not be seen."""
     lowest, highest = math.ceil(looked.lowest), math.ceil(looked.highest)
     larger = f" ({highest} in the largest)" if highest > lowest else ""
-    return f"photos looked at: {looked.photos:,}; people lower than {lowest} pixels{larger} are mostly missed"
+    said = [
+        f"videos looked at: {looked.videos:,} ({duration_text(looked.seconds)})" if looked.videos else "",
+        f"photos looked at: {looked.photos:,}" if looked.photos else "",
+        f"people lower than {lowest} pixels{larger} are mostly missed",
+        f"frames or stretches that could not be read: {looked.broken:,}" if looked.broken else "",
+        f"videos that end early: {looked.cut_short:,}" if looked.cut_short else "",
+        f"videos not read to their end yet: {looked.unfinished:,}; index again to go on" if looked.unfinished else "",
+        f"hidden, as they never move: {looked.static:,} (--static shows them)" if looked.static else "",
+    ]
+    return "; ".join(filter(None, said))
 
 
 def _show_selection(answer: Answer) -> str:
@@ -284,6 +303,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "alike": info.alike,
         "unworn": info.unworn,
         "photos": info.looked_into.photos,
+        "videos": info.looked_into.watched_json(),
         "model": model,
         "bytes": info.bytes,
         "created": info.created,
@@ -295,8 +315,10 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
     del facts["away_since"], facts["unworn"]
+    looked = info.looked_into
     shown = {
         **facts,
+        "videos": f"{looked.videos:,} ({duration_text(looked.seconds)})" if looked.videos else "none",
         "away": away or "none",
         "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
         "bytes": f"{info.bytes:,}",
@@ -379,8 +401,13 @@ def show_demo(demo: Demo, *, as_json: bool) -> int:
     return exit_code(demo.report.indexed, len(demo.report.failed))
 
 
+def _stay(person: Person) -> str:
+    """How long somebody was there."""
+    return "" if person.first is None or person.last is None else f"{person.last - person.first:.0f} s"
+
+
 def _show_hits(hits: Sequence[Hit]) -> None:
-    from passerby.media.clock import clock_of
+    from passerby.media.clock import clock_of, seen_at
 
     boxes = [hit.crop.box for hit in hits]
     qualities = [hit.crop.quality for hit in hits]
@@ -392,6 +419,8 @@ def _show_hits(hits: Sequence[Hit]) -> None:
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
         "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],
         "clock": [clock_of(hit) for hit in hits],
+        "time": [seen_at(hit) for hit in hits],
+        "there": [_stay(hit.person) for hit in hits],
         "camera": [hit.person.media.camera or "" for hit in hits],
         "away": ["" if since is None else f"since {local_time(since)}" for since in (hit.person.media.away_since for hit in hits)],
     }

@@ -121,12 +121,27 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE media ADD COLUMN smallest REAL NOT NULL DEFAULT 0",
         "CREATE INDEX media_looked_into ON media (smallest) WHERE detector > ''",
     ),
+    (
+        # How much of a video was looked at, and how; and where to go on with one that was not read to its end.
+        "ALTER TABLE media ADD COLUMN fps REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN quick INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN seconds REAL",
+        "ALTER TABLE media ADD COLUMN broken INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN cut_short_at REAL",
+        "ALTER TABLE media ADD COLUMN clock_reset INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE people ADD COLUMN static INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX people_static ON people (media) WHERE static",
+        "DROP INDEX media_looked_into",
+        "CREATE INDEX media_looked_into ON media (kind, smallest) WHERE detector > ''",
+        "CREATE TABLE checkpoints (media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE, checkpoint TEXT NOT NULL)",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-_NOT_SOUGHT = "NULL AS detector, 0 AS detect_size, 0.0 AS min_height, 0.0 AS smallest"
+_NOT_WATCHED = "0.0 AS fps, 0 AS quick, NULL AS seconds, 0 AS broken, NULL AS cut_short_at, 0 AS clock_reset"
+_NOT_SOUGHT = f"NULL AS detector, 0 AS detect_size, 0.0 AS min_height, 0.0 AS smallest, {_NOT_WATCHED}"
 _OF_A_PHOTO = f"'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded, {_NOT_SOUGHT}"
 _WITHOUT_COPIES = (
     "CREATE TEMP VIEW embeddings AS SELECT *, NULL AS worn FROM main.embeddings",
@@ -135,8 +150,11 @@ _WITHOUT_COPIES = (
     "CREATE TEMP TABLE copies (embedding INTEGER PRIMARY KEY, leader INTEGER NOT NULL)",
 )
 _MEDIA_NOT_SOUGHT = f"CREATE TEMP VIEW media AS SELECT *, {_NOT_SOUGHT} FROM main.media"
+_NO_CHECKPOINTS = "CREATE TEMP TABLE checkpoints (media INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL)"
+_NOBODY_STATIC = ("CREATE TEMP VIEW people AS SELECT *, 0 AS static FROM main.people", _NO_CHECKPOINTS)
 _PERSONS_AS_PEOPLE = (
-    "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last FROM main.persons",
+    "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last, 0 AS static FROM main.persons",
+    _NO_CHECKPOINTS,
     """CREATE TEMP VIEW crops AS
         SELECT id AS person, 0 AS number, embedding, x, y, width, height, time, NULL AS quality FROM main.persons""",
 )
@@ -151,8 +169,9 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
         *_WITHOUT_COPIES,
     ),
     2: (f"CREATE TEMP VIEW media AS SELECT *, {_OF_A_PHOTO} FROM main.media", *_PERSONS_AS_PEOPLE, *_WITHOUT_COPIES),
-    3: (_MEDIA_NOT_SOUGHT, *_WITHOUT_COPIES),
-    4: (_MEDIA_NOT_SOUGHT,),
+    3: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC, *_WITHOUT_COPIES),
+    4: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC),
+    5: (f"CREATE TEMP VIEW media AS SELECT *, {_NOT_WATCHED} FROM main.media", *_NOBODY_STATIC),
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -33,7 +33,7 @@ from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.media.clock import Camera, Instant
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
-from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought
+from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Watched
 
 
 class Index(base.Index):
@@ -176,10 +176,26 @@ class Index(base.Index):
 
         Of equal places in photos of equal bytes the first vector stays.
         """
+        rows.put(self._db, rows.hold(self._db, media), media, self._let_in(media, people))
+
+    def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
+        """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
+        rows.insert(self._db, rows.hold(self._db, media), media, self._let_in(media, people))
+
+    def _let_in(self, media: Media, people: Sequence[Sighting]) -> list[Sighting]:
+        """Those who are not kept out. Raises ``InputError`` where what is worn is of other attributes."""
         if any(one.worn is not None for one in people) and (model := self.model):
             model.require_worn(people)
-        let_in = suppression.let_in(self._db, media, [one.region for one in people])
-        rows.insert(self._db, rows.hold(self._db, media), media, [*compress(people, let_in)])
+        return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
+
+    def leave_off(self, path: Path, checkpoint: str) -> None:
+        key = os.fsencode(path)
+        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (base.TO_BE_READ, key))
+        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, key))
+
+    def left_off(self, path: Path) -> str | None:
+        row = self._one("SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ?", os.fsencode(path))
+        return None if row is None else str(row[0])
 
     def add(
         self,
@@ -208,7 +224,8 @@ class Index(base.Index):
             own = self._one("SELECT id FROM media WHERE path = ?", os.fsencode(media.path))
             source = own[0] if own and own[0] in known else known[0]
             there = list(rows.read(self._db, "people.media = ?", [source]))
-            row = rows.hold(self._db, replace(media, sought=self._sought(source)))
+            sought, watched = self._sought(source)
+            row = rows.hold(self._db, replace(media, sought=sought, watched=watched))
             if row != source:
                 let_in = suppression.let_in(self._db, media, [base.region_of(one.track, crop) for one, (crop, *_) in there])
                 rows.copy(self._db, [*compress((one for one, _ in there), let_in)], row)
@@ -232,7 +249,7 @@ class Index(base.Index):
 
     def mark(self, path: Path, sought: Sought) -> None:
         self._db.execute(
-            "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ? WHERE path = ?",
+            "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ?, fps = ?, quick = ? WHERE path = ?",
             (*rows.sought_row(sought), os.fsencode(path)),
         )
 
@@ -353,14 +370,15 @@ class Index(base.Index):
         row = self._one(
             f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by, {rows.SOUGHT}
                 FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
         return replace(Standing(*row[:11]), sought=rows.sought_of(*row[11:])) if row else None
 
-    def _sought(self, media: int) -> Sought | None:
-        return rows.sought_of(*self._all(f"SELECT {rows.SOUGHT} FROM media WHERE id = ?", media)[0])
+    def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
+        row = self._all(f"SELECT {rows.SOUGHT}, {rows.WATCHED} FROM media WHERE id = ?", media)[0]
+        return rows.sought_of(*row[:6]), rows.watched_of(*row[6:])
 
     def knows_size(self, size: int) -> bool:
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
@@ -450,7 +468,7 @@ class Index(base.Index):
     ) -> list[Nearest]:
         """As :meth:`passerby.index.base.Index.nearest`."""
         with self.snapshot():
-            if selection.is_everybody:
+            if self._is_all(selection):
                 return nearest(self.vectors(), self, questions, k, passes, fold=fold)
             chosen = self._choose(selection)
             may = passes(self.vectors())[chosen.rows] if passes else None
@@ -459,7 +477,7 @@ class Index(base.Index):
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
         with self.snapshot():
-            return (self.vectors() if selection.is_everybody else self._choose(selection).table).spread(count)
+            return (self.vectors() if self._is_all(selection) else self._choose(selection).table).spread(count)
 
     def selected(self, selection: Selection) -> Selected:
         with self.snapshot():
@@ -484,14 +502,21 @@ class Index(base.Index):
         values = [json.dumps(list(cameras))] if cameras else []
         return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
 
+    def _is_all(self, selection: Selection) -> bool:
+        """Whether really nobody and nothing is left out."""
+        return selection.is_everybody and (selection.static or self._one("SELECT 1 FROM people WHERE static LIMIT 1") is None)
+
     def _choose(self, selection: Selection) -> SelectedPeople:
         """Who is selected at this moment; the last ones are kept until something is written."""
         stamp, known = self.stamp(), self._chosen
         if known is None or known[:2] != (stamp, selection):
             conditions = selection.conditions(self.cameras())
             with plain_faults(self.folder):
-                found = selecting.choose(self._db, conditions)
-            known = stamp, selection, SelectedPeople.of(self, conditions, found)
+                if selection.is_everybody:
+                    chosen = SelectedPeople.all_but_static(self, conditions, selecting.static(self._db), self.counts()[0])
+                else:
+                    chosen = SelectedPeople.of(self, conditions, selecting.choose(self._db, conditions))
+            known = stamp, selection, chosen
             self._chosen = known
         return known[2]
 

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
-from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought
+from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
-SOUGHT: Final = "detector, detect_size, min_height, smallest"
-_MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}"
-_PERSON: Final = "people.id, track, first, last"
+SOUGHT: Final = "detector, detect_size, min_height, smallest, fps, quick"
+WATCHED: Final = "seconds, broken, cut_short_at, clock_reset"
+_MEDIA: Final = (
+    f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED}"
+)
+_MEDIA_END: Final = 5 + _MEDIA.count(",") + 1
+_PERSON: Final = "people.id, track, first, last, static"
 _CROP: Final = "x, y, width, height, time, quality"
 
 
@@ -28,13 +32,15 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
     path = os.fsencode(media.path)
     db.execute("DELETE FROM failures WHERE path = ?", (path,))
     db.execute(
-        f"""INSERT INTO media (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by, {SOUGHT})
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        f"""INSERT INTO media
+            (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED})
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
             changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL, kind = excluded.kind,
             camera = excluded.camera, started_at = excluded.started_at, zone = excluded.zone, known_by = excluded.known_by,
             detector = excluded.detector, detect_size = excluded.detect_size, min_height = excluded.min_height,
-            smallest = excluded.smallest""",
+            smallest = excluded.smallest, fps = excluded.fps, quick = excluded.quick, seconds = excluded.seconds,
+            broken = excluded.broken, cut_short_at = excluded.cut_short_at, clock_reset = excluded.clock_reset""",
         (
             path,
             media.size,
@@ -48,27 +54,47 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
             media.zone,
             media.known_by,
             *sought_row(media.sought),
+            *_watched_row(media.watched),
         ),
     )
     meet(db, media.camera)
-    return int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
+    row = int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
+    db.execute("DELETE FROM checkpoints WHERE media = ?", (row,))
+    return row
 
 
-def sought_row(sought: Sought | None) -> tuple[str | None, int, float, float]:
+def sought_row(sought: Sought | None) -> tuple[str | None, int, float, float, float, bool]:
     """How people were looked for as a row has it: no digest of a crop."""
-    return (None, 0, 0.0, 0.0) if sought is None else (sought.detector or "", sought.size, sought.min_height, sought.smallest)
+    if sought is None:
+        return None, 0, 0.0, 0.0, 0.0, False
+    return sought.detector or "", sought.size, sought.min_height, sought.smallest, sought.fps, sought.quick
 
 
-def sought_of(detector: str | None, *settings: Any) -> Sought | None:
+def sought_of(detector: str | None, size: int, min_height: float, smallest: float, fps: float, quick: int) -> Sought | None:
     """The same, read back."""
-    return None if detector is None else Sought(ModelDigest(detector) if detector else None, *settings)
+    return None if detector is None else Sought(ModelDigest(detector) if detector else None, size, min_height, smallest, fps, bool(quick))
+
+
+def _watched_row(watched: Watched | None) -> tuple[float | None, int, float | None, bool]:
+    return (None, 0, None, False) if watched is None else (watched.seconds, watched.broken, watched.cut_short_at, watched.clock_reset)
+
+
+def watched_of(seconds: float | None, broken: int, cut_short_at: float | None, clock_reset: int) -> Watched | None:
+    """How much of a video was looked at, as a row has it."""
+    return None if seconds is None else Watched(seconds, broken, cut_short_at, bool(clock_reset))
+
+
+def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+    """Put people into the row of a media in place of those who are there."""
+    before = _newest(db)
+    insert(db, row, media, people)
+    _delete_until(db, row, before)
 
 
 def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
-    """Put people into the row of a media in place of those who are there."""
-    before = _newest(db)
+    """Put people into the row of a media beside those who are there."""
     for one in people:
-        person = _give(db, row, one.track, one.first, one.last)
+        person = _give(db, row, one.track, one.first, one.last, one.static)
         nothing = [None] * len(one.crops)
         signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
         for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
@@ -78,7 +104,7 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
             if signature is not None:
                 _sign(db, embedding, signature, media.size)
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
-    _delete_until(db, row, before)
+    _note_embedded(db, row)
 
 
 def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
@@ -87,7 +113,7 @@ def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
     for person in people:
         db.execute(
             """INSERT INTO crops SELECT ?, number, embedding, x, y, width, height, time, quality FROM crops WHERE person = ?""",
-            (_give(db, target, person.track, person.first, person.last), person.id),
+            (_give(db, target, person.track, person.first, person.last, person.static), person.id),
         )
     _delete_until(db, target, before)
 
@@ -146,14 +172,14 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:16]
+    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[16:20]))
-    return Person(media, id, track, first, last)
+    media = replace(media, sought=sought_of(*row[17:23]), watched=watched_of(*row[23:_MEDIA_END]))
+    return Person(media, id, track, first, last, bool(static))
 
 
 def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality = row[20:]
+    *box, time, quality = row[_MEDIA_END:]
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 
@@ -175,12 +201,12 @@ def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], 
     )
 
 
-def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None) -> int:
+def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
     """A person of an id that nobody had."""
     given = db.execute(
-        """INSERT INTO people (id, media, track, first, last)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?)""",
-        (row, track, first, last),
+        """INSERT INTO people (id, media, track, first, last, static)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?)""",
+        (row, track, first, last, static),
     )
     return int(given.lastrowid or 0)
 

@@ -40,6 +40,14 @@ class SelectedPeople:
         chosen = np.isin(everybody.ids, found.embeddings)
         return cls(index, where(conditions), chosen, everybody.only(chosen), Selected(found.people, found.undated))
 
+    @classmethod
+    def all_but_static(cls, index: Index, conditions: Conditions, static: Chosen, people: int) -> Self:
+        """Everybody of so many people but things; if nothing is one, no row is left out."""
+        everybody = index.vectors()
+        chosen = np.ones(len(everybody), np.bool_) if conditions.static else ~np.isin(everybody.ids, static.embeddings)
+        count = people if conditions.static else people - static.people
+        return cls(index, where(conditions), chosen, everybody.only(chosen), Selected(count, 0))
+
     def embeddings(self, ids: Sequence[int]) -> Chunk:
         return self.index.embeddings(ids)
 

@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import LookedInto, SeenBy
+from passerby.index.base import TO_BE_READ, LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
-from passerby.types import MediaKind
+from passerby.types import MediaKind, Watched
 
 _CROPS_OF: Final = "media CROSS JOIN people ON people.media = media.id CROSS JOIN crops ON crops.person = people.id"
 """A table at a time, so that most media are passed over before anybody in them is looked for."""
@@ -62,15 +62,47 @@ def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), undated)
 
 
+def static(db: sqlite3.Connection) -> Chosen:
+    """Things that look like people."""
+    found = np.array(
+        db.execute("SELECT embedding, person FROM people CROSS JOIN crops ON crops.person = people.id WHERE static").fetchall(), np.int64
+    ).reshape(-1, 2)
+    return Chosen(found[:, 0], len(np.unique(found[:, 1])), 0)
+
+
 def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
-    """In how many photos people were looked for, of those selected."""
-    sql, values = where(conditions)
-    found = db.execute(
-        f"""SELECT count(*), coalesce(min(smallest), 0.0), coalesce(max(smallest), 0.0)
-        FROM media CROSS JOIN (SELECT NULL AS time) AS crops WHERE detector > '' AND {sql}""",
+    """In which media people were looked for, of those selected."""
+    everything = replace(conditions, static=True)
+    sql, values = where(everything)
+    photos, *heights = db.execute(
+        f"""SELECT count(*), min(smallest), max(smallest)
+        FROM media CROSS JOIN (SELECT NULL AS time) AS crops WHERE detector > '' AND kind = '{MediaKind.PHOTO}' AND {sql}""",
+        values,
+    ).fetchone()
+    watched = list(_watched(db, everything))
+    hidden = 0 if conditions.static else _count_static(db, everything)
+    return LookedInto.of(photos, [*(heights if photos else ()), *(height for height, _ in watched)], [one for _, one in watched], hidden)
+
+
+def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[tuple[float, tuple[Watched, float, bool]]]:
+    """Of each video that is selected, or a stretch of it: the height below which people are missed, and what `LookedInto.of` takes."""
+    sql, values = where(replace(conditions, window=None))
+    rows = db.execute(
+        f"""SELECT smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns
+        FROM media WHERE detector > '' AND kind IN ({_MOVING}) AND seconds IS NOT NULL AND {sql}""",
         values,
     )
-    return LookedInto(*found.fetchone())
+    for smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns in rows:
+        counted = conditions.seconds_of(camera, started_at, seconds)
+        if counted or not conditions.window:
+            yield smallest, (Watched(seconds, broken, cut_short_at, bool(clock_reset)), counted, changed_ns != TO_BE_READ)
+
+
+def _count_static(db: sqlite3.Connection, conditions: Conditions) -> int:
+    sql, values = where(conditions)
+    hidden = f"""SELECT count(DISTINCT people.id) FROM people CROSS JOIN media ON media.id = people.media
+        CROSS JOIN crops ON crops.person = people.id WHERE people.static AND {sql}"""
+    return int(db.execute(hidden, values).fetchone()[0])
 
 
 def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
@@ -125,6 +157,8 @@ def _clauses(conditions: Conditions) -> Iterator[tuple[str, list[Any]]]:
     if conditions.places is not None:
         sql = " OR ".join("path = ? OR path > ? AND path < ?" for _ in conditions.places)
         yield sql, [value for place in conditions.places for value in (place.path, place.below, place.beyond)]
+    if not conditions.static:
+        yield "NOT people.static", []
     if conditions.cameras is not None:
         yield f"camera IN ({', '.join('?' * len(conditions.cameras))})", list(conditions.cameras)
     if conditions.window is not None:

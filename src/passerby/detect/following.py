@@ -1,0 +1,94 @@
+"""Everybody in a video, frame after frame: who is who, and the best pictures of each; stops after any frame and goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from passerby.detect.boxes import box_of
+from passerby.detect.detector import Detections
+from passerby.detect.quality import qualities, sharpened, sharpness
+from passerby.detect.tracking.best_crops import BestCrop, BestCrops
+from passerby.detect.tracking.motion import BoxEdges
+from passerby.detect.tracking.tracker import Track, Tracker
+from passerby.media.cut import cut_out
+from passerby.media.frame import Frame, Pixels
+from passerby.types import Box
+
+Prepare = Callable[[Image.Image], Pixels]
+"""Makes of somebody's picture what is kept of it: as few pixels as are needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """Somebody whose track ended, and the best crops of them, the best first."""
+
+    track: Track
+    crops: tuple[BestCrop[Pixels], ...] = field(repr=False)
+
+
+class Follower:
+    """Follows everybody through a video.
+
+    Args:
+        prepare: what is kept of each crop.
+    """
+
+    def __init__(self, prepare: Prepare) -> None:
+        self._prepare = prepare
+        self._tracker = Tracker()
+        self._best: BestCrops[Pixels] = BestCrops()
+
+    def see(self, frame: Frame, found: Detections) -> list[Followed]:
+        """Takes the people of the next frame; returns those whose tracks ended."""
+        ids = self._tracker.update(frame.time, found.boxes, found.scores)
+        free = qualities(found.boxes, found.scores, frame.width, frame.height)
+        for track, row, quality in zip(ids, found.boxes, free.tolist(), strict=True):
+            if track is not None and self._best.wants(track, frame.time, quality):
+                box = box_of(row)
+                image = cut_out(Image.fromarray(frame.pixels), box)
+                worth = sharpened(quality, sharpness(image))
+                self._best.offer(track, BestCrop(frame.time, _edges(box), worth, self._prepare(image)))
+        ended = self._taken(self._tracker.closed())
+        self._best.forget_all_but(self._tracker.present_ids())
+        return ended
+
+    def finish(self) -> list[Followed]:
+        """Ends all tracks, as at the end of a video."""
+        return self._taken(self._tracker.finish())
+
+    def state(self) -> dict[str, Any]:
+        """All that is known, as plain JSON, without pictures."""
+        return {"tracker": self._tracker.state(), "crops": self._best.state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], prepare: Prepare, frames_at: Callable[[Sequence[float]], Iterable[Frame]]) -> Follower:
+        """As it was when :meth:`state` was asked; ``frames_at`` gives the frames of rising seconds again."""
+        held: dict[float, list[BoxEdges]] = {}
+        for crops in state["crops"].values():
+            for time, (left, top, right, bottom), _ in crops:
+                held.setdefault(time, []).append((left, top, right, bottom))
+        pictures: dict[tuple[float, BoxEdges], Pixels] = {}
+        times = sorted(held)
+        for time, frame in zip(times, frames_at(times), strict=True):
+            image = Image.fromarray(frame.pixels)
+            pictures |= {(time, edges): prepare(cut_out(image, box_between(*edges))) for edges in held[time]}
+        follower = cls(prepare)
+        follower._tracker = Tracker.from_state(state["tracker"])
+        follower._best = BestCrops.from_state(state["crops"], lambda time, edges: pictures[time, edges])
+        return follower
+
+    def _taken(self, tracks: list[Track]) -> list[Followed]:
+        return [Followed(track, self._best.take(track.id)) for track in tracks]
+
+
+def box_between(left: float, top: float, right: float, bottom: float) -> Box:
+    """The box of four edges."""
+    return Box(left, top, right - left, bottom - top)
+
+
+def _edges(box: Box) -> BoxEdges:
+    return box.x, box.y, box.x + box.width, box.y + box.height

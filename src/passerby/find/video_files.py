@@ -1,0 +1,118 @@
+"""Video files into an index, stretch by stretch: stopped at any moment, the next run goes on from the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
+from passerby.index.base import Index
+from passerby.index.sqlite.vector_file import TAIL
+from passerby.media.clock import Instant, KnownBy
+from passerby.media.growing import read_video_media
+from passerby.media.video import open_video, require_video
+from passerby.model.encoder import Encoder
+from passerby.types import Media, Note
+
+NO_DETECTOR = "expected a detector to find people in videos, found none; name one with --detector, and leave out --crops"
+
+OnWatched = Callable[[int, int], None]
+"""Told how many seconds of the new and changed videos are done, safely on the disk, and how many there are."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the videos of a run.
+
+    Args:
+        told: how far it is.
+        total: seconds of all videos that are to be looked at, as their files say.
+        videos: that were read to their end.
+        tracks, static: people in them, and things that look like people.
+        seconds: that were looked at.
+        notes: what had to be guessed or left out.
+    """
+
+    told: OnWatched
+    total: float = 0.0
+    videos: int = 0
+    tracks: int = 0
+    static: int = 0
+    seconds: float = 0.0
+    notes: list[Note] = field(default_factory=list)
+    _done: float = 0.0
+
+    def add(self, stretch: Stretch, start: float) -> None:
+        """Count a stretch of a video that begins at a second of it."""
+        seconds = max(0.0, seen_until(stretch.media) - start)
+        self.seconds += seconds
+        self.tracks += sum(not one.static for one in stretch.people)
+        self.static += sum(one.static for one in stretch.people)
+        self.videos += stretch.checkpoint is None
+        self.notes += [Note(stretch.media.path, note) for note in stretch.notes]
+        self.skip(seconds)
+
+    def skip(self, seconds: float) -> None:
+        """Take seconds for done."""
+        self._done += seconds
+        self.told(round(self._done), round(max(self._done, self.total)))
+
+
+def why_unwatchable(watching: Watching | None) -> str:
+    """What is missing here to look at videos, in one line; empty if nothing is."""
+    if watching is None:
+        return NO_DETECTOR
+    try:
+        require_video()
+    except MissingExtra as error:
+        return str(error)
+    return ""
+
+
+def seconds_of(paths: Sequence[Path]) -> float:
+    """How long videos are, as their files say."""
+    total = 0.0
+    for path in paths:
+        with suppress(VideoError):
+            total += open_video(path).duration or 0.0
+    return total
+
+
+def begun_at(path: Path) -> Instant | None:
+    """When a video was begun, as its file says or, an estimate, so long before it was last changed as it takes; ``None`` if neither."""
+    with suppress(VideoError, OSError, InputError):
+        video = open_video(path)
+        if video.recorded_at is None and video.duration is not None:
+            return Instant(path.stat().st_mtime_ns / 1e9 - video.duration, None, KnownBy.FILE)
+        return video.recorded_at
+    return None
+
+
+def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, dated: Callable[[Media], Media], tally: Tally) -> None:
+    """Look at a video, from where an earlier run left off if there was one.
+
+    Args:
+        dated: says of a media when and by which camera it was taken.
+
+    Raises:
+        VideoError: it cannot be read; what was committed of it stays.
+        ModelError: from the detector or the encoder; likewise.
+    """
+    video, media = open_video(path), dated(read_video_media(path))
+    known = index.standing(media.path)
+    is_same = known is not None and known.digest == media.digest and watching.is_current(known.sought)
+    checkpoint = index.left_off(media.path) if is_same else None
+    hold, until = (index.put, 0.0) if checkpoint is None else (index.put_more, time_of(checkpoint))
+    tally.skip(until)
+    with closing(watch(encoder, media, video, watching, checkpoint)) as stretches:
+        for stretch in stretches:
+            with index.writing():
+                hold(stretch.media, stretch.people)
+                if stretch.checkpoint is not None:
+                    index.leave_off(media.path, stretch.checkpoint)
+            index.settle(TAIL)
+            tally.add(stretch, until)
+            hold, until = index.put_more, seen_until(stretch.media)

@@ -1,0 +1,245 @@
+"""A video to the people in it, with a vector for each of their best crops; in stretches, each of which can be gone on from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice, pairwise
+from math import inf
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from passerby.detect.detector import Detections, Detector, TunableDetector
+from passerby.detect.following import Followed, Follower, Prepare, box_between
+from passerby.detect.people import SMALLEST, Detecting
+from passerby.detect.photos import tall
+from passerby.detect.tracking.tracker import TrackerSettings
+from passerby.index.base import Sighting
+from passerby.inputs import wrong
+from passerby.look_ahead import look_ahead
+from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Video
+from passerby.media.signature import signature
+from passerby.media.video import Frames, frames, frames_at
+from passerby.model.encode import encode_pixels
+from passerby.model.encoder import Encoder
+from passerby.model.preprocess import Preprocessing, resize
+from passerby.model.worn import worn_bytes
+from passerby.types import Crop, Media, Sought, Watched
+
+FPS: Final = 5.0
+"""Frames that are looked at each second: at fewer, tracks break."""
+MOST_FPS: Final = 60.0
+SIZE: Final = 416
+"""Pixels that a frame's longer side is brought to for the detector."""
+LARGER_SIZE: Final = 832
+"""The same of a video of at least ``LARGE`` lines."""
+LARGE: Final = 1080
+WORKERS: Final = 2
+"""Threads that look at frames, each at one: they beat one look by two threads."""
+AHEAD: Final = 2 * WORKERS
+
+STRETCH: Final = 15.0
+"""Seconds of a video after which all that is known is committed; never depends on how fast it goes, so that every run does the same."""
+AT_ONCE: Final = 16
+"""People whose tracks ended who are committed at once, earlier."""
+
+_KEYFRAMES: Final = 9
+_EACH_SECOND: Final = 1.1
+"""Seconds between keyframes that come each second."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watching:
+    """How the videos of a run are looked at.
+
+    Args:
+        detecting: how people are looked for; its ``size`` 0 is ``SIZE``, or ``LARGER_SIZE`` of large videos.
+        fps: frames that are looked at each second.
+        quick: look at keyframes alone, where they come each second.
+
+    Raises:
+        InputError: a number of frames that cannot be.
+    """
+
+    detecting: Detecting
+    fps: float = FPS
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fps, bool) or not isinstance(self.fps, int | float) or not 0 < self.fps <= MOST_FPS:
+            raise wrong(self.fps, f"frames a second, above 0 and at most {MOST_FPS:g}", "correct --fps")
+
+    def size_of(self, video: Video) -> int:
+        """What a video's longer side is brought to."""
+        return self.detecting.size or (LARGER_SIZE if min(video.width, video.height) >= LARGE else SIZE)
+
+    def sought(self, smallest: float = 0.0) -> Sought:
+        """How people are looked for, as an index keeps it."""
+        detecting = self.detecting
+        return Sought(detecting.detector.digest, detecting.size, float(detecting.min_height), smallest, float(self.fps), self.quick)
+
+    def sought_in(self, video: Video) -> Sought:
+        """The same of a video, with whom that misses."""
+        smallest = SMALLEST * max(video.width, video.height) / self.size_of(video)
+        return self.sought(max(float(self.detecting.min_height), smallest))
+
+    def is_current(self, sought: Sought | None) -> bool:
+        """Whether people were looked for just so."""
+        return sought is not None and sought.settings == self.sought().settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """What came of a stretch of a video.
+
+    Args:
+        media: the video, watched so far.
+        people: whose tracks ended in it.
+        checkpoint: from where to go on; ``None`` at the video's end.
+        notes: at its end, what had to be guessed or left out of all.
+    """
+
+    media: Media
+    people: tuple[Sighting, ...]
+    checkpoint: str | None
+    notes: tuple[str, ...] = ()
+
+
+def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, checkpoint: str | None) -> Generator[Stretch]:
+    """Find and encode everybody in a video, stretch by stretch.
+
+    Args:
+        checkpoint: of an earlier run of the same bytes and settings; what comes is what that run would have given from there on.
+
+    Raises:
+        VideoError: the video cannot be read.
+        ModelError: from the detector or the encoder.
+    """
+    media = replace(media, sought=watching.sought_in(video))
+    prepare = partial(_prepare, p=encoder.preprocessing)
+    known = json.loads(checkpoint) if checkpoint else None
+    before = _Before(**known["before"]) if known else _Before()
+    seek = video.seeks_surely and not before.clock_reset
+    follower = _went_on(known["people"], media.path, prepare, seek) if known else Follower(prepare)
+    keyframes = watching.quick and _come_each_second(media.path)
+    start = before.time + 2 * STAMP_STEP if known else 0.0
+    since, seen, ended = before.time, before, list[Followed]()
+    with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=seek) as read:
+        counted = None if known else 0  # broken frames that the earlier run met, too
+        with closing(_looked(read, watching, watching.size_of(video))) as looked:
+            for frame, found, coverage in looked:
+                counted = coverage.broken if counted is None else counted
+                seen = before.followed_by(frame.time, coverage, counted)
+                ended += follower.see(frame, found)
+                if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
+                    state = json.dumps({"before": seen.to_json(), "people": follower.state()}, separators=(",", ":"))
+                    yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), state)
+                    since, ended = frame.time, []
+        seen = before.followed_by(seen.time, read.coverage, counted or 0)
+        ended += follower.finish()
+        whole = seen.watched(media, read.coverage.cut_short_at)
+        yield Stretch(whole, tuple(_sightings(encoder, ended)), None, tuple(_notes(read.coverage, whole)))
+
+
+def seen_until(media: Media) -> float:
+    """To which second a video was looked at."""
+    return media.watched.seconds if media.watched else 0.0
+
+
+def time_of(checkpoint: str) -> float:
+    """The second from which a checkpoint goes on."""
+    return float(json.loads(checkpoint)["before"]["until"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was read of a video: up to which frame and second, what of it could not be, and whether its clock jumped back."""
+
+    time: float = 0.0
+    until: float = 0.0
+    broken: int = 0
+    clock_reset: bool = False
+
+    def followed_by(self, time: float, coverage: Coverage, known: int) -> _Before:
+        """With what was read since, but for so many broken frames that were counted before."""
+        reset = self.clock_reset or coverage.clock_reset
+        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset)
+
+    def watched(self, media: Media, cut_short_at: float | None = None) -> Media:
+        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
+
+
+def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -> Follower:
+    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=seek))
+
+
+def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
+    """Each frame, who is in it, and what was read until then."""
+    detector = _eager(watching.detecting.detector)
+
+    def look(item: tuple[Frame, Coverage]) -> tuple[Frame, Detections, Coverage]:
+        frame, coverage = item
+        small = frame.shrunk(size)
+        found = detector.detect(small, size)
+        scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
+        return frame, tall(Detections((found.boxes * scale).astype(np.float32), found.scores), watching.detecting.min_height), coverage
+
+    with closing(look_ahead(((frame, replace(read.coverage)) for frame in read), look, AHEAD, WORKERS)) as looked:
+        yield from looked
+
+
+def _eager(detector: Detector) -> Detector:
+    """A detector that says of whom it is unsure, too: such boxes continue tracks of people who are half hidden."""
+    return detector.at(min(detector.threshold, TrackerSettings().least)) if isinstance(detector, TunableDetector) else detector
+
+
+def _come_each_second(path: Path) -> bool:
+    with frames(path, None, keyframes=True) as read:
+        times = [frame.time for frame in islice(read, _KEYFRAMES)]
+    return max((late - early for early, late in pairwise(times)), default=inf) <= _EACH_SECOND
+
+
+def _prepare(image: Image.Image, p: Preprocessing) -> Pixels:
+    return resize(image, p.height, p.width, p.resample)
+
+
+def _sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]:
+    """People with the vectors of their crops; none of whom there is no picture."""
+    seen = [one for one in ended if one.crops]
+    if not seen:
+        return
+    vectors, worn = encode_pixels(encoder, np.stack([crop.picture for one in seen for crop in one.crops]))
+    start = 0
+    for one in seen:
+        track, own = one.track, slice(start, start := start + len(one.crops))
+        yield Sighting(
+            tuple(Crop(box_between(*crop.box), crop.time, round(crop.quality, 4)) for crop in one.crops),
+            vectors[own],
+            track.id,
+            track.first,
+            track.last,
+            np.stack([signature(crop.picture) for crop in one.crops]),
+            worn_bytes(worn[own]) if worn.shape[1] else None,
+            track.static,
+        )
+
+
+def _notes(coverage: Coverage, media: Media) -> Iterator[str]:
+    watched = media.watched or Watched()
+    if watched.cut_short_at is not None:
+        yield "the file ends earlier than it says, and was read to there"
+    if watched.broken:
+        yield "frames that cannot be decoded were skipped"
+    if watched.clock_reset:
+        yield "its clock jumps back: times go on from where they were"
+    if coverage.estimated:
+        yield "its file has no times of all frames: they were counted at its rate"
