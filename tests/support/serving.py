@@ -1,0 +1,67 @@
+"""A small world to serve: drawn people at two cameras, and a photo with two of them, in an index of the bundled model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from passerby.data.synthetic import demo_people, write_gallery
+from passerby.find.ingest import index_paths
+from passerby.index.base import Sighting
+from passerby.index.open import create_index
+from passerby.media.files import read_media
+from passerby.model.encoder import Encoder, see
+from passerby.model.preprocess import preprocess
+from passerby.model.worn import worn_bytes
+from passerby.resolve import load_model
+from passerby.types import Box, Crop
+
+PEOPLE = 15
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Where it is, and who made it."""
+
+    folder: Path
+    index: Path
+    encoder: Encoder
+    street: Path
+
+
+def write_sample(folder: Path) -> Sample:
+    encoder = load_model("passerby-s")
+    pictures = write_gallery(folder / "drawn", demo_people(PEOPLE), seed=7, views=2)
+    seen = folder / "seen"
+    seen.mkdir()
+    for number, picture in enumerate(pictures):
+        camera, hour = ("north gate", 9) if number % 2 else ("lobby", 14)
+        picture.rename(seen / f"{camera}_202611{27 + number % 3}_{hour + number % 4:02}{number:02}00.jpg")
+    street = _write_street(folder / "street" / "street.png", sorted(seen.iterdir())[4:6])
+    with create_index(folder / "index", encoder) as index:
+        index_paths(index, encoder, [seen], name_pattern="{camera}_%Y%m%d_%H%M%S", zone="UTC")
+        media = read_media(street)[0]
+        with index.writing():
+            index.put(media, [_sighting(encoder, street, box) for box in (Box(20, 10, 90, 230), Box(180, 10, 90, 230))])
+        index.settle()
+    return Sample(folder, folder / "index", encoder, street)
+
+
+def _write_street(path: Path, people: list[Path]) -> Path:
+    street = Image.new("RGB", (300, 250), "#cfd4d8")
+    for left, file in zip((20, 180), people, strict=True):
+        with Image.open(file) as person:
+            street.paste(person.resize((90, 230)), (left, 10))
+    path.parent.mkdir()
+    street.save(path)
+    return path
+
+
+def _sighting(encoder: Encoder, photo: Path, box: Box) -> Sighting:
+    with Image.open(photo) as image:
+        crop = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
+    seen = see(encoder, preprocess(crop, encoder.preprocessing)[None])
+    return Sighting((Crop(box),), np.asarray(seen.vectors, np.float32), worn=worn_bytes(seen.log_odds))
