@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from starlette.testclient import TestClient
 
 from passerby.data.synthetic import demo_people, write_gallery
 from passerby.find.ingest import index_paths
 from passerby.index.base import Sighting
-from passerby.index.open import create_index
+from passerby.index.open import create_index, open_index
 from passerby.media.files import read_media
 from passerby.model.encoder import Encoder, see
 from passerby.model.preprocess import preprocess
 from passerby.model.worn import worn_bytes
 from passerby.resolve import load_model
+from passerby.service.app import create_app
+from passerby.service.security import Listening, Rates
+from passerby.service.service import Service
 from passerby.types import Box, Crop
 
 PEOPLE = 15
@@ -65,3 +71,23 @@ def _sighting(encoder: Encoder, photo: Path, box: Box) -> Sighting:
         crop = image.crop((round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)))
     seen = see(encoder, preprocess(crop, encoder.preprocessing)[None])
     return Sighting((Crop(box),), np.asarray(seen.vectors, np.float32), worn=worn_bytes(seen.log_odds))
+
+
+@contextmanager
+def serving(sample: Sample, folder: Path, listening: Listening | None = None, *, limited: bool = False) -> Iterator[Client]:
+    """A client of a service of the sample; unless it is said, who comes often is not kept out."""
+    with open_index(sample.index) as index:
+        service = Service.of(index, sample.encoder, listening or Listening(), folder)
+        if not limited:
+            service = replace(service, rates=Rates({}))
+        with TestClient(create_app(service), base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False) as http:
+            yield Client(http, service)
+        service.close()
+
+
+@dataclass(frozen=True)
+class Client:
+    """What asks, and what is asked."""
+
+    http: TestClient
+    service: Service

@@ -1,0 +1,105 @@
+"""The application: which endpoints there are, what errors become, and the guard around all of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+import passerby
+from passerby.errors import PasserbyError
+from passerby.service import api
+from passerby.service.problems import Refused, problem_response
+from passerby.service.security import Guard, Listening
+from passerby.service.service import Service
+
+STATIC: Final = Path(__file__).parent / "static"
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI would tell whoever an environment variable names of every request, the words of a question with it."""
+_ENDING: Final = 3
+"""Seconds that requests have to end when the service does."""
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The application of a service, guard included."""
+    app = FastAPI(
+        title="Passerby",
+        version=passerby.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{api.PREFIX}/openapi.json",
+        telemetry=NO_TELEMETRY,
+    )
+    app.state.service = service
+    app.include_router(api.router)
+    app.openapi = partial(api.document, app)  # type: ignore[method-assign]
+    for kind, handler in (
+        (PasserbyError, _failed),
+        (RequestValidationError, _invalid),
+        (HTTPException, _no_such),
+        (Exception, _broken),
+    ):
+        app.add_exception_handler(kind, handler)
+    return Guard(app, service.listening.hosts)
+
+
+def run(service: Service, listening: Listening) -> None:
+    """Serve until a signal ends it; then answer what was asked, and end."""
+    config = uvicorn.Config(
+        create_app(service),
+        host=listening.host,
+        port=listening.port,
+        ssl_certfile=listening.certificate,
+        ssl_keyfile=listening.key,
+        proxy_headers=bool(listening.proxies),
+        forwarded_allow_ips=list(listening.proxies),
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_ENDING,
+    )
+    try:
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again, after it has ended well
+            uvicorn.Server(config).run()
+    finally:
+        service.close()
+
+
+def _answer(_request: Request, error: PasserbyError) -> Response:
+    return problem_response(error)
+
+
+async def _failed(request: Request, error: Any) -> Response:
+    return _answer(request, error)
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    found = repr(first.get("input"))[:200]
+    said = first["msg"].removeprefix("Value error, ")
+    refused = Refused(HTTPStatus.UNPROCESSABLE_ENTITY, expected=f"{name}: {said}", found=found, do=f"correct {name}")
+    return _answer(request, refused)
+
+
+async def _no_such(request: Request, error: Any) -> Response:
+    status = HTTPStatus(error.status_code)
+    found = f"{request.method} {request.url.path[:200]}"
+    response = _answer(request, Refused(status, expected="something that is here", found=found, do="start at /"))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _broken(request: Request, _error: Any) -> Response:
+    found = "a fault of ours, which the log of the service tells"
+    return _answer(request, Refused(HTTPStatus.INTERNAL_SERVER_ERROR, expected="an answer", found=found, do="try again, or report it"))
