@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
+import uvicorn
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -91,3 +95,22 @@ class Client:
 
     http: TestClient
     service: Service
+
+
+@contextmanager
+def listening(sample: Sample, folder: Path) -> Iterator[str]:
+    """The address of a service of the sample that listens on this machine."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with open_index(sample.index) as index:
+        service = replace(Service.of(index, sample.encoder, Listening(port=port), folder), rates=Rates({}))
+        server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning", lifespan="off"))
+        thread = Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.02)
+        yield service.listening.url
+        server.should_exit = True
+        thread.join()
+        service.close()

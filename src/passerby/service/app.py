@@ -14,13 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import passerby
 from passerby.errors import PasserbyError
-from passerby.service import api
+from passerby.service import api, pages
 from passerby.service.problems import Refused, problem_response
-from passerby.service.security import Guard, Listening
+from passerby.service.security import API, Guard, Listening
 from passerby.service.service import Service
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -42,6 +43,8 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.include_router(api.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
     app.openapi = partial(api.document, app)  # type: ignore[method-assign]
     for kind, handler in (
         (PasserbyError, _failed),
@@ -75,8 +78,9 @@ def run(service: Service, listening: Listening) -> None:
         service.close()
 
 
-def _answer(_request: Request, error: PasserbyError) -> Response:
-    return problem_response(error)
+def _answer(request: Request, error: PasserbyError) -> Response:
+    """A problem document for programs, a page for people."""
+    return problem_response(error) if request.url.path.startswith(API) else pages.failed(request, error)
 
 
 async def _failed(request: Request, error: Any) -> Response:

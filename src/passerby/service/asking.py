@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CROP_ID: Final = r"^[0-9]{1,18}-[0-9]{1,3}$"
-_LONGEST: Final = 2000
+LONGEST: Final = 2000
 _MOST: Final = 20
 
 PARTS: Final = {Part.HEAD: "head", Part.UPPER: "upper", Part.LOWER: "lower", Part.FEET: "feet", Part.CARRIED: "carrying"}
@@ -44,29 +44,29 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    q: str = Field("", max_length=_LONGEST, description="What the person wears.", examples=["a red jacket, no hat"])
+    q: str = Field(default="", max_length=LONGEST, description="What the person wears.", examples=["a red jacket, no hat"])
     like: Annotated[str | None, Field(pattern=CROP_ID), BeforeValidator(_none_if_empty)] = Field(
-        None, description="Somebody alike: the id of a crop. Alone, or with words."
+        default=None, description="Somebody alike: the id of a crop. Alone, or with words."
     )
-    head: Words = Field([], description="Who has it there: 'red', 'cap', 'red cap'.")
-    upper: Words = Field([], description="Likewise.", examples=[["red"]])
-    lower: Words = Field([], description="Likewise.")
-    feet: Words = Field([], description="Likewise.")
-    carrying: Words = Field([], description="Likewise.")
-    having: Words = Field([], alias="with", description="Who has it: 'red bag'.")
-    without: Words = Field([], description="Who does not have it.")
-    camera: Words = Field([], description="Only who was seen by one of these cameras.")
-    start: Time = Field(None, alias="from", description="Only from then on: '2026-11-28 10:00', 'yesterday', '2 hours ago'.")
-    end: Time = Field(None, alias="to", description="Only before then; a day is part of it.")
-    sure: float = Field(SURE, ge=0, le=1, description="How likely what filters name must be.")
+    head: Words = Field(default=[], description="Who has it there: 'red', 'cap', 'red cap'.")
+    upper: Words = Field(default=[], description="Likewise.", examples=[["red"]])
+    lower: Words = Field(default=[], description="Likewise.")
+    feet: Words = Field(default=[], description="Likewise.")
+    carrying: Words = Field(default=[], description="Likewise.")
+    having: Words = Field(default=[], alias="with", description="Who has it: 'red bag'.")
+    without: Words = Field(default=[], description="Who does not have it.")
+    camera: Words = Field(default=[], description="Only who was seen by one of these cameras.")
+    start: Time = Field(default=None, alias="from", description="Only from then on: '2026-11-28 10:00', 'yesterday', '2 hours ago'.")
+    end: Time = Field(default=None, alias="to", description="Only before then; a day is part of it.")
+    sure: float = Field(default=SURE, ge=0, le=1, description="How likely what filters name must be.")
     min_probability: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(_none_if_empty)] = Field(
-        None, description="Only who is right that surely. Words alone give a probability."
+        default=None, description="Only who is right that surely. Words alone give a probability."
     )
     k: Annotated[int | None, Field(ge=1, le=100), BeforeValidator(_none_if_empty)] = Field(
-        None, description="How many people at most; 10 by default."
+        default=None, description="How many people at most; 10 by default."
     )
-    unfold: bool = Field(False, alias="all", description="Show each of near-copies by itself, not as one place.")
-    order: Literal["match", "time"] = Field("match", description="Best first, or in the order in which they were seen.")
+    unfold: bool = Field(default=False, alias="all", description="Show each of near-copies by itself, not as one place.")
+    order: Literal["match", "time"] = Field(default="match", description="Best first, or in the order in which they were seen.")
 
     @property
     def asks_something(self) -> bool:
@@ -86,7 +86,7 @@ class Asked(BaseModel):
             for name, value in pairs
         ]
 
-    def url(self, path: str = "/", **changes: Any) -> str:
+    def url(self, path: str = "/", /, **changes: Any) -> str:
         """The address of the same question, or of one with changes."""
         query = urlencode(self.model_copy(update=changes).parameters())
         return f"{path}?{query}" if query else path

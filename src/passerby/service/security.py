@@ -26,6 +26,7 @@ LARGEST_UPLOAD: Final = 10_000_000
 _ROOM_FOR_A_FORM: Final = 65_536
 COOKIE: Final = "passerby"
 API: Final = "/api/"
+STATIC: Final = "/static/"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -132,7 +133,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
             await send(message)
 
         try:
