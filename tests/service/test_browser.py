@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from serving import Sample, listening
 
 CHROMIUM = shutil.which("chromium")
+PATIENCE = 30_000
+"""Milliseconds that a busy machine may take for a step."""
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; .ci/run sees to it that it is")
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield opened
@@ -57,7 +60,7 @@ class Visitor:
 def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visitor]:
     """A visitor, as the test's parameter says."""
     context = browser.new_context(**getattr(request, "param", {}))
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     visitor = Visitor(context.new_page(), address)
     visitor.page.on("console", lambda message: visitor.wrong.append(f"{message.type}: {message.text}"))
     visitor.page.on("pageerror", lambda error: visitor.wrong.append(str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from passerby.words.lexicon import Part
 
 SHOWN: Final = 14
 """Things of each part: those that most people wear."""
+_PAUSE: Final = 9
+"""How many times as long as counting took it is not done again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +54,22 @@ class Facets:
 
 
 class Census:
-    """The facets of an index, counted again when it has changed."""
+    """The facets of an index, counted again when it has changed; while it keeps changing, a tenth of the time at most."""
 
     def __init__(self, index: Index, encoder: Encoder) -> None:
         self._index, self._encoder = index, encoder
         self._known: tuple[VectorTable, Facets] | None = None
+        self._not_before = 0.0
         self._counting = Lock()
 
     def facets(self) -> Facets:
-        """Those of now. Raises ``IndexFault`` for an index that cannot be read."""
+        """Those of now, or of a moment ago. Raises ``IndexFault`` for an index that cannot be read."""
         with self._counting, self._index.snapshot():
-            table = self._index.vectors()
-            if self._known is None or self._known[0] is not table:
+            table, began = self._index.vectors(), time.monotonic()
+            if self._known is None or (self._known[0] is not table and began >= self._not_before):
                 self._known = table, self._count()
+                ended = time.monotonic()
+                self._not_before = ended + _PAUSE * (ended - began)
             return self._known[1]
 
     def _count(self) -> Facets:
