@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from wearing import wearing
 from passerby.find.removal import remove_from
 from passerby.index.open import create_index, open_index
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.service import facets as module
 from passerby.service.facets import Census
 
 
@@ -46,7 +46,7 @@ def test_they_are_counted_again_when_the_index_has_changed_but_not_all_the_time(
     tiny_encoder: BundleEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     with create_index(tmp_path, tiny_encoder) as index:
         census = Census(index, tiny_encoder)
         assert census.facets() is census.facets()

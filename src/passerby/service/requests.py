@@ -17,13 +17,18 @@ def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def viewer_of(request: Request) -> Client:
+async def _here(request: Request) -> Service:
+    """Asynchronous, as are the others below: what takes no time needs no thread."""
+    return service_of(request)
+
+
+async def _viewer(request: Request) -> Client:
     """Who asks. What a program changes or sends is not let in by a cookie, which a browser sends by itself."""
     cookie_counts = request.method in SAFE or not request.url.path.startswith(API)
     return service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
 
 
-def admin_of(client: Annotated[Client, Depends(viewer_of)]) -> Client:
+async def _admin(client: Annotated[Client, Depends(_viewer)]) -> Client:
     if client.role is not Role.ADMIN:
         raise Refused(HTTPStatus.FORBIDDEN, expected="a token of role admin", found="one of role view", do="ask with another token")
     return client
@@ -33,7 +38,7 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-async def upload_of(picture: Annotated[UploadFile, File(description="A JPEG, PNG or WebP picture of at most 10 MB.")]) -> bytes:
+async def _upload(picture: Annotated[UploadFile, File(description="A JPEG, PNG or WebP picture of at most 10 MB.")]) -> bytes:
     """The bytes of a picture that was sent. Raises ``Refused`` for more than may be."""
     data = await picture.read(LARGEST_UPLOAD + 1)
     if len(data) > LARGEST_UPLOAD:
@@ -42,7 +47,7 @@ async def upload_of(picture: Annotated[UploadFile, File(description="A JPEG, PNG
     return data
 
 
-Here = Annotated[Service, Depends(service_of)]
-Viewer = Annotated[Client, Depends(viewer_of)]
-Admin = Annotated[Client, Depends(admin_of)]
-Upload = Annotated[bytes, Depends(upload_of)]
+Here = Annotated[Service, Depends(_here)]
+Viewer = Annotated[Client, Depends(_viewer)]
+Admin = Annotated[Client, Depends(_admin)]
+Upload = Annotated[bytes, Depends(_upload)]
