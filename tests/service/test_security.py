@@ -406,5 +406,6 @@ def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
     log = Audit(tmp_path)
     log.append({"n": 1})
     (file,) = tmp_path.iterdir()
-    file.write_text('{"n": 0, "cu\n' + file.read_text())
-    assert [entry["n"] for entry in log.latest(5)] == [1]
+    file.write_text(file.read_text() + '{"n": 2, "cu')
+    log.append({"n": 3})
+    assert [entry["n"] for entry in log.latest(5)] == [3, 1]

@@ -47,7 +47,7 @@ def serve(
     from passerby.resolve import load_model
 
     with needs_extra("serve"):
-        from passerby.service.app import run
+        from passerby.service.app import listen, run
         from passerby.service.security import Listening
         from passerby.service.service import Service
 
@@ -55,8 +55,9 @@ def serve(
     folder = index_folder(index)
     with open_index(folder) as opened:
         service = Service.of(opened, load_model(model), listening, service_folder(folder), keep_audit=keep_audit)
-        note(f"open {listening.url}")
-        run(service, listening)
+        with listen(listening) as listener:
+            note(f"open {listening.url}")
+            run(service, listener)
     return ALL_DONE
 
 

@@ -151,6 +151,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas = made["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{}, {"token": []}]
         schemas["Problem"] = ProblemSays.model_json_schema()
         content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for operations in made["paths"].values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import passerby
-from passerby.errors import PasserbyError
+from passerby.errors import ConfigError, PasserbyError
 from passerby.service import api, pages
 from passerby.service.problems import Refused, problem_response
 from passerby.service.security import API, Guard, Listening
@@ -56,12 +57,21 @@ def create_app(service: Service) -> ASGIApp:
     return Guard(app, service.listening.hosts)
 
 
-def run(service: Service, listening: Listening) -> None:
+def listen(listening: Listening) -> socket.socket:
+    """Begin to listen: who comes from now on waits until it is served. Raises ``ConfigError`` where that cannot be."""
+    family = socket.AF_INET6 if ":" in listening.host else socket.AF_INET
+    try:
+        return socket.create_server((listening.host, listening.port), family=family)
+    except OSError as error:
+        found = (error.strerror or str(error)).partition(" (")[0].lower()
+        raise ConfigError(expected=f"{listening.url} to be free to listen at", found=found, do="name another --host or --port") from None
+
+
+def run(service: Service, listener: socket.socket) -> None:
     """Serve until a signal ends it; then answer what was asked, and end."""
+    listening = service.listening
     config = uvicorn.Config(
         create_app(service),
-        host=listening.host,
-        port=listening.port,
         ssl_certfile=listening.certificate,
         ssl_keyfile=listening.key,
         proxy_headers=bool(listening.proxies),
@@ -73,7 +83,7 @@ def run(service: Service, listening: Listening) -> None:
     )
     try:
         with suppress(KeyboardInterrupt):  # which uvicorn raises again, after it has ended well
-            uvicorn.Server(config).run()
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         service.close()
 

@@ -43,9 +43,9 @@ class Audit:
             if now.date() != self._today:
                 self._today = now.date()
                 self._forget()
-            file = os.open(self._of(self._today), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self._of(self._today), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.write(file, line.encode())
+                os.write(file, (line if _ends_well(file) else f"\n{line}").encode())
             finally:
                 os.close(file)
 
@@ -68,3 +68,9 @@ class Audit:
 
     def _of(self, day: date) -> Path:
         return self._folder / f"{day.isoformat()}.jsonl"
+
+
+def _ends_well(file: int) -> bool:
+    """Whether an open log ends with a whole line, or is empty; a full disk may have cut the last one short."""
+    size = os.fstat(file).st_size
+    return not size or os.pread(file, 1, size - 1) == b"\n"
