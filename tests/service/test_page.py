@@ -154,6 +154,13 @@ def test_filters_days_and_hours_narrow_and_let_go(client: Client) -> None:
     assert asked(links(html, "red ")[0]) == {}
 
 
+def test_in_the_order_of_time_each_day_has_a_heading(client: Client) -> None:
+    html = page(client, "/?q=a+person&min_probability=0&order=time&k=40")
+    days = ["Friday, 27 November 2026", "Saturday, 28 November 2026", "Sunday, 29 November 2026", "Not known when"]
+    assert re.findall(r'<li class="day"><h2>(.*?)</h2>', html) == days
+    assert 'class="day"' not in page(client, "/?q=a+person&min_probability=0")
+
+
 def test_more_are_shown_on_demand(client: Client) -> None:
     html = page(client, "/?q=a+person&min_probability=0")
     assert html.count("<img") == 24
@@ -177,6 +184,7 @@ def test_a_picture_that_is_sent_finds_people_like_it(client: Client, sample: Sam
     response = client.http.post("/", data={"token": token, "q": "a coat"}, files={"picture": picture})
     assert response.status_code == 200
     assert response.text.count("<img") == 24
+    assert links(response.text, "like the picture that was sent") == ["/?q=a+coat"]
     for data in ({}, {"token": "0" * 64}):
         assert client.http.post("/", data=data, files={"picture": picture}).status_code == 403
     wrong = client.http.post("/", data={"token": token}, files={"picture": b"GIF89a"})

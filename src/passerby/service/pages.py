@@ -68,7 +68,8 @@ async def alike(
 async def _results(request: Request, asked: Asked, here: Service, client: Client, upload: bytes | None = None) -> Response:
     facets = await anyio.to_thread.run_sync(here.census.facets)
     choices = views.choices(facets, asked) if upload is None else []
-    around = {**_around(here, asked), "choices": choices, "people": facets.people, "chosen": list(views.chosen(asked))}
+    chosen = list(views.chosen(asked)) if upload is None else [views.Link("like the picture that was sent", asked.url())]
+    around = {**_around(here, asked), "choices": choices, "people": facets.people, "chosen": chosen}
     wanted = views.asked_of_page(asked, here.engine.encoder.calibration is not None and upload is None)
     try:
         if upload is not None:

@@ -75,6 +75,7 @@ class Card:
 
     Args:
         percent: how likely they are right; ``None`` where that is not known.
+        day: on which they were seen, as a heading where people are in the order of time; empty where they are not, or below the same.
         when: by a clock that goes right; an estimate says so.
     """
 
@@ -90,6 +91,7 @@ class Card:
     doubtful: tuple[str, ...]
     alike: int
     away: bool
+    day: str
 
 
 def in_words(probability: float) -> str:
@@ -98,11 +100,17 @@ def in_words(probability: float) -> str:
 
 
 def cards(found: Found, asked: Asked) -> list[Card]:
-    """Those who were found, in the order that was asked for."""
-    return [_card(found, asked, hit) for hit in in_order(found.answer.people, asked)]
+    """Those who were found, in the order that was asked for; in that of time with a heading for each day."""
+    hits = in_order(found.answer.people, asked)
+    days = (
+        [f"{hit.clock:%A}, {hit.clock.day} {hit.clock:%B %Y}" if hit.clock else "Not known when" for hit in hits]
+        if asked.order == "time"
+        else [""] * len(hits)
+    )
+    return [_card(found, asked, hit, "" if day == before else day) for hit, day, before in zip(hits, days, ["", *days], strict=False)]
 
 
-def _card(found: Found, asked: Asked, hit: Hit) -> Card:
+def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
     crop, media = found.crop(hit), hit.person.media
     return Card(
         crop,
@@ -117,6 +125,7 @@ def _card(found: Found, asked: Asked, hit: Hit) -> Card:
         tuple(fit.phrase for fit in hit.fits if fit.doubtful),
         hit.alike,
         media.away_since is not None,
+        day,
     )
 
 
