@@ -20,10 +20,11 @@ import pytest
 from PIL import Image
 from serving import Client, Sample, serving
 
-from passerby.errors import ConfigError, ImageError
+from passerby.errors import ConfigError, ImageError, ServiceBusy
 from passerby.find.ingest import index_paths
 from passerby.index.open import create_index
 from passerby.service import tokens as tokens_module
+from passerby.service import uploads
 from passerby.service.audit import Audit
 from passerby.service.problems import Refused
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
@@ -291,6 +292,12 @@ def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch,
         decode_upload(jpeg(), seconds=0.5)
     assert time.monotonic() - began < 5
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_pictures_are_decoded_one_at_a_time_and_who_waits_too_long_is_told_so() -> None:
+    with uploads._ONE_AT_A_TIME, pytest.raises(ServiceBusy, match="send it again"):
+        decode_upload(jpeg(), seconds=0.1)
+    assert decode_upload(jpeg()).size == (60, 120)
 
 
 def test_a_decoder_that_breaks_breaks_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from PIL import Image
 
-from passerby.errors import ImageError
+from passerby.errors import ImageError, ServiceBusy
 
 SECONDS: Final = 5.0
 LARGEST_PIXELS: Final = 25_000_000
@@ -28,14 +28,14 @@ def decode_upload(data: bytes, seconds: float = SECONDS) -> Image.Image:
 
     Raises:
         ImageError: not one of ``FORMATS``, over ``LARGEST_PIXELS``, damaged, or not decoded in time.
+        ServiceBusy: others took all that time.
     """
-    command = [sys.executable, "-P", "-m", "passerby.service.uploads"]
-    with _ONE_AT_A_TIME:
-        try:
-            done = subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
-        except subprocess.TimeoutExpired:
-            found = f"one that takes longer than {seconds:g} s"
-            raise ImageError(expected="a picture that can be decoded", found=found, do="save it as a plain JPEG") from None
+    if not _ONE_AT_A_TIME.acquire(timeout=seconds):
+        raise ServiceBusy(expected="fewer pictures at once", found="others that are still being decoded", do="send it again in a second")
+    try:
+        done = _decoded(data, seconds)
+    finally:
+        _ONE_AT_A_TIME.release()
     head, _, pixels = done.stdout.partition(b"\n")
     try:
         said = json.loads(head)
@@ -45,6 +45,15 @@ def decode_upload(data: bytes, seconds: float = SECONDS) -> Image.Image:
     if "size" not in said:
         raise ImageError(**said)
     return Image.frombytes("RGB", tuple(said["size"]), pixels)
+
+
+def _decoded(data: bytes, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-P", "-m", "passerby.service.uploads"]
+    try:
+        return subprocess.run(command, input=data, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        found = f"one that takes longer than {seconds:g} s"
+        raise ImageError(expected="a picture that can be decoded", found=found, do="save it as a plain JPEG") from None
 
 
 def _decode(source: IO[bytes], target: IO[bytes]) -> None:
