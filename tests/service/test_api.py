@@ -14,6 +14,7 @@ from PIL import Image
 from serving import Client, Sample, serving
 
 from passerby.cli.app import app
+from passerby.find.answer import find
 from passerby.index.open import open_index
 
 WORDS = "a red jacket, no hat"
@@ -83,15 +84,17 @@ def test_like_somebody_of_the_index_finds_them_first(client: Client, sample: Sam
     crop = get(client, "search", q="a red jacket")["hits"][0]
     found = get(client, "search", like=crop["crop"])
     assert found["hits"][0]["person"] == crop["person"]
-    there = cli(sample, "--like", str(sample.folder / "seen" / crop["name"]))
-    assert [(hit["person"], hit["score"]) for hit in found["hits"]] == [(hit["person"], hit["score"]) for hit in there["hits"]]
+    with open_index(sample.index) as index:
+        there = find(index, sample.encoder, like=sample.folder / "seen" / crop["name"])
+    assert [(hit["person"], hit["score"]) for hit in found["hits"]] == [(hit.person.id, hit.score) for hit in there.people]
 
 
 def test_like_somebody_in_a_picture_that_is_sent(client: Client, sample: Sample) -> None:
     picture = sorted((sample.folder / "seen").iterdir())[3]
     response = client.http.post("/api/v1/similar?k=4&q=a+coat", files={"picture": picture.read_bytes()})
-    there = cli(sample, "a coat", "--like", str(picture), "-k", "4")
-    assert [(hit["person"], hit["score"]) for hit in response.json()["hits"]] == [(hit["person"], hit["score"]) for hit in there["hits"]]
+    with open_index(sample.index) as index:
+        there = find(index, sample.encoder, "a coat", 4, like=picture)
+    assert [(hit["person"], hit["score"]) for hit in response.json()["hits"]] == [(hit.person.id, hit.score) for hit in there.people]
 
 
 def test_describe(client: Client, sample: Sample) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ProblemSays(BaseModel):
@@ -30,6 +30,8 @@ class PhraseSays(BaseModel):
 class HitSays(BaseModel):
     """Somebody who was found."""
 
+    model_config = ConfigDict(extra="allow")
+
     rank: int
     person: int
     crop: str = Field(description="The id of the crop that fits best: /api/v1/crops/{crop} is its picture.", examples=["14-0"])
@@ -49,6 +51,8 @@ class HitSays(BaseModel):
 
 class AnswerSays(BaseModel):
     """People who were found, as `passerby search --json` prints them, but for paths."""
+
+    model_config = ConfigDict(extra="allow")
 
     query: str
     filters: list[str]
