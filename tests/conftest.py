@@ -18,6 +18,7 @@ from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 
 if TYPE_CHECKING:
+    from serving import Sample
     from small_clip import Exported
 
 settings.register_profile("passerby", deadline=None, derandomize="CI" in os.environ)  # new examples are looked for at people's desks
@@ -73,6 +74,14 @@ def exported_worn(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     from small_clip import WORN, exported
 
     return exported(tmp_path_factory.mktemp("worn"), WORN)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """Drawn people in an index of the bundled model, to be served. Not to be changed."""
+    from serving import write_sample
+
+    return write_sample(tmp_path_factory.mktemp("sample"))
 
 
 WITHOUT_POWER = ["setpriv", "--inh-caps=-dac_override,-dac_read_search", "--bounding-set=-dac_override,-dac_read_search"]

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-ROOMS = ["words", "model", "media", "detect", "data", "index", "draw", "find", "measure", "demo", "resolve", "types"]
+ROOMS = ["words", "model", "media", "detect", "data", "index", "draw", "find", "measure", "service", "demo", "resolve", "types"]
 
 PROGRAM = """
 import importlib, json, logging, os, pkgutil, sys, warnings

@@ -61,5 +61,13 @@ class GateRefused(PasserbyError):
     """A converted model that lost more than its gate allows."""
 
 
+class ServiceBusy(PasserbyError):
+    """A service that cannot take another question now."""
+
+
+class ServiceRefused(PasserbyError):
+    """A request that a service does not let pass: of nobody it knows, from elsewhere, too large or too often."""
+
+
 class MissingExtra(PasserbyError):
     """A command whose optional packages are not installed."""

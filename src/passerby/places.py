@@ -21,6 +21,11 @@ def index_folder(named: Path | None = None) -> Path:
     return _of_user(user_data_path, "index", "name the index with --index or PASSERBY_INDEX")
 
 
+def service_folder(index: Path) -> Path:
+    """Where a service of the index in a folder keeps its tokens and its log."""
+    return index / "service"
+
+
 def engines_folder() -> Path:
     """Where engines are kept: ``$PASSERBY_ENGINES``, else the user's cache. Raises ``ConfigError`` without a home."""
     if named := os.environ.get("PASSERBY_ENGINES"):

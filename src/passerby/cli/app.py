@@ -26,6 +26,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "embed": "Write the vectors of pictures and texts for other tools",
         "demo": "Draw streets with people, index who is in them, ask three questions and draw where the answers are",
     },
+    "serve": {
+        "serve": "Serve an index: a page to search with, and an API",
+        "token": "Say who may use a service",
+    },
     "measure": {
         "explore": "Look at a dataset: its people, pictures and words",
         "evaluate": "Measure how well a model finds people by their captions",

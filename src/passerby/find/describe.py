@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
-from passerby.find.worn import figure_of, probabilities
+from passerby.find.worn import figure_of, likelihoods, probabilities
 from passerby.inputs import wrong
 from passerby.model.encoder import Encoder, as_encoder, attributes_of, see
 from passerby.model.preprocess import preprocess
@@ -90,6 +90,18 @@ def describe_files(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearan
     return _each(_as_telling(encoder), paths)
 
 
+def describe_stored(encoder: Encoder, worn: NDArray[np.uint8]) -> Appearance | None:
+    """What somebody wears by what an index keeps of them; ``None`` where it is not known.
+
+    Args:
+        worn: uint8 (2a,), as :meth:`passerby.index.base.Index.worn_of` gives it.
+    """
+    names = attributes_of(encoder)
+    if not names or len(worn) != 2 * len(names) or not worn.any():
+        return None
+    return _with_probabilities(encoder, names, likelihoods(encoder, names, worn[None])[0].tolist())
+
+
 def _each(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearance | Failure]:
     from passerby.media.encode_files import encode_files
 
@@ -113,7 +125,12 @@ def _as_telling(encoder: Encoder) -> Encoder:
 
 def _told(encoder: Encoder, log_odds: NDArray[np.float32], path: Path | None, notes: tuple[Note, ...]) -> Appearance:
     names = attributes_of(encoder)
-    likely = probabilities(encoder, names, log_odds[None])[0].tolist()
+    return _with_probabilities(encoder, names, probabilities(encoder, names, log_odds[None])[0].tolist(), path, notes)
+
+
+def _with_probabilities(
+    encoder: Encoder, names: Sequence[str], likely: Sequence[float], path: Path | None = None, notes: tuple[Note, ...] = ()
+) -> Appearance:
     unreliable = {name: figure for name in names if (figure := figure_of(encoder, name)) is not None}
     return Appearance(path, dict(zip(names, likely, strict=True)), unreliable, notes)
 

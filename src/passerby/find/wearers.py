@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from passerby.index.base import Index, as_index
 from passerby.inputs import as_function
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import PROBABLE
+
+_AT_ONCE: Final = 20
+"""Attributes that are counted in one pass, so that a large index does not fill the memory with probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,15 @@ def wearers(index: Index, model_of: Callable[[str], Encoder]) -> Census:
         if not says_what_is_worn(encoder, table):
             found = f"one that {encoder.name} was not asked for it"
             raise IndexFault(expected="an index that keeps what is worn", found=found, do="index again with --rebuild")
-        likely = likelihoods_in(encoder, names, table)
-    known = ~np.isnan(likely).any(axis=1)
-    probable, expected = (likely[known] >= PROBABLE).sum(axis=0), likely[known].sum(axis=0)
-    worn = tuple(Wearers(n, int(p), float(e), figure_of(encoder, n)) for n, p, e in zip(names, probable, expected, strict=True))
-    return Census(encoder.name, int(known.sum()), int((~known).sum()), worn)
+        unknown, counted = 0, list[Wearers]()
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            likely = likelihoods_in(encoder, some, table)
+            known = likely[~np.isnan(likely).any(axis=1)]
+            unknown = len(likely) - len(known)
+            probable, expected = (known >= PROBABLE).sum(axis=0), known.sum(axis=0)
+            counted += [Wearers(n, int(p), float(e), figure_of(encoder, n)) for n, p, e in zip(some, probable, expected, strict=True)]
+    return Census(encoder.name, len(table) - unknown, unknown, tuple(counted))
 
 
 def _made(name: str, model_of: Callable[[str], Encoder]) -> Encoder:

@@ -539,17 +539,11 @@ class Index(base.Index):
         return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
 
     def _stored_of(self, column: str, person: Person, crop: Crop | None) -> Any:
-        number = self._number_of(person, crop)
-        row = self._one(f"SELECT {column} FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND number = ?", person.id, number)
+        this, values = ("number = 0", ()) if crop is None or person.id is None else rows.is_crop(crop)
+        row = self._one(f"SELECT {column} FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND {this}", person.id, *values)
         if row is None:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return row[0]
-
-    def _number_of(self, person: Person, crop: Crop | None) -> int:
-        if crop is None or person.id is None:
-            return 0
-        crops = next((crops for _, crops in self.people([person.id])), ())
-        return crops.index(crop) if crop in crops else -1
 
     def info(self) -> IndexInfo:
         size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())

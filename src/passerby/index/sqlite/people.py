@@ -171,6 +171,13 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
     ).fetchall()
 
 
+def is_crop(crop: Crop) -> Where:
+    """What is true of the row of a crop among those of its person."""
+    box = crop.box
+    place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+    return Where(" AND ".join(f"{column} IS ?" for column in _CROP.split(", ")), (*place, crop.time, crop.quality))
+
+
 def _person(row: tuple[Any, ...]) -> Person:
     id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)

@@ -1,0 +1,44 @@
+"""What the commands of a service show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from passerby.cli.show.console import ALL_DONE, NOTHING_DONE, console_on, note, show_json, show_table
+
+if TYPE_CHECKING:
+    from passerby.service.tokens import Token
+
+
+def show_added(name: str, secret: str, *, as_json: bool) -> int:
+    """Show a new token; returns the exit code."""
+    note(f"the token of {name}, shown this once:")
+    if as_json:
+        show_json({"name": name, "token": secret})
+    else:
+        console_on(stderr=False).print(secret, highlight=False, soft_wrap=True)
+    return ALL_DONE
+
+
+def show_tokens(tokens: Sequence[Token], *, as_json: bool) -> int:
+    """Show who may use a service; returns the exit code."""
+    if as_json:
+        show_json({"tokens": [{"name": one.name, "role": one.role, "created": one.created} for one in tokens]})
+    elif tokens:
+        show_table(("name", "role", "created"), [(one.name, one.role, one.created) for one in tokens])
+    else:
+        note("no tokens: make one with passerby token add NAME")
+    return ALL_DONE
+
+
+def show_revoked(name: str, revoked: bool, *, as_json: bool) -> int:
+    """Say whether a token is valid no more; returns the exit code."""
+    if as_json:
+        show_json({"revoked": [name] if revoked else []})
+    note(
+        f"{name} is let in no more"
+        if revoked
+        else f"nothing done: expected a token, found none of the name {name!r}; see passerby token list"
+    )
+    return ALL_DONE if revoked else NOTHING_DONE

@@ -1,0 +1,163 @@
+"""The API for programs, ``/api/v1``; its OpenAPI document is at ``/api/v1/openapi.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI, Path, Query, Response
+from fastapi.openapi.utils import get_openapi
+
+import passerby
+from passerby.find.describe import Appearance
+from passerby.service.asking import CROP_ID, Asked, AskedByProgram
+from passerby.service.pictures import crop_of, photo_jpeg, somebody
+from passerby.service.problems import PROBLEM
+from passerby.service.requests import Admin, Here, Upload, Viewer
+from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays
+from passerby.service.service import Found, Seen, crop_numbers, shown_name
+from passerby.types import Box, Hit
+
+PREFIX: Final = "/api/v1"
+PEOPLE: Final = 10
+_JPEG: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}
+_PROBLEMS: Final = {
+    "400": "What is asked cannot be asked.",
+    "401": "A token is needed.",
+    "403": "The token's role does not allow it, or a page elsewhere sent it.",
+    "404": "Nobody of this id.",
+    "410": "The file is not there any more, or not as it was indexed.",
+    "411": "The length of the body is not said.",
+    "413": "Too large.",
+    "421": "Called by a name that is not the service's.",
+    "422": "A parameter that cannot be.",
+    "429": "Too often.",
+    "500": "The model does not do this, or something broke.",
+    "503": "Too many ask, or the index cannot be read; come again.",
+}
+
+router = APIRouter(prefix=PREFIX)
+
+PersonId = Annotated[int, Path(ge=1, le=2**63 - 1, description="A person's id, as search gives it.", examples=[14])]
+CropId = Annotated[str, Path(pattern=CROP_ID, description="A crop's id, as search gives it.", examples=["14-0"])]
+
+
+@router.get("/search", response_model=AnswerSays)
+async def search(asked: Annotated[AskedByProgram, Query()], here: Here, client: Viewer) -> dict[str, Any]:
+    """Find people by what they wear, best first."""
+    return _told(await here.find(asked, client, default_k=PEOPLE), asked)
+
+
+@router.post("/similar", response_model=AnswerSays)
+async def similar(asked: Annotated[AskedByProgram, Query()], picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
+    """Find people like somebody in a picture, alone or with words and filters. The picture is not kept."""
+    here.rates.spend("upload", client.key)
+    return _told(await here.find(asked, client, default_k=PEOPLE, upload=picture), asked)
+
+
+@router.post("/describe", response_model=AppearanceSays)
+async def describe(picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
+    """Say what somebody in a picture wears. The picture is not kept."""
+    here.rates.spend("upload", client.key)
+    return _appearance(await anyio.to_thread.run_sync(here.describe, picture, client))
+
+
+@router.get("/people/{person}", response_model=PersonSays)
+def person(person: PersonId, here: Here, client: Viewer) -> dict[str, Any]:
+    """Say what the index holds of somebody."""
+    return _person(here.look_at(person, client))
+
+
+@router.get("/people/{person}/photo", response_class=Response, responses=_JPEG)
+def photo(person: PersonId, here: Here, client: Viewer) -> Response:
+    """The whole photo that somebody is in, with a frame around them: drawn anew, without anything else that its file holds."""
+    who, crops = somebody(here.index, person)
+    here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person]})
+    return Response(photo_jpeg(who.media, crops[0].box), media_type="image/jpeg")
+
+
+@router.get("/crops/{crop}", response_class=Response, responses=_JPEG)
+def crop(crop: CropId, here: Here, client: Viewer) -> Response:  # noqa: ARG001 - who asks must be somebody
+    """The picture of somebody: at most 320 x 640 pixels, drawn anew."""
+    who, one = crop_of(here.index, *crop_numbers(crop))
+    return Response(here.crops.jpeg(who.media, one), media_type="image/jpeg")
+
+
+@router.get("/info", response_model=InfoSays)
+def info(here: Here, client: Viewer) -> dict[str, Any]:  # noqa: ARG001 - who asks must be somebody
+    """Say what the index holds, which model made it, and which cameras it knows."""
+    found = here.index.info()
+    names = ("people", "media", "embeddings", "alike", "unworn", "away", "failures", "created")
+    model = found.model and {"name": found.model.name, "digest": found.model.digest, "dim": found.model.dim}
+    cameras = [{"name": one.camera.name, "people": one.people} for one in here.index.seen_by_cameras()]
+    return {"version": passerby.__version__, **{name: getattr(found, name) for name in names}, "model": model, "cameras": cameras}
+
+
+@router.get("/audit", response_model=AuditSays)
+def audit(
+    here: Here,
+    client: Admin,  # noqa: ARG001 - who asks must be an admin
+    count: Annotated[int, Query(ge=1, le=10_000, description="How many entries at most.")] = 100,
+) -> dict[str, Any]:
+    """Say who asked what, the newest first. For tokens of role admin."""
+    return {"entries": here.audit.latest(count)}
+
+
+def in_order(people: Sequence[Hit], asked: Asked) -> list[Hit]:
+    """Those who were found, in the order that was asked for; those of no known time come last in time."""
+    if asked.order == "match":
+        return list(people)
+    return sorted(people, key=lambda hit: (hit.clock is None, hit.clock and hit.clock.timestamp()))
+
+
+def _told(found: Found, asked: Asked) -> dict[str, Any]:
+    return found.to_json(in_order(found.answer.people, asked))
+
+
+def _appearance(appearance: Appearance) -> dict[str, Any]:
+    names = ("sentence", "unclear", "probabilities", "unreliable")
+    return {name: getattr(appearance, name) for name in names}
+
+
+def _person(seen: Seen) -> dict[str, Any]:
+    person = seen.person
+    crops = [
+        {"id": f"{person.id}-{number}", "box": _box(one.box), "time": one.time, "quality": one.quality}
+        for number, one in enumerate(seen.crops)
+    ]
+    return {
+        "person": person.id,
+        "name": shown_name(person),
+        "camera": person.media.camera,
+        "clock": seen.clock and seen.clock.isoformat(timespec="seconds"),
+        "time_known_by": person.media.known_by,
+        "first": person.first,
+        "last": person.last,
+        "crops": crops,
+        "wears": seen.wears and _appearance(seen.wears),
+        "beside": seen.beside,
+    }
+
+
+def _box(box: Box | None) -> list[float] | None:
+    return None if box is None else [box.x, box.y, box.width, box.height]
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: that of the endpoints, and the problems that each may answer with."""
+    if app.openapi_schema is None:
+        made = get_openapi(title="Passerby", version=passerby.__version__, description="Find people by what they wear.", routes=app.routes)
+        schemas = made["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{}, {"token": []}]
+        schemas["Problem"] = ProblemSays.model_json_schema()
+        content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                said = {status: {"description": text, "content": content} for status, text in _PROBLEMS.items()}
+                operation["responses"] = {**operation["responses"], **said}
+        app.openapi_schema = made
+    return app.openapi_schema

@@ -1,0 +1,104 @@
+"""Pictures of people in an index, as JPEG: their crops, and the photos they are in. Only what was indexed is shown."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from http import HTTPStatus
+from io import BytesIO
+from threading import Lock
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageOps
+
+from passerby.errors import ImageError
+from passerby.index.base import Index
+from passerby.media.files import read_media
+from passerby.media.photo import read_image
+from passerby.service.problems import Refused
+from passerby.types import Box, Crop, Media, Person
+
+CROP_SIZE: Final = (320, 640)
+PHOTO_SIZE: Final = (1600, 1200)
+KEPT: Final = 512
+"""Crops whose JPEG is kept in memory, about 20 KB each."""
+_QUALITY: Final = 88
+_FRAME: Final = "#e0214b"
+
+
+def somebody(index: Index, person: int) -> tuple[Person, tuple[Crop, ...]]:
+    """A person of an index and their crops. Raises ``Refused`` where there is nobody of this id."""
+    found = next(index.people([person]), None)
+    if found is None:
+        expected, do = "somebody in the index", "search again"
+        raise Refused(HTTPStatus.NOT_FOUND, expected=expected, found=f"nobody of id {person}", do=do)
+    return found
+
+
+def crop_of(index: Index, person: int, number: int) -> tuple[Person, Crop]:
+    """A crop of a person. Raises ``Refused`` where there is none."""
+    who, crops = somebody(index, person)
+    if number >= len(crops):
+        found = f"no crop {number} of person {person}"
+        raise Refused(HTTPStatus.NOT_FOUND, expected="a crop in the index", found=found, do="search again")
+    return who, crops[number]
+
+
+def crop_image(media: Media, crop: Crop) -> Image.Image:
+    """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
+    photo = _indexed(media)
+    return photo if crop.box is None else photo.crop(_corners(crop.box))
+
+
+class Crops:
+    """The crops of an index as JPEG; those that were shown last are kept in memory, and nowhere else."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._known: OrderedDict[tuple[str, Crop], bytes] = OrderedDict()
+        self._lock = Lock()
+
+    def jpeg(self, media: Media, crop: Crop) -> bytes:
+        """A crop, at most ``CROP_SIZE``. Raises as :func:`crop_image` does."""
+        key = media.digest, crop
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        drawn = _jpeg(crop_image(media, crop), CROP_SIZE)
+        with self._lock:
+            self._known[key] = drawn
+            while len(self._known) > self._kept:
+                self._known.popitem(last=False)
+        return drawn
+
+
+def photo_jpeg(media: Media, box: Box | None) -> bytes:
+    """A whole photo, at most ``PHOTO_SIZE``, with a frame around a box; nothing else of its file. Raises as :func:`crop_image` does."""
+    photo = _indexed(media)
+    if box is not None:
+        wide = max(2, round(max(photo.size) / 300))
+        left, top, right, bottom = _corners(box)
+        ImageDraw.Draw(photo).rectangle((left - wide, top - wide, right + wide, bottom + wide), outline=_FRAME, width=wide)
+    return _jpeg(photo, PHOTO_SIZE)
+
+
+def _indexed(media: Media) -> Image.Image:
+    try:
+        now, data = read_media(media.path)
+        if now.digest != media.digest:
+            found = "other bytes in its place"
+            raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=found, do="index again")
+        return read_image(data)
+    except ImageError as error:
+        raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=error.found, do="index again") from None
+
+
+def _corners(box: Box) -> tuple[int, int, int, int]:
+    return round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)
+
+
+def _jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:
+    target = BytesIO()
+    fitted = ImageOps.contain(image, size, Image.Resampling.LANCZOS) if image.width > size[0] or image.height > size[1] else image
+    fitted.save(target, "JPEG", quality=_QUALITY)
+    return target.getvalue()

@@ -1,0 +1,62 @@
+"""What a service says when it does not do what was asked: RFC 9457, with the three parts of every error of Passerby."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+
+from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, QueryError, ServiceBusy, ServiceRefused
+
+PROBLEM: Final = "application/problem+json"
+
+_OPTION: Final = re.compile(r"(?<!\S)--?(?=[a-z])")
+"""What the command line has before a name that here is a parameter's."""
+
+
+class Refused(ServiceRefused):
+    """A request that is not let pass.
+
+    Args:
+        status: of HTTP.
+        wait: after how many seconds it may be tried again; ``None`` for never.
+    """
+
+    def __init__(self, status: HTTPStatus, *, expected: str, found: str, do: str, wait: int | None = None) -> None:
+        super().__init__(expected=expected, found=found, do=do)
+        self.status = status
+        self.wait = wait
+
+
+def status_of(error: PasserbyError) -> HTTPStatus:
+    """What HTTP calls an error."""
+    match error:
+        case Refused():
+            return error.status
+        case QueryError() | InputError() | ImageError():
+            return HTTPStatus.BAD_REQUEST
+        case ServiceBusy() | IndexFault():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(error: PasserbyError) -> dict[str, Any]:
+    """An error as a problem document."""
+    status = status_of(error)
+    parts = {part: _OPTION.sub("", getattr(error, part)) for part in ("expected", "found", "do")}
+    detail = "expected {expected}, found {found}; {do}".format(**parts)
+    return {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **parts}
+
+
+def problem_response(error: PasserbyError) -> JSONResponse:
+    """The same as a response, which says when to come again and how to be let in."""
+    said = problem(error)
+    headers = {}
+    wait = error.wait if isinstance(error, Refused) else 1 if isinstance(error, ServiceBusy) else None
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
+    if said["status"] == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(said, said["status"], headers, PROBLEM)

@@ -1,0 +1,292 @@
+"""What the page shows, as plain data: every choice is a link to the same question with a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from passerby.find.answer import Answer
+from passerby.media.clock import KnownBy, clock_of, clock_text
+from passerby.service.api import in_order
+from passerby.service.asking import PARTS, Asked
+from passerby.service.chips import Chip, chips
+from passerby.service.facets import Facets
+from passerby.service.service import Found, Seen, shown_name
+from passerby.types import PROBABLE, Hit
+
+EXAMPLES: Final = (
+    "a red jacket and blue jeans",
+    "a woman in a white dress with a black bag",
+    "yellow t-shirt, shorts, no hat",
+    "a man with a backpack",
+)
+UNLIKELY: Final = 0.05
+"""Who is right less surely than this is not shown, unless somebody asks for them."""
+PEOPLE: Final = 24
+MOST: Final = 96
+DAYS: Final = 7
+
+_IN_WORDS: Final = ((0.75, "very likely"), (0.5, "likely"), (0.25, "possibly"), (0.1, "a long shot"), (0.0, "unlikely"))
+_WHERE: Final = {"head": "Head", "upper": "Above", "lower": "Below", "feet": "Feet", "carrying": "Carrying"}
+_SAID: Final = {"head": "head", "upper": "above", "lower": "below", "feet": "on the feet", "carrying": "carrying"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to choose.
+
+    Args:
+        count: of how many people; ``None`` where that is not said.
+        chosen: whether it is; then the link lets go of it.
+    """
+
+    text: str
+    url: str
+    count: int | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A heading, and what can be chosen below it."""
+
+    title: str
+    links: tuple[Link, ...]
+
+    @property
+    def chosen(self) -> int:
+        return sum(link.chosen for link in self.links)
+
+
+@dataclass(frozen=True, slots=True)
+class ChipLinks:
+    """A thing that was understood, and where it can be changed."""
+
+    chip: Chip
+    without: str
+    opposite: str | None
+    in_colour: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Somebody who was found.
+
+    Args:
+        percent: how likely they are right; ``None`` where that is not known.
+        day: on which they were seen, as a heading where people are in the order of time; empty where they are not, or below the same.
+        when: by a clock that goes right; an estimate says so.
+    """
+
+    crop: str
+    url: str
+    like: str
+    rank: int
+    worth: str
+    percent: int | None
+    when: str
+    camera: str
+    fits: tuple[str, ...]
+    doubtful: tuple[str, ...]
+    alike: int
+    away: bool
+    day: str
+
+
+def in_words(probability: float) -> str:
+    """How likely, for people."""
+    return next(words for least, words in _IN_WORDS if probability >= least)
+
+
+def cards(found: Found, asked: Asked) -> list[Card]:
+    """Those who were found, in the order that was asked for; in that of time with a heading for each day."""
+    hits = in_order(found.answer.people, asked)
+    days = (
+        [f"{hit.clock:%A}, {hit.clock.day} {hit.clock:%B %Y}" if hit.clock else "Not known when" for hit in hits]
+        if asked.order == "time"
+        else [""] * len(hits)
+    )
+    return [_card(found, asked, hit, "" if day == before else day) for hit, day, before in zip(hits, days, ["", *days], strict=False)]
+
+
+def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
+    crop, media = found.crop(hit), hit.person.media
+    return Card(
+        crop,
+        asked.url(f"/people/{hit.person.id}"),
+        Asked(like=crop).url(),
+        hit.rank,
+        "alike" if hit.probability is None else in_words(hit.probability),
+        None if hit.probability is None else round(100 * hit.probability),
+        _when(hit),
+        media.camera or "",
+        tuple(fit.phrase for fit in hit.fits if fit.fits),
+        tuple(fit.phrase for fit in hit.fits if fit.doubtful),
+        hit.alike,
+        media.away_since is not None,
+        day,
+    )
+
+
+def _when(hit: Hit) -> str:
+    if hit.clock is not None and hit.person.media.known_by == KnownBy.FILE:
+        return f"about {hit.clock:%Y-%m-%d %H:%M}, by its file"
+    return clock_of(hit)
+
+
+def when(seen: Seen) -> str:
+    """When somebody was seen, for people."""
+    if seen.clock is None:
+        return ""
+    if seen.person.media.known_by == KnownBy.FILE:
+        return f"about {seen.clock:%Y-%m-%d %H:%M}, by when its file was last changed"
+    return clock_text(seen.clock.timestamp(), seen.person.media.zone)
+
+
+def understood(answer: Answer, asked: Asked) -> list[ChipLinks]:
+    """The things of the words, each with where it is taken away, denied or in another colour."""
+    if not asked.q.strip():
+        return []
+    found = chips(answer.question.description)
+    return [
+        ChipLinks(
+            chip,
+            asked.url(q=chip.without),
+            None if chip.opposite is None else asked.url(q=chip.opposite),
+            tuple((colour, asked.url(q=words)) for colour, words in chip.in_colour),
+        )
+        for chip in found
+    ]
+
+
+def chosen(asked: Asked) -> Iterator[Link]:
+    """All that narrows a question beside its words, each with where it is let go of."""
+    if asked.like:
+        yield Link("like this person", asked.url(like=None))
+    for name, said in _SAID.items():
+        for value in getattr(asked, name):
+            yield Link(
+                f"{value} {said}" if name != "carrying" else f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)})
+            )
+    for name, said in (("having", "with"), ("without", "without"), ("camera", "camera")):
+        for value in getattr(asked, name):
+            yield Link(f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)}))
+    for name, said in (("start", "from"), ("end", "to")):
+        if value := getattr(asked, name):
+            yield Link(f"{said} {value}", asked.url(**{name: None}))
+
+
+def choices(facets: Facets, asked: Asked) -> list[Choice]:
+    """What can be chosen: cameras, days and, of a day, hours; and what is worn."""
+    found = []
+    if facets.cameras:
+        found.append(Choice("Camera", tuple(_toggle(asked, "camera", name, count) for name, count in facets.cameras)))
+    if days := facets.days[:DAYS]:
+        found.append(Choice("Day", tuple(_day(asked, day, count) for day, count in days)))
+    day = (asked.start or "")[:10]
+    if hours := facets.hours_of(day):
+        found.append(Choice(f"Hour of {day}", tuple(_hour(asked, day, hour, count) for hour, count in hours)))
+    parts = [name for name in PARTS.values() if name in facets.worn]
+    found += [Choice(_WHERE[name], tuple(_toggle(asked, name, word, count) for word, count in facets.worn[name])) for name in parts]
+    return found
+
+
+def _toggle(asked: Asked, name: str, value: str, count: int) -> Link:
+    values = getattr(asked, name)
+    is_on = value in values
+    return Link(value, asked.url(**{name: _less(values, value) if is_on else [*values, value]}), count, is_on)
+
+
+def _day(asked: Asked, day: str, count: int) -> Link:
+    is_on = (asked.start or "")[:10] == day
+    return Link(day, asked.url(start=None, end=None) if is_on else asked.url(start=day, end=day), count, is_on)
+
+
+def _hour(asked: Asked, day: str, hour: int, count: int) -> Link:
+    start, end = f"{day} {hour:02}:00", f"{day} {hour:02}:59:59.999"
+    is_on = asked.start == start
+    return Link(f"{hour:02}:00", asked.url(start=day, end=day) if is_on else asked.url(start=start, end=end), count, is_on)
+
+
+def _less(values: Sequence[str], value: str) -> list[str]:
+    return [one for one in values if one != value]
+
+
+def notes(answer: Answer) -> Iterator[str]:
+    """What to bear in mind with an answer, in sentences."""
+    question, filtered = answer.question, answer.filtered
+    for written, read in question.description.slips:
+        yield f"“{written}” was read as “{read}”."
+    if question.foreign:
+        yield "Nothing of the words was understood. The model is asked them as they stand, and reads English."
+    elif question.not_understood:
+        yield f"Not understood: {', '.join(question.not_understood)}."
+    if answer.cut:
+        yield "The description is long; its end was not read."
+    if answer.undated:
+        yield f"{answer.undated} people were left out, as it is not known when they were seen."
+    if answer.reindex:
+        yield "This index does not know what is worn; index again with --rebuild, and filters and fits are surer."
+    if filtered and filtered.relative:
+        yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index whom this fits best, whether or not anybody has it."
+    if filtered and filtered.unreliable:
+        names = ", ".join(name.replace(":", " ") for name, _ in filtered.unreliable)
+        yield f"The model is often wrong about {names}."
+    if filtered and filtered.unknown:
+        yield f"Of {filtered.unknown} pictures it is not known what is worn; they pass no filter."
+    yield from (f"{note.note}.".capitalize() for note in question.notes)
+
+
+def looked_at(answer: Answer) -> str:
+    """Who was looked at, in a few words."""
+    said = f"{answer.looked_at:,} {'person' if answer.looked_at == 1 else 'people'} looked at"
+    return f"{said}; {answer.away} files cannot be seen now" if answer.away else said
+
+
+def nobody(answer: Answer) -> str:
+    """Why there is nobody to show; empty where there is somebody."""
+    if answer.people:
+        return ""
+    if answer.unlikely:
+        best = answer.unlikely[0].probability or 0
+        return f"Nobody here is likely. The likeliest has {100 * best:.0f} %."
+    if not answer.looked_at:
+        return "Nobody is there to be looked at: choose more cameras, or a longer time."
+    if answer.filtered:
+        return "Nobody passes all filters. Let go of one."
+    return "Nobody was found."
+
+
+def _plain(option: str) -> str:
+    return option.removeprefix("--")
+
+
+def asked_of_page(asked: Asked, calibrated: bool) -> Asked:
+    """The question as the page asks it: the unlikely are left out, where it is known how likely somebody is."""
+    if asked.like is not None or not calibrated:
+        return asked.model_copy(update={"min_probability": None})
+    return asked if asked.min_probability is not None else asked.model_copy(update={"min_probability": UNLIKELY})
+
+
+@dataclass(frozen=True, slots=True)
+class Wears:
+    """Something that somebody probably wears."""
+
+    where: str
+    what: str
+    percent: int
+    unsure: bool
+
+
+def wears(seen: Seen) -> list[Wears]:
+    """What somebody probably wears, the likeliest first."""
+    if seen.wears is None:
+        return []
+    unsure = seen.wears.unreliable
+    named = [(name.partition(":"), p, name in unsure) for name, p in seen.wears.probabilities.items() if p >= PROBABLE]
+    return [Wears(where, what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in sorted(named, key=lambda one: -one[1])]
+
+
+def name_of(seen: Seen) -> str:
+    return shown_name(seen.person)

@@ -1,0 +1,70 @@
+"""`passerby serve` and `passerby token`, as a stranger meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from click.testing import CliRunner
+from serving import Sample
+
+from passerby.cli.app import app
+
+
+def passerby(*arguments: str | Path) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(one) for one in arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_tokens_are_added_listed_and_revoked(tmp_path: Path) -> None:
+    code, secret, said = passerby("token", "add", "reception", "--index", tmp_path)
+    assert (code, len(secret.strip())) == (0, 43)
+    assert "shown this once" in said
+    code, out, _ = passerby("token", "add", "office", "--role", "admin", "--index", tmp_path, "--json")
+    assert (code, set(json.loads(out))) == (0, {"name", "token"})
+    code, out, _ = passerby("token", "list", "--index", tmp_path, "--json")
+    assert [(one["name"], one["role"]) for one in json.loads(out)["tokens"]] == [("reception", "view"), ("office", "admin")]
+    assert secret.strip() not in passerby("token", "list", "--index", tmp_path)[1]
+    assert passerby("token", "revoke", "reception", "--index", tmp_path)[0] == 0
+    code, _, said = passerby("token", "revoke", "reception", "--index", tmp_path)
+    assert (code, "found none of the name 'reception'" in said) == (2, True)
+    assert passerby("token", "add", "--index", tmp_path)[0] != 0
+
+
+def test_it_serves_until_it_is_told_to_end(sample: Sample) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "passerby", "serve", "--index", str(sample.index), "--port", str(port)]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}
+    ) as served:
+        assert served.stderr is not None
+        said = served.stderr.readline()
+        assert re.search(rf"open http://127\.0\.0\.1:{port}/", said), said
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/search?q=a+red+jacket&k=2", timeout=20) as response:
+            found = json.load(response)
+        taken = subprocess.run(command, capture_output=True, text=True, check=False)
+        served.send_signal(signal.SIGINT)
+        out, rest = served.communicate(timeout=20)
+    assert len(found["hits"]) == 2
+    assert (served.returncode, out, rest) == (0, "", "")
+    assert taken.returncode == 2
+    assert "found address already in use; name another --host or --port" in " ".join(taken.stderr.split())
+
+
+def test_others_are_let_in_by_nothing_less_than_tls_and_a_token(sample: Sample, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "passerby", "serve", "--index", str(sample.index), "--host", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "listen on 127.0.0.1, name --tls-cert and --tls-key" in " ".join(done.stderr.split())
+    done = subprocess.run([*command, "--behind-proxy", "10.0.0.1"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "make one: passerby token add NAME" in " ".join(done.stderr.split())

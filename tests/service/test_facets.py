@@ -1,0 +1,82 @@
+"""What a page offers to choose, with how many there are of it, is what the index holds now."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from crops import media
+from serving import Sample, serving
+from wearing import wearing
+
+from passerby.find.removal import remove_from
+from passerby.index.open import create_index, open_index
+from passerby.model.bundle_encoder import BundleEncoder
+from passerby.service.facets import Census
+
+
+def test_counts_are_those_of_the_people(sample: Sample) -> None:
+    with open_index(sample.index) as index:
+        facets = Census(index, sample.encoder).facets()
+        seen = [person.media for person, _ in index.people() if person.media.camera]
+    assert facets.people == 32
+    assert facets.cameras == [("lobby", 15), ("north gate", 15)]
+    names = Counter(one.path.name.split("_")[1] for one in seen)
+    assert [(day.replace("-", ""), count) for day, count in facets.days] == sorted(names.items(), reverse=True)
+    assert sum(count for _, count in facets.hours_of("2026-11-28")) == names["20261128"]
+    assert facets.worn["upper"][0][1] >= facets.worn["upper"][1][1] > 0
+    assert set(facets.worn) <= {"head", "upper", "lower", "feet", "carrying"}
+
+
+def test_a_model_that_does_not_say_what_is_worn_offers_nothing_of_it(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    with create_index(tmp_path, tiny_encoder) as index:
+        assert Census(index, tiny_encoder).facets().worn == {}
+
+
+def test_who_wears_what_is_counted_by_part(telling: BundleEncoder, tmp_path: Path) -> None:
+    with wearing(tmp_path, telling, [{"upper:red": 0.9}, {"upper:red": 0.8, "lower:blue": 0.99}, {}, None]) as index:
+        assert Census(index, telling).facets().worn == {"upper": [("red", 2)], "lower": [("blue", 1)]}
+
+
+def test_they_are_counted_again_when_the_index_has_changed_but_not_all_the_time(
+    tiny_encoder: BundleEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with create_index(tmp_path, tiny_encoder) as index:
+        census = Census(index, tiny_encoder)
+        assert census.facets() is census.facets()
+
+        def add(name: str) -> int:
+            with index.writing():
+                index.add(media(f"/{name}.jpg", name), np.eye(1, tiny_encoder.dim, dtype=np.float32)[0])
+            return census.facets().people
+
+        assert add("a") == 1
+        census._not_before = clock[0] + 5
+        assert add("b") == 1
+        clock[0] += 5
+        assert census.facets().people == 2
+
+
+def test_who_is_removed_while_it_is_served_is_shown_no_more(sample: Sample, tmp_path: Path) -> None:
+    """And nobody who reads keeps the removal from leaving nothing behind."""
+    shutil.copytree(sample.index, tmp_path / "index")
+    copied = Sample(sample.folder, tmp_path / "index", sample.encoder, sample.street)
+    with serving(copied, tmp_path / "service") as client, open_index(copied.index) as other:
+        first = client.http.get("/api/v1/search?q=a+red+jacket").json()["hits"][0]
+        assert client.http.get(f"/api/v1/crops/{first['crop']}").status_code == 200
+        remove_from(other, [], [first["person"]], [])
+        assert first["person"] not in [hit["person"] for hit in client.http.get("/api/v1/search?q=a+red+jacket&k=100").json()["hits"]]
+        for path in (
+            f"crops/{first['crop']}",
+            f"people/{first['person']}",
+            f"people/{first['person']}/photo",
+            f"search?like={first['crop']}",
+        ):
+            assert client.http.get(f"/api/v1/{path}").status_code == 404
+        assert "31 people" in client.http.get("/").text

@@ -1,0 +1,418 @@
+"""What keeps a service from whoever should not use it, a test for each promise."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import stat
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import pytest
+from PIL import Image
+from serving import Client, Sample, serving
+
+from passerby.errors import ConfigError, ImageError, ServiceBusy
+from passerby.find.ingest import index_paths
+from passerby.index.open import create_index
+from passerby.service import tokens as tokens_module
+from passerby.service import uploads
+from passerby.service.audit import Audit
+from passerby.service.problems import Refused
+from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
+from passerby.service.tokens import Role, Tokens
+from passerby.service.uploads import decode_upload
+
+
+@pytest.fixture(scope="module")
+def client(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with serving(sample, tmp_path_factory.mktemp("open")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def guarded(sample: Sample, tmp_path: Path) -> Iterator[tuple[Client, str, str]]:
+    """A service that has tokens, one of each role."""
+    tokens = Tokens(tmp_path / "service")
+    secrets = tokens.add("reception", Role.VIEW), tokens.add("head office", Role.ADMIN)
+    with serving(sample, tmp_path / "service") as opened:
+        yield opened, *secrets
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def status(client: Client, path: str, secret: str | None = None) -> int:
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    return client.http.get(path, headers=headers).status_code
+
+
+def jpeg(width: int = 60, height: int = 120, form: str = "JPEG") -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (width, height), "#a04030").save(file, form)
+    return file.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of few bytes and many pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return pack(">I", len(data)) + kind + data + pack(">I", zlib.crc32(kind + data))
+
+    header = pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\0" * (width // 8)) * height, 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+# -- where it listens --------------------------------------------------------------------------------------------------------------------
+
+
+def test_it_listens_on_this_machine_alone_unless_it_is_said() -> None:
+    assert Listening().url == "http://127.0.0.1:8642/"
+    assert all(Listening(host).is_loopback and not Listening(host).needs_tokens for host in ("127.0.0.1", "::1", "localhost", "127.1.2.3"))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "camera-server"])
+def test_an_address_that_others_can_reach_needs_tls_or_a_proxy_and_a_token(host: str, sample: Sample, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="which others can reach, and neither; listen on 127"):
+        Listening(host)
+    with pytest.raises(ConfigError, match="found one of them; name both"):
+        Listening(host, certificate=Path("cert.pem"))
+    with pytest.raises(ConfigError, match="found 'proxy'; name it by its address"):
+        Listening(host, proxies=("proxy",))
+    for reachable in (Listening(host, certificate=Path("c"), key=Path("k")), Listening(host, proxies=("10.0.0.1",))):
+        assert reachable.needs_tokens
+        with pytest.raises(ConfigError, match="make one: passerby token add"), serving(sample, tmp_path, reachable):
+            pass
+    assert Listening("127.0.0.1", proxies=("127.0.0.1",)).needs_tokens
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_of_a_token_only_the_hash_is_kept_in_a_file_of_its_owner(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path / "service")
+    assert not tokens.wanted
+    secret = tokens.add("reception", Role.VIEW)
+    assert len(secret) == 43
+    kept = tmp_path / "service" / "tokens.json"
+    assert secret not in kept.read_text()
+    assert (mode(kept), mode(kept.parent)) == (0o600, 0o700)
+    assert tokens.whose(secret) == tokens.all()[0]
+    assert [tokens.whose(wrong) for wrong in ("", "x", secret[:-1], secret + "x", "\ud800")] == [None] * 5
+
+
+def test_secrets_are_compared_in_constant_time_with_every_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens(tmp_path)
+    secrets = [tokens.add(name, Role.VIEW) for name in ("a", "b", "c")]
+    compared: list[bool] = []
+
+    def watched(one: str, other: str) -> bool:
+        compared.append(hmac.compare_digest(one, other))
+        return compared[-1]
+
+    monkeypatch.setattr(tokens_module, "compare_digest", watched)
+    assert tokens.whose(secrets[0]) is not None
+    assert tokens.whose("wrong") is None
+    assert compared == [True, False, False, False, False, False]
+
+
+def test_names_of_tokens(tmp_path: Path) -> None:
+    tokens = Tokens(tmp_path)
+    tokens.add("reception", Role.VIEW)
+    for name, reason in (("reception", "choose another"), ("", "correct the name"), ("a\nb", "correct the name"), ("x" * 81, "80")):
+        with pytest.raises(ConfigError, match=reason):
+            tokens.add(name, Role.VIEW)
+    (tmp_path / "tokens.json").write_text("{")
+    with pytest.raises(ConfigError, match="mend the file"):
+        tokens.all()
+
+
+def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client, str, str]) -> None:
+    client, view, _ = guarded
+    for path in ("search?q=coat", "people/1", "people/1/photo", "crops/1-0", "info", "audit"):
+        assert status(client, f"/api/v1/{path}") == 401
+        assert status(client, f"/api/v1/{path}", "wrong") == 401
+    response = client.http.get("/api/v1/info")
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert status(client, "/api/v1/search?q=coat", view) == 200
+
+
+def test_a_token_that_was_revoked_is_refused_at_once_and_the_last_one_opens_nothing(guarded: tuple[Client, str, str]) -> None:
+    client, view, admin = guarded
+    assert status(client, "/api/v1/info", view) == 200
+    assert client.service.tokens.revoke("reception")
+    assert not client.service.tokens.revoke("reception")
+    assert status(client, "/api/v1/info", view) == 401
+    assert client.service.tokens.revoke("head office")
+    assert status(client, "/api/v1/info", admin) == status(client, "/api/v1/info") == 401
+
+
+def test_who_asked_what_is_told_to_admins_alone(guarded: tuple[Client, str, str]) -> None:
+    client, view, admin = guarded
+    assert (status(client, "/api/v1/audit", view), status(client, "/api/v1/audit", admin)) == (403, 200)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "[", "169.254.1.1"])
+def test_a_name_that_was_made_to_point_here_is_refused_on_loopback_too(client: Client, host: str) -> None:
+    response = client.http.get("/api/v1/info", headers={"Host": host})
+    assert (response.status_code, response.json()["expected"]) == (421, "a name of this service")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8642", "127.0.0.1:8642", "[::1]:8642"])
+def test_its_own_names_are_let_pass(client: Client, host: str) -> None:
+    assert client.http.get("/api/v1/info", headers={"Host": host}).status_code == 200
+
+
+def test_names_that_it_was_given(sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path, Listening(names=("People.example",))) as client:
+        assert client.http.get("/api/v1/info", headers={"Host": "people.example:443"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+    ],
+)
+def test_what_a_page_elsewhere_makes_a_browser_send_is_refused(client: Client, headers: dict[str, str]) -> None:
+    response = client.http.post("/api/v1/describe", files={"picture": jpeg()}, headers=headers)
+    assert (response.status_code, response.json()["expected"]) == (403, "a request from a page of this service")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}])
+def test_what_a_program_or_its_own_page_sends_is_let_pass(client: Client, headers: dict[str, str]) -> None:
+    assert client.http.post("/api/v1/describe", headers=headers).status_code == 422, "it lacks its picture, and no more"
+
+
+def test_a_form_counts_for_the_cookie_it_was_made_for_and_until_the_service_ends() -> None:
+    forms = FormTokens()
+    forms.require(forms.of("cookie"), "cookie")
+    for given, cookie in ((forms.of("cookie"), "other"), (FormTokens().of("cookie"), "cookie"), ("", "cookie"), ("ü", "cookie")):
+        with pytest.raises(Refused, match="open the page again"):
+            forms.require(given, cookie)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/info", "/api/v1/crops/1-0", "/api/v1/nothing", "/api/v1/search?k=0", "/api/v1/openapi.json"])
+@pytest.mark.parametrize("host", ["localhost", "evil.example"])
+def test_every_response_carries_the_headers_and_none_lets_other_origins_read_it(client: Client, path: str, host: str) -> None:
+    response = client.http.get(path, headers={"Host": host, "Origin": "http://evil.example"})
+    assert {name: response.headers[name] for name in HEADERS} == HEADERS
+    assert response.headers["cache-control"] == "no-store"
+    policy = response.headers["content-security-policy"]
+    assert ("unsafe-" in policy, "frame-ancestors 'none'" in policy, "default-src 'none'" in policy) == (False, True, True)
+    assert (response.headers["x-content-type-options"], response.headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_a_cookie_does_not_let_a_program_send_anything(guarded: tuple[Client, str, str]) -> None:
+    client, view, _ = guarded
+    cookie = {"Cookie": f"passerby={view}"}
+    assert client.http.get("/api/v1/info", headers=cookie).status_code == 200
+    assert client.http.post("/api/v1/describe", files={"picture": jpeg()}, headers=cookie).status_code == 401
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_bytes_that_were_indexed_are_shown(sample: Sample, tmp_path: Path) -> None:
+    """Not what lies at a path now, by a link or otherwise, and nothing of who was removed."""
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    for width, name in enumerate(("kept", "changed", "linked", "gone"), 60):
+        (crops / f"{name}.png").write_bytes(jpeg(width, 120, "PNG"))
+    (tmp_path / "private.png").write_bytes(jpeg(99, 99, "PNG"))
+    with create_index(tmp_path / "index", sample.encoder) as index:
+        index_paths(index, sample.encoder, [crops])
+        people = {person.media.path.stem: person.id for person, _ in index.people()}
+    (crops / "changed.png").write_bytes(jpeg(99, 99, "PNG"))
+    (crops / "linked.png").unlink()
+    (crops / "linked.png").symlink_to(tmp_path / "private.png")
+    (crops / "gone.png").unlink()
+    with serving(Sample(tmp_path, tmp_path / "index", sample.encoder, sample.street), tmp_path / "service") as client:
+        for name, shown in (("kept", 200), ("changed", 410), ("linked", 410), ("gone", 410)):
+            for path in (f"crops/{people[name]}-0", f"people/{people[name]}/photo", f"search?like={people[name]}-0"):
+                assert client.http.get(f"/api/v1/{path}").status_code == shown, (name, path)
+        with client.service.index.writing():
+            client.service.index.suppress(people["kept"] or 0)
+        assert client.http.get(f"/api/v1/crops/{people['kept']}-0").status_code == 404
+
+
+# -- what is sent ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_of_three_formats(client: Client) -> None:
+    for form in ("PNG", "WEBP"):
+        assert client.http.post("/api/v1/describe", files={"picture": jpeg(form=form)}).status_code == 200
+    for data in (jpeg(form="GIF"), b"", b"\xff\xd8\xff\xe0nothing"):
+        response = client.http.post("/api/v1/describe", files={"picture": data})
+        assert response.status_code == 400, response.text
+
+
+def test_an_upload_is_of_ten_megabytes_at_most(client: Client) -> None:
+    for size, expected in ((10_000_001, 413), (10_100_000, 413), (9_999_999, 400)):
+        response = client.http.post("/api/v1/describe", files={"picture": b"\0" * size})
+        assert response.status_code == expected, response.text
+    response = client.http.post("/api/v1/describe", content=iter([b"x"]))
+    assert response.status_code == 411
+
+
+def test_an_upload_is_of_25_megapixels_at_most_however_few_bytes_it_has() -> None:
+    data = bomb(12_000, 12_000)
+    assert len(data) < 50_000
+    with pytest.raises(ImageError, match="at most 25 megapixels, found 12000 x 12000"):
+        decode_upload(data)
+    assert decode_upload(bomb(5_000, 5_000)).size == (5_000, 5_000)
+
+
+def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 60\n")
+    slow.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    began = time.monotonic()
+    with pytest.raises(ImageError, match=r"takes longer than 0\.5 s"):
+        decode_upload(jpeg(), seconds=0.5)
+    assert time.monotonic() - began < 5
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+def test_pictures_are_decoded_one_at_a_time_and_who_waits_too_long_is_told_so() -> None:
+    with uploads._ONE_AT_A_TIME, pytest.raises(ServiceBusy, match="send it again"):
+        decode_upload(jpeg(), seconds=0.1)
+    assert decode_upload(jpeg()).size == (60, 120)
+
+
+def test_a_decoder_that_breaks_breaks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ImageError, match="its decoder fails at"):
+        decode_upload(jpeg())
+
+
+def test_nothing_of_an_upload_is_kept(sample: Sample, tmp_path: Path) -> None:
+    marked = jpeg() + b"a mark that is nowhere else"
+    with serving(sample, tmp_path) as client:
+        assert client.http.post("/api/v1/similar", files={"picture": ("secret name.jpg", marked)}).status_code == 200
+    kept = b"".join(path.read_bytes() for folder in (tmp_path, sample.index) for path in folder.rglob("*") if path.is_file())
+    assert b"a mark" not in kept
+    assert b"secret name" not in kept
+
+
+def test_no_environment_makes_it_tell_others_of_requests(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI starts an exporter where these are set, or fails where it has none."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.example:4318")
+    with serving(sample, tmp_path) as client:
+        assert client.http.get("/api/v1/info").status_code == 200
+        assert not client.http.app._app._native_telemetry.enabled()  # type: ignore[attr-defined]
+
+
+# -- how often ---------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("what", "count", "seconds"), [("login", 5, 60), ("search", 10, 1), ("upload", 2, 1)])
+def test_how_often_each_client_does_what(what: str, count: int, seconds: float) -> None:
+    rates = Rates()
+    assert (RATES[what].count, RATES[what].seconds) == (count, seconds)
+    for _ in range(count):
+        rates.spend(what, "one", now=100.0)
+    with pytest.raises(Refused, match=f"at most {count} in {seconds:g} s, found more; try again in") as refused:
+        rates.spend(what, "one", now=100.0)
+    assert refused.value.wait
+    rates.spend(what, "another", now=100.0)
+    rates.spend(what, "one", now=100.0 + seconds / count + 1e-6)
+    with pytest.raises(Refused):
+        rates.spend(what, "one", now=100.0 + seconds / count + 1e-6)
+
+
+def test_who_searches_too_often_is_told_to_wait(sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path, limited=True) as client:
+        responses = [client.http.get("/api/v1/search?q=coat") for _ in range(14)]
+    assert {response.status_code for response in responses} == {200, 429}
+    assert responses[-1].headers["retry-after"] == "1"
+
+
+def test_of_many_clients_only_the_last_are_remembered() -> None:
+    rates = Rates(clients=3)
+    for number in range(10):
+        rates.spend("search", str(number), now=1.0)
+    assert len(rates._left) == 3
+
+
+# -- the log -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_says_who_asked_what_and_whom_they_were_shown(guarded: tuple[Client, str, str], tmp_path: Path) -> None:
+    client, view, admin = guarded
+    headers = {"Authorization": f"Bearer {view}"}
+    found = client.http.get("/api/v1/search", params={"q": 'a coat\n{"who": "x"}', "upper": "red", "k": 3}, headers=headers).json()
+    client.http.get("/api/v1/people/2/photo", headers=headers)
+    client.http.post("/api/v1/similar?k=1", files={"picture": jpeg()}, headers=headers)
+    entries = client.http.get("/api/v1/audit", headers={"Authorization": f"Bearer {admin}"}).json()["entries"]
+    upload, photo, search = entries
+    assert search["asked"] == {"q": 'a coat\n{"who": "x"}', "upper": ["red"], "k": 3}
+    assert (search["who"], search["did"], search["shown"]) == ("reception", "search", [hit["person"] for hit in found["hits"]])
+    assert (photo["did"], photo["shown"]) == ("photo", [2])
+    assert len(upload["asked"]["picture"]) == 64
+    files = list((tmp_path / "service" / "audit").iterdir())
+    assert [mode(files[0]), mode(files[0].parent)] == [0o600, 0o700]
+    assert len(files[0].read_text().splitlines()) == 3
+    assert view not in files[0].read_text()
+
+
+def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:
+    log = Audit(tmp_path / "audit")
+    log.append({"n": 1})
+    (file,) = (tmp_path / "audit").iterdir()
+    before = file.read_bytes()
+    calls: list[int] = []
+    original = os.open
+
+    def watched(path: Any, flags: int, *rest: Any) -> int:
+        calls.append(flags)
+        return original(path, flags, *rest)
+
+    os.open = watched  # type: ignore[assignment]
+    try:
+        Audit(tmp_path / "audit").append({"n": 2})
+    finally:
+        os.open = original
+    assert all(flags & os.O_APPEND and not flags & os.O_TRUNC for flags in calls)
+    assert file.read_bytes().startswith(before)
+    assert [entry["n"] for entry in log.latest(10)] == [2, 1]
+    assert [entry["n"] for entry in log.latest(1)] == [2]
+
+
+def test_the_log_forgets_whole_days_after_their_time(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    log = Audit(tmp_path, days=3)
+    for ago in range(1, 6):
+        (tmp_path / f"{today - timedelta(days=ago)}.jsonl").write_text(json.dumps({"ago": ago}) + "\n")
+    log.append({"ago": 0})
+    assert [entry["ago"] for entry in log.latest(10)] == [0, 1, 2]
+
+
+def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.append({"n": 1})
+    (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text() + '{"n": 2, "cu')
+    log.append({"n": 3})
+    assert [entry["n"] for entry in log.latest(5)] == [3, 1]
