@@ -483,6 +483,12 @@ def test_rows_are_joined_as_by_comparing_all_with_all(tmp_path_factory: pytest.T
     assert sorted(map(repr, found)) == sorted(map(repr, obviously_read(rows)))
 
 
+def seconds(file: Path) -> float:
+    started = time.process_time()
+    read_table(file)
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("pictures", [1, 10_000])
 def test_many_rows_take_little_memory_and_no_more_time_each(tmp_path: Path, suffix: str, pictures: int) -> None:
@@ -493,9 +499,7 @@ def test_many_rows_take_little_memory_and_no_more_time_each(tmp_path: Path, suff
             for row in range(rows):
                 path, caption = f"{row % pictures}.jpg", f"person {row:06} {'x' * 100}"
                 table.write(f"{path},{caption}\n" if suffix == ".csv" else f'{{"path": "{path}", "caption": "{caption}"}}\n')
-        started = time.process_time()
-        read_table(file)
-        elapsed = time.process_time() - started
+        elapsed = min(seconds(file) for _ in range(3))
         tracemalloc.start()
         read_table(file)
         _, peak = tracemalloc.get_traced_memory()
