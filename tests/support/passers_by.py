@@ -45,11 +45,11 @@ def write_street(path: Path, **how: object) -> Path:
     return write_video(path, pictures=pictures, options={"crf": "12"}, **how)  # type: ignore[arg-type]
 
 
-def put_street(index: Index, video: Path, places: Sequence[Callable[[float], Box] | None] = (red_at, blue_at)) -> list[int]:
+def put_street(index: Index, video: Path, places: Sequence[Callable[[float], Box] | None] = (red_at, blue_at), dim: int = 16) -> list[int]:
     """Let an index hold the people of a street, as `index` does; their ids. Of ``None`` it does not know where they are."""
     status, digest = video.stat(), read_digest(video).hex
     media = Media(video, status.st_size, status.st_mtime_ns, digest, changed_ns=status.st_ctime_ns, kind=MediaKind.VIDEO)
-    vectors = random_vectors(len(places) * len(KNOWN)).reshape(len(places), len(KNOWN), -1)
+    vectors = random_vectors(len(places) * len(KNOWN), dim=dim).reshape(len(places), len(KNOWN), -1)
     people = [
         Sighting(tuple(Crop(at and at(time), time) for time in KNOWN), vectors[number], number, KNOWN[0], KNOWN[-1])
         for number, at in enumerate(places)

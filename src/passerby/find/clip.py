@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from passerby.draw.track import Pixels, Track, alone, outlined
-from passerby.errors import InputError, QueryError, VideoError
+from passerby.errors import InputError, QueryError
 from passerby.index.base import Index
 from passerby.media.clip import Change, Clip, cut, require_name
-from passerby.media.files import unreadable
-from passerby.media.growing import read_digest
 from passerby.media.scan import absolute
+from passerby.media.shown import require_unchanged
 from passerby.types import Crop, Media, MediaKind, Person
 
 AROUND: Final = 5.0
@@ -85,7 +84,7 @@ def cut_person(
         others = _others(index, somebody) if blur_others else []
     first, last = _seen(somebody, crops)
     change = _change(_track(somebody, crops), others, draw, blur_others) if draw or blur_others else None
-    _require_unchanged(somebody.media)
+    require_unchanged(somebody.media)
     clip = cut(somebody.media.path, first - before, last + after, out, change=change, audio=audio)
     return PersonClip(out, somebody, clip, silent=audio and not clip.sound)
 
@@ -136,16 +135,3 @@ def _change(track: Track, others: Sequence[Track], draw: bool, blur_others: bool
         return outlined(shown, track, time) if draw else shown
 
     return change
-
-
-def _require_unchanged(media: Media) -> None:
-    """Refuse a file of other bytes than were indexed; those of the same size and times are taken as the same. Raises ``VideoError``."""
-    try:
-        status = media.path.stat()
-    except OSError as error:
-        raise unreadable(error, VideoError) from None
-    if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (media.size, media.modified_ns, media.changed_ns):
-        return
-    if read_digest(media.path).hex != media.digest:
-        found = f"another one at {media.path}, or one that was added to"
-        raise VideoError(expected="the video that was indexed", found=found, do="index it again; people get other ids then")

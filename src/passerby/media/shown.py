@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
+from passerby.errors import VideoError
+from passerby.media.files import unreadable
+from passerby.media.growing import read_digest
 from passerby.media.photo import read_image
 from passerby.media.video import frame_at
 from passerby.types import Crop, Media, MediaKind
@@ -21,3 +24,16 @@ def read_shown(media: Media, crop: Crop) -> Image.Image:
         return read_image(media.path)
     seek = media.watched is None or not media.watched.clock_reset
     return Image.fromarray(frame_at(media.path, crop.time, seek=seek).pixels)
+
+
+def require_unchanged(media: Media) -> None:
+    """Refuse a file of other bytes than were indexed; those of the same size and times are taken as the same. Raises ``VideoError``."""
+    try:
+        status = media.path.stat()
+    except OSError as error:
+        raise unreadable(error, VideoError) from None
+    if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (media.size, media.modified_ns, media.changed_ns):
+        return
+    if read_digest(media.path).hex != media.digest:
+        found = f"another one at {media.path}, or one that was added to"
+        raise VideoError(expected="the video that was indexed", found=found, do="index it again; people get other ids then")

@@ -74,7 +74,7 @@ def photo(person: PersonId, here: Here, client: Viewer) -> Response:
     """The whole photo that somebody is in, with a frame around them: drawn anew, without anything else that its file holds."""
     who, crops = somebody(here.index, person)
     here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person]})
-    return Response(photo_jpeg(who.media, crops[0].box), media_type="image/jpeg")
+    return Response(photo_jpeg(who.media, crops[0]), media_type="image/jpeg")
 
 
 @router.get("/crops/{crop}", response_class=Response, responses=_JPEG)

@@ -10,12 +10,13 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageOps
 
-from passerby.errors import ImageError
+from passerby.errors import ImageError, MissingExtra, VideoError
 from passerby.index.base import Index
 from passerby.media.files import read_media
 from passerby.media.photo import read_image
+from passerby.media.shown import read_shown, require_unchanged
 from passerby.service.problems import Refused
-from passerby.types import Box, Crop, Media, Person
+from passerby.types import Box, Crop, Media, MediaKind, Person
 
 CROP_SIZE: Final = (320, 640)
 PHOTO_SIZE: Final = (1600, 1200)
@@ -45,7 +46,7 @@ def crop_of(index: Index, person: int, number: int) -> tuple[Person, Crop]:
 
 def crop_image(media: Media, crop: Crop) -> Image.Image:
     """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
-    photo = _indexed(media)
+    photo = _indexed(media, crop)
     return photo if crop.box is None else photo.crop(_corners(crop.box))
 
 
@@ -72,9 +73,12 @@ class Crops:
         return drawn
 
 
-def photo_jpeg(media: Media, box: Box | None) -> bytes:
-    """A whole photo, at most ``PHOTO_SIZE``, with a frame around a box; nothing else of its file. Raises as :func:`crop_image` does."""
-    photo = _indexed(media)
+def photo_jpeg(media: Media, crop: Crop) -> bytes:
+    """A whole photo or frame, at most ``PHOTO_SIZE``, with a frame around somebody; nothing else of its file.
+
+    Raises as :func:`crop_image` does.
+    """
+    photo, box = _indexed(media, crop), crop.box
     if box is not None:
         wide = max(2, round(max(photo.size) / 300))
         left, top, right, bottom = _corners(box)
@@ -82,15 +86,18 @@ def photo_jpeg(media: Media, box: Box | None) -> bytes:
     return _jpeg(photo, PHOTO_SIZE)
 
 
-def _indexed(media: Media) -> Image.Image:
+def _indexed(media: Media, crop: Crop) -> Image.Image:
     try:
+        if media.kind is MediaKind.VIDEO:
+            require_unchanged(media)
+            return read_shown(media, crop)
         now, data = read_media(media.path)
         if now.digest != media.digest:
             found = "other bytes in its place"
             raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=found, do="index again")
         return read_image(data)
-    except ImageError as error:
-        raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=error.found, do="index again") from None
+    except (ImageError, VideoError, MissingExtra) as error:
+        raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=error.found, do=error.do) from None
 
 
 def _corners(box: Box) -> tuple[int, int, int, int]:
