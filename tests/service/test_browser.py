@@ -66,6 +66,8 @@ def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Ite
     visitor.page.on("pageerror", lambda error: visitor.wrong.append(str(error)))
     visitor.page.on("request", visitor.asks)
     visitor.page.goto(address)
+    # Typed in before the page has put the cursor there, the browser says that it could not.
+    expect(visitor.page.locator("#q")).to_be_focused()
     yield visitor
     context.close()
     assert visitor.wrong == []
