@@ -28,6 +28,7 @@ from passerby.draw.sheet import (
     format_of,
     require_room,
     shortened,
+    stacked,
     told,
     wrapped,
 )
@@ -55,13 +56,7 @@ def write_found(path: Path, sections: Sequence[Section]) -> None:
 
 def draw_found(sections: Sequence[Section]) -> Image.Image:
     """An RGB picture of the sections from top to bottom: a title, the photo of the best hit, a card for each of the best ``BESIDE``."""
-    drawn = [_draw_section(title, hits[:BESIDE]) for title, hits in sections]
-    sheet = Image.new("RGB", (_WIDTH, 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
-    top = MARGIN
-    for section in drawn:
-        sheet.paste(section, (0, top))
-        top += section.height
-    return sheet
+    return stacked([_draw_section(title, hits[:BESIDE]) for title, hits in sections], _WIDTH)
 
 
 def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:

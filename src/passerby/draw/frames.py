@@ -24,6 +24,7 @@ from passerby.draw.sheet import (
     format_of,
     require_room,
     shortened,
+    stacked,
     wrapped,
 )
 from passerby.errors import ImageError, MissingExtra, VideoError
@@ -57,13 +58,7 @@ def draw_frames(sections: Sequence[Section]) -> Image.Image:
 
     A photo that cannot be read any more leaves its place empty. Of a hit that is a whole picture, the whole picture is framed.
     """
-    drawn = [_draw_section(title, hits) for title, hits in sections]
-    sheet = Image.new("RGB", (_WIDTH, 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
-    top = MARGIN
-    for section in drawn:
-        sheet.paste(section, (0, top))
-        top += section.height
-    return sheet
+    return stacked([_draw_section(title, hits) for title, hits in sections], _WIDTH)
 
 
 def _draw_section(title: str, hits: Sequence[Hit]) -> Image.Image:

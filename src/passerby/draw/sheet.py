@@ -78,9 +78,14 @@ def draw_sheet(sections: Sequence[Section]) -> Image.Image:
     """
     columns = max(3, min(_COLUMNS, max((len(hits) for _, hits in sections), default=0)))
     drawn = [_draw_section(title, hits, columns) for title, hits in sections]
-    sheet = Image.new("RGB", (_width(columns), 2 * MARGIN - GAP + sum(section.height for section in drawn)), PAPER)
+    return stacked(drawn, _width(columns))
+
+
+def stacked(sections: Sequence[Image.Image], width: int) -> Image.Image:
+    """Drawn sections of one width, from top to bottom on one sheet."""
+    sheet = Image.new("RGB", (width, 2 * MARGIN - GAP + sum(section.height for section in sections)), PAPER)
     top = MARGIN
-    for section in drawn:
+    for section in sections:
         sheet.paste(section, (0, top))
         top += section.height
     return sheet
