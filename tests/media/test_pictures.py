@@ -608,3 +608,21 @@ read_image(data)
     before, after = done.stderr.split("from here on\n")
     assert (done.returncode, before) == (0, "")
     assert "larger than file" in after
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_large_photo_is_held_once(tmp_path: Path, kind: str) -> None:
+    path, side = tmp_path / "large", 4000
+    Image.new("RGB", (side, side), "teal").save(path, kind)
+    program = (
+        "import sys; from pathlib import Path; from passerby.media.photo import read_image\n"
+        "def most(): return next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')) * 1024\n"
+        "read_image(Path(sys.argv[2])); before = most(); image = read_image(Path(sys.argv[1])); print(most() - before)"
+    )
+    small = tmp_path / "small"
+    noise().save(small, kind)
+    done = subprocess.run([sys.executable, "-c", program, path, small], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1.5 * 4 * side * side  # Pillow has four bytes for each pixel

@@ -260,7 +260,7 @@ def _srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.
             return in_srgb(image, profile)
         except Exception:  # a damaged profile says nothing about the pixels
             notes.append(NO_PROFILE)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _over_white(colours: Image.Image, alpha: Image.Image, notes: list[str]) -> Image.Image:
