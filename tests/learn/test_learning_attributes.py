@@ -168,7 +168,7 @@ def test_an_adapter_keeps_the_head_true_and_merges_with_it(folder: Path, exporte
     moved = {}
     for weight in (0.0, 50.0):
         out, losses = tmp_path / f"{weight}", Losses(identity=0.0, attributes=weight)
-        recipe = how(lora=COMPACT_LORA, losses=losses, steps=12, judge_every=12, chunk=6)
+        recipe = how(lora=COMPACT_LORA, losses=losses, steps=24, judge_every=24, chunk=6)
         finetune(base_of(exported_worn), folder / "drawn", out, recipe, lambda _: None)
         adapted = attach(base_of(exported_worn), out).model
         moved[weight] = distance(original, adapted, pixels)
