@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
+Say = Callable[[str], None]
+"""Takes one line of text at a time, for people."""
 
 PROGRESS = "on_progress to be a function of two numbers, how much is done and of how much"
 

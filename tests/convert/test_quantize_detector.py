@@ -101,7 +101,7 @@ def fragile(folder: Path) -> DetectorBundle:
 
 def test_one_that_only_float_keeps_whole_is_refused(folder: Path, scenes: list[Scene], tmp_path: Path) -> None:
     said: list[str] = []
-    with pytest.raises(GateRefused, match="ship the float detector"):
+    with pytest.raises(GateRefused, match="ship the float model"):
         quantize_detector(fragile(folder / "fragile"), scenes, tmp_path / "small", {}, said.append)
     assert not (tmp_path / "small").exists()
     assert any("golden picture" in line for line in said) and any("body.weight alone costs 100.00 points of AP50" in line for line in said)

@@ -26,12 +26,12 @@ from passerby.model.manifest import Towered
 from passerby.model.session import Runtime
 from passerby.model.tensorrt import BATCHES, TensorRt, logger, stamp_here
 from passerby.places import engines_folder
+from passerby.progress import Say
 from passerby.types import Dataset
 
 WORKSPACE = 1 << 30
 """Bytes that a kernel may use besides its inputs and outputs."""
 
-Say = Callable[[str], None]
 Shapes = Mapping[str, tuple[int, ...]]
 """Of each input, without the batch."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -27,8 +27,8 @@ from passerby.convert.int8 import (
     smooth,
     token_table,
 )
-from passerby.convert.sensitivity import Layer, damages, fewest_to_float
-from passerby.errors import DatasetError, GateRefused, ModelError
+from passerby.convert.sensitivity import Layer, damages, lightest
+from passerby.errors import DatasetError, ModelError
 from passerby.measure.evaluation import Evaluation, evaluate
 from passerby.measure.metrics import Estimate
 from passerby.measure.split import NOTHING, EmbeddedSplit
@@ -40,10 +40,9 @@ from passerby.model.encoder import Seen, encode_texts, unit_vectors
 from passerby.model.onnx import available_cores, start_session
 from passerby.model.selftest import SelfTest, measure
 from passerby.model.tokenizer import Tokenizer
+from passerby.progress import Say
 from passerby.types import Dataset, Precision, Split
 
-Say = Callable[[str], None]
-"""Takes one line of text at a time, for people."""
 IMAGE, TEXT = "image_tower.", "text_tower."
 """Begin the names of layers."""
 
@@ -218,25 +217,14 @@ def _search(conversion: Conversion, say: Say) -> tuple[Attempt, dict[Layer, floa
     """What passes the gate with the fewest layers in float, and what each of those costs alone, worst first."""
     say(f"measuring what each of {len(conversion.layers)} layers costs alone")
     costs = damages(conversion.layers, conversion.damage, say)
-    passed: dict[frozenset[Layer], Attempt] = {}
 
-    def holds(keep: frozenset[Layer]) -> bool:
-        attempt = conversion.attempt(keep)
-        say(_told(attempt, f"{conversion.precision.upper()} with {len(keep)} layers in float"))
-        if attempt is None or attempt.verdict is not Verdict.KEPT:
-            return False
-        passed[keep] = attempt
-        return True
+    def attempt(keep: frozenset[Layer]) -> Attempt | None:
+        tried = conversion.attempt(keep)
+        say(_told(tried, f"{conversion.precision.upper()} with {len(keep)} layers in float"))
+        return tried
 
-    kept = fewest_to_float(costs, holds)
-    if kept is None or len(kept) == len(costs):
-        raise GateRefused(
-            expected=f"Rank-1 to fall by at most {MAX_LOSS} points with some layers in {conversion.precision.upper()}",
-            found="more until every layer is in float",
-            do="calibrate on other pictures, or ship the float model",
-        )
-    say(f"{len(kept)} of {len(costs)} layers stay in float: {', '.join(kept)}")
-    return passed[frozenset(kept)], {layer: costs[layer] for layer in kept}
+    gate = f"Rank-1 to fall by at most {MAX_LOSS} points with some layers in {conversion.precision.upper()}"
+    return lightest(costs, attempt, gate, say)
 
 
 def _told(attempt: Attempt | None, what: str) -> str:

@@ -6,7 +6,7 @@ The last convolutions, which say where people are and how sure that is, stay in 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, overload
@@ -18,19 +18,17 @@ from numpy.typing import NDArray
 from passerby.convert.gates import MAX_AP50_LOSS, Verdict, judge, refusal
 from passerby.convert.graph import Feed, layers, read_tower
 from passerby.convert.quantize import convert_tower, require_float
-from passerby.convert.sensitivity import Layer, damages, fewest_to_float
+from passerby.convert.sensitivity import Layer, damages, lightest
 from passerby.data.scenes import Scene, trusted
 from passerby.detect.bundle import BundleDetector, DetectorBundle, write_detector_bundle
 from passerby.detect.layout import Layout
 from passerby.detect.letterbox import letterbox
-from passerby.errors import DatasetError, GateRefused, ImageError, ModelError
+from passerby.errors import DatasetError, ImageError, ModelError
 from passerby.measure.detector import DetectionEvaluation, ap50_change, evaluate_detector
 from passerby.measure.metrics import Estimate
 from passerby.media.photo import read_image
+from passerby.progress import Say
 from passerby.types import Precision, Split
-
-Say = Callable[[str], None]
-"""Takes one line of text at a time, for people."""
 
 PICTURES: Final = 64
 """Of train that activations are measured on."""
@@ -193,25 +191,14 @@ def _search(conversion: Conversion, say: Say) -> tuple[Attempt, dict[Layer, floa
     some = evaluate_detector(BundleDetector(conversion.bundle), peopled[:: max(min(len(peopled) // FEWEST, 4), 1)], conversion.before.size)
     say(f"measuring what each of {len(conversion.layers)} layers costs alone, on {len(some.scenes)} pictures")
     costs = damages(conversion.layers, lambda layer: conversion.damage(layer, some), say, "AP50")
-    passed: dict[frozenset[Layer], Attempt] = {}
 
-    def holds(keep: frozenset[Layer]) -> bool:
-        attempt = conversion.attempt(keep)
-        say(_told(attempt, f"{conversion.precision.upper()} with {len(keep)} more layers in float"))
-        if attempt is None or attempt.verdict is not Verdict.KEPT:
-            return False
-        passed[keep] = attempt
-        return True
+    def attempt(keep: frozenset[Layer]) -> Attempt | None:
+        tried = conversion.attempt(keep)
+        say(_told(tried, f"{conversion.precision.upper()} with {len(keep)} more layers in float"))
+        return tried
 
-    kept = fewest_to_float(costs, holds)
-    if kept is None or len(kept) == len(costs):
-        raise GateRefused(
-            expected=f"AP50 to fall by at most {MAX_AP50_LOSS} points with some layers in {conversion.precision.upper()}",
-            found="more until every layer is in float",
-            do="calibrate on other pictures, or ship the float detector",
-        )
-    say(f"{len(kept)} of {len(costs)} layers stay in float, besides the last: {', '.join(kept)}")
-    return passed[frozenset(kept)], {layer: costs[layer] for layer in kept}
+    gate = f"AP50 to fall by at most {MAX_AP50_LOSS} points with some layers in {conversion.precision.upper()}"
+    return lightest(costs, attempt, gate, say)
 
 
 def _told(attempt: Attempt | None, what: str) -> str:

@@ -4,10 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Protocol, TypeVar
+
+from passerby.convert.gates import Verdict
+from passerby.errors import GateRefused
+from passerby.progress import Say
 
 Layer = str
 Holds = Callable[[frozenset[Layer]], bool]
 """Whether the gate holds with these layers in float."""
+
+
+class Judged(Protocol):
+    """A conversion that the gate has an opinion of."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+A = TypeVar("A", bound=Judged)
+
+
+def lightest(
+    costs: Mapping[Layer, float], attempt: Callable[[frozenset[Layer]], A | None], gate: str, say: Say
+) -> tuple[A, dict[Layer, float]]:
+    """What passes the gate with the fewest layers in float, and what each of those costs alone, worst first.
+
+    Args:
+        costs: of each layer when it alone has the lower precision.
+        attempt: converts all but some layers; ``None`` where that breaks the model.
+        gate: what must hold, for the refusal.
+
+    Raises:
+        GateRefused: the gate holds with every layer in float at best.
+    """
+    passed: dict[frozenset[Layer], A] = {}
+
+    def holds(keep: frozenset[Layer]) -> bool:
+        tried = attempt(keep)
+        if tried is None or tried.verdict is not Verdict.KEPT:
+            return False
+        passed[keep] = tried
+        return True
+
+    kept = fewest_to_float(costs, holds)
+    if kept is None or len(kept) == len(costs):
+        found, do = "more until every layer is in float", "calibrate on other pictures, or ship the float model"
+        raise GateRefused(expected=gate, found=found, do=do)
+    say(f"{len(kept)} of {len(costs)} layers stay in float: {', '.join(kept)}")
+    return passed[frozenset(kept)], {layer: costs[layer] for layer in kept}
 
 
 def fewest_to_float(damage: Mapping[Layer, float], holds: Holds) -> list[Layer] | None:
@@ -48,9 +93,7 @@ def _least(highest: int, holds: Callable[[int], bool]) -> int | None:
     return highest
 
 
-def damages(
-    layers: Sequence[Layer], measure: Callable[[Layer], float], say: Callable[[str], None], figure: str = "mAP"
-) -> dict[Layer, float]:
+def damages(layers: Sequence[Layer], measure: Callable[[Layer], float], say: Say, figure: str = "mAP") -> dict[Layer, float]:
     """What ``measure`` gives for each layer, in points of a figure; told as it is found."""
     found = {}
     for number, layer in enumerate(layers, start=1):
