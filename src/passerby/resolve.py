@@ -45,7 +45,9 @@ _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
 
-def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Encoder:
+def load_model(
+    name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None, threads: int | None = None
+) -> Encoder:
     """The model of a name; a bundle's towers are loaded when they are first used, as TensorRT engines where those were built here.
 
     Args:
@@ -53,6 +55,7 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
             All but bundles need the extra [learn].
         adapter: a folder that ``passerby finetune`` made on this model; needs the extra [learn].
         size: of the input, as ``384x128``, height first; the model's own by default. A bundle has but one.
+        threads: of a bundle's towers; ``None`` for one per core.
 
     Raises:
         InputError: an argument of the wrong kind.
@@ -69,7 +72,7 @@ def load_model(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath
         return load_base(name, size=size).encoder()
     if size is not None:
         raise ModelError(expected=f"no --size for the bundle {name}", found=size, do="export the model again at that size")
-    return BundleEncoder(bundle, runtime=runtime_here(bundle))
+    return BundleEncoder(bundle, runtime=runtime_here(bundle, threads))
 
 
 def load_detecting(name: str | os.PathLike[str] = DEFAULT_DETECTOR, size: int = 0, min_height: float = 40) -> Detecting:

@@ -12,8 +12,9 @@ from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.find import ingest
-from passerby.find.ingest import BATCH, Absence, index_paths
+from passerby.find.ingest import Absence, index_paths
 from passerby.find.removal import remove_paths
+from passerby.find.stages import BATCH
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD
 from passerby.media.encode_files import EncodedFile, encode_files

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from passerby.cli import options
 
+if TYPE_CHECKING:
+    from passerby.detect.people import Detecting
+    from passerby.find.stages import Stages
+    from passerby.model.encoder import Encoder
+
 _ID = click.IntRange(1, 2**63 - 1)
+
+
+class Engine(StrEnum):
+    LOCAL = "local"
+    RAY = "ray"
 
 
 _detect_size = click.option(
@@ -50,6 +63,12 @@ _detect_size = click.option(
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
+@click.option(
+    "--engine",
+    type=options.OneOf(Engine),
+    default=Engine.LOCAL,
+    help="Where pictures are read and encoded: in this process, or by Ray on all cores of this machine or of $RAY_ADDRESS.",
+)
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -70,6 +89,7 @@ def index(
     scenes: bool,
     fps: float,
     quick: bool,
+    engine: Engine,
     json: bool,
 ) -> int:
     """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
@@ -89,7 +109,7 @@ def index(
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
 
     folder = index_folder(index)
     if camera and (offset or zone) and not (paths or prune or rebuild or verify):
@@ -105,9 +125,23 @@ def index(
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
     looking |= {"fps": fps, "quick": quick}
-    with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bars("indexing", "videos", quiet=json) as (told, on_watched):
-        report = index_paths(opened, encoder, paths, told, verify=verify, prune=prune, on_watched=on_watched, **dating, **looking)
+    with ExitStack() as stack:
+        looks = None if crops else partial(load_detecting, detector, detect_size, min_height)
+        stages = stack.enter_context(_on_ray(partial(load_model, model, threads=1), looks)) if engine is Engine.RAY else None
+        opened = stack.enter_context(create_index(folder, encoder, rebuild=rebuild))
+        told, on_watched = stack.enter_context(progress_bars("indexing", "videos", quiet=json))
+        how: dict[str, Any] = {"verify": verify, "prune": prune, "on_watched": on_watched, "stages": stages}
+        report = index_paths(opened, encoder, paths, told, **how, **dating, **looking)
     return show_index_report(report, as_json=json)
+
+
+@contextmanager
+def _on_ray(load_encoder: Callable[[], Encoder], load_detecting: Callable[[], Detecting] | None) -> Iterator[Stages]:
+    """The stages of an index run by Ray, which is there for the time of the block."""
+    from passerby.find.archive import OnRay, connected
+
+    with connected():
+        yield OnRay(load_encoder, load_detecting)
 
 
 def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:

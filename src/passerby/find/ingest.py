@@ -9,13 +9,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Final
 
 from passerby.detect.people import Detecting
 from passerby.errors import ImageError, InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
-from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected, encode_crops, encode_photos
+from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected
 from passerby.find.removal import ROWS, batches, forget_all, named_in
+from passerby.find.stages import BATCH, Here, Stages
 from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
 from passerby.find.videos import FPS, Watching
 from passerby.index.base import Index, Standing, as_index
@@ -32,9 +32,6 @@ from passerby.media.taken import Clocks, Taken
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import CROP, Failure, Media, Note
-
-BATCH: Final = 16
-"""Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
 
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
@@ -125,6 +122,7 @@ def index_paths(
     fps: float = FPS,
     quick: bool = False,
     on_watched: OnWatched = lambda _done, _total: None,
+    stages: Stages | None = None,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
@@ -149,6 +147,7 @@ def index_paths(
             each file is looked at by itself. Which files are videos, their names say.
         fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
         on_watched: is told of videos.
+        stages: where pictures are read, looked at and encoded; by default in this process.
 
     Raises:
         InputError: an argument of the wrong kind, or scenes and nothing to find people with.
@@ -163,6 +162,7 @@ def index_paths(
     detecting = _as_detecting(detecting)
     watching = None if detecting is None else Watching(detecting, fps, quick)
     looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
+    stages = stages or Here(encoder, detecting)
     index.require_model(encoder.digest, encoder.name)
     if camera is not None:
         correct_camera(index, camera, offset, zone, new=True)
@@ -186,11 +186,9 @@ def index_paths(
     done = _Done({file.path for file in outdated if (known := index.standing(file.path)) and known.sought is None})
     crops = _mark(index, crops, done, progress)
     sought = CROP if looking.asks else None
-    results = encode_crops(encoder, (file.path for file in crops), clocks=clocks, sought=sought, batch_size=BATCH)
-    _commit(index, crops, results, BATCH, done, progress)
+    _commit(index, crops, stages.crops([file.path for file in crops], clocks, sought), BATCH, done, progress)
     if looking.detecting is not None:
-        either = looking.shows is Shows.EITHER
-        people = encode_photos(encoder, (file.path for file in photos), looking.detecting, clocks=clocks, whole=either)
+        people = stages.photos([file.path for file in photos], clocks, whole=looking.shows is Shows.EITHER)
         _commit(index, photos, people, AT_ONCE, done, progress)
     tally = Tally(on_watched)
     if looking.watching is not None:

@@ -1,0 +1,153 @@
+"""The stages of an index run on many processes or machines, by Ray Data; the one file that imports Ray.
+
+Files travel as names, in the batches that one process would make of them, so that vectors are those of :class:`~passerby.find.stages.Here`
+to the bit; what comes back is ready for the index, which the process that asks alone writes to. Every actor loads the models once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import socket
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+from passerby.detect.people import Detecting
+from passerby.errors import ConfigError, ModelError
+from passerby.extras import needs_extra
+from passerby.find.photos import AT_ONCE, SeenFile, Undetected
+from passerby.find.stages import BATCH, Here, Stages
+from passerby.media.taken import Clocks
+from passerby.model.encoder import Encoder
+from passerby.types import Failure, Sought
+
+LoadEncoder = Callable[[], Encoder]
+LoadDetecting = Callable[[], Detecting] | None
+
+_WORK: Final = "work"
+_STORE: Final = 256 << 20
+"""Bytes of shared memory that a Ray of our own takes: results are vectors, and small."""
+
+_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+"""Set before Ray is imported: nothing is reported to anybody, and it does not advise."""
+
+_PATIENCE: Final = 5.0
+"""Seconds to reach a cluster's address."""
+
+Work = Callable[[Stages], Generator[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnRay:
+    """The stages on a pool of actors, one for each core of the Ray that is connected to; one that dies is started again and asked again.
+
+    Args:
+        load_encoder, load_detecting: what every actor calls once; picklable. They must make the same on every machine.
+        cores: actors; ``None`` for one for each core of the cluster.
+    """
+
+    load_encoder: LoadEncoder
+    load_detecting: LoadDetecting = None
+    cores: int | None = None
+
+    def crops(self, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[SeenFile | Failure]:
+        return self._spread([partial(_crops, paths=some, clocks=clocks, sought=sought) for some in _batches(paths, BATCH)])
+
+    def photos(self, paths: Sequence[Path], clocks: Clocks, *, whole: bool) -> Generator[SeenFile | Undetected | Failure]:
+        return self._spread([partial(_photos, paths=some, clocks=clocks, whole=whole) for some in _batches(paths, AT_ONCE)])
+
+    def _spread(self, work: Sequence[Work]) -> Generator[Any]:
+        """What each piece of work gives, in their order."""
+        if not work:
+            return
+        import ray
+
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cores = self.cores or max(int(resources.get("CPU", 1)), 1)
+        actors = min(cores, len(work))
+        loads = self.load_encoder, self.load_detecting
+        found = ray.data.from_items([{_WORK: pickle.dumps((loads, one))} for one in work], override_num_blocks=len(work)).map(
+            _Actor,  # type: ignore[arg-type]  # a class is called once an actor
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=1,
+            num_gpus=resources.get("GPU", 0) / cores or None,
+        )
+        with closing(cast(Generator[dict[str, bytes]], iter(found.iter_rows()))) as rows:
+            for row in rows:
+                done = pickle.loads(row[_WORK])
+                if isinstance(done, ModelError):
+                    raise done
+                yield from done
+
+
+class _Actor:
+    """A process that loads the models with its first piece of work."""
+
+    def __init__(self) -> None:
+        self._stages: Here | None = None
+
+    def __call__(self, row: dict[str, bytes]) -> dict[str, bytes]:
+        return {_WORK: pickle.dumps(self._done(*pickle.loads(row[_WORK])))}
+
+    def _done(self, loads: tuple[LoadEncoder, LoadDetecting], work: Work) -> list[Any] | ModelError:
+        load_encoder, load_detecting = loads
+        try:
+            self._stages = self._stages or Here(load_encoder(), load_detecting() if load_detecting else None)
+            return list(work(self._stages))
+        except ModelError as error:
+            return error
+
+
+def _crops(stages: Stages, *, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[Any]:
+    return stages.crops(paths, clocks, sought)
+
+
+def _photos(stages: Stages, *, paths: Sequence[Path], clocks: Clocks, whole: bool) -> Generator[Any]:
+    return stages.photos(paths, clocks, whole=whole)
+
+
+def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:
+    return (paths[start : start + size] for start in range(0, len(paths), size))
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Ray for the time of the block: the cluster that ``$RAY_ADDRESS`` names, or one of this machine's cores, which it alone can reach.
+
+    Raises:
+        MissingExtra: without the extra [cluster].
+        ConfigError: no Ray at that address.
+    """
+    os.environ.update(_QUIET)
+    with needs_extra("cluster"):
+        import ray
+        import ray.data
+    address = os.environ.get("RAY_ADDRESS")
+    ours: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": _STORE}
+    try:
+        _require_listener(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else ours))
+    except (OSError, RuntimeError, ValueError) as error:
+        found = (getattr(error, "strerror", None) or str(error).splitlines()[0]).lower()
+        raise ConfigError(expected=f"Ray at {address or 'this machine'}", found=found, do="start it, or correct RAY_ADDRESS") from error
+    try:
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _require_listener(address: str | None) -> None:
+    """Raises ``OSError`` soon where nobody listens at ``host:port``: Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), _PATIENCE).close()

@@ -1,0 +1,123 @@
+"""An index run by Ray Data: the people of one process, in as many processes as there are, whoever of them dies."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from passerby.data.synthetic.gallery import write_gallery
+from passerby.data.synthetic.people import sample_person
+from passerby.data.synthetic.street_folders import write_scenes
+from passerby.errors import ConfigError, ModelError
+from passerby.find.archive import OnRay, connected
+from passerby.find.ingest import index_paths
+from passerby.index.base import Index
+from passerby.index.open import create_index, open_index
+from passerby.media.taken import Clocks
+from passerby.resolve import load_detecting, load_model
+from passerby.types import Box
+
+FILES = 26
+"""Pictures that can be read."""
+
+
+@pytest.fixture(scope="module")
+def stages() -> Iterator[OnRay]:
+    with connected():
+        yield OnRay(partial(load_model, threads=1), load_detecting, cores=2)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Crops, streets, and a file that is none."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_gallery(folder / "crops", [sample_person(n) for n in range(10)], 1, views=2)
+    write_scenes(folder / "streets", 3, 6)
+    (folder / "crops" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    return folder
+
+
+Held = dict[tuple[str, Box | None], bytes]
+
+
+def held(index: Index) -> Held:
+    """The vector of everybody, by the file's name and the box in it."""
+    return {(person.media.path.name, crop.box): index.vector_of(person, crop).tobytes() for person, (crop,) in index.people()}
+
+
+@pytest.fixture(scope="module")
+def expected(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Held:
+    encoder = load_model()
+    with create_index(tmp_path_factory.mktemp("here") / "index", encoder) as index:
+        assert index_paths(index, encoder, [pictures], detecting=load_detecting()).photos == 6
+        found = held(index)
+        assert len(found) == index.counts()[0] > FILES
+        return found
+
+
+def test_the_people_are_those_of_one_process_to_the_bit(pictures: Path, stages: OnRay, expected: Held, tmp_path: Path) -> None:
+    encoder, detecting = load_model(), load_detecting()
+    with create_index(tmp_path / "index", encoder) as index:
+        report = index_paths(index, encoder, [pictures], detecting=detecting, stages=stages)
+        assert [failure.path.name for failure in report.failed] == ["broken.jpg"]
+        assert held(index) == expected
+        assert index.counts()[0] == len(expected)
+        assert index_paths(index, encoder, [pictures], detecting=detecting, stages=stages).unchanged == FILES
+
+
+def kill_an_actor(done: threading.Event) -> None:
+    """Kill -9 of one that has the models, as soon as there is one."""
+    while not done.wait(0.05):
+        for process in psutil.process_iter(["name", "cmdline"]):
+            if any("ray::MapWorker" in part for part in process.info["cmdline"] or []):
+                process.kill()
+                done.set()
+                return
+
+
+def test_an_actor_that_is_killed_loses_nobody(pictures: Path, stages: OnRay, expected: Held, tmp_path: Path) -> None:
+    encoder, done = load_model(), threading.Event()
+    killer = threading.Thread(target=kill_an_actor, args=(done,))
+    with create_index(tmp_path / "index", encoder) as index:
+        killer.start()
+        index_paths(index, encoder, [pictures], detecting=load_detecting(), stages=stages)
+        was_killed = done.is_set()
+        done.set()
+        killer.join()
+        assert was_killed
+        assert held(index) == expected
+
+
+def test_a_model_that_fails_in_an_actor_is_an_error_here(pictures: Path, stages: OnRay) -> None:
+    lost = replace(stages, load_detecting=partial(load_detecting, "yolo-that-is-not-there.onnx"))
+    with pytest.raises(ModelError, match="yolo-that-is-not-there"):
+        list(lost.crops(sorted(pictures.glob("crops/*.jpg")), Clocks(), None))
+
+
+def test_an_address_without_ray_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(ConfigError, match="Ray at 127"), connected():
+        pass
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(20))
+def test_a_run_that_is_killed_goes_on(pictures: Path, expected: Held, tmp_path: Path, seed: int) -> None:
+    command: list[str | Path] = [sys.executable, "-m", "passerby", "index", pictures, "--index", tmp_path / "index", "--engine", "ray"]
+    child = subprocess.Popen(command, start_new_session=True)
+    time.sleep(random.Random(seed).uniform(1, 12))
+    child.kill()
+    child.wait()
+    assert subprocess.run(command, check=False).returncode == 1, "one file is broken"
+    with open_index(tmp_path / "index") as index:
+        assert held(index) == expected
