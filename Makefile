@@ -53,6 +53,7 @@ soak: $(VENV)/dev  ## the long form of the tests: 1,000 damaged pictures, 100 ki
 bench: $(VENV)/dev  ## speed, memory and size, side by side; nothing is asserted
 	$(BIN)/python benchmarks/index_speed.py
 	$(BIN)/python benchmarks/search_latency.py
+	$(BIN)/python benchmarks/archive_speed.py
 	$(BIN)/python benchmarks/adding.py
 	$(BIN)/python benchmarks/many_questions.py
 	$(BIN)/python benchmarks/search_limit.py --people 100000 1000000
