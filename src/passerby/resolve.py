@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from passerby.errors import ConfigError, ModelError
 from passerby.extras import needs_extra
-from passerby.inputs import AnyPath, as_path, as_text
+from passerby.inputs import AnyPath, as_integer, as_path, as_text, wrong
 from passerby.model.bundle import Bundle, read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
@@ -41,6 +41,7 @@ _BUNDLES: Final = Path(__file__).parent / "model" / "bundles"
 _DETECTORS: Final = Path(__file__).parent / "detect" / "bundles"
 _LINEUPS: Final = (0, 12)
 """The first of the drawn people, four at a time, by whom a detector of somebody else's shows how it is fed."""
+THREADS: Final = "a number of threads from 1, or None for one per core"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
 
@@ -63,6 +64,7 @@ def load_model(
         ConfigError: a size that is none.
     """
     name = _name(name)
+    threads = _as_threads(threads)
     if size is not None:
         parse_size(size)
     if adapter is not None:
@@ -113,6 +115,7 @@ def load_detector(
         ModelError: no such detector, or one that cannot be used.
     """
     name = _name(name)
+    threads = _as_threads(threads)
     path = _installed(name) or Path(name)
     try:
         if name and path.is_dir():
@@ -231,6 +234,14 @@ def _installed(name: str) -> Path | None:
     """The folder of a bundle that is installed with Passerby, of whichever kind."""
     rooms = (_BUNDLES, bundled_models()), (_DETECTORS, bundled_detectors())
     return next((folder / name for folder, names in rooms if name in names), None)
+
+
+def _as_threads(threads: object) -> int | None:
+    if threads is None:
+        return None
+    if (count := as_integer(threads, THREADS)) < 1:
+        raise wrong(threads, THREADS)
+    return count
 
 
 def _name(name: object) -> str:

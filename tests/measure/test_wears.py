@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from passerby.find.filter import SURE
 from passerby.measure.split import EmbeddedSplit
 from passerby.measure.wears import LEAST, fit_wears, left_out, platt, said_in, ticked_in
 from passerby.types import Caption, ModelDigest, Origin, Record, Split
@@ -83,13 +84,15 @@ def test_precision_and_recall_are_those_of_a_count_out_of_fold() -> None:
     log_odds, worn, identities = people()
     red = fit_wears(NAMES, log_odds, worn, worn, identities, HALVES)[0]
     pairs = [(a > b) + 0.5 * (a == b) for a in log_odds[worn[:, 0] == 1, 0] for b in log_odds[worn[:, 0] == 0, 0]]
-    assert red.auc is not None and red.precision is not None and red.recall is not None
+    assert red.auc is not None
     assert red.auc.mean == pytest.approx(100 * np.mean(pairs))
     assert red.wears.auc == pytest.approx(np.mean(pairs), abs=1e-3)
-    called = red.wears.probability(log_odds[:, 0]) >= 0.5
-    assert red.precision.mean == pytest.approx(100 * worn[called, 0].mean(), abs=3)
-    assert red.recall.mean == pytest.approx(100 * called[worn[:, 0] == 1].mean(), abs=3)
-    assert red.precision.low < red.precision.mean < red.precision.high
+    for least, precision, recall in ((0.5, red.precision, red.recall), (SURE, red.filter_precision, red.filter_recall)):
+        assert precision is not None and recall is not None
+        called = red.wears.probability(log_odds[:, 0]) >= least
+        assert precision.mean == pytest.approx(100 * worn[called, 0].mean(), abs=3)
+        assert recall.mean == pytest.approx(100 * called[worn[:, 0] == 1].mean(), abs=3)
+        assert precision.low < precision.mean < precision.high
 
 
 def test_a_half_is_judged_by_what_was_fitted_on_the_other() -> None:

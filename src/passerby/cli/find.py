@@ -171,7 +171,13 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--hat", is_flag=True, help="Who has a hat, cap or beanie.")
 @click.option("--with", "having", multiple=True, metavar="THING", help="Who has it: 'red bag'.")
 @click.option("--without", multiple=True, metavar="THING", help="Who does not have it.")
-@click.option("--sure", type=click.FloatRange(0, 1), default=0.5, metavar="P", help="How likely what filters name must be, from 0 to 1.")
+@click.option(
+    "--sure",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    metavar="P",
+    help="How likely what filters name must be, from 0 to 1: less misses fewer people, more shows fewer others.",
+)
 @click.option("--camera", multiple=True, metavar="NAME", help="Only who was seen by this camera; again for more.")
 @click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
 @click.option("--to", "end", metavar="TIME", help="Only before then; a day is part of it.")

@@ -30,7 +30,7 @@ class _Callable(ModuleType):
         filters: tuple[Filter, ...] = (),
         selection: Selection | None = None,
         min_probability: float | None = None,
-        sure: float = 0.5,
+        sure: float = 0.2,
         fold: bool = True,
         box: Box | None = None,
     ) -> Answer:

@@ -18,8 +18,9 @@ from passerby.types import FITS
 from passerby.words.attributes import Asked
 from passerby.words.filters import Filter
 
-SURE: Final = 0.5
-"""A filter passes who has the thing at least so likely, or lacks it likelier."""
+SURE: Final = 0.2
+"""A filter passes who has the thing at least so likely, or lacks it likelier: whom it leaves out is not seen at all, so it leaves out
+only who hardly has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -162,7 +162,7 @@ def index_paths(
     detecting = _as_detecting(detecting)
     watching = None if detecting is None else Watching(detecting, fps, quick)
     looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
-    stages = stages or Here(encoder, detecting)
+    stages = Here(encoder, detecting) if stages is None else require(stages, Stages, "stages of an index run, a Stages")  # type: ignore[type-abstract]
     index.require_model(encoder.digest, encoder.name)
     if camera is not None:
         correct_camera(index, camera, offset, zone, new=True)

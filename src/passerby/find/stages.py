@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from passerby.detect.people import Detecting
 from passerby.errors import InputError
@@ -18,6 +18,7 @@ BATCH: Final = 16
 """Crops per run of the image tower, and per transaction: a resumed run makes the same batches as an undisturbed one."""
 
 
+@runtime_checkable
 class Stages(Protocol):
     """Files to the people in them, one result for each path and in their order; a bad file is a ``Failure``, never raised.
 

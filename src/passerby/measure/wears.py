@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.find.filter import SURE
 from passerby.measure.metrics import Estimate, bootstrap
 from passerby.measure.reliability import auroc
 from passerby.measure.split import EmbeddedSplit
@@ -33,8 +34,8 @@ PROTOCOL: Final = (
     "Whether an attribute is worn is what annotators ticked of a picture, or, of attributes that too few were ticked for, whether one of "
     "its own captions says so; what captions leave out counts as not worn in the figures, which are too low then, and in the fit as worn "
     "as likely as it is left out of what is worn. The area under the ROC curve, and precision and recall of "
-    "those who wear it with a probability of at least a half, are of people in whose half the probability was not fitted; what is "
-    "written is fitted on everybody. 95 % intervals are bootstrap percentiles over identities."
+    "those who wear it with a probability of at least a half, or of those who pass a filter by default, are of people in whose half the "
+    "probability was not fitted; what is written is fitted on everybody. 95 % intervals are bootstrap percentiles over identities."
 )
 
 LEAST: Final = 10
@@ -52,17 +53,25 @@ _RESAMPLES: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class WornCheck:
-    """What the probability of an attribute is worth for other people; estimates are in percent, ``None`` where there was nobody to ask."""
+    """What the probability of an attribute is worth for other people; estimates are in percent, ``None`` where there was nobody to ask.
+
+    Args:
+        precision, recall: of those who wear it with a probability of at least a half.
+        filter_precision, filter_recall: of those who pass a filter by default.
+    """
 
     name: str
     wears: Wears
     auc: Estimate | None = None
     precision: Estimate | None = None
     recall: Estimate | None = None
+    filter_precision: Estimate | None = None
+    filter_recall: Estimate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
-        estimates = {name: getattr(self, name) for name in ("auc", "precision", "recall")}
+        names = ("auc", "precision", "recall", "filter_precision", "filter_recall")
+        estimates = {name: getattr(self, name) for name in names}
         return self.wears.to_json() | {name: estimate and asdict(estimate) for name, estimate in estimates.items()}
 
 
@@ -204,10 +213,14 @@ def _enough(labels: Float32) -> Bools:
 
 def _check(name: str, wears: Wears, log_odds: Float32, labels: Float32, probability: Float64, identities: Sequence[str]) -> WornCheck:
     people, known, worn = np.array(identities), np.isfinite(labels), labels == 1
-    called = known & (probability >= 0.5)
     placed = placements(log_odds[known, None], labels[known, None])[worn[known], 0]
     auc = _percent(placed, people[worn])
-    precision, recall = _percent(worn[called], people[called]), _percent(called[worn], people[worn])
+
+    def worth(least: float) -> tuple[Estimate | None, Estimate | None]:
+        called = known & (probability >= least)
+        return _percent(worn[called], people[called]), _percent(called[worn], people[worn])
+
+    precision, recall = worth(0.5)
     wears = replace(
         wears,
         n=int(known.sum()),
@@ -215,7 +228,7 @@ def _check(name: str, wears: Wears, log_odds: Float32, labels: Float32, probabil
         precision=None if precision is None else round(precision.mean / 100, 3),
         recall=None if recall is None else round(recall.mean / 100, 3),
     )
-    return WornCheck(name, wears, auc, precision, recall)
+    return WornCheck(name, wears, auc, precision, recall, *worth(SURE))
 
 
 def _percent(values: NDArray[Any], people: NDArray[Any]) -> Estimate | None:

@@ -237,7 +237,7 @@ def _nobody(filtered: Filtered, filters: Sequence[Filter]) -> Iterator[str]:
         if likeliest < filtered.sure or (one.item.negated and likeliest == filtered.sure):
             thing = asked.removeprefix("--") if one.any_thing else item_phrase(replace(one.item, negated=False))
             does = "lacks" if one.item.negated else "has"
-            yield f"nobody here probably {does} {thing} ({filtered.sure:g} or more); the likeliest: {likeliest:.2f}"
+            yield f"nobody here {does} {thing} with a probability of {filtered.sure:g} or more; the likeliest: {likeliest:.2f}"
 
 
 def _show_reading(answer: Answer) -> None:
