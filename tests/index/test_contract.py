@@ -23,7 +23,7 @@ from passerby.find.ingest import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import TO_BE_READ, Index, LookedInto, Sighting, Standing, as_index
+from passerby.index.base import TO_BE_READ, Expired, Index, LookedInto, Sighting, Standing, as_index
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
@@ -602,6 +602,51 @@ def test_a_track_stays_out_of_a_recording_that_grows_and_of_its_copies(index: In
     assert [person.track for person, _ in index.people()] == [2, 2]
 
 
+# -- who was seen too long ago ------------------------------------------------------------------------------------------------------
+
+
+def test_who_was_seen_too_long_ago_is_named_by_the_clock_that_goes_right(index: Index) -> None:
+    """A video that is partly older keeps whom it shows later; so does one that is to be read on, unless its file is away."""
+    put(index, replace(media("/old.jpg", "old"), started_at=90.0, known_by="file"), seen(0))
+    put(index, replace(media("/slow.jpg", "slow"), camera="slow", started_at=90.0, known_by="exif"), seen(1))
+    put(index, media("/undated.jpg", "undated"), seen(2))
+    put(index, replace(media("/nobody.jpg", "nobody"), started_at=99.0))
+    early, late = replace(seen(3, track=1), last=20.0), replace(seen(4, track=2), first=10.0, last=60.0)
+    film = watched("/film.mp4", "film", 60.0)
+    put(index, film, early, late)
+    put(index, replace(watched("/read-on.mp4", "read on", 60.0), watched=Watched(10.0)), replace(seen(5, track=1), last=9.0))
+    with index.writing():
+        index.leave_off(Path("/read-on.mp4"), "at 10")
+        index.correct(Camera("slow", 20.0))
+    assert index.expired(100.0) == Expired((1, 4, 6), (Path("/nobody.jpg"), Path("/old.jpg")), 1, 1)
+    assert index.expired(121.0).media == (Path("/film.mp4"), Path("/nobody.jpg"), Path("/old.jpg"), Path("/slow.jpg"))
+    with index.writing():
+        index.miss(Path("/read-on.mp4"), 7)
+    assert Path("/read-on.mp4") in index.expired(100.0).media
+    with index.writing():
+        index.drop(index.expired(100.0).people)
+        index.drop([99])
+    assert [(str(person.media.path), person.id) for person, _ in index.people()] == [
+        ("/slow.jpg", 2),
+        ("/undated.jpg", 3),
+        ("/film.mp4", 5),
+    ]
+    assert index.expired(100.0).people == () and index.standing(film.path) is not None
+    put(index, film, early, late)
+    assert [person.id for person, _ in index.people()] == [2, 3, 7, 8], "who was dropped may come back"
+
+
+def test_from_when_on_people_are_kept_is_remembered(index: Index) -> None:
+    assert index.kept_from() is index.info().kept_from is None
+    for bound in (100.5, 99.0):
+        with index.writing():
+            index.keep_from(bound)
+        assert index.kept_from() == index.info().kept_from == bound
+    with index.writing():
+        index.keep_from(None)
+    assert index.kept_from() is None
+
+
 # -- every kind does the same -----------------------------------------------------------------------------------------------------
 
 FILES = st.sampled_from([Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")])
@@ -612,6 +657,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("move"), FILES, FILES),
     st.tuples(st.sampled_from(["forget", "fail", "miss", "see"]), FILES),
     st.tuples(st.sampled_from(["suppress", "suppress", "unsuppress"]), st.integers(1, 9)),
+    st.tuples(st.just("drop"), st.lists(st.integers(1, 9), max_size=3)),
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.retention import Keeping
 from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
 from passerby.index.base import Index
 from passerby.index.sqlite.vector_file import TAIL
@@ -101,7 +102,7 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
         VideoError: it cannot be read; what was committed of it stays.
         ModelError: from the detector or the encoder; likewise.
     """
-    video, media = open_video(path), dated(read_video_media(path))
+    video, media, keeping = open_video(path), dated(read_video_media(path)), Keeping.of(index)
     known = index.standing(media.path)
     is_same = known is not None and known.digest == media.digest and watching.is_current(known.sought)
     checkpoint = index.left_off(media.path) if is_same else None
@@ -110,7 +111,7 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
     with closing(watch(encoder, media, video, watching, checkpoint)) as stretches:
         for stretch in stretches:
             with index.writing():
-                hold(stretch.media, stretch.people)
+                hold(stretch.media, keeping.people(stretch.media, stretch.people))
                 if stretch.checkpoint is not None:
                     index.leave_off(media.path, stretch.checkpoint)
             index.settle(TAIL)

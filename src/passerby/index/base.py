@@ -160,6 +160,7 @@ class IndexInfo:
         alike: embeddings that do not count, as others do for them, whose near-copies they are.
         unworn: embeddings of which it is not known what is worn, though the model says it.
         looked_into: photos and videos in which people were looked for.
+        kept_from: from when on people are kept, in seconds since 1970; ``None`` if from ever.
     """
 
     folder: Path
@@ -175,6 +176,7 @@ class IndexInfo:
     alike: int = 0
     unworn: int = 0
     looked_into: LookedInto = LookedInto()
+    kept_from: float | None = None
 
 
 WHOLE_PICTURE: Final = "whole"
@@ -339,6 +341,23 @@ class Selected:
     undated: int
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Who was last seen before an instant, by clocks that go right.
+
+    Args:
+        people: their ids, rising.
+        media: those of which nothing is later, by path; a video that is to be read on is none, unless its file is away.
+        estimated: how many of the people are dated by when their file was last changed.
+        undated: how many others there are of whom it is not known when they were seen.
+    """
+
+    people: tuple[int, ...] = ()
+    media: tuple[Path, ...] = ()
+    estimated: int = 0
+    undated: int = 0
+
+
 @runtime_checkable
 class Index(Protocol):
     """Media, the people in them with a vector for each crop, and what could not be used; all of one model.
@@ -443,6 +462,22 @@ class Index(Protocol):
 
     def unsuppress(self, person: int) -> bool:
         """Let a person in again when their media is next indexed; whether they were kept out."""
+        ...
+
+    def drop(self, people: Sequence[int]) -> None:
+        """Delete people, who may come back when their media are indexed anew."""
+        ...
+
+    def keep_from(self, bound: float | None) -> None:
+        """Remember from when on people are kept, in seconds since 1970; ``None`` says from ever."""
+        ...
+
+    def kept_from(self) -> float | None:
+        """From when on people are kept; ``None`` if from ever."""
+        ...
+
+    def expired(self, bound: float) -> Expired:
+        """Who was last seen before an instant, in seconds since 1970."""
         ...
 
     def kept_out(self, path: Path) -> int:

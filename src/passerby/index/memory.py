@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from passerby.errors import IndexFault
 from passerby.index.base import (
     TO_BE_READ,
+    Expired,
     Found,
     IndexedModel,
     IndexInfo,
@@ -36,7 +37,7 @@ from passerby.index.nearest import crowd_of, ranked
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
-from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
@@ -71,6 +72,7 @@ class _Held:
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
     cameras: dict[str, Camera] = field(default_factory=dict)
     checkpoints: dict[Path, str] = field(default_factory=dict)
+    kept_from: float | None = None
     newest: int = 0
     run: int = 0
     groups: NDArray[np.intp] | None = None
@@ -224,6 +226,33 @@ class MemoryIndex:
             if kept & set(_names(media)):
                 self._change(path, changed_ns=TO_BE_READ)
         return bool(kept)
+
+    def drop(self, people: Sequence[int]) -> None:
+        self._delete(set(people) & self._all.people.keys())
+
+    def keep_from(self, bound: float | None) -> None:
+        self._all.kept_from = bound
+
+    def kept_from(self) -> float | None:
+        return self._all.kept_from
+
+    def expired(self, bound: float) -> Expired:
+        ends = {path: self._until(media, media.watched.seconds if media.watched else 0.0) for path, media in self._all.media.items()}
+        lasts = {person: self._until(self._media_of(person), one.seen.last) for person, one in self._all.people.items()}
+        people = sorted(person for person, last in lasts.items() if last is not None and last < bound)
+        stay = {self._all.people[person].path for person in lasts.keys() - set(people)}
+        stay |= {path for path, media in self._all.media.items() if media.changed_ns == TO_BE_READ and media.away_since is None}
+        return Expired(
+            tuple(people),
+            tuple(_sorted(path for path, end in ends.items() if end is not None and end < bound and path not in stay)),
+            sum(self._media_of(person).known_by == KnownBy.FILE for person in people),
+            sum(last is None for last in lasts.values()),
+        )
+
+    def _until(self, media: Media, seconds: float | None) -> float | None:
+        """When something ends that long after the start of a media, by a clock that goes right."""
+        offset = self._all.cameras[media.camera].offset_seconds if media.camera else 0.0
+        return None if media.started_at is None else media.started_at + (seconds or 0.0) + offset
 
     def kept_out(self, path: Path) -> int:
         media = self._all.media.get(path)
@@ -409,6 +438,7 @@ class MemoryIndex:
             alike=self._alike(),
             unworn=self._unworn(),
             looked_into=self.looked_into(),
+            kept_from=self.kept_from(),
         )
 
     def _unworn(self) -> int:

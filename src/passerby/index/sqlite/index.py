@@ -284,6 +284,14 @@ class Index(base.Index):
     def unsuppress(self, person: int) -> bool:
         return suppression.unsuppress(self._db, person)
 
+    def drop(self, people: Sequence[int]) -> None:
+        rows.drop(self._db, people)
+
+    def keep_from(self, bound: float | None) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = 'kept_from'")
+        if bound is not None:
+            self._db.execute("INSERT INTO meta VALUES ('kept_from', ?)", (bound,))
+
     def fold(self) -> None:
         """After a run, outside of `writing`: work out which of the new crops count once with others."""
         if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
@@ -379,6 +387,14 @@ class Index(base.Index):
     def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
         row = self._all(f"SELECT {rows.SOUGHT}, {rows.WATCHED} FROM media WHERE id = ?", media)[0]
         return rows.sought_of(*row[:6]), rows.watched_of(*row[6:])
+
+    def kept_from(self) -> float | None:
+        bound = self._meta("kept_from")
+        return None if bound is None else float(str(bound))
+
+    def expired(self, bound: float) -> base.Expired:
+        with self.snapshot():
+            return selecting.expired(self._db, bound)
 
     def knows_size(self, size: int) -> bool:
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
@@ -563,6 +579,7 @@ class Index(base.Index):
                 alike=self._count("copies"),
                 unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
                 looked_into=self.looked_into(),
+                kept_from=self.kept_from(),
             )
 
     def counts(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -122,6 +123,15 @@ def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
     """Delete people of a media's row."""
     db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
     _note_embedded(db, row)
+
+
+def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
+    """Delete people of any media."""
+    named = json.dumps(list(people))
+    found = db.execute("SELECT DISTINCT media FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,)).fetchall()
+    db.execute("DELETE FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,))
+    for (row,) in found:
+        _note_embedded(db, row)
 
 
 def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, LookedInto, SeenBy
+from passerby.index.base import TO_BE_READ, Expired, LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind, Watched
@@ -109,6 +111,34 @@ def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
     sql, values = where(anytime)
     undated = f"SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE {_ANY_KIND} AND started_at IS NULL AND {sql}"
     return int(db.execute(undated, values).fetchone()[0])
+
+
+def expired(db: sqlite3.Connection, bound: float) -> Expired:
+    """Who was last seen before an instant, by clocks that go right."""
+    offsets = {camera.name: camera.offset_seconds for camera in cameras(db)}
+    latest = bound - min([0.0, *offsets.values()])
+    people, estimated, lasting = list[int](), 0, dict[int, float]()
+    seen = db.execute(
+        f"""SELECT people.id, media, camera, started_at + coalesce(last, 0), known_by FROM media CROSS JOIN people ON media = media.id
+        WHERE {_ANY_KIND} AND started_at < ? ORDER BY people.id""",
+        (latest,),
+    )
+    for person, media, camera, last, known_by in seen:
+        lasting[media] = max(last, lasting.get(media, last))
+        if last + offsets.get(camera, 0.0) < bound:
+            people.append(person)
+            estimated += known_by == KnownBy.FILE
+    looked_at = db.execute(
+        f"""SELECT id, path, camera, started_at + coalesce(seconds, 0) FROM media
+        WHERE {_ANY_KIND} AND started_at < ? AND (changed_ns IS NOT {TO_BE_READ} OR away_since IS NOT NULL) ORDER BY path""",
+        (latest,),
+    )
+    media = [
+        Path(os.fsdecode(path))
+        for row, path, camera, end in looked_at
+        if max(end, lasting.get(row, end)) + offsets.get(camera, 0.0) < bound
+    ]
+    return Expired(tuple(people), tuple(media), estimated, _count_undated(db, Conditions(static=True)))
 
 
 def cameras(db: sqlite3.Connection) -> list[Camera]:
