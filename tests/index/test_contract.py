@@ -429,6 +429,44 @@ def test_a_video_is_held_in_parts_and_where_to_go_on(index: Index) -> None:
     assert paths(index) == ["/copy.mp4", "/copy.mp4"]
 
 
+def test_who_is_put_again_by_their_track_keeps_their_id(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1), seen(1, 2, track=2), seen(3, track=3))
+    put(index, watched("/b.mp4", "b"), seen(4, track=2))
+    longer = replace(seen(1, 5, track=2), last=70.0, static=True)
+    with index.writing():
+        index.put_again(watched("/a.mp4", "longer"), [seen(6, track=4), longer], [3, 9])
+    found = {(person.id, person.track): (person.last, person.static, crops) for person, crops in index.people()}
+    assert list(found) == [(1, 1), (2, 2), (4, 2), (5, 4)]
+    assert found[2, 2] == (70.0, True, longer.crops)
+    ((again, crops),) = index.people([2])
+    assert all((index.vector_of(again, crop) == vector).all() for crop, vector in zip(crops, longer.vectors, strict=True))
+    assert again.media.digest == watched("/a.mp4", "longer").digest
+    (best,) = index.nearest([Weights(VECTORS[2].astype(np.float64))], 9, selection=Selection(static=True), fold=False)
+    assert all(found.score < 0.999 for found in best.people) and len(best.people) == 4
+
+
+def test_from_where_a_video_that_grows_is_read_on(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1), seen(1, track=2))
+    with index.writing():
+        index.rest(film.path, "at 57")
+    assert (index.rests(film.path), index.left_off(film.path), index.looked_into().unfinished) == ("at 57", None, 0)
+    with index.writing():
+        index.leave_off(film.path, "at 20")
+    assert (index.rests(film.path), index.left_off(film.path)) == (None, "at 20")
+    for act in (index.drop, lambda people: [*map(index.suppress, people)]):
+        put(index, film, seen(0, track=1), seen(1, track=2))
+        with index.writing():
+            index.rest(film.path, "at 57")
+            act([max(person.id or 0 for person, _ in index.people())])
+        assert index.rests(film.path) is None, "it says where they went"
+    with index.writing():
+        index.rest(film.path, "at 57")
+        assert index.unsuppress(6)
+    assert (index.rests(film.path), index.left_off(film.path)) == (None, None)
+
+
 def test_a_part_of_a_video_that_is_not_kept_leaves_all_as_it_was(index: Index) -> None:
     film = watched("/a.mp4", "a")
     put(index, film, seen(0, track=1))
@@ -653,6 +691,7 @@ FILES = st.sampled_from([Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path(
 CONTENTS = st.sampled_from(["one", "two", "three"])
 CHANGES = st.one_of(
     st.tuples(st.just("put"), FILES, CONTENTS, st.lists(st.integers(0, 3), max_size=3, unique=True)),
+    st.tuples(st.just("put_again"), FILES, CONTENTS, st.lists(st.integers(0, 3), max_size=3, unique=True), st.lists(st.integers(0, 3))),
     st.tuples(st.just("link"), FILES, CONTENTS),
     st.tuples(st.just("move"), FILES, FILES),
     st.tuples(st.sampled_from(["forget", "fail", "miss", "see"]), FILES),
@@ -669,6 +708,7 @@ def change(index: Index, kind: str, *what: Any) -> object:
     """Do something to an index; what it says of it."""
     arguments: dict[str, Callable[..., tuple[Any, ...]]] = {
         "put": lambda path, content, numbers: (item_of(path, content), [one_of(path, content, number) for number in numbers]),
+        "put_again": lambda path, content, numbers, gone: (*arguments["put"](path, content, numbers), gone),
         "link": lambda path, content: (item_of(path, content),),
         "fail": lambda path: (path, 3, 4, "broken"),
         "see": lambda path: (path, 3, 4),

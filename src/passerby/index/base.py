@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -398,12 +398,29 @@ class Index(Protocol):
         """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
         ...
 
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        """As ``put_more``; who is of a track that its path holds takes the place of who was there, and keeps their id.
+
+        Args:
+            gone: tracks that there are no more.
+        """
+        ...
+
     def leave_off(self, path: Path, checkpoint: str) -> None:
         """Remember of a media that it is to be read on, and from where; until it is put again."""
         ...
 
     def left_off(self, path: Path) -> str | None:
         """From where a media is to be read on; ``None`` for one that was read to its end."""
+        ...
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        """Remember from where a media that was read to its end is to be read on, should it grow; until it is put again, or somebody in it
+        is deleted."""
+        ...
+
+    def rests(self, path: Path) -> str | None:
+        """From where a media that was read to its end is to be read on, should it grow; ``None`` says from its start."""
         ...
 
     def add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -137,14 +137,34 @@ class MemoryIndex:
 
     def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
         self._model.require_worn(people)
-        self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
+        self._put(media, [(one, _keys_of(media, one)) for one in people])
+
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        tracks = {person: self._all.people[person].seen.track for person in self._at(media.path)}
+        there = {track: person for person, track in tracks.items() if track is not None}
+        again = [one for one in people if one.track in there]
+        self._delete(there[track] for track in there.keys() & {*gone, *(one.track for one in again)})
+        for one in again:
+            somebody = _Somebody(media.path, one, _keys_of(media, one))
+            self._all.people[there[one.track or 0]] = somebody
+            self._embed(somebody, media.size)
+        self.put_more(media, [one for one in people if one.track not in there])
 
     def leave_off(self, path: Path, checkpoint: str) -> None:
         self._change(path, changed_ns=TO_BE_READ)
         self._all.checkpoints[path] = checkpoint
 
     def left_off(self, path: Path) -> str | None:
-        return self._all.checkpoints.get(path)
+        return self._all.checkpoints.get(path) if self._is_to_be_read(path) else None
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        self._all.checkpoints[path] = checkpoint
+
+    def rests(self, path: Path) -> str | None:
+        return None if self._is_to_be_read(path) else self._all.checkpoints.get(path)
+
+    def _is_to_be_read(self, path: Path) -> bool:
+        return path in self._all.media and self._all.media[path].changed_ns == TO_BE_READ
 
     def add(
         self,
@@ -217,7 +237,7 @@ class MemoryIndex:
         media, region = self._all.media[one.path], one.seen.region
         self._all.suppressed |= {(name, region): person for name in _names(media)}
         same = {one.path, *(path for path, _ in self.with_digest(media.digest))}
-        return self._delete(twin for twin, there in self._all.people.items() if there.path in same and there.seen.region == region)
+        return self._delete_for_good(p for p, there in self._all.people.items() if there.path in same and there.seen.region == region)
 
     def unsuppress(self, person: int) -> bool:
         kept = {name for (name, _), of in self._all.suppressed.items() if of == person}
@@ -225,10 +245,11 @@ class MemoryIndex:
         for path, media in list(self._all.media.items()):
             if kept & set(_names(media)):
                 self._change(path, changed_ns=TO_BE_READ)
+                self._all.checkpoints.pop(path, None)
         return bool(kept)
 
     def drop(self, people: Sequence[int]) -> None:
-        self._delete(set(people) & self._all.people.keys())
+        self._delete_for_good(set(people) & self._all.people.keys())
 
     def keep_from(self, bound: float | None) -> None:
         self._all.kept_from = bound
@@ -544,9 +565,20 @@ class MemoryIndex:
             self._all.groups = None
         return len(gone)
 
+    def _delete_for_good(self, people: Iterable[int]) -> int:
+        """The same, and forget where those who were at the end of their media went."""
+        gone = list(people)
+        for path in {self._all.people[person].path for person in gone if not self._is_to_be_read(self._all.people[person].path)}:
+            self._all.checkpoints.pop(path, None)
+        return self._delete(gone)
+
     def _removed(self, media: Media) -> set[str]:
         """The regions of a media from which people were removed."""
         return {region for name, region in self._all.suppressed if name in _names(media)}
+
+
+def _keys_of(media: Media, one: Sighting) -> tuple[Key, ...]:
+    return tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))
 
 
 def _names(media: Media) -> list[str]:

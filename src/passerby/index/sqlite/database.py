@@ -135,6 +135,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX media_looked_into ON media (kind, smallest) WHERE detector > ''",
         "CREATE TABLE checkpoints (media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE, checkpoint TEXT NOT NULL)",
     ),
+    (
+        # A track is found again by its number as its video grows.
+        "DROP INDEX people_by_media",
+        "CREATE INDEX people_by_media ON people (media, track)",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
@@ -172,6 +177,7 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
     3: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC, *_WITHOUT_COPIES),
     4: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC),
     5: (f"CREATE TEMP VIEW media AS SELECT *, {_NOT_WATCHED} FROM main.media", *_NOBODY_STATIC),
+    6: (),
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
@@ -182,6 +182,11 @@ class Index(base.Index):
         """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
         rows.insert(self._db, rows.hold(self._db, media), media, self._let_in(media, people))
 
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        """As ``put_more``; who is of a track that its path holds takes the place of who was there, and keeps their id."""
+        row = rows.hold(self._db, media)
+        rows.insert_again(self._db, row, media, self._let_in(media, people), gone)
+
     def _let_in(self, media: Media, people: Sequence[Sighting]) -> list[Sighting]:
         """Those who are not kept out. Raises ``InputError`` where what is worn is of other attributes."""
         if any(one.worn is not None for one in people) and (model := self.model):
@@ -194,7 +199,16 @@ class Index(base.Index):
         self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, key))
 
     def left_off(self, path: Path) -> str | None:
-        row = self._one("SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ?", os.fsencode(path))
+        return self._checkpoint(path, f"changed_ns = {base.TO_BE_READ}")
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, os.fsencode(path)))
+
+    def rests(self, path: Path) -> str | None:
+        return self._checkpoint(path, f"changed_ns IS NOT {base.TO_BE_READ}")
+
+    def _checkpoint(self, path: Path, where: str) -> str | None:
+        row = self._one(f"SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ? AND {where}", os.fsencode(path))
         return None if row is None else str(row[0])
 
     def add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -95,17 +95,35 @@ def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sightin
 def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media beside those who are there."""
     for one in people:
-        person = _give(db, row, one.track, one.first, one.last, one.static)
-        nothing = [None] * len(one.crops)
-        signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
-        for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
-            box = crop.box
-            place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-            embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
-            if signature is not None:
-                _sign(db, embedding, signature, media.size)
-            db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
+        _insert_crops(db, _give(db, row, one.track, one.first, one.last, one.static), media, one)
     _note_embedded(db, row)
+
+
+def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting], gone: Collection[int]) -> None:
+    """The same, but those of tracks that are there take the place of who was there; and tracks that are gone are deleted."""
+    tracks = json.dumps([*gone, *(one.track for one in people)])
+    found = db.execute("SELECT track, id FROM people WHERE media = ? AND track IN (SELECT value FROM json_each(?))", (row, tracks))
+    known = dict(found.fetchall())
+    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in gone if track in known])
+    for one in people:
+        if one.track in known:
+            db.execute("DELETE FROM crops WHERE person = ?", (known[one.track],))
+            times = one.first, one.last, one.static
+            db.execute("UPDATE people SET first = ?, last = ?, static = ? WHERE id = ?", (*times, known[one.track]))
+            _insert_crops(db, known[one.track], media, one)
+    insert(db, row, media, [one for one in people if one.track not in known])
+
+
+def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
+    nothing = [None] * len(one.crops)
+    signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
+    for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
+        box = crop.box
+        place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
+        if signature is not None:
+            _sign(db, embedding, signature, media.size)
+        db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
 
 
 def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
@@ -122,7 +140,7 @@ def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
 def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
     """Delete people of a media's row."""
     db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
-    _note_embedded(db, row)
+    _note_deleted(db, row)
 
 
 def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
@@ -131,7 +149,7 @@ def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
     found = db.execute("SELECT DISTINCT media FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,)).fetchall()
     db.execute("DELETE FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,))
     for (row,) in found:
-        _note_embedded(db, row)
+        _note_deleted(db, row)
 
 
 def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:
@@ -235,6 +253,12 @@ def _newest(db: sqlite3.Connection) -> int:
 def _delete_until(db: sqlite3.Connection, row: int, newest: int) -> None:
     """The new ones stand before the old ones go, so that an embedding of both stays."""
     db.execute("DELETE FROM people WHERE media = ? AND id <= ?", (row, newest))
+    _note_embedded(db, row)
+
+
+def _note_deleted(db: sqlite3.Connection, row: int) -> None:
+    """Where those who were there at the end of a media went may be of somebody who was deleted."""
+    db.execute(f"DELETE FROM checkpoints WHERE media = ? AND media IN (SELECT id FROM media WHERE changed_ns IS NOT {TO_BE_READ})", (row,))
     _note_embedded(db, row)
 
 
