@@ -527,6 +527,26 @@ def test_of_a_stretch_of_time_what_was_watched_of_it_counts(index: Index) -> Non
     assert index.looked_into(Selection(start=2010.0, end=2050.0)).seconds == 40.0
 
 
+def test_what_could_not_be_read_of_videos_is_told_by_their_clock(index: Index) -> None:
+    """Also only that of a stretch of time; by a corrected clock, and without one where only the file's time is known."""
+    gaps = ((10.0, 17.5), (50.0, 52.0))
+    gate = replace(watched("/gate.mp4", "a", 1000.0), camera="gate", zone="+01:00", known_by="name", watched=Watched(60.0, gaps=gaps))
+    put(index, gate)
+    put(index, replace(watched("/film.mp4", "b", 5000.0), known_by="file", watched=Watched(60.0, gaps=((3.0, 3.2),))))
+    with index.writing():
+        index.correct(Camera("gate", 100.0, "+01:00"))
+    film, *of_gate = index.looked_into().gaps
+    assert (film.path, film.start, film.end, film.begun, film.text) == (Path("/film.mp4"), 3.0, 3.2, None, "0:03")
+    assert [gap.text for gap in of_gate] == ["1970-01-01 01:18:30 to 01:18:37", "1970-01-01 01:19:10 to 01:19:12"]
+    told = of_gate[0].to_json()
+    assert told == {"path": "/gate.mp4", "start": 10.0, "end": 17.5, "from": "1970-01-01T01:18:30+01:00", "to": "1970-01-01T01:18:37+01:00"}
+    assert index.looked_into(Selection(start=1140.0, end=2000.0)).gaps == (of_gate[1],)
+    assert index.looked_into(Selection(start=1161.0, end=2000.0)).gaps == ()
+    with index.writing():
+        assert index.link(replace(gate, path=Path("/copy.mp4"), watched=None))
+    assert len(index.looked_into().gaps) == 5
+
+
 def test_a_mark_says_how_people_were_looked_for_and_keeps_them(index: Index) -> None:
     put(index, media("/a.jpg", "a"), Sighting.whole(VECTORS[0]))
     before = list(index.people())

@@ -19,7 +19,7 @@ from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.find.retention import Forgotten, Keeping, forget_older, keep_people
 from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
 from passerby.find.videos import FPS, Watching
-from passerby.index.base import Index, Standing, as_index
+from passerby.index.base import Gap, Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
@@ -87,6 +87,7 @@ class IndexReport:
         unread_because: what that is, in one line.
         forgotten: who was deleted as the index keeps nobody who was last seen that long ago; ``None`` where it keeps everybody.
         too_old: files that were not read for that.
+        gaps: stretches of these videos that could not be read.
     """
 
     indexed: int
@@ -111,6 +112,7 @@ class IndexReport:
     unread_because: str = ""
     forgotten: Forgotten | None = None
     too_old: int = 0
+    gaps: tuple[Gap, ...] = ()
 
 
 def index_paths(
@@ -243,6 +245,7 @@ def index_paths(
         unread_because=unread_because if compared.unread else "",
         forgotten=forgotten,
         too_old=compared.too_old,
+        gaps=tuple(tally.gaps),
     )
 
 

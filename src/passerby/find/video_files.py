@@ -10,9 +10,9 @@ from pathlib import Path
 from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.find.retention import Keeping
 from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
-from passerby.index.base import Index
+from passerby.index.base import Gap, Index
 from passerby.index.sqlite.vector_file import TAIL
-from passerby.media.clock import Instant, KnownBy
+from passerby.media.clock import Instant, KnownBy, instant_of
 from passerby.media.growing import begins_with, read_video_media
 from passerby.media.video import open_video, require_video
 from passerby.model.encoder import Encoder
@@ -35,6 +35,7 @@ class Tally:
         tracks, static: people in them, and things that look like people.
         seconds: that were looked at.
         notes: what had to be guessed or left out.
+        gaps: stretches that could not be read.
     """
 
     told: OnWatched
@@ -44,6 +45,7 @@ class Tally:
     static: int = 0
     seconds: float = 0.0
     notes: list[Note] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     _done: float = 0.0
 
     def add(self, stretch: Stretch, start: float) -> None:
@@ -121,6 +123,8 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
                     index.leave_off(media.path, stretch.checkpoint)
             index.settle(TAIL)
             tally.add(stretch, until)
+            if stretch.checkpoint is None:
+                tally.gaps += Gap.of(media.path, stretch.media.watched, instant_of(media), keeping.offsets.get(media.camera or "", 0.0))
             goes_on, until = True, seen_until(stretch.media)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice, pairwise
 from math import inf
@@ -23,7 +23,7 @@ from passerby.detect.tracking.tracker import TrackerSettings
 from passerby.index.base import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
-from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Video
+from passerby.media.frame import STAMP_STEP, Coverage, Frame, Gaps, Pixels, Video, joined
 from passerby.media.signature import signature
 from passerby.media.video import Frames, frames, frames_at
 from passerby.model.encode import encode_pixels
@@ -180,17 +180,23 @@ class _Before:
     until: float = 0.0
     broken: int = 0
     clock_reset: bool = False
+    gaps: Gaps = ()
 
     def followed_by(self, time: float | None, coverage: Coverage, known: int) -> _Before:
         """With what was read since, but for so many broken frames that were counted before."""
         reset = self.clock_reset or coverage.clock_reset
-        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset)
+        gaps = joined(self.gaps, tuple((start, end) for start, end in coverage.gaps if end > self.until + STAMP_STEP))
+        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset, gaps)
 
     def watched(self, media: Media, cut_short_at: float | None = None) -> Media:
-        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset))
+        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset, self.gaps))
 
     def to_json(self) -> dict[str, Any]:
-        return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, known: dict[str, Any]) -> _Before:
+        return cls(**{**known, "gaps": tuple((start, end) for start, end in known.get("gaps", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +216,7 @@ class _Place:
     @classmethod
     def from_json(cls, text: str) -> _Place:
         known = json.loads(text)
-        return cls(_Before(**known["before"]), known["people"], frozenset(known.get("again", ())))
+        return cls(_Before.from_json(known["before"]), known["people"], frozenset(known.get("again", ())))
 
     def to_json(self) -> str:
         return json.dumps({"before": self.before.to_json(), "people": self.people, "again": sorted(self.again)}, separators=(",", ":"))

@@ -18,6 +18,7 @@ from passerby.index.base import (
     TO_BE_READ,
     Expired,
     Found,
+    Gap,
     IndexedModel,
     IndexInfo,
     Key,
@@ -386,12 +387,19 @@ class MemoryIndex:
         photos = [one for one in self._sought(MediaKind.PHOTO) if self._matches(selection, one)]
         anytime = replace(selection, start=None, end=None)
         moving = [one for one in self._sought(MediaKind.VIDEO) if one.watched and self._matches(anytime, one)]
+        gaps = [
+            gap
+            for one in moving
+            for gap in Gap.of(one.path, one.watched, instant_of(one), self._all.cameras[one.camera].offset_seconds if one.camera else 0.0)
+            if conditions.holds_some_of(one.camera, one.started_at, gap.start, gap.end)
+        ]
+        with_gaps = {gap.path for gap in gaps}
         counted = [(one, conditions.seconds_of(one.camera, one.started_at, one.watched.seconds)) for one in moving if one.watched]
-        counted = [(one, seconds) for one, seconds in counted if seconds or not selection.is_timed]
+        counted = [(one, seconds) for one, seconds in counted if seconds or one.path in with_gaps or not selection.is_timed]
         heights = [one.sought.smallest for one in [*photos, *(one for one, _ in counted)] if one.sought]
         watched = [(one.watched, seconds, one.changed_ns != TO_BE_READ) for one, seconds in counted if one.watched]
         things = {person for _, person, _ in self._shown_of(replace(selection, static=True)) if self._all.people[person].seen.static}
-        return LookedInto.of(len(photos), heights, watched, 0 if selection.static else len(things))
+        return LookedInto.of(len(photos), heights, watched, 0 if selection.static else len(things), gaps)
 
     def _sought(self, kind: MediaKind) -> list[Media]:
         """The media of a kind in which people were looked for."""

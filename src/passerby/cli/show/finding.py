@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.find.retention import Forgotten
-    from passerby.index.base import IndexInfo, LookedInto, SeenBy
+    from passerby.index.base import Gap, IndexInfo, LookedInto, SeenBy
     from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
 
@@ -66,6 +66,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
                 "redated": report.redated,
                 "forgotten": report.forgotten and report.forgotten.to_json(),
                 "too_old": report.too_old,
+                "gaps": [gap.to_json() for gap in report.gaps],
                 **_away_json(report.away),
                 "failed": failures_json(report.failed),
                 "notes": notes_json(report.notes),
@@ -91,12 +92,19 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     if report.too_old:
         note(f"{report.too_old:,} files are older than that and were not read: passerby index --keep all lets them in again")
     show_notes(report.notes)
+    _show_gaps(report.gaps)
     _note_absence(report.away)
     show_failures(report.failed)
     done = report.indexed + report.unchanged + report.removed + report.away.count + report.too_old
     if not done and not report.failed:
         note("nothing done: expected pictures or videos, found none; name files, or folders that hold some")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
+
+
+def _show_gaps(gaps: Sequence[Gap]) -> None:
+    """A table of what could not be read of videos."""
+    if gaps:
+        show_table(("could not be read", "video"), [(gap.text, gap.path) for gap in gaps], whole="video", stderr=True)
 
 
 def _shown(report: IndexReport) -> str:
@@ -217,11 +225,19 @@ def _looked_into(looked: LookedInto) -> str:
         f"photos looked at: {looked.photos:,}" if looked.photos else "",
         f"people lower than {lowest} pixels{larger} are mostly missed",
         f"frames or stretches that could not be read: {looked.broken:,}" if looked.broken else "",
+        f"could not be read: {_gaps_text(looked.gaps)}" if looked.gaps else "",
         f"videos that end early: {looked.cut_short:,}" if looked.cut_short else "",
         f"videos not read to their end yet: {looked.unfinished:,}; index again to go on" if looked.unfinished else "",
         f"hidden, as they never move: {looked.static:,} (--static shows them)" if looked.static else "",
     ]
     return "; ".join(filter(None, said))
+
+
+def _gaps_text(gaps: Sequence[Gap]) -> str:
+    """The first few of stretches of videos."""
+    more = len(gaps) - _LISTED
+    said = ", ".join(f"{gap.text} of {printable(gap.path.name)}" for gap in gaps[:_LISTED])
+    return said + (f", and {more:,} more stretches (passerby info lists all)" if more > 0 else "")
 
 
 def _show_selection(answer: Answer) -> str:
@@ -360,6 +376,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
     if info.unworn:
         again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"
         note(f"of {info.unworn} pictures it is not known what is worn in them: they were indexed before; index again: {again}")
+    _show_gaps(looked.gaps)
     show_failures(failures)
     return ALL_DONE
 

@@ -23,8 +23,8 @@ from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Pa
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sqlite import media_row, selecting, suppression
 from passerby.index.sqlite import people as rows
-from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
 from passerby.index.sqlite.selected import SelectedPeople
@@ -264,7 +264,7 @@ class Index(base.Index):
     def mark(self, path: Path, sought: Sought) -> None:
         self._db.execute(
             "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ?, fps = ?, quick = ? WHERE path = ?",
-            (*rows.sought_row(sought), os.fsencode(path)),
+            (*media_row.sought_row(sought), os.fsencode(path)),
         )
 
     def correct(self, camera: Camera) -> None:
@@ -390,17 +390,18 @@ class Index(base.Index):
 
     def standing(self, path: Path) -> Standing | None:
         row = self._one(
-            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by, {rows.SOUGHT}
+            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by,
+                {media_row.SOUGHT}
                 FROM media WHERE path = :path
             UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
-        return replace(Standing(*row[:11]), sought=rows.sought_of(*row[11:])) if row else None
+        return replace(Standing(*row[:11]), sought=media_row.sought_of(*row[11:])) if row else None
 
     def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
-        row = self._all(f"SELECT {rows.SOUGHT}, {rows.WATCHED} FROM media WHERE id = ?", media)[0]
-        return rows.sought_of(*row[:6]), rows.watched_of(*row[6:])
+        row = self._all(f"SELECT {media_row.SOUGHT}, {media_row.WATCHED} FROM media WHERE id = ?", media)[0]
+        return media_row.sought_of(*row[:6]), media_row.watched_of(*row[6:])
 
     def kept_from(self) -> float | None:
         bound = self._meta("kept_from")

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Expired, LookedInto, SeenBy
+from passerby.index.base import TO_BE_READ, Expired, Gap, LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
+from passerby.index.sqlite.media_row import WATCHED, watched_of
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind, Watched
 
@@ -83,21 +84,37 @@ def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
     ).fetchone()
     watched = list(_watched(db, everything))
     hidden = 0 if conditions.static else _count_static(db, everything)
-    return LookedInto.of(photos, [*(heights if photos else ()), *(height for height, _ in watched)], [one for _, one in watched], hidden)
+    heights = [*(heights if photos else ()), *(one.smallest for one in watched)]
+    counted = [(one.watched, one.seconds, one.is_finished) for one in watched]
+    return LookedInto.of(photos, heights, counted, hidden, (gap for one in watched for gap in one.gaps))
 
 
-def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[tuple[float, tuple[Watched, float, bool]]]:
-    """Of each video that is selected, or a stretch of it: the height below which people are missed, and what `LookedInto.of` takes."""
+class _Watched(NamedTuple):
+    """A video that is selected, or a stretch of it: below which height people are missed, how much counts, and what could not be read."""
+
+    smallest: float
+    watched: Watched
+    seconds: float
+    is_finished: bool
+    gaps: list[Gap]
+
+
+def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[_Watched]:
     sql, values = where(replace(conditions, window=None))
     rows = db.execute(
-        f"""SELECT smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns
+        f"""SELECT smallest, camera, started_at, zone, known_by, changed_ns, path, {WATCHED}
         FROM media WHERE detector > '' AND kind IN ({_MOVING}) AND seconds IS NOT NULL AND {sql}""",
         values,
     )
-    for smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns in rows:
-        counted = conditions.seconds_of(camera, started_at, seconds)
-        if counted or not conditions.window:
-            yield smallest, (Watched(seconds, broken, cut_short_at, bool(clock_reset)), counted, changed_ns != TO_BE_READ)
+    offsets = {camera.name: camera.offset_seconds for camera in cameras(db)}
+    for smallest, camera, started_at, zone, known_by, changed_ns, path, *columns in rows:
+        watched = watched_of(*columns) or Watched()
+        counted = conditions.seconds_of(camera, started_at, watched.seconds)
+        instant = None if started_at is None or known_by is None else Instant(started_at, zone, KnownBy(known_by))
+        gaps = Gap.of(Path(os.fsdecode(path)), watched, instant, offsets.get(camera, 0.0)) if watched.gaps else []
+        inside = [gap for gap in gaps if conditions.holds_some_of(camera, started_at, gap.start, gap.end)]
+        if counted or inside or not conditions.window:
+            yield _Watched(smallest, watched, counted, changed_ns != TO_BE_READ, inside)
 
 
 def _count_static(db: sqlite3.Connection, conditions: Conditions) -> int:
