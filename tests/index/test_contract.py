@@ -513,6 +513,16 @@ def test_things_are_hidden_unless_asked_for(index: Index) -> None:
         assert hidden == (not selection.static and selection.folders != (Path("/b.mp4"),))
 
 
+def test_everybody_has_one_portrait_and_things_have_none(index: Index) -> None:
+    assert index.portraits().tolist() == []
+    put(index, media("/a.jpg", "a"), seen(0), seen(1))
+    put(index, media("/copy.jpg", "a"), seen(0))
+    assert index.portraits().tolist() == [0, 1]
+    put(index, watched("/a.mp4", "a"), seen(2, 3, track=1), replace(seen(4, track=2), static=True), seen(5, 6, 7, track=3))
+    vectors = np.concatenate([np.asarray(part) for part in index.vectors().parts])
+    np.testing.assert_array_equal(vectors[index.portraits()], VECTORS[[0, 1, 2, 5]].astype(np.float16))
+
+
 def test_of_a_stretch_of_time_what_was_watched_of_it_counts(index: Index) -> None:
     put(index, replace(watched("/a.mp4", "a", 1000.0), camera="gate"), seen(0, track=1))
     put(index, watched("/b.mp4", "b", 1050.0))

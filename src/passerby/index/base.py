@@ -617,6 +617,10 @@ class Index(Protocol):
         """The vectors of everybody, to be scanned; call it inside of a snapshot."""
         ...
 
+    def portraits(self) -> NDArray[np.intp]:
+        """Which rows of ``vectors`` are the first crop of somebody, not of a thing: intp (n,), rising; call it inside of a snapshot."""
+        ...
+
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         """At most ``count`` vectors of those selected, chosen by nothing that tells people apart: float32 (m, d)."""
         ...

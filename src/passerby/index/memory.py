@@ -373,6 +373,10 @@ class MemoryIndex:
         table = np.array(rows, np.float16).reshape(len(rows), self._model.dim)
         return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp), [in_blocks(self._worn())])
 
+    def portraits(self) -> NDArray[np.intp]:
+        first = {row for row, person, n in self._shown() if n == 0 and not self._all.people[person].seen.static}
+        return np.array(sorted(first), np.intp)
+
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         return self.vectors().only(self._selected_rows(self._shown_of(selection))).spread(count)
 

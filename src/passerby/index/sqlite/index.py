@@ -505,6 +505,13 @@ class Index(base.Index):
             may = passes(self.vectors())[chosen.rows] if passes else None
             return nearest(chosen.table, chosen, questions, k, None if may is None else lambda _: may, fold=fold)
 
+    def portraits(self) -> NDArray[np.intp]:
+        ids = self.vectors().ids
+        if self._one("SELECT 1 FROM people WHERE static UNION ALL SELECT 1 FROM crops WHERE number > 0 LIMIT 1") is None:
+            return np.arange(len(ids))
+        with plain_faults(self.folder):
+            return np.searchsorted(ids, selecting.portraits(self._db))
+
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
         with self.snapshot():

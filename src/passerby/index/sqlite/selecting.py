@@ -73,6 +73,12 @@ def static(db: sqlite3.Connection) -> Chosen:
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), 0)
 
 
+def portraits(db: sqlite3.Connection) -> NDArray[np.int64]:
+    """The embeddings of the first crop of everybody who is no thing, int64 (n,), rising."""
+    first = "SELECT DISTINCT embedding FROM people CROSS JOIN crops ON crops.person = people.id WHERE number = 0 AND NOT static"
+    return np.fromiter((row[0] for row in db.execute(f"{first} ORDER BY embedding")), np.int64)
+
+
 def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
     """In which media people were looked for, of those selected."""
     everything = replace(conditions, static=True)
