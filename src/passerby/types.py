@@ -168,17 +168,21 @@ class Watched:
         broken: frames or stretches that could not be decoded.
         cut_short_at: where the file ends, in seconds, if it says that it is longer.
         clock_reset: whether its stamps jump back, so that seeks may lead elsewhere.
+        gaps: from and to which second nothing could be read, rising.
     """
 
     seconds: float = 0.0
     broken: int = 0
     cut_short_at: float | None = None
     clock_reset: bool = False
+    gaps: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for seconds in (self.seconds, self.cut_short_at or 0.0):
             _require(_is_number(seconds, 0, inf), "seconds of at least 0", seconds)
         _require(_is_integer(self.broken) and self.broken >= 0, "a number of stretches", self.broken)
+        for start, end in self.gaps:
+            _require(0 <= start <= end < inf, "gaps from and to a second", (start, end))
 
 
 class MediaKind(StrEnum):

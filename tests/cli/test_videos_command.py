@@ -77,7 +77,15 @@ def test_an_answer_says_when_and_how_long(passerby: Passerby) -> None:
 
 def test_time_selects_a_part_of_a_video(passerby: Passerby) -> None:
     found = passerby.document("search", "a red jacket", "--from", "2026-11-28 10:15:05", "--to", "2026-11-28 10:16")
-    assert found["videos"] == {"count": 1, "seconds": pytest.approx(3), "broken": 0, "cut_short": 0, "unfinished": 0, "static": 0}
+    assert found["videos"] == {
+        "count": 1,
+        "seconds": pytest.approx(3),
+        "broken": 0,
+        "cut_short": 0,
+        "unfinished": 0,
+        "static": 0,
+        "gaps": [],
+    }
     code, _, err = passerby("search", "a red jacket", "--from", "2026-11-28 10:14", "--to", "2026-11-28 10:15")
     assert code == 2 and "videos looked at" not in err
 

@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from crops import media
 from dressed import COLOURS
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 from wearing import wearing
 
 import passerby
 from passerby.cli.app import app
 from passerby.errors import IndexFault, ModelError
+from passerby.find.answer import find
 from passerby.find.describe import Appearance, describe
 from passerby.find.ingest import index_paths
 from passerby.find.wearers import wearers
+from passerby.index.base import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.picture import AnyPicture
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.types import Box, Crop, MediaKind
+from passerby.words.filters import read_filters
+from passerby.words.lexicon import Part
 
 
 def dressed(path: Path, upper: str, lower: str) -> Path:
     pixels = np.repeat([COLOURS[upper], COLOURS[lower]], 32, axis=0)[:, None].repeat(32, axis=1)
     Image.fromarray(pixels.astype(np.uint8)).save(path)
     return path
+
+
+def track(number: int, pictures: Sequence[tuple[NDArray[np.float32], NDArray[np.uint8]]], static: bool = False) -> Sighting:
+    crops = tuple(Crop(Box(n, 0, 10, 20), float(n), 0.5) for n in range(len(pictures)))
+    vectors, worn = (np.stack(rows) for rows in zip(*pictures, strict=True))
+    return Sighting(crops, vectors, number, 0.0, 9.0, worn=worn, static=static)
 
 
 def run(*arguments: object) -> Result:
@@ -115,6 +130,20 @@ class TestWearers:
         assert counts["upper:red"].expected == pytest.approx(1.8, abs=0.03)
         assert counts["lower:red"].expected == pytest.approx(0.2, abs=0.01)
         assert {one.attribute: one.figure for one in census.worn if one.figure} == {"lower:blue": 0.62}
+
+    def test_who_is_followed_through_a_video_is_counted_once_and_a_thing_not_at_all(self, tmp_path: Path, telling: BundleEncoder) -> None:
+        with wearing(tmp_path / "crops", telling, [*self.PEOPLE, {"lower:blue": 0.9}]) as index:
+            found = [(index.vector_of(person), index.worn_of(person)) for person, _ in index.people()]
+        with Index.create(tmp_path / "index", telling) as index, index.writing():
+            index.put(replace(media("/a.mp4", "a"), kind=MediaKind.VIDEO), [track(1, found[:3]), track(2, found[4:], static=True)])
+            index.put(replace(media("/b.mp4", "b"), kind=MediaKind.VIDEO), [track(1, found[3:4])])
+        with Index.open(tmp_path / "index") as index:
+            census = wearers(index, lambda _: telling)
+            counts = {one.attribute: (one.probable, round(one.expected, 1)) for one in census.worn}
+            assert (census.known, census.unknown) == (1, 1)
+            assert (counts["upper:red"], counts["lower:blue"]) == ((1, 0.9), (0, 0.0))
+            filtered = find(index, telling, filters=read_filters({Part.UPPER: ["red"]})).filtered
+            assert filtered is not None and filtered.unknown == 1
 
     def test_pictures_that_are_indexed_are_counted(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
         paths = [dressed(tmp_path / f"{n}.png", *both) for n, both in enumerate((("red", "blue"), ("red", "black"), ("black", "red")))]

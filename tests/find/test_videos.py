@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av  # noqa: TID251
 import numpy as np
@@ -267,6 +269,33 @@ def test_a_video_that_ends_early_is_kept_to_there_and_told(
     assert "ends earlier" in report.notes[0].note
     answer = find(index, encoder, "a red jacket")
     assert answer.people and (answer.looked_into.cut_short, answer.looked_into.seconds) == (1, report.watched)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_what_could_not_be_read_is_listed_by_time_wherever_it_was_stopped(
+    index: Index, encoder: CountingEncoder, detecting: Detecting, tmp_path: Path
+) -> None:
+    film = write_walkers(tmp_path / "films" / "gate_20261128_101500.mp4", keyframes=10)
+    data = film.read_bytes()
+    film.write_bytes(data[: len(data) // 2] + bytes(len(data) // 6) + data[len(data) // 2 + len(data) // 6 :])
+    how: dict[str, Any] = {"detecting": detecting, "name_pattern": "{camera}_%Y%m%d_%H%M%S", "zone": "+01:00"}
+    report = index_paths(index, encoder, [film], **how)
+    (gap,) = report.gaps
+    assert gap.path == film and 1 <= gap.end - gap.start < 4 and gap.text.startswith("2026-11-28 10:15:0")
+    assert report.gaps == index.looked_into().gaps == find(index, encoder, "a red jacket").looked_into.gaps
+    assert find(index, encoder, "a red jacket").to_json()["videos"]["gaps"] == [gap.to_json()]
+    told: list[int] = []
+
+    def stop(done: int, _: int) -> None:
+        if done > max(told, default=0):
+            told.append(done)
+            raise KeyboardInterrupt
+
+    with Index.create(tmp_path / "stopped", encoder) as other:
+        for _ in range(20):
+            with suppress(KeyboardInterrupt):
+                index_paths(other, encoder, [film], **how, on_watched=stop)
+        assert len(told) > 3 and other.looked_into().gaps == report.gaps
 
 
 def test_a_detector_that_fails_is_no_fault_of_the_video(index: Index, encoder: CountingEncoder, detecting: Detecting, film: Path) -> None:

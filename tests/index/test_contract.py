@@ -23,7 +23,7 @@ from passerby.find.ingest import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import TO_BE_READ, Index, LookedInto, Sighting, Standing, as_index
+from passerby.index.base import TO_BE_READ, Expired, Index, LookedInto, Sighting, Standing, as_index
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
@@ -429,6 +429,44 @@ def test_a_video_is_held_in_parts_and_where_to_go_on(index: Index) -> None:
     assert paths(index) == ["/copy.mp4", "/copy.mp4"]
 
 
+def test_who_is_put_again_by_their_track_keeps_their_id(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1), seen(1, 2, track=2), seen(3, track=3))
+    put(index, watched("/b.mp4", "b"), seen(4, track=2))
+    longer = replace(seen(1, 5, track=2), last=70.0, static=True)
+    with index.writing():
+        index.put_again(watched("/a.mp4", "longer"), [seen(6, track=4), longer], [3, 9])
+    found = {(person.id, person.track): (person.last, person.static, crops) for person, crops in index.people()}
+    assert list(found) == [(1, 1), (2, 2), (4, 2), (5, 4)]
+    assert found[2, 2] == (70.0, True, longer.crops)
+    ((again, crops),) = index.people([2])
+    assert all((index.vector_of(again, crop) == vector).all() for crop, vector in zip(crops, longer.vectors, strict=True))
+    assert again.media.digest == watched("/a.mp4", "longer").digest
+    (best,) = index.nearest([Weights(VECTORS[2].astype(np.float64))], 9, selection=Selection(static=True), fold=False)
+    assert all(found.score < 0.999 for found in best.people) and len(best.people) == 4
+
+
+def test_from_where_a_video_that_grows_is_read_on(index: Index) -> None:
+    film = watched("/a.mp4", "a")
+    put(index, film, seen(0, track=1), seen(1, track=2))
+    with index.writing():
+        index.rest(film.path, "at 57")
+    assert (index.rests(film.path), index.left_off(film.path), index.looked_into().unfinished) == ("at 57", None, 0)
+    with index.writing():
+        index.leave_off(film.path, "at 20")
+    assert (index.rests(film.path), index.left_off(film.path)) == (None, "at 20")
+    for act in (index.drop, lambda people: [*map(index.suppress, people)]):
+        put(index, film, seen(0, track=1), seen(1, track=2))
+        with index.writing():
+            index.rest(film.path, "at 57")
+            act([max(person.id or 0 for person, _ in index.people())])
+        assert index.rests(film.path) is None, "it says where they went"
+    with index.writing():
+        index.rest(film.path, "at 57")
+        assert index.unsuppress(6)
+    assert (index.rests(film.path), index.left_off(film.path)) == (None, None)
+
+
 def test_a_part_of_a_video_that_is_not_kept_leaves_all_as_it_was(index: Index) -> None:
     film = watched("/a.mp4", "a")
     put(index, film, seen(0, track=1))
@@ -475,6 +513,16 @@ def test_things_are_hidden_unless_asked_for(index: Index) -> None:
         assert hidden == (not selection.static and selection.folders != (Path("/b.mp4"),))
 
 
+def test_everybody_has_one_portrait_and_things_have_none(index: Index) -> None:
+    assert index.portraits().tolist() == []
+    put(index, media("/a.jpg", "a"), seen(0), seen(1))
+    put(index, media("/copy.jpg", "a"), seen(0))
+    assert index.portraits().tolist() == [0, 1]
+    put(index, watched("/a.mp4", "a"), seen(2, 3, track=1), replace(seen(4, track=2), static=True), seen(5, 6, 7, track=3))
+    vectors = np.concatenate([np.asarray(part) for part in index.vectors().parts])
+    np.testing.assert_array_equal(vectors[index.portraits()], VECTORS[[0, 1, 2, 5]].astype(np.float16))
+
+
 def test_of_a_stretch_of_time_what_was_watched_of_it_counts(index: Index) -> None:
     put(index, replace(watched("/a.mp4", "a", 1000.0), camera="gate"), seen(0, track=1))
     put(index, watched("/b.mp4", "b", 1050.0))
@@ -487,6 +535,26 @@ def test_of_a_stretch_of_time_what_was_watched_of_it_counts(index: Index) -> Non
     with index.writing():
         index.correct(Camera("gate", 1000.0))
     assert index.looked_into(Selection(start=2010.0, end=2050.0)).seconds == 40.0
+
+
+def test_what_could_not_be_read_of_videos_is_told_by_their_clock(index: Index) -> None:
+    """Also only that of a stretch of time; by a corrected clock, and without one where only the file's time is known."""
+    gaps = ((10.0, 17.5), (50.0, 52.0))
+    gate = replace(watched("/gate.mp4", "a", 1000.0), camera="gate", zone="+01:00", known_by="name", watched=Watched(60.0, gaps=gaps))
+    put(index, gate)
+    put(index, replace(watched("/film.mp4", "b", 5000.0), known_by="file", watched=Watched(60.0, gaps=((3.0, 3.2),))))
+    with index.writing():
+        index.correct(Camera("gate", 100.0, "+01:00"))
+    film, *of_gate = index.looked_into().gaps
+    assert (film.path, film.start, film.end, film.begun, film.text) == (Path("/film.mp4"), 3.0, 3.2, None, "0:03")
+    assert [gap.text for gap in of_gate] == ["1970-01-01 01:18:30 to 01:18:37", "1970-01-01 01:19:10 to 01:19:12"]
+    told = of_gate[0].to_json()
+    assert told == {"path": "/gate.mp4", "start": 10.0, "end": 17.5, "from": "1970-01-01T01:18:30+01:00", "to": "1970-01-01T01:18:37+01:00"}
+    assert index.looked_into(Selection(start=1140.0, end=2000.0)).gaps == (of_gate[1],)
+    assert index.looked_into(Selection(start=1161.0, end=2000.0)).gaps == ()
+    with index.writing():
+        assert index.link(replace(gate, path=Path("/copy.mp4"), watched=None))
+    assert len(index.looked_into().gaps) == 5
 
 
 def test_a_mark_says_how_people_were_looked_for_and_keeps_them(index: Index) -> None:
@@ -602,16 +670,63 @@ def test_a_track_stays_out_of_a_recording_that_grows_and_of_its_copies(index: In
     assert [person.track for person, _ in index.people()] == [2, 2]
 
 
+# -- who was seen too long ago ------------------------------------------------------------------------------------------------------
+
+
+def test_who_was_seen_too_long_ago_is_named_by_the_clock_that_goes_right(index: Index) -> None:
+    """A video that is partly older keeps whom it shows later; so does one that is to be read on, unless its file is away."""
+    put(index, replace(media("/old.jpg", "old"), started_at=90.0, known_by="file"), seen(0))
+    put(index, replace(media("/slow.jpg", "slow"), camera="slow", started_at=90.0, known_by="exif"), seen(1))
+    put(index, media("/undated.jpg", "undated"), seen(2))
+    put(index, replace(media("/nobody.jpg", "nobody"), started_at=99.0))
+    early, late = replace(seen(3, track=1), last=20.0), replace(seen(4, track=2), first=10.0, last=60.0)
+    film = watched("/film.mp4", "film", 60.0)
+    put(index, film, early, late)
+    put(index, replace(watched("/read-on.mp4", "read on", 60.0), watched=Watched(10.0)), replace(seen(5, track=1), last=9.0))
+    with index.writing():
+        index.leave_off(Path("/read-on.mp4"), "at 10")
+        index.correct(Camera("slow", 20.0))
+    assert index.expired(100.0) == Expired((1, 4, 6), (Path("/nobody.jpg"), Path("/old.jpg")), 1, 1)
+    assert index.expired(121.0).media == (Path("/film.mp4"), Path("/nobody.jpg"), Path("/old.jpg"), Path("/slow.jpg"))
+    with index.writing():
+        index.miss(Path("/read-on.mp4"), 7)
+    assert Path("/read-on.mp4") in index.expired(100.0).media
+    with index.writing():
+        index.drop(index.expired(100.0).people)
+        index.drop([99])
+    assert [(str(person.media.path), person.id) for person, _ in index.people()] == [
+        ("/slow.jpg", 2),
+        ("/undated.jpg", 3),
+        ("/film.mp4", 5),
+    ]
+    assert index.expired(100.0).people == () and index.standing(film.path) is not None
+    put(index, film, early, late)
+    assert [person.id for person, _ in index.people()] == [2, 3, 7, 8], "who was dropped may come back"
+
+
+def test_from_when_on_people_are_kept_is_remembered(index: Index) -> None:
+    assert index.kept_from() is index.info().kept_from is None
+    for bound in (100.5, 99.0):
+        with index.writing():
+            index.keep_from(bound)
+        assert index.kept_from() == index.info().kept_from == bound
+    with index.writing():
+        index.keep_from(None)
+    assert index.kept_from() is None
+
+
 # -- every kind does the same -----------------------------------------------------------------------------------------------------
 
 FILES = st.sampled_from([Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")])
 CONTENTS = st.sampled_from(["one", "two", "three"])
 CHANGES = st.one_of(
     st.tuples(st.just("put"), FILES, CONTENTS, st.lists(st.integers(0, 3), max_size=3, unique=True)),
+    st.tuples(st.just("put_again"), FILES, CONTENTS, st.lists(st.integers(0, 3), max_size=3, unique=True), st.lists(st.integers(0, 3))),
     st.tuples(st.just("link"), FILES, CONTENTS),
     st.tuples(st.just("move"), FILES, FILES),
     st.tuples(st.sampled_from(["forget", "fail", "miss", "see"]), FILES),
     st.tuples(st.sampled_from(["suppress", "suppress", "unsuppress"]), st.integers(1, 9)),
+    st.tuples(st.just("drop"), st.lists(st.integers(1, 9), max_size=3)),
 )
 
 
@@ -623,6 +738,7 @@ def change(index: Index, kind: str, *what: Any) -> object:
     """Do something to an index; what it says of it."""
     arguments: dict[str, Callable[..., tuple[Any, ...]]] = {
         "put": lambda path, content, numbers: (item_of(path, content), [one_of(path, content, number) for number in numbers]),
+        "put_again": lambda path, content, numbers, gone: (*arguments["put"](path, content, numbers), gone),
         "link": lambda path, content: (item_of(path, content),),
         "fail": lambda path: (path, 3, 4, "broken"),
         "see": lambda path: (path, 3, 4),

@@ -153,7 +153,27 @@ PRAGMA user_version = 5; COMMIT;
 )
 """What version 5 made of it, word for word."""
 
-VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5}
+VERSION_6 = (
+    VERSION_5
+    + """
+BEGIN;
+ALTER TABLE media ADD COLUMN fps REAL NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN quick INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN seconds REAL;
+ALTER TABLE media ADD COLUMN broken INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE media ADD COLUMN cut_short_at REAL;
+ALTER TABLE media ADD COLUMN clock_reset INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE people ADD COLUMN static INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX people_static ON people (media) WHERE static;
+DROP INDEX media_looked_into;
+CREATE INDEX media_looked_into ON media (kind, smallest) WHERE detector > '';
+CREATE TABLE checkpoints (media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE, checkpoint TEXT NOT NULL);
+PRAGMA user_version = 6; COMMIT;
+"""
+)
+"""What version 6 made of it, word for word."""
+
+VERSIONS = {1: VERSION_1, 2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5, 6: VERSION_6}
 
 
 @pytest.fixture(params=VERSIONS)
@@ -228,7 +248,7 @@ def see(db: sqlite3.Connection, version: int, person: int, media: int, embedding
     if version < 3:
         db.execute("INSERT INTO persons VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, media, embedding, *box, time, track))
     else:
-        db.execute("INSERT INTO people VALUES (?, ?, ?, ?, ?)", (person, media, track, time, time))
+        db.execute("INSERT INTO people (id, media, track, first, last) VALUES (?, ?, ?, ?, ?)", (person, media, track, time, time))
         db.execute("INSERT INTO crops VALUES (?, 0, ?, ?, ?, ?, ?, ?, NULL)", (person, embedding, *box, time))
 
 
@@ -337,6 +357,8 @@ database.open_for_writing(Path(sys.argv[1])).close()
         (5, 1),
         (5, 8),
         (5, 11),
+        (6, 1),
+        (6, 2),
     ],
     indirect=["version"],
 )

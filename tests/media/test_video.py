@@ -26,7 +26,7 @@ from passerby.media import frame as frame_module
 from passerby.media import video as video_module
 from passerby.media.clock import KnownBy
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from passerby.media.frame import Coverage, Frame, Pixels, Timeline, sampled, sampling_start
+from passerby.media.frame import NEAR_GAPS, Coverage, Frame, Pixels, Timeline, joined, sampled, sampling_start
 from passerby.media.video import crop_pixels, frame_at, frames, frames_at, is_video, open_video
 from passerby.types import Box
 
@@ -348,6 +348,51 @@ def test_garbage_in_the_middle_ends_no_video(tmp_path: Path, codec: str, contain
     assert times[-1] > 1.5
     assert times == sorted(times)
     assert tuple(capfd.readouterr()) == ("", ""), "FFmpeg says nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "clusters"),
+    [("a.mkv", "libx264", True), ("a.ts", "libx264", False), ("a.mp4", "libx264", False), ("a.webm", "libvpx-vp9", True)],
+)
+def test_what_could_not_be_read_is_told_by_time(tmp_path: Path, name: str, codec: str, clusters: bool) -> None:
+    """Where frames are wanting, and in no other place; also where the container skips what it cannot read without a word."""
+    chance = np.random.default_rng(3)
+    noisy = [chance.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(150)]
+    container = {"cluster_time_limit": "500"} if clusters else {}
+    path = write_video(tmp_path / name, codec, pictures=noisy, container=container)
+    whole, calm = path.read_bytes(), read(path)[1]
+    assert calm.gaps == ()
+    middle, size = len(whole) // 2, len(whole) // 6
+    path.write_bytes(whole[:middle] + bytes(size) + whole[middle + size :])
+    with frames(path, None) as found:
+        times = [frame.time for frame in found]
+    ((start, end),) = found.coverage.gaps
+    (hole,) = [(early + 0.1, late) for early, late in pairwise(times) if late - early > 1]
+    assert (start, end) == pytest.approx(hole, abs=0.02) and 2 < end - start < 5
+    with frames(path, 5, start=end + 1) as later:
+        list(later)
+    assert all(gap == (start, end) for gap in later.coverage.gaps)
+
+
+def test_frames_that_are_rare_are_not_missing(tmp_path: Path) -> None:
+    """A video with a frame now and then has no gaps, nor has one whose frames last for long."""
+    rare = write_video(tmp_path / "rare.mp4", stamps=lambda number: number * number * 10)
+    assert read(rare)[1].gaps == ()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 50), st.floats(0, 5)), max_size=8),
+    st.integers(0, 8),
+)
+def test_gaps_are_the_same_in_whatever_parts_they_come(parts: list[tuple[float, float]], place: int) -> None:
+    gaps, at = list[tuple[float, float]](), 0.0
+    for space, length in parts:
+        gaps.append((at + space, at + space + length))
+        at += space + length
+    whole = joined((), tuple(gaps))
+    assert joined(joined((), tuple(gaps[:place])), tuple(gaps[place:])) == whole
+    assert all(late[0] - early[1] > NEAR_GAPS for early, late in pairwise(whole))
+    assert not gaps or (whole[0][0], whole[-1][1]) == (gaps[0][0], gaps[-1][1])
 
 
 def test_whatever_is_damaged_is_read_or_refused(tmp_path: Path, made: Callable[[str, str], Path]) -> None:

@@ -50,6 +50,11 @@ _detect_size = click.option(
     metavar="PATH",
     help="Delete people below it whose files are gone, for good; again for more.",
 )
+@click.option(
+    "--keep",
+    metavar="AGE",
+    help="Delete who was last seen longer ago, such as 30d, 12h or 4w, now and in later runs, and read nothing older; all keeps everybody.",
+)
 @click.option("--name-pattern", metavar="PATTERN", help="How names tell camera and time where EXIF does not: '{camera}_%Y%m%d_%H%M%S'.")
 @click.option("--camera", metavar="NAME", help="The camera that took all of these; alone, one whose clock is to be corrected.")
 @click.option("--offset", metavar="TIME", help="What to add to that camera's clock, such as '+1h 3m' or '-90s'; all its times follow.")
@@ -78,6 +83,7 @@ def index(
     rebuild: bool,
     verify: bool,
     prune: tuple[Path, ...],
+    keep: str | None,
     name_pattern: str | None,
     camera: str | None,
     offset: str | None,
@@ -102,10 +108,15 @@ def index(
     and --zone are kept, and correct what is indexed already; no paths are needed for that.
 
     People whose files cannot be seen, on a disk that is away for one, are kept and said to be away, until --prune says that they are gone.
+
+    --keep is remembered: it goes by when people were last seen, and keeps whoever has no time. remove --older-than does it once.
     """
-    from passerby.cli.show.finding import show_cameras, show_index_report
+    import time
+
+    from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
     from passerby.find.cameras import correct_camera
     from passerby.find.ingest import index_paths, prune_paths
+    from passerby.find.retention import keep_people
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
@@ -119,6 +130,9 @@ def index(
     if not paths and prune and not (rebuild or verify):
         with open_index(folder) as opened:
             return show_index_report(prune_paths(opened, prune), as_json=json)
+    if not paths and keep and not (rebuild or verify):
+        with open_index(folder) as opened:
+            return show_forgotten(keep_people(opened, keep, time.time()), as_json=json)
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder = load_model(model)
@@ -130,7 +144,7 @@ def index(
         stages = stack.enter_context(_on_ray(partial(load_model, model, threads=1), looks)) if engine is Engine.RAY else None
         opened = stack.enter_context(create_index(folder, encoder, rebuild=rebuild))
         told, on_watched = stack.enter_context(progress_bars("indexing", "videos", quiet=json))
-        how: dict[str, Any] = {"verify": verify, "prune": prune, "on_watched": on_watched, "stages": stages}
+        how: dict[str, Any] = {"verify": verify, "prune": prune, "keep": keep, "on_watched": on_watched, "stages": stages}
         report = index_paths(opened, encoder, paths, told, **how, **dating, **looking)
     return show_index_report(report, as_json=json)
 
@@ -334,17 +348,41 @@ def describe(pictures: tuple[Path, ...], *, model: str, json: bool) -> int:
     metavar="ID",
     help="Let a removed person in again when they are next indexed.",
 )
+@click.option("--older-than", metavar="AGE", help="Delete who was last seen longer ago, such as 30d, 12h or 4w; older files stay out.")
+@click.option("--dry-run", is_flag=True, help="With --older-than: say how many that are, and delete nobody.")
 @options.index_folder
 @options.as_json
-def remove(paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: Path | None, json: bool) -> int:
-    """Delete files, all below folders, and single people from an index for good; the files themselves stay."""
-    from passerby.cli.show.finding import show_removal
+@click.pass_context
+def remove(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    *,
+    person: tuple[int, ...],
+    forget_suppression: tuple[int, ...],
+    older_than: str | None,
+    dry_run: bool,
+    index: Path | None,
+    json: bool,
+) -> int:
+    """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay."""
+    import time
+
+    from passerby.cli.show.finding import show_forgotten, show_removal
+    from passerby.find.moment import read_age
     from passerby.find.removal import remove_from
+    from passerby.find.retention import forget_older
     from passerby.index.open import open_index
     from passerby.places import index_folder
 
+    if older_than:
+        if paths or person or forget_suppression:
+            raise click.BadParameter("expected it alone, found paths or people beside it; run two commands", param_hint="--older-than")
+        with open_index(index_folder(index)) as opened:
+            found = forget_older(opened, time.time() - read_age(older_than), dry_run=dry_run)
+        return show_forgotten(found, dry_run=dry_run, as_json=json)
+    options.refuse_ignored(context, "remove without --older-than", "dry_run")
     if not (paths or person or forget_suppression):
-        raise click.BadParameter("expected files, folders, patterns or --person, found none; name some", param_hint="PATH…")
+        raise click.BadParameter("expected files, folders, patterns, --person or --older-than, found none; name some", param_hint="PATH…")
     with open_index(index_folder(index)) as opened:
         report = remove_from(opened, paths, person, forget_suppression)
     return show_removal(report, as_json=json)

@@ -186,7 +186,7 @@ class _Asking:
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         asked = queries(self._encoder, questions)
-        filtered = [sift(self._encoder, one.filters, self._table, self._sure) if one.filters else None for one in questions]
+        filtered = [self._sift(one.filters) if one.filters else None for one in questions]
         found = self._nearest(questions, asked, filtered)
         reindex = bool(attributes_of(self._encoder)) and not self._knows_worn
         for question, query, through, best, told in zip(questions, asked, filtered, found, self._fits(questions, found), strict=True):
@@ -206,6 +206,9 @@ class _Asking:
                 reindex=reindex,
                 looked_into=looked_into,
             )
+
+    def _sift(self, filters: Sequence[Filter]) -> Filtered:
+        return sift(self._encoder, filters, self._table, self._sure, portraits=self._index.portraits())
 
     def _selected(self, selection: Selection, looked_into: LookedInto) -> Selected:
         return Selected(self._people - looked_into.static, 0) if selection.is_everybody else self._index.selected(selection)

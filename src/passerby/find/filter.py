@@ -32,7 +32,7 @@ class Filtered:
         relative: filters, as they were asked for, that prefer: a quarter of those there pass, whatever they wear, or all others if denied.
         likeliest: of each other filter, how likely it holds of whom it most likely holds of.
         unreliable: attributes that the others go by and the model is often wrong about, each with its figure, the area under the ROC curve.
-        unknown: embeddings that pass no filter as it is not known what is worn.
+        unknown: people who pass no filter as it is not known what they wear.
         sure: how likely each must at least hold.
     """
 
@@ -44,8 +44,13 @@ class Filtered:
     sure: float = SURE
 
 
-def sift(encoder: Encoder, filters: Sequence[Filter], table: VectorTable, sure: float = SURE) -> Filtered:
+def sift(
+    encoder: Encoder, filters: Sequence[Filter], table: VectorTable, sure: float = SURE, *, portraits: NDArray[np.intp] | None = None
+) -> Filtered:
     """Who of an index passes filters, at least one.
+
+    Args:
+        portraits: rows of the table, one for each person; ``None`` says all.
 
     Raises:
         QueryError: too few people to hold anybody against, where a filter is relative.
@@ -54,9 +59,10 @@ def sift(encoder: Encoder, filters: Sequence[Filter], table: VectorTable, sure: 
     asks = [asked_of(one.item, one.any_thing, names) for one in filters]
     absolute = [(one, of_one) for one, of_one in zip(filters, asks, strict=True) if of_one]
     relative = [one for one, of_one in zip(filters, asks, strict=True) if not of_one]
-    had = _had(encoder, absolute, table, sure)
+    portraits = np.arange(len(table)) if portraits is None else portraits
+    had = _had(encoder, absolute, table, sure, portraits)
     return Filtered(
-        had.passing & _rather(encoder, relative, table) if relative else had.passing,
+        had.passing & _rather(encoder, relative, table, portraits) if relative else had.passing,
         tuple(one.asked for one in relative),
         had.likeliest,
         had.unreliable,
@@ -65,7 +71,9 @@ def sift(encoder: Encoder, filters: Sequence[Filter], table: VectorTable, sure: 
     )
 
 
-def _had(encoder: Encoder, filters: Sequence[tuple[Filter, Sequence[Asked]]], table: VectorTable, sure: float) -> Filtered:
+def _had(
+    encoder: Encoder, filters: Sequence[tuple[Filter, Sequence[Asked]]], table: VectorTable, sure: float, portraits: NDArray[np.intp]
+) -> Filtered:
     """Who passes filters by what the model says is worn; everybody, if there are none."""
     if not filters or not len(table):
         return Filtered(np.ones(len(table), np.bool_))
@@ -74,26 +82,28 @@ def _had(encoder: Encoder, filters: Sequence[tuple[Filter, Sequence[Asked]]], ta
     likely = dict(zip(names, found.T, strict=True))
     chances = np.stack([chance(one.item, asks, likely) for one, asks in filters])
     denied = np.array([one.item.negated for one, _ in filters])[:, None]
-    known = ~np.isnan(found).any(axis=1)
+    known: NDArray[np.bool_] = ~np.isnan(found).any(axis=1)
     best = chances[:, known].max(axis=1).tolist() if known.any() else []
     return Filtered(
         np.all(np.where(denied, chances > sure, chances >= sure), axis=0),
         likeliest=tuple((one.asked, of_one) for (one, _), of_one in zip(filters, best, strict=False)),
         unreliable=tuple((name, figure) for name in names if (figure := figure_of(encoder, name)) is not None),
-        unknown=int(np.count_nonzero(~known)),
+        unknown=int(np.count_nonzero(~known[portraits])),
     )
 
 
-def _rather(encoder: Encoder, filters: Sequence[Filter], table: VectorTable) -> NDArray[np.bool_]:
+def _rather(encoder: Encoder, filters: Sequence[Filter], table: VectorTable, portraits: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Who fits each thing better than three quarters of the index, or not if it is denied, bool (n,)."""
-    if len(table) < FEWEST:
+    if len(portraits) < FEWEST:
         raise QueryError(
             expected=f"at least {FEWEST} people in the index: filters hold each against the others",
-            found=str(len(table)),
+            found=str(len(portraits)),
             do="ask in words alone, or index more",
         )
     denied = np.array([one.item.negated for one in filters])
     directions = phrase_directions(encoder, [one.phrase for one in filters]) * np.where(denied, -1, 1)[:, None].astype(np.float32)
     scores = table.scores(directions.astype(np.float64)).astype(np.float64)
-    passing: NDArray[np.bool_] = np.all((scores >= np.quantile(scores, FITS, axis=1, keepdims=True)) != denied[:, None], axis=0)
+    passing: NDArray[np.bool_] = np.all(
+        (scores >= np.quantile(scores[:, portraits], FITS, axis=1, keepdims=True)) != denied[:, None], axis=0
+    )
     return passing

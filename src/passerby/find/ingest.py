@@ -15,10 +15,11 @@ from passerby.errors import ImageError, InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
 from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected
 from passerby.find.removal import ROWS, batches, forget_all, named_in
+from passerby.find.retention import Forgotten, Keeping, forget_older, keep_people
 from passerby.find.stages import BATCH, Here, Stages
 from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
 from passerby.find.videos import FPS, Watching
-from passerby.index.base import Index, Standing, as_index
+from passerby.index.base import Gap, Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
@@ -81,6 +82,9 @@ class IndexReport:
         watched: seconds of video that were looked at in this run.
         unread: videos in folders that were not read, as something is missing here.
         unread_because: what that is, in one line.
+        forgotten: who was deleted as the index keeps nobody who was last seen that long ago; ``None`` where it keeps everybody.
+        too_old: files that were not read for that.
+        gaps: stretches of these videos that could not be read.
     """
 
     indexed: int
@@ -103,6 +107,9 @@ class IndexReport:
     watched: float = 0.0
     unread: tuple[Path, ...] = ()
     unread_because: str = ""
+    forgotten: Forgotten | None = None
+    too_old: int = 0
+    gaps: tuple[Gap, ...] = ()
 
 
 def index_paths(
@@ -121,6 +128,7 @@ def index_paths(
     shows: Shows = Shows.EITHER,
     fps: float = FPS,
     quick: bool = False,
+    keep: str | None = None,
     on_watched: OnWatched = lambda _done, _total: None,
     stages: Stages | None = None,
 ) -> IndexReport:
@@ -146,10 +154,13 @@ def index_paths(
         shows: what the files show. By default a few files of each folder are looked at: where they are crops, so are all in it, and else
             each file is looked at by itself. Which files are videos, their names say.
         fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
+        keep: how long people are kept from when they were last seen, such as ``30d``, in this run and from now on; ``all`` keeps everybody
+            again. Files that are older are not read, as of :func:`passerby.find.retention.forget_older`.
         on_watched: is told of videos.
         stages: where pictures are read, looked at and encoded; by default in this process.
 
     Raises:
+        QueryError: no such age.
         InputError: an argument of the wrong kind, or scenes and nothing to find people with.
         IndexFault: the index is of another model, or cannot be written.
         ModelError: the image tower cannot be trusted.
@@ -170,10 +181,11 @@ def index_paths(
         raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
+    forgotten = _forget(index) if keep is None else keep_people(index, keep, now)
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = _compare(index, scan, clocks, looking, verify=verify)
+    compared = _compare(index, scan, clocks, looking, Keeping.of(index), verify=verify)
     _see(index, compared.seen)
     redated, guessed = _date(index, compared.undated, clocks)
     progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
@@ -200,6 +212,7 @@ def index_paths(
     _miss(index, [path for paths in gone.values() for path in paths], now)
     index.fold()
     index.settle()
+    forgotten = _forget(index, forgotten)
     return IndexReport(
         indexed=linked.moved + done.encoded,
         recognised=linked.moved,
@@ -228,6 +241,9 @@ def index_paths(
         watched=tally.seconds,
         unread=tuple(file.path for file in compared.unread if not file.named),
         unread_because=unread_because if compared.unread else "",
+        forgotten=forgotten,
+        too_old=compared.too_old,
+        gaps=tuple(tally.gaps),
     )
 
 
@@ -256,6 +272,17 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
     index.fold()
     index.purge()
     return IndexReport(0, 0, there, removed, tuple(failed), 0)
+
+
+def _forget(index: Index, before: Forgotten | None = None) -> Forgotten | None:
+    """Delete whom the index does not keep so long, if there is such a bound; with those of the run who were deleted before."""
+    bound = index.kept_from()
+    if bound is None:
+        return None
+    now = forget_older(index, bound)
+    if before is None:
+        return now
+    return before.followed_by(now)
 
 
 def _as_detecting(value: object) -> Detecting | None:
@@ -287,6 +314,7 @@ class _Compared:
         failed: failures that would only repeat.
         folders: those with known files of which it was asked what they show: whether all are crops.
         unread: new and changed videos, where these cannot be read.
+        too_old: how many new files are too old to be kept.
     """
 
     todo: list[Found] = field(default_factory=list)
@@ -297,9 +325,10 @@ class _Compared:
     failed: list[Failure] = field(default_factory=list)
     folders: dict[Path, bool] = field(default_factory=dict)
     unread: list[Found] = field(default_factory=list)
+    too_old: int = 0
 
 
-def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, verify: bool) -> _Compared:
+def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping: Keeping, *, verify: bool) -> _Compared:
     found = _Compared()
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
         is_video = is_named_like_a_video(file.path)
@@ -307,7 +336,9 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, veri
             folder = file.path.parent
             found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
         new = found.unread if is_video and looking.watching is None else found.todo
-        if known is None or verify or _has_changed(known, file):
+        if known is None and keeping.bound is not None and keeping.leaves_out(file, _taken(clocks, file, by_content=True)):
+            found.too_old += 1
+        elif known is None or verify or _has_changed(known, file):
             new.append(file)
         elif known.failure is None:
             if looking.is_current(file.path, known.sought):

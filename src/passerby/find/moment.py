@@ -19,6 +19,7 @@ _TIMED: Final = re.compile(
     re.ASCII,
 )
 _AGO: Final = re.compile(r"(?P<count>\d{1,6}) ?(?P<unit>[a-z]+) ago", re.ASCII)
+_AGE: Final = re.compile(r"(?P<count>\d{1,6}) ?(?P<unit>[a-z]+)", re.ASCII)
 _UNITS: Final = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), timedelta(seconds=1)),
     **dict.fromkeys(("min", "minute", "minutes"), timedelta(minutes=1)),
@@ -59,6 +60,19 @@ def read_moment(text: str, now: float, zone: str | None, *, ends: bool = False) 
     except (ValueError, OverflowError):
         raise QueryError(expected=f"a time such as {EXAMPLES}", found=repr(text), do="correct it") from None
     return (max if ends else min)(readings(wall, offset or zone))
+
+
+def read_age(text: str) -> float:
+    """How long ago, in seconds, as people type it: ``30d``, ``12 hours``, ``4w``.
+
+    Raises:
+        QueryError: something else, or nothing at all.
+    """
+    match = _AGE.fullmatch(" ".join(plain(as_text(text)).lower().split()))
+    step = _UNITS.get(match["unit"]) if match else None
+    if match is None or step is None or int(match["count"]) == 0:
+        raise QueryError(expected="an age such as 30d, 12h or 4w", found=repr(text), do="correct it")
+    return int(match["count"]) * step.total_seconds()
 
 
 def _read(asked: str, clock: datetime, ends: bool) -> tuple[datetime, str | None]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.retention import Keeping
 from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
-from passerby.index.base import Index
+from passerby.index.base import Gap, Index
 from passerby.index.sqlite.vector_file import TAIL
-from passerby.media.clock import Instant, KnownBy
-from passerby.media.growing import read_video_media
+from passerby.media.clock import Instant, KnownBy, instant_of
+from passerby.media.growing import begins_with, read_video_media
 from passerby.media.video import open_video, require_video
 from passerby.model.encoder import Encoder
 from passerby.types import Media, Note
@@ -34,6 +35,7 @@ class Tally:
         tracks, static: people in them, and things that look like people.
         seconds: that were looked at.
         notes: what had to be guessed or left out.
+        gaps: stretches that could not be read.
     """
 
     told: OnWatched
@@ -43,6 +45,7 @@ class Tally:
     static: int = 0
     seconds: float = 0.0
     notes: list[Note] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     _done: float = 0.0
 
     def add(self, stretch: Stretch, start: float) -> None:
@@ -92,7 +95,7 @@ def begun_at(path: Path) -> Instant | None:
 
 
 def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, dated: Callable[[Media], Media], tally: Tally) -> None:
-    """Look at a video, from where an earlier run left off if there was one.
+    """Look at a video, from where an earlier run left off if there was one, or near where the file ended if it grew since.
 
     Args:
         dated: says of a media when and by which camera it was taken.
@@ -101,18 +104,37 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
         VideoError: it cannot be read; what was committed of it stays.
         ModelError: from the detector or the encoder; likewise.
     """
-    video, media = open_video(path), dated(read_video_media(path))
-    known = index.standing(media.path)
-    is_same = known is not None and known.digest == media.digest and watching.is_current(known.sought)
-    checkpoint = index.left_off(media.path) if is_same else None
-    hold, until = (index.put, 0.0) if checkpoint is None else (index.put_more, time_of(checkpoint))
+    video, media, keeping = open_video(path), dated(read_video_media(path)), Keeping.of(index)
+    checkpoint = _checkpoint(index, media, watching)
+    until = time_of(checkpoint) if checkpoint else 0.0
     tally.skip(until)
+    goes_on = checkpoint is not None
     with closing(watch(encoder, media, video, watching, checkpoint)) as stretches:
         for stretch in stretches:
+            people = keeping.people(stretch.media, stretch.people)
             with index.writing():
-                hold(stretch.media, stretch.people)
-                if stretch.checkpoint is not None:
+                if goes_on:
+                    index.put_again(stretch.media, people, stretch.gone)
+                else:
+                    index.put(stretch.media, people)
+                if stretch.checkpoint is None:
+                    index.rest(media.path, stretch.rest)
+                else:
                     index.leave_off(media.path, stretch.checkpoint)
             index.settle(TAIL)
             tally.add(stretch, until)
-            hold, until = index.put_more, seen_until(stretch.media)
+            if stretch.checkpoint is None:
+                tally.gaps += Gap.of(media.path, stretch.media.watched, instant_of(media), keeping.offsets.get(media.camera or "", 0.0))
+            goes_on, until = True, seen_until(stretch.media)
+
+
+def _checkpoint(index: Index, media: Media, watching: Watching) -> str | None:
+    """From where a video is gone on with that was read before: as it is, or up to where its file ended then."""
+    known = index.standing(media.path)
+    if known is None or known.digest is None or not watching.is_current(known.sought):
+        return None
+    if known.digest == media.digest:
+        return index.left_off(media.path)
+    checkpoint = index.left_off(media.path) or index.rests(media.path)
+    grew = checkpoint and known.size < media.size and not watching.quick  # how often keyframes come is told by all of it
+    return checkpoint if grew and begins_with(media.path, known.size, known.digest) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice, pairwise
 from math import inf
@@ -23,7 +23,7 @@ from passerby.detect.tracking.tracker import TrackerSettings
 from passerby.index.base import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
-from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Video
+from passerby.media.frame import STAMP_STEP, Coverage, Frame, Gaps, Pixels, Video, joined
 from passerby.media.signature import signature
 from passerby.media.video import Frames, frames, frames_at
 from passerby.model.encode import encode_pixels
@@ -49,6 +49,8 @@ STRETCH: Final = 15.0
 AT_ONCE: Final = 16
 """People whose tracks ended who are committed at once, earlier."""
 
+_SAFELY: Final = 3.0
+_REORDERED: Final = 20
 _KEYFRAMES: Final = 9
 _EACH_SECOND: Final = 1.1
 """Seconds between keyframes that come each second."""
@@ -103,19 +105,24 @@ class Stretch:
         people: whose tracks ended in it.
         checkpoint: from where to go on; ``None`` at the video's end.
         notes: at its end, what had to be guessed or left out of all.
+        rest: at its end, from where to go on should the file grow.
+        gone: at its end, tracks that an earlier run of less of it gave, and this one did not.
     """
 
     media: Media
     people: tuple[Sighting, ...]
     checkpoint: str | None
     notes: tuple[str, ...] = ()
+    rest: str = ""
+    gone: tuple[int, ...] = ()
 
 
 def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, checkpoint: str | None) -> Generator[Stretch]:
     """Find and encode everybody in a video, stretch by stretch.
 
     Args:
-        checkpoint: of an earlier run of the same bytes and settings; what comes is what that run would have given from there on.
+        checkpoint: of an earlier run of the same settings and bytes, or of the bytes that the file began with then; what comes is what a
+            run from the start would give from there on, also of tracks that the earlier run gave, as the file ended in the midst of them.
 
     Raises:
         VideoError: the video cannot be read.
@@ -123,28 +130,32 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
     """
     media = replace(media, sought=watching.sought_in(video))
     prepare = partial(_prepare, p=encoder.preprocessing)
-    known = json.loads(checkpoint) if checkpoint else None
-    before = _Before(**known["before"]) if known else _Before()
+    known = _Place.from_json(checkpoint) if checkpoint else _Place(_Before(), Follower(prepare).state())
+    before, places, again = known.before, _Places(known, _margin(video)), set(known.again)
     seek = video.seeks_surely and not before.clock_reset
-    follower = _went_on(known["people"], media.path, prepare, seek) if known else Follower(prepare)
+    follower = _went_on(known.people, media.path, prepare, seek)
     keyframes = watching.quick and _come_each_second(media.path)
-    start = before.time + 2 * STAMP_STEP if known else 0.0
-    since, seen, ended = before.time, before, list[Followed]()
+    start = 0.0 if before.time is None else before.time + 2 * STAMP_STEP
+    since, seen, ended = before.time or 0.0, before, list[Followed]()
     with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=seek) as read:
-        counted = None if known else 0  # broken frames that the earlier run met, too
+        counted = 0 if before.time is None else None  # broken frames that the earlier run met, too
         with closing(_looked(read, watching, watching.size_of(video))) as looked:
             for frame, found, coverage in looked:
                 counted = coverage.broken if counted is None else counted
                 seen = before.followed_by(frame.time, coverage, counted)
                 ended += follower.see(frame, found)
                 if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
-                    state = json.dumps({"before": seen.to_json(), "people": follower.state()}, separators=(",", ":"))
-                    yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), state)
+                    again -= places.ended(ended)
+                    place = _Place(seen, follower.state(), frozenset(again))
+                    places.reached(place)
+                    yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), place.to_json())
                     since, ended = frame.time, []
         seen = before.followed_by(seen.time, read.coverage, counted or 0)
         ended += follower.finish()
+        again -= places.ended(ended)
         whole = seen.watched(media, read.coverage.cut_short_at)
-        yield Stretch(whole, tuple(_sightings(encoder, ended)), None, tuple(_notes(read.coverage, whole)))
+        notes, rest = tuple(_notes(read.coverage, whole)), places.last(seen.until).to_json()
+        yield Stretch(whole, tuple(_sightings(encoder, ended)), None, notes, rest, tuple(sorted(again)))
 
 
 def seen_until(media: Media) -> float:
@@ -154,28 +165,95 @@ def seen_until(media: Media) -> float:
 
 def time_of(checkpoint: str) -> float:
     """The second from which a checkpoint goes on."""
-    return float(json.loads(checkpoint)["before"]["until"])
+    return _Place.from_json(checkpoint).before.until
 
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What was read of a video: up to which frame and second, what of it could not be, and whether its clock jumped back."""
+    """What was read of a video: up to which frame and second, what of it could not be, and whether its clock jumped back.
 
-    time: float = 0.0
+    Args:
+        time: of the last frame that was looked at; ``None`` before the first.
+    """
+
+    time: float | None = None
     until: float = 0.0
     broken: int = 0
     clock_reset: bool = False
+    gaps: Gaps = ()
 
-    def followed_by(self, time: float, coverage: Coverage, known: int) -> _Before:
+    def followed_by(self, time: float | None, coverage: Coverage, known: int) -> _Before:
         """With what was read since, but for so many broken frames that were counted before."""
         reset = self.clock_reset or coverage.clock_reset
-        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset)
+        gaps = joined(self.gaps, tuple((start, end) for start, end in coverage.gaps if end > self.until + STAMP_STEP))
+        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset, gaps)
 
     def watched(self, media: Media, cut_short_at: float | None = None) -> Media:
-        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset))
+        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset, self.gaps))
 
     def to_json(self) -> dict[str, Any]:
-        return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, known: dict[str, Any]) -> _Before:
+        return cls(**{**known, "gaps": tuple((start, end) for start, end in known.get("gaps", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place in a video from where it is read on.
+
+    Args:
+        before: what was read until there.
+        people: who is followed there, a :meth:`passerby.detect.following.Follower.state`.
+        again: tracks that end later and were given before, by a run that read less of the file.
+    """
+
+    before: _Before
+    people: dict[str, Any]
+    again: frozenset[int] = frozenset()
+
+    @classmethod
+    def from_json(cls, text: str) -> _Place:
+        known = json.loads(text)
+        return cls(_Before.from_json(known["before"]), known["people"], frozenset(known.get("again", ())))
+
+    def to_json(self) -> str:
+        return json.dumps({"before": self.before.to_json(), "people": self.people, "again": sorted(self.again)}, separators=(",", ":"))
+
+
+class _Places:
+    """Where a video is read on should it grow: of the places that were passed, the last one that is safely before its end.
+
+    The last frames of a file that is being written may be there in part, and others that are shown before them not yet.
+    """
+
+    def __init__(self, start: _Place, margin: float) -> None:
+        self._places, self._margin = [start], margin
+
+    def ended(self, tracks: Sequence[Followed]) -> set[int]:
+        """Tracks that ended since the last place; their ids."""
+        ids = {one.track.id for one in tracks}
+        self._places = [replace(place, again=place.again | ids) for place in self._places]
+        return ids
+
+    def reached(self, place: _Place) -> None:
+        self._places.append(place)
+        self._leave(place.before.until)
+
+    def last(self, end: float) -> _Place:
+        self._leave(end)
+        return self._places[0]
+
+    def _leave(self, end: float) -> None:
+        """Keep the last place that is so far before an end, and those after it."""
+        while len(self._places) > 1 and self._places[1].before.until <= end - self._margin:
+            del self._places[0]
+
+
+def _margin(video: Video) -> float:
+    """How many seconds before its end a growing file is read on: more frames than a decoder puts into another order."""
+    return max(_SAFELY, _REORDERED / video.rate) if video.rate else _SAFELY
 
 
 def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -> Follower:

@@ -21,7 +21,7 @@ _AT_ONCE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Wearers:
-    """How many crops of people show an attribute.
+    """How many people have an attribute, each by their best picture.
 
     Args:
         attribute: as ``upper:red``.
@@ -41,8 +41,8 @@ class Census:
     """What the people of an index probably wear.
 
     Args:
-        known: crops of people of which it is known what is worn.
-        unknown: of which it is not.
+        known: people of whom it is known what they wear; of equal pictures one, and no things that look like people.
+        unknown: of whom it is not.
         worn: of each attribute of the model, in its order.
     """
 
@@ -76,15 +76,15 @@ def wearers(index: Index, model_of: Callable[[str], Encoder]) -> Census:
         if not says_what_is_worn(encoder, table):
             found = f"one that {encoder.name} was not asked for it"
             raise IndexFault(expected="an index that keeps what is worn", found=found, do="index again with --rebuild")
-        unknown, counted = 0, list[Wearers]()
+        portraits, unknown, counted = index.portraits(), 0, list[Wearers]()
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
-            likely = likelihoods_in(encoder, some, table)
+            likely = likelihoods_in(encoder, some, table)[portraits]
             known = likely[~np.isnan(likely).any(axis=1)]
             unknown = len(likely) - len(known)
             probable, expected = (known >= PROBABLE).sum(axis=0), known.sum(axis=0)
             counted += [Wearers(n, int(p), float(e), figure_of(encoder, n)) for n, p, e in zip(some, probable, expected, strict=True)]
-    return Census(encoder.name, len(table) - unknown, unknown, tuple(counted))
+    return Census(encoder.name, len(portraits) - unknown, unknown, tuple(counted))
 
 
 def _made(name: str, model_of: Callable[[str], Encoder]) -> Encoder:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
-from passerby.media.clock import Camera, Instant
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time, minutes_text
 from passerby.model.calibration import Crowd
 from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, Watched, is_tuple_of
 
@@ -87,6 +87,44 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a video that could not be read.
+
+    Args:
+        path: of the video.
+        start, end: in seconds from its start.
+        begun: what a clock that goes right showed when the video began; ``None`` where that is not known, or only by the file's own time.
+    """
+
+    path: Path
+    start: float
+    end: float
+    begun: datetime | None = None
+
+    @classmethod
+    def of(cls, path: Path, watched: Watched | None, instant: Instant | None, offset_seconds: float) -> list[Self]:
+        """Those of a video that was begun at an instant, by a clock that is to be corrected by so much."""
+        known = instant is not None and instant.known_by is not KnownBy.FILE
+        begun = clock_time(instant.at, instant.zone, offset_seconds) if known and instant else None
+        return [cls(path, start, end, begun) for start, end in (watched.gaps if watched else ())]
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``; ``from`` and ``to`` are clock times."""
+        clock = [self.begun and (self.begun + timedelta(seconds=at)).isoformat(timespec="seconds") for at in (self.start, self.end)]
+        return {"path": str(self.path), "start": self.start, "end": self.end, "from": clock[0], "to": clock[1]}
+
+    @property
+    def text(self) -> str:
+        """When, for people: by the clock, else in the video; seconds that were begun."""
+        if self.begun is None:
+            first, last = minutes_text(self.start), minutes_text(self.end)
+        else:
+            start, end = (self.begun + timedelta(seconds=at) for at in (self.start, self.end))
+            first, last = f"{start:%Y-%m-%d %H:%M:%S}", f"{end:%H:%M:%S}"
+        return first if first.endswith(last) else f"{first} to {last}"
+
+
+@dataclass(frozen=True, slots=True)
 class LookedInto:
     """In which photos and videos people were looked for, and whom that misses.
 
@@ -98,6 +136,7 @@ class LookedInto:
         cut_short: how many of them end earlier than they say.
         unfinished: how many of them were not read to their end yet.
         static: things in them that look like people and never move, who are hidden.
+        gaps: stretches of them that could not be read, by path and time.
     """
 
     photos: int = 0
@@ -109,12 +148,13 @@ class LookedInto:
     cut_short: int = 0
     unfinished: int = 0
     static: int = 0
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def is_any(self) -> bool:
         return self.photos > 0 or self.videos > 0
 
-    def watched_json(self) -> dict[str, float]:
+    def watched_json(self) -> dict[str, Any]:
         """How much of videos was looked at, ready for ``json.dumps``."""
         return {
             "count": self.videos,
@@ -123,10 +163,13 @@ class LookedInto:
             "cut_short": self.cut_short,
             "unfinished": self.unfinished,
             "static": self.static,
+            "gaps": [gap.to_json() for gap in self.gaps],
         }
 
     @classmethod
-    def of(cls, photos: int, heights: Iterable[float], watched: Iterable[tuple[Watched, float, bool]], static: int) -> Self:
+    def of(
+        cls, photos: int, heights: Iterable[float], watched: Iterable[tuple[Watched, float, bool]], static: int, gaps: Iterable[Gap]
+    ) -> Self:
         """Summed up.
 
         Args:
@@ -144,6 +187,7 @@ class LookedInto:
             sum(one.cut_short_at is not None for one, _, _ in watched),
             sum(not finished for _, _, finished in watched),
             static,
+            tuple(sorted(gaps, key=lambda gap: (os.fsencode(gap.path), gap.start))),
         )
 
 
@@ -160,6 +204,7 @@ class IndexInfo:
         alike: embeddings that do not count, as others do for them, whose near-copies they are.
         unworn: embeddings of which it is not known what is worn, though the model says it.
         looked_into: photos and videos in which people were looked for.
+        kept_from: from when on people are kept, in seconds since 1970; ``None`` if from ever.
     """
 
     folder: Path
@@ -175,6 +220,7 @@ class IndexInfo:
     alike: int = 0
     unworn: int = 0
     looked_into: LookedInto = LookedInto()
+    kept_from: float | None = None
 
 
 WHOLE_PICTURE: Final = "whole"
@@ -339,6 +385,23 @@ class Selected:
     undated: int
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Who was last seen before an instant, by clocks that go right.
+
+    Args:
+        people: their ids, rising.
+        media: those of which nothing is later, by path; a video that is to be read on is none, unless its file is away.
+        estimated: how many of the people are dated by when their file was last changed.
+        undated: how many others there are of whom it is not known when they were seen.
+    """
+
+    people: tuple[int, ...] = ()
+    media: tuple[Path, ...] = ()
+    estimated: int = 0
+    undated: int = 0
+
+
 @runtime_checkable
 class Index(Protocol):
     """Media, the people in them with a vector for each crop, and what could not be used; all of one model.
@@ -379,12 +442,29 @@ class Index(Protocol):
         """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
         ...
 
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        """As ``put_more``; who is of a track that its path holds takes the place of who was there, and keeps their id.
+
+        Args:
+            gone: tracks that there are no more.
+        """
+        ...
+
     def leave_off(self, path: Path, checkpoint: str) -> None:
         """Remember of a media that it is to be read on, and from where; until it is put again."""
         ...
 
     def left_off(self, path: Path) -> str | None:
         """From where a media is to be read on; ``None`` for one that was read to its end."""
+        ...
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        """Remember from where a media that was read to its end is to be read on, should it grow; until it is put again, or somebody in it
+        is deleted."""
+        ...
+
+    def rests(self, path: Path) -> str | None:
+        """From where a media that was read to its end is to be read on, should it grow; ``None`` says from its start."""
         ...
 
     def add(
@@ -443,6 +523,22 @@ class Index(Protocol):
 
     def unsuppress(self, person: int) -> bool:
         """Let a person in again when their media is next indexed; whether they were kept out."""
+        ...
+
+    def drop(self, people: Sequence[int]) -> None:
+        """Delete people, who may come back when their media are indexed anew."""
+        ...
+
+    def keep_from(self, bound: float | None) -> None:
+        """Remember from when on people are kept, in seconds since 1970; ``None`` says from ever."""
+        ...
+
+    def kept_from(self) -> float | None:
+        """From when on people are kept; ``None`` if from ever."""
+        ...
+
+    def expired(self, bound: float) -> Expired:
+        """Who was last seen before an instant, in seconds since 1970."""
         ...
 
     def kept_out(self, path: Path) -> int:
@@ -519,6 +615,10 @@ class Index(Protocol):
 
     def vectors(self) -> VectorTable:
         """The vectors of everybody, to be scanned; call it inside of a snapshot."""
+        ...
+
+    def portraits(self) -> NDArray[np.intp]:
+        """Which rows of ``vectors`` are the first crop of somebody, not of a thing: intp (n,), rising; call it inside of a snapshot."""
         ...
 
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:

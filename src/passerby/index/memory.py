@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from passerby.errors import IndexFault
 from passerby.index.base import (
     TO_BE_READ,
+    Expired,
     Found,
+    Gap,
     IndexedModel,
     IndexInfo,
     Key,
@@ -36,7 +38,7 @@ from passerby.index.nearest import crowd_of, ranked
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
-from passerby.media.clock import Camera, Instant, clock_time, in_zone, instant_of
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought
@@ -71,6 +73,7 @@ class _Held:
     suppressed: dict[tuple[str, str], int] = field(default_factory=dict)
     cameras: dict[str, Camera] = field(default_factory=dict)
     checkpoints: dict[Path, str] = field(default_factory=dict)
+    kept_from: float | None = None
     newest: int = 0
     run: int = 0
     groups: NDArray[np.intp] | None = None
@@ -135,14 +138,34 @@ class MemoryIndex:
 
     def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
         self._model.require_worn(people)
-        self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
+        self._put(media, [(one, _keys_of(media, one)) for one in people])
+
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        tracks = {person: self._all.people[person].seen.track for person in self._at(media.path)}
+        there = {track: person for person, track in tracks.items() if track is not None}
+        again = [one for one in people if one.track in there]
+        self._delete(there[track] for track in there.keys() & {*gone, *(one.track for one in again)})
+        for one in again:
+            somebody = _Somebody(media.path, one, _keys_of(media, one))
+            self._all.people[there[one.track or 0]] = somebody
+            self._embed(somebody, media.size)
+        self.put_more(media, [one for one in people if one.track not in there])
 
     def leave_off(self, path: Path, checkpoint: str) -> None:
         self._change(path, changed_ns=TO_BE_READ)
         self._all.checkpoints[path] = checkpoint
 
     def left_off(self, path: Path) -> str | None:
-        return self._all.checkpoints.get(path)
+        return self._all.checkpoints.get(path) if self._is_to_be_read(path) else None
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        self._all.checkpoints[path] = checkpoint
+
+    def rests(self, path: Path) -> str | None:
+        return None if self._is_to_be_read(path) else self._all.checkpoints.get(path)
+
+    def _is_to_be_read(self, path: Path) -> bool:
+        return path in self._all.media and self._all.media[path].changed_ns == TO_BE_READ
 
     def add(
         self,
@@ -215,7 +238,7 @@ class MemoryIndex:
         media, region = self._all.media[one.path], one.seen.region
         self._all.suppressed |= {(name, region): person for name in _names(media)}
         same = {one.path, *(path for path, _ in self.with_digest(media.digest))}
-        return self._delete(twin for twin, there in self._all.people.items() if there.path in same and there.seen.region == region)
+        return self._delete_for_good(p for p, there in self._all.people.items() if there.path in same and there.seen.region == region)
 
     def unsuppress(self, person: int) -> bool:
         kept = {name for (name, _), of in self._all.suppressed.items() if of == person}
@@ -223,7 +246,35 @@ class MemoryIndex:
         for path, media in list(self._all.media.items()):
             if kept & set(_names(media)):
                 self._change(path, changed_ns=TO_BE_READ)
+                self._all.checkpoints.pop(path, None)
         return bool(kept)
+
+    def drop(self, people: Sequence[int]) -> None:
+        self._delete_for_good(set(people) & self._all.people.keys())
+
+    def keep_from(self, bound: float | None) -> None:
+        self._all.kept_from = bound
+
+    def kept_from(self) -> float | None:
+        return self._all.kept_from
+
+    def expired(self, bound: float) -> Expired:
+        ends = {path: self._until(media, media.watched.seconds if media.watched else 0.0) for path, media in self._all.media.items()}
+        lasts = {person: self._until(self._media_of(person), one.seen.last) for person, one in self._all.people.items()}
+        people = sorted(person for person, last in lasts.items() if last is not None and last < bound)
+        stay = {self._all.people[person].path for person in lasts.keys() - set(people)}
+        stay |= {path for path, media in self._all.media.items() if media.changed_ns == TO_BE_READ and media.away_since is None}
+        return Expired(
+            tuple(people),
+            tuple(_sorted(path for path, end in ends.items() if end is not None and end < bound and path not in stay)),
+            sum(self._media_of(person).known_by == KnownBy.FILE for person in people),
+            sum(last is None for last in lasts.values()),
+        )
+
+    def _until(self, media: Media, seconds: float | None) -> float | None:
+        """When something ends that long after the start of a media, by a clock that goes right."""
+        offset = self._all.cameras[media.camera].offset_seconds if media.camera else 0.0
+        return None if media.started_at is None else media.started_at + (seconds or 0.0) + offset
 
     def kept_out(self, path: Path) -> int:
         media = self._all.media.get(path)
@@ -322,6 +373,10 @@ class MemoryIndex:
         table = np.array(rows, np.float16).reshape(len(rows), self._model.dim)
         return VectorTable.of([table], np.arange(1, len(table) + 1), np.empty(0, np.intp), [in_blocks(self._worn())])
 
+    def portraits(self) -> NDArray[np.intp]:
+        first = {row for row, person, n in self._shown() if n == 0 and not self._all.people[person].seen.static}
+        return np.array(sorted(first), np.intp)
+
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         return self.vectors().only(self._selected_rows(self._shown_of(selection))).spread(count)
 
@@ -336,12 +391,19 @@ class MemoryIndex:
         photos = [one for one in self._sought(MediaKind.PHOTO) if self._matches(selection, one)]
         anytime = replace(selection, start=None, end=None)
         moving = [one for one in self._sought(MediaKind.VIDEO) if one.watched and self._matches(anytime, one)]
+        gaps = [
+            gap
+            for one in moving
+            for gap in Gap.of(one.path, one.watched, instant_of(one), self._all.cameras[one.camera].offset_seconds if one.camera else 0.0)
+            if conditions.holds_some_of(one.camera, one.started_at, gap.start, gap.end)
+        ]
+        with_gaps = {gap.path for gap in gaps}
         counted = [(one, conditions.seconds_of(one.camera, one.started_at, one.watched.seconds)) for one in moving if one.watched]
-        counted = [(one, seconds) for one, seconds in counted if seconds or not selection.is_timed]
+        counted = [(one, seconds) for one, seconds in counted if seconds or one.path in with_gaps or not selection.is_timed]
         heights = [one.sought.smallest for one in [*photos, *(one for one, _ in counted)] if one.sought]
         watched = [(one.watched, seconds, one.changed_ns != TO_BE_READ) for one, seconds in counted if one.watched]
         things = {person for _, person, _ in self._shown_of(replace(selection, static=True)) if self._all.people[person].seen.static}
-        return LookedInto.of(len(photos), heights, watched, 0 if selection.static else len(things))
+        return LookedInto.of(len(photos), heights, watched, 0 if selection.static else len(things), gaps)
 
     def _sought(self, kind: MediaKind) -> list[Media]:
         """The media of a kind in which people were looked for."""
@@ -409,6 +471,7 @@ class MemoryIndex:
             alike=self._alike(),
             unworn=self._unworn(),
             looked_into=self.looked_into(),
+            kept_from=self.kept_from(),
         )
 
     def _unworn(self) -> int:
@@ -514,9 +577,20 @@ class MemoryIndex:
             self._all.groups = None
         return len(gone)
 
+    def _delete_for_good(self, people: Iterable[int]) -> int:
+        """The same, and forget where those who were at the end of their media went."""
+        gone = list(people)
+        for path in {self._all.people[person].path for person in gone if not self._is_to_be_read(self._all.people[person].path)}:
+            self._all.checkpoints.pop(path, None)
+        return self._delete(gone)
+
     def _removed(self, media: Media) -> set[str]:
         """The regions of a media from which people were removed."""
         return {region for name, region in self._all.suppressed if name in _names(media)}
+
+
+def _keys_of(media: Media, one: Sighting) -> tuple[Key, ...]:
+    return tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))
 
 
 def _names(media: Media) -> list[str]:

@@ -157,5 +157,9 @@ class Conditions:
         window = self.corrected.get(camera or "", self.window)
         return 0.0 if started_at is None else max(0.0, min(window.end, started_at + seconds) - max(window.start, started_at))
 
+    def holds_some_of(self, camera: str | None, started_at: float | None, start: float, end: float) -> bool:
+        """Whether some of a stretch of a video is in the window; all is where there is none."""
+        return self.window is None or (started_at is not None and self.seconds_of(camera, started_at + start, end - start) > 0)
+
 
 EVERYBODY: Final = Selection()

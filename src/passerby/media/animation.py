@@ -66,10 +66,10 @@ def decode(path: Path, coverage: Coverage) -> Generator[Frame]:
                 image.seek(number)
                 picture = decoded(image.copy()).image
             except Exception:  # Pillow raises many types
-                coverage.broken += 1
+                coverage.miss(time)
                 continue
             until = time + (float(image.info.get("duration") or 0) / 1000 or _UNSAID)
-            coverage.decoded, coverage.until = coverage.decoded + 1, until
+            coverage.reach(time, until, until - time)
             yield Frame(time, picture.width, picture.height, partial(_draw, picture))
 
 

@@ -50,6 +50,31 @@ class Video:
     seeks_surely: bool = True
 
 
+Gaps = tuple[tuple[float, float], ...]
+"""From and to which second of a video nothing could be read, rising."""
+
+NEAR_GAPS: Final = 1.0
+"""Seconds between two gaps that are told as one, if it is not more."""
+_BELIEVED: Final = 60.0
+"""Seconds by which the stamp of what cannot be read may be later than what was read."""
+_MUCH: Final = 2.0
+_MANY: Final = 10
+"""Seconds, and frames, that are not just far apart in a file but missing in it: some containers leave out what they cannot read."""
+_REORDERED: Final = 2.0
+"""Seconds by which frames may be shown later than they are stored."""
+
+
+def joined(gaps: Gaps, later: Gaps) -> Gaps:
+    """Gaps and later ones, those that are near each other made one."""
+    told = list(gaps)
+    for start, end in later:
+        if told and start - told[-1][1] <= NEAR_GAPS:
+            told[-1] = told[-1][0], max(end, told[-1][1])
+        else:
+            told.append((start, end))
+    return tuple(told)
+
+
 @dataclass(slots=True)
 class Coverage:
     """What was read of a video so far, and what could not be.
@@ -62,6 +87,8 @@ class Coverage:
         deinterlaced: frames hold two half pictures, which were made one.
         clock_reset: times jumped back, and go on from where they were.
         cut_short_at: where the file ends, in seconds, if it says that it is longer; ``None`` if not, and before the end is reached.
+        gaps: from and to which second nothing could be read, rising; those with less than ``NEAR_GAPS`` between them are one.
+        missed: about when something was that could not be read, and whose gap did not come yet.
     """
 
     decoded: int = 0
@@ -71,6 +98,36 @@ class Coverage:
     deinterlaced: bool = False
     clock_reset: bool = False
     cut_short_at: float | None = None
+    gaps: Gaps = ()
+    missed: float | None = None
+
+    def miss(self, time: float | None) -> None:
+        """Count what could not be read; ``time`` is when that was, as far as its stamp can be believed."""
+        self.broken += 1
+        self.missed = time if time is not None and self.until <= time < self.until + _BELIEVED else self.until
+
+    def reach(self, time: float, end: float, step: float) -> None:
+        """Count a frame that was decoded; what was missed lies before it where frames are wanting, and much is wanting only for that."""
+        self.decoded += 1
+        wanting = time - self.until
+        if wanting > max(_MUCH, _MANY * step) and self.decoded > 1:
+            self._note_gap(self.until, time)
+        elif self.missed is not None:
+            if wanting > step / 2:
+                self._note_gap(self.until, time)
+            elif time > self.missed + _REORDERED:
+                self._note_gap(self.missed, self.missed + step)
+        self.until = end
+
+    def finish(self, duration: float | None, step: float) -> None:
+        """The end is reached, of a file that says that it is so long."""
+        if self.cut_short_at is not None and duration is not None:
+            self._note_gap(self.cut_short_at, duration)
+        elif self.missed is not None:
+            self._note_gap(self.until, max(self.missed, self.until + step))
+
+    def _note_gap(self, start: float, end: float) -> None:
+        self.gaps, self.missed = joined(self.gaps, ((round(start, 3), round(end, 3)),)), None
 
     def clear(self) -> None:
         """Forget what was read."""
@@ -143,6 +200,10 @@ class Timeline:
         self._coverage = coverage
         self._shift = 0.0
         self._last: float | None = None
+
+    def at(self, stamp: float | None) -> float | None:
+        """When a stamp is, if nothing jumps until there; ``None`` before the start is known."""
+        return None if stamp is None or self._origin is None else stamp - self._origin + self._shift
 
     def time(self, stamp: float | None) -> float:
         """The time of the next frame."""

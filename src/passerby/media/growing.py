@@ -68,6 +68,19 @@ def read_digest(path: Path, known: ChunkedDigest | None = None) -> ChunkedDigest
         raise unreadable(error, VideoError) from None
 
 
+def begins_with(path: Path, size: int, digest: str) -> bool:
+    """Whether a file begins with so many bytes of a :attr:`ChunkedDigest.hex`; reads as many. Raises ``VideoError``."""
+    chunks, left = list[bytes](), size
+    try:
+        with path.open("rb") as file:
+            while left and (data := file.read(min(CHUNK_BYTES, left))):
+                chunks.append(hashlib.sha256(data).digest())
+                left -= len(data)
+    except (OSError, ValueError) as error:
+        raise unreadable(error, VideoError) from None
+    return not left and ChunkedDigest(size, tuple(chunks)).hex == digest
+
+
 def read_video_media(path: Path) -> Media:
     """A video's file with its size, times and digest, all as they were before it was read.
 

@@ -269,39 +269,43 @@ def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: b
                     yield from chain([first] if first else [], decoded)
                     if opened.duration and not keyframes and coverage.until < opened.duration - max(_TOLERANCE, 2 * opened.step):
                         coverage.cut_short_at = coverage.until
+                    coverage.finish(opened.duration, opened.step)
                     return
             coverage.clear()
 
 
 def _decode(opened: Opened, coverage: Coverage, *, from_keyframe: bool = False) -> Generator[Frame]:
     timeline = Timeline(opened.origin, opened.step, coverage)
-    for decoded in _progressive(_whole_frames(opened, coverage, from_keyframe), coverage):
-        base = float(decoded.time_base or 0)
-        time = timeline.time(decoded.pts * base if decoded.pts is not None and base else None)
-        coverage.decoded += 1
-        coverage.until = time + (decoded.duration * base or opened.step)
+    for decoded in _progressive(_whole_frames(opened, coverage, timeline, from_keyframe), coverage):
+        time = timeline.time(_stamp(decoded))
+        coverage.reach(time, time + (decoded.duration * float(decoded.time_base or 0) or opened.step), opened.step)
         yield opened.frame(time, decoded)
 
 
-def _whole_frames(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.VideoFrame]:
+def _whole_frames(opened: Opened, coverage: Coverage, timeline: Timeline, from_keyframe: bool) -> Iterator[av.VideoFrame]:
     """Frames that can be decoded; the others are counted."""
-    for packet in chain(_packets(opened, coverage, from_keyframe), [None]):  # None: what the decoder still holds
+    for packet in chain(_packets(opened, coverage, timeline, from_keyframe), [None]):  # None: what the decoder still holds
         try:
             decoded = opened.stream.decode(packet)
         except (ffmpeg().FFmpegError, EOFError):
-            coverage.broken += 1
+            coverage.miss(timeline.at(_stamp(packet)) if packet else None)
             continue
         for frame in decoded:
+            frame.time_base = frame.time_base or opened.stream.time_base  # which the decoder's last ones lack
             if frame.is_corrupt:
-                coverage.broken += 1
+                coverage.miss(timeline.at(_stamp(frame)))
             else:
-                frame.time_base = frame.time_base or opened.stream.time_base  # which the decoder's last ones lack
                 yield frame
 
 
-def _packets(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterator[av.Packet[VideoStream]]:
+def _stamp(item: av.Packet[VideoStream] | av.VideoFrame) -> float | None:
+    """When a frame, or what one is made of, is to be shown, in seconds as the file has it."""
+    return float(item.pts * item.time_base) if item.pts is not None and item.time_base else None
+
+
+def _packets(opened: Opened, coverage: Coverage, timeline: Timeline, from_keyframe: bool) -> Iterator[av.Packet[VideoStream]]:
     """What the container holds of the video, past stretches that it cannot read."""
-    waiting, met = from_keyframe, True
+    waiting, met, newest = from_keyframe, True, None
     while met:
         met = False
         try:
@@ -309,10 +313,13 @@ def _packets(opened: Opened, coverage: Coverage, from_keyframe: bool) -> Iterato
                 met = True
                 waiting = waiting and not packet.is_keyframe
                 if packet.size and not waiting:
+                    if from_keyframe and newest is None:
+                        coverage.until = max(0.0, timeline.at(_stamp(packet)) or 0.0)  # nothing is missing before
+                    newest = _stamp(packet)
                     yield packet
             return
         except ffmpeg().FFmpegError:
-            coverage.broken += 1
+            coverage.miss(timeline.at(newest))
 
 
 def demuxed(container: InputContainer, stream: Any) -> Iterator[av.Packet[Any]]:

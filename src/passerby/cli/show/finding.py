@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from passerby.find.filter import Filtered
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
-    from passerby.index.base import IndexInfo, LookedInto, SeenBy
+    from passerby.find.retention import Forgotten
+    from passerby.index.base import Gap, IndexInfo, LookedInto, SeenBy
     from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
 
@@ -63,6 +64,9 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
                 "unread": list(map(str, report.unread)),
                 "suppressed": report.suppressed,
                 "redated": report.redated,
+                "forgotten": report.forgotten and report.forgotten.to_json(),
+                "too_old": report.too_old,
+                "gaps": [gap.to_json() for gap in report.gaps],
                 **_away_json(report.away),
                 "failed": failures_json(report.failed),
                 "notes": notes_json(report.notes),
@@ -83,13 +87,24 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
         note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
         note(f"{report.suppressed} left out, as they were removed: passerby remove --forget-suppression ID lets them in again")
+    if report.forgotten:
+        _note_forgotten(report.forgotten)
+    if report.too_old:
+        note(f"{report.too_old:,} files are older than that and were not read: passerby index --keep all lets them in again")
     show_notes(report.notes)
+    _show_gaps(report.gaps)
     _note_absence(report.away)
     show_failures(report.failed)
-    done = report.indexed + report.unchanged + report.removed + report.away.count
+    done = report.indexed + report.unchanged + report.removed + report.away.count + report.too_old
     if not done and not report.failed:
         note("nothing done: expected pictures or videos, found none; name files, or folders that hold some")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
+
+
+def _show_gaps(gaps: Sequence[Gap]) -> None:
+    """A table of what could not be read of videos."""
+    if gaps:
+        show_table(("could not be read", "video"), [(gap.text, gap.path) for gap in gaps], whole="video", stderr=True)
 
 
 def _shown(report: IndexReport) -> str:
@@ -115,6 +130,28 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     show_failures(report.failed)
     wrong = len(report.failed) + len(report.unknown)
     return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
+
+
+def show_forgotten(forgotten: Forgotten | None, *, dry_run: bool = False, as_json: bool) -> int:
+    """Say who was deleted as they were last seen too long ago, or would be; returns the exit code."""
+    if as_json:
+        show_json({"forgotten": forgotten and forgotten.to_json(), "dry_run": dry_run})
+    if forgotten is None:
+        note("everybody is kept from now on, whenever they were seen; index again to let older files in")
+    else:
+        _note_forgotten(forgotten, dry_run=dry_run)
+    return ALL_DONE
+
+
+def _note_forgotten(forgotten: Forgotten, *, dry_run: bool = False) -> None:
+    from passerby.media.clock import clock_text
+
+    would = "would be " if dry_run else ""
+    guessed = f" ({forgotten.estimated:,} of them by when their file was last changed)" if forgotten.estimated else ""
+    media = f" and {forgotten.media:,} files in which nothing is later" if forgotten.media else ""
+    note(f"{would}deleted, as last seen before {clock_text(forgotten.before, None)}: {forgotten.people:,} people{guessed}{media}")
+    if forgotten.undated:
+        note(f"kept, as it is not known when they were seen: {forgotten.undated:,} people")
 
 
 def show_clip(cut: PersonClip, *, as_json: bool) -> int:
@@ -188,11 +225,19 @@ def _looked_into(looked: LookedInto) -> str:
         f"photos looked at: {looked.photos:,}" if looked.photos else "",
         f"people lower than {lowest} pixels{larger} are mostly missed",
         f"frames or stretches that could not be read: {looked.broken:,}" if looked.broken else "",
+        f"could not be read: {_gaps_text(looked.gaps)}" if looked.gaps else "",
         f"videos that end early: {looked.cut_short:,}" if looked.cut_short else "",
         f"videos not read to their end yet: {looked.unfinished:,}; index again to go on" if looked.unfinished else "",
         f"hidden, as they never move: {looked.static:,} (--static shows them)" if looked.static else "",
     ]
     return "; ".join(filter(None, said))
+
+
+def _gaps_text(gaps: Sequence[Gap]) -> str:
+    """The first few of stretches of videos."""
+    more = len(gaps) - _LISTED
+    said = ", ".join(f"{gap.text} of {printable(gap.path.name)}" for gap in gaps[:_LISTED])
+    return said + (f", and {more:,} more stretches (passerby info lists all)" if more > 0 else "")
 
 
 def _show_selection(answer: Answer) -> str:
@@ -294,6 +339,8 @@ def _minute(clock: datetime | None) -> str:
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
     """Say what an index holds; returns the exit code."""
+    from passerby.media.clock import clock_iso, clock_text
+
     model = info.model and {"name": info.model.name, "digest": info.model.digest, "dim": info.model.dim}
     facts = {
         "path": str(info.folder),
@@ -309,12 +356,13 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "created": info.created,
         "away": info.away,
         "away_since": utc(info.away_since),
+        "kept_from": None if info.kept_from is None else clock_iso(info.kept_from, None),
     }
     if as_json:
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
-    del facts["away_since"], facts["unworn"]
+    del facts["away_since"], facts["unworn"], facts["kept_from"]
     looked = info.looked_into
     shown = {
         **facts,
@@ -323,10 +371,12 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
         "bytes": f"{info.bytes:,}",
     }
-    show_table(("", ""), [*shown.items(), ("failed files", len(failures))])
+    kept = [] if info.kept_from is None else [("kept from", clock_text(info.kept_from, None))]
+    show_table(("", ""), [*shown.items(), *kept, ("failed files", len(failures))])
     if info.unworn:
         again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"
         note(f"of {info.unworn} pictures it is not known what is worn in them: they were indexed before; index again: {again}")
+    _show_gaps(looked.gaps)
     show_failures(failures)
     return ALL_DONE
 

@@ -135,12 +135,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX media_looked_into ON media (kind, smallest) WHERE detector > ''",
         "CREATE TABLE checkpoints (media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE, checkpoint TEXT NOT NULL)",
     ),
+    (
+        # A track is found again by its number as its video grows.
+        "DROP INDEX people_by_media",
+        "CREATE INDEX people_by_media ON people (media, track)",
+        # From and to which second nothing could be read, in JSON.
+        "ALTER TABLE media ADD COLUMN gaps TEXT",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-_NOT_WATCHED = "0.0 AS fps, 0 AS quick, NULL AS seconds, 0 AS broken, NULL AS cut_short_at, 0 AS clock_reset"
+_NO_GAPS = "NULL AS gaps"
+_NOT_WATCHED = f"0.0 AS fps, 0 AS quick, NULL AS seconds, 0 AS broken, NULL AS cut_short_at, 0 AS clock_reset, {_NO_GAPS}"
 _NOT_SOUGHT = f"NULL AS detector, 0 AS detect_size, 0.0 AS min_height, 0.0 AS smallest, {_NOT_WATCHED}"
 _OF_A_PHOTO = f"'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded, {_NOT_SOUGHT}"
 _WITHOUT_COPIES = (
@@ -172,6 +180,7 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
     3: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC, *_WITHOUT_COPIES),
     4: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC),
     5: (f"CREATE TEMP VIEW media AS SELECT *, {_NOT_WATCHED} FROM main.media", *_NOBODY_STATIC),
+    6: (f"CREATE TEMP VIEW media AS SELECT *, {_NO_GAPS} FROM main.media",),
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
@@ -23,8 +23,8 @@ from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Pa
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sqlite import media_row, selecting, suppression
 from passerby.index.sqlite import people as rows
-from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
 from passerby.index.sqlite.selected import SelectedPeople
@@ -182,6 +182,11 @@ class Index(base.Index):
         """Hold a media and people in it beside those whom its path holds. People who are kept out stay out."""
         rows.insert(self._db, rows.hold(self._db, media), media, self._let_in(media, people))
 
+    def put_again(self, media: Media, people: Sequence[Sighting], gone: Collection[int] = ()) -> None:
+        """As ``put_more``; who is of a track that its path holds takes the place of who was there, and keeps their id."""
+        row = rows.hold(self._db, media)
+        rows.insert_again(self._db, row, media, self._let_in(media, people), gone)
+
     def _let_in(self, media: Media, people: Sequence[Sighting]) -> list[Sighting]:
         """Those who are not kept out. Raises ``InputError`` where what is worn is of other attributes."""
         if any(one.worn is not None for one in people) and (model := self.model):
@@ -194,7 +199,16 @@ class Index(base.Index):
         self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, key))
 
     def left_off(self, path: Path) -> str | None:
-        row = self._one("SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ?", os.fsencode(path))
+        return self._checkpoint(path, f"changed_ns = {base.TO_BE_READ}")
+
+    def rest(self, path: Path, checkpoint: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, os.fsencode(path)))
+
+    def rests(self, path: Path) -> str | None:
+        return self._checkpoint(path, f"changed_ns IS NOT {base.TO_BE_READ}")
+
+    def _checkpoint(self, path: Path, where: str) -> str | None:
+        row = self._one(f"SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ? AND {where}", os.fsencode(path))
         return None if row is None else str(row[0])
 
     def add(
@@ -250,7 +264,7 @@ class Index(base.Index):
     def mark(self, path: Path, sought: Sought) -> None:
         self._db.execute(
             "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ?, fps = ?, quick = ? WHERE path = ?",
-            (*rows.sought_row(sought), os.fsencode(path)),
+            (*media_row.sought_row(sought), os.fsencode(path)),
         )
 
     def correct(self, camera: Camera) -> None:
@@ -283,6 +297,14 @@ class Index(base.Index):
 
     def unsuppress(self, person: int) -> bool:
         return suppression.unsuppress(self._db, person)
+
+    def drop(self, people: Sequence[int]) -> None:
+        rows.drop(self._db, people)
+
+    def keep_from(self, bound: float | None) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = 'kept_from'")
+        if bound is not None:
+            self._db.execute("INSERT INTO meta VALUES ('kept_from', ?)", (bound,))
 
     def fold(self) -> None:
         """After a run, outside of `writing`: work out which of the new crops count once with others."""
@@ -368,17 +390,26 @@ class Index(base.Index):
 
     def standing(self, path: Path) -> Standing | None:
         row = self._one(
-            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by, {rows.SOUGHT}
+            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by,
+                {media_row.SOUGHT}
                 FROM media WHERE path = :path
             UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
-        return replace(Standing(*row[:11]), sought=rows.sought_of(*row[11:])) if row else None
+        return replace(Standing(*row[:11]), sought=media_row.sought_of(*row[11:])) if row else None
 
     def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
-        row = self._all(f"SELECT {rows.SOUGHT}, {rows.WATCHED} FROM media WHERE id = ?", media)[0]
-        return rows.sought_of(*row[:6]), rows.watched_of(*row[6:])
+        row = self._all(f"SELECT {media_row.SOUGHT}, {media_row.WATCHED} FROM media WHERE id = ?", media)[0]
+        return media_row.sought_of(*row[:6]), media_row.watched_of(*row[6:])
+
+    def kept_from(self) -> float | None:
+        bound = self._meta("kept_from")
+        return None if bound is None else float(str(bound))
+
+    def expired(self, bound: float) -> base.Expired:
+        with self.snapshot():
+            return selecting.expired(self._db, bound)
 
     def knows_size(self, size: int) -> bool:
         return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
@@ -474,6 +505,13 @@ class Index(base.Index):
             may = passes(self.vectors())[chosen.rows] if passes else None
             return nearest(chosen.table, chosen, questions, k, None if may is None else lambda _: may, fold=fold)
 
+    def portraits(self) -> NDArray[np.intp]:
+        ids = self.vectors().ids
+        if self._one("SELECT 1 FROM people WHERE static UNION ALL SELECT 1 FROM crops WHERE number > 0 LIMIT 1") is None:
+            return np.arange(len(ids))
+        with plain_faults(self.folder):
+            return np.searchsorted(ids, selecting.portraits(self._db))
+
     def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
         """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
         with self.snapshot():
@@ -563,6 +601,7 @@ class Index(base.Index):
                 alike=self._count("copies"),
                 unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
                 looked_into=self.looked_into(),
+                kept_from=self.kept_from(),
             )
 
     def counts(self) -> tuple[int, int]:

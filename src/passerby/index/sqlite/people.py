@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -14,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
-from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
+from passerby.types import Box, Crop, Media, MediaKind, Person
 
-SOUGHT: Final = "detector, detect_size, min_height, smallest, fps, quick"
-WATCHED: Final = "seconds, broken, cut_short_at, clock_reset"
-_MEDIA: Final = (
-    f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED}"
-)
-_MEDIA_END: Final = 5 + _MEDIA.count(",") + 1
+_TAKEN: Final = "kind, camera, started_at, zone, known_by"
+_HELD: Final = f"path, size, modified_ns, digest, changed_ns, device, {_TAKEN}, {SOUGHT}, {WATCHED}".split(", ")
+_MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, {_TAKEN}, {SOUGHT}, {WATCHED}"
+_SOUGHT_AT: Final = 5 + _MEDIA.split(", ").index("detector")
+_WATCHED_AT: Final = 5 + _MEDIA.split(", ").index("seconds")
+_MEDIA_END: Final = 5 + len(_MEDIA.split(", "))
 _PERSON: Final = "people.id, track, first, last, static"
 _CROP: Final = "x, y, width, height, time, quality"
 
@@ -32,15 +34,8 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
     path = os.fsencode(media.path)
     db.execute("DELETE FROM failures WHERE path = ?", (path,))
     db.execute(
-        f"""INSERT INTO media
-            (path, size, modified_ns, digest, changed_ns, device, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED})
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (path) DO UPDATE SET size = excluded.size, modified_ns = excluded.modified_ns, digest = excluded.digest,
-            changed_ns = excluded.changed_ns, device = excluded.device, away_since = NULL, kind = excluded.kind,
-            camera = excluded.camera, started_at = excluded.started_at, zone = excluded.zone, known_by = excluded.known_by,
-            detector = excluded.detector, detect_size = excluded.detect_size, min_height = excluded.min_height,
-            smallest = excluded.smallest, fps = excluded.fps, quick = excluded.quick, seconds = excluded.seconds,
-            broken = excluded.broken, cut_short_at = excluded.cut_short_at, clock_reset = excluded.clock_reset""",
+        f"""INSERT INTO media ({", ".join(_HELD)}) VALUES ({", ".join("?" * len(_HELD))})
+        ON CONFLICT (path) DO UPDATE SET away_since = NULL, {", ".join(f"{column} = excluded.{column}" for column in _HELD[1:])}""",
         (
             path,
             media.size,
@@ -54,34 +49,13 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
             media.zone,
             media.known_by,
             *sought_row(media.sought),
-            *_watched_row(media.watched),
+            *watched_row(media.watched),
         ),
     )
     meet(db, media.camera)
     row = int(db.execute("SELECT id FROM media WHERE path = ?", (path,)).fetchone()[0])
     db.execute("DELETE FROM checkpoints WHERE media = ?", (row,))
     return row
-
-
-def sought_row(sought: Sought | None) -> tuple[str | None, int, float, float, float, bool]:
-    """How people were looked for as a row has it: no digest of a crop."""
-    if sought is None:
-        return None, 0, 0.0, 0.0, 0.0, False
-    return sought.detector or "", sought.size, sought.min_height, sought.smallest, sought.fps, sought.quick
-
-
-def sought_of(detector: str | None, size: int, min_height: float, smallest: float, fps: float, quick: int) -> Sought | None:
-    """The same, read back."""
-    return None if detector is None else Sought(ModelDigest(detector) if detector else None, size, min_height, smallest, fps, bool(quick))
-
-
-def _watched_row(watched: Watched | None) -> tuple[float | None, int, float | None, bool]:
-    return (None, 0, None, False) if watched is None else (watched.seconds, watched.broken, watched.cut_short_at, watched.clock_reset)
-
-
-def watched_of(seconds: float | None, broken: int, cut_short_at: float | None, clock_reset: int) -> Watched | None:
-    """How much of a video was looked at, as a row has it."""
-    return None if seconds is None else Watched(seconds, broken, cut_short_at, bool(clock_reset))
 
 
 def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
@@ -94,17 +68,35 @@ def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sightin
 def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media beside those who are there."""
     for one in people:
-        person = _give(db, row, one.track, one.first, one.last, one.static)
-        nothing = [None] * len(one.crops)
-        signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
-        for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
-            box = crop.box
-            place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-            embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
-            if signature is not None:
-                _sign(db, embedding, signature, media.size)
-            db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
+        _insert_crops(db, _give(db, row, one.track, one.first, one.last, one.static), media, one)
     _note_embedded(db, row)
+
+
+def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting], gone: Collection[int]) -> None:
+    """The same, but those of tracks that are there take the place of who was there; and tracks that are gone are deleted."""
+    tracks = json.dumps([*gone, *(one.track for one in people)])
+    found = db.execute("SELECT track, id FROM people WHERE media = ? AND track IN (SELECT value FROM json_each(?))", (row, tracks))
+    known = dict(found.fetchall())
+    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in gone if track in known])
+    for one in people:
+        if one.track in known:
+            db.execute("DELETE FROM crops WHERE person = ?", (known[one.track],))
+            times = one.first, one.last, one.static
+            db.execute("UPDATE people SET first = ?, last = ?, static = ? WHERE id = ?", (*times, known[one.track]))
+            _insert_crops(db, known[one.track], media, one)
+    insert(db, row, media, [one for one in people if one.track not in known])
+
+
+def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
+    nothing = [None] * len(one.crops)
+    signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
+    for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
+        box = crop.box
+        place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
+        if signature is not None:
+            _sign(db, embedding, signature, media.size)
+        db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
 
 
 def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
@@ -121,7 +113,16 @@ def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
 def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
     """Delete people of a media's row."""
     db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
-    _note_embedded(db, row)
+    _note_deleted(db, row)
+
+
+def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
+    """Delete people of any media."""
+    named = json.dumps(list(people))
+    found = db.execute("SELECT DISTINCT media FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,)).fetchall()
+    db.execute("DELETE FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,))
+    for (row,) in found:
+        _note_deleted(db, row)
 
 
 def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:
@@ -179,9 +180,9 @@ def is_crop(crop: Crop) -> Where:
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
+    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:_SOUGHT_AT]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[17:23]), watched=watched_of(*row[23:_MEDIA_END]))
+    media = replace(media, sought=sought_of(*row[_SOUGHT_AT:_WATCHED_AT]), watched=watched_of(*row[_WATCHED_AT:_MEDIA_END]))
     return Person(media, id, track, first, last, bool(static))
 
 
@@ -225,6 +226,12 @@ def _newest(db: sqlite3.Connection) -> int:
 def _delete_until(db: sqlite3.Connection, row: int, newest: int) -> None:
     """The new ones stand before the old ones go, so that an embedding of both stays."""
     db.execute("DELETE FROM people WHERE media = ? AND id <= ?", (row, newest))
+    _note_embedded(db, row)
+
+
+def _note_deleted(db: sqlite3.Connection, row: int) -> None:
+    """Where those who were there at the end of a media went may be of somebody who was deleted."""
+    db.execute(f"DELETE FROM checkpoints WHERE media = ? AND media IN (SELECT id FROM media WHERE changed_ns IS NOT {TO_BE_READ})", (row,))
     _note_embedded(db, row)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, LookedInto, SeenBy
+from passerby.index.base import TO_BE_READ, Expired, Gap, LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
+from passerby.index.sqlite.media_row import WATCHED, watched_of
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind, Watched
 
@@ -70,6 +73,12 @@ def static(db: sqlite3.Connection) -> Chosen:
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), 0)
 
 
+def portraits(db: sqlite3.Connection) -> NDArray[np.int64]:
+    """The embeddings of the first crop of everybody who is no thing, int64 (n,), rising."""
+    first = "SELECT DISTINCT embedding FROM people CROSS JOIN crops ON crops.person = people.id WHERE number = 0 AND NOT static"
+    return np.fromiter((row[0] for row in db.execute(f"{first} ORDER BY embedding")), np.int64)
+
+
 def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
     """In which media people were looked for, of those selected."""
     everything = replace(conditions, static=True)
@@ -81,21 +90,37 @@ def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
     ).fetchone()
     watched = list(_watched(db, everything))
     hidden = 0 if conditions.static else _count_static(db, everything)
-    return LookedInto.of(photos, [*(heights if photos else ()), *(height for height, _ in watched)], [one for _, one in watched], hidden)
+    heights = [*(heights if photos else ()), *(one.smallest for one in watched)]
+    counted = [(one.watched, one.seconds, one.is_finished) for one in watched]
+    return LookedInto.of(photos, heights, counted, hidden, (gap for one in watched for gap in one.gaps))
 
 
-def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[tuple[float, tuple[Watched, float, bool]]]:
-    """Of each video that is selected, or a stretch of it: the height below which people are missed, and what `LookedInto.of` takes."""
+class _Watched(NamedTuple):
+    """A video that is selected, or a stretch of it: below which height people are missed, how much counts, and what could not be read."""
+
+    smallest: float
+    watched: Watched
+    seconds: float
+    is_finished: bool
+    gaps: list[Gap]
+
+
+def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[_Watched]:
     sql, values = where(replace(conditions, window=None))
     rows = db.execute(
-        f"""SELECT smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns
+        f"""SELECT smallest, camera, started_at, zone, known_by, changed_ns, path, {WATCHED}
         FROM media WHERE detector > '' AND kind IN ({_MOVING}) AND seconds IS NOT NULL AND {sql}""",
         values,
     )
-    for smallest, seconds, broken, cut_short_at, clock_reset, camera, started_at, changed_ns in rows:
-        counted = conditions.seconds_of(camera, started_at, seconds)
-        if counted or not conditions.window:
-            yield smallest, (Watched(seconds, broken, cut_short_at, bool(clock_reset)), counted, changed_ns != TO_BE_READ)
+    offsets = {camera.name: camera.offset_seconds for camera in cameras(db)}
+    for smallest, camera, started_at, zone, known_by, changed_ns, path, *columns in rows:
+        watched = watched_of(*columns) or Watched()
+        counted = conditions.seconds_of(camera, started_at, watched.seconds)
+        instant = None if started_at is None or known_by is None else Instant(started_at, zone, KnownBy(known_by))
+        gaps = Gap.of(Path(os.fsdecode(path)), watched, instant, offsets.get(camera, 0.0)) if watched.gaps else []
+        inside = [gap for gap in gaps if conditions.holds_some_of(camera, started_at, gap.start, gap.end)]
+        if counted or inside or not conditions.window:
+            yield _Watched(smallest, watched, counted, changed_ns != TO_BE_READ, inside)
 
 
 def _count_static(db: sqlite3.Connection, conditions: Conditions) -> int:
@@ -109,6 +134,34 @@ def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
     sql, values = where(anytime)
     undated = f"SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE {_ANY_KIND} AND started_at IS NULL AND {sql}"
     return int(db.execute(undated, values).fetchone()[0])
+
+
+def expired(db: sqlite3.Connection, bound: float) -> Expired:
+    """Who was last seen before an instant, by clocks that go right."""
+    offsets = {camera.name: camera.offset_seconds for camera in cameras(db)}
+    latest = bound - min([0.0, *offsets.values()])
+    people, estimated, lasting = list[int](), 0, dict[int, float]()
+    seen = db.execute(
+        f"""SELECT people.id, media, camera, started_at + coalesce(last, 0), known_by FROM media CROSS JOIN people ON media = media.id
+        WHERE {_ANY_KIND} AND started_at < ? ORDER BY people.id""",
+        (latest,),
+    )
+    for person, media, camera, last, known_by in seen:
+        lasting[media] = max(last, lasting.get(media, last))
+        if last + offsets.get(camera, 0.0) < bound:
+            people.append(person)
+            estimated += known_by == KnownBy.FILE
+    looked_at = db.execute(
+        f"""SELECT id, path, camera, started_at + coalesce(seconds, 0) FROM media
+        WHERE {_ANY_KIND} AND started_at < ? AND (changed_ns IS NOT {TO_BE_READ} OR away_since IS NOT NULL) ORDER BY path""",
+        (latest,),
+    )
+    media = [
+        Path(os.fsdecode(path))
+        for row, path, camera, end in looked_at
+        if max(end, lasting.get(row, end)) + offsets.get(camera, 0.0) < bound
+    ]
+    return Expired(tuple(people), tuple(media), estimated, _count_undated(db, Conditions(static=True)))
 
 
 def cameras(db: sqlite3.Connection) -> list[Camera]:

@@ -59,6 +59,7 @@ def unsuppress(db: sqlite3.Connection, person: int) -> bool:
         for row, path, digest, kind in db.execute("SELECT id, path, digest, kind FROM media").fetchall():
             if not kept.keys().isdisjoint(_digests(db, _media(path, digest, kind), region)):
                 db.execute("UPDATE media SET changed_ns = ? WHERE id = ?", (TO_BE_READ, row))
+                db.execute("DELETE FROM checkpoints WHERE media = ?", (row,))
     return bool(kept)
 
 
