@@ -19,7 +19,6 @@ from passerby.detect.detector import Detections, Detector, TunableDetector
 from passerby.detect.following import Followed, Follower, Prepare, box_between
 from passerby.detect.people import SMALLEST, Detecting
 from passerby.detect.photos import tall
-from passerby.detect.tracking.tracker import TrackerSettings
 from passerby.index.base import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
@@ -43,6 +42,8 @@ LARGE: Final = 1080
 WORKERS: Final = 2
 """Threads that look at frames, each at one: they beat one look by two threads."""
 AHEAD: Final = 2 * WORKERS
+UNSURE: Final = 0.5
+"""Share of a detector's own threshold from which boxes continue tracks; what is less sure is mostly nobody."""
 
 STRETCH: Final = 15.0
 """Seconds of a video after which all that is known is committed; never depends on how fast it goes, so that every run does the same."""
@@ -199,7 +200,7 @@ def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Fram
 
 def _eager(detector: Detector) -> Detector:
     """A detector that says of whom it is unsure, too: such boxes continue tracks of people who are half hidden."""
-    return detector.at(min(detector.threshold, TrackerSettings().least)) if isinstance(detector, TunableDetector) else detector
+    return detector.at(UNSURE * detector.threshold) if isinstance(detector, TunableDetector) else detector
 
 
 def _come_each_second(path: Path) -> bool:

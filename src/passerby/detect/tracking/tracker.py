@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.detect.tracking.assignment import assign
-from passerby.detect.tracking.association import AssociationSettings, gains
+from passerby.detect.tracking.association import AssociationSettings, Seen, gains
+from passerby.detect.tracking.colours import Colours, mixed
 from passerby.detect.tracking.motion import BoxEdges, Motion
 from passerby.detect.tracking.static import StaticSettings, is_static
 from passerby.detect.tracking.trajectory import Trajectory
@@ -76,6 +77,7 @@ class _Open:
 
     Args:
         best, total: The best score of its boxes, and the sum of all.
+        colours: What the person wears, as far as it was surely seen.
     """
 
     id: int
@@ -83,8 +85,13 @@ class _Open:
     trajectory: Trajectory = field(default_factory=Trajectory)
     best: float = 0.0
     total: float = 0.0
+    colours: list[float] = field(default_factory=list)
 
-    def add(self, time: float, box: BoxEdges, score: float) -> None:
+    def add(self, time: float, box: BoxEdges, score: float, colours: list[float], sure: float) -> None:
+        if not self.colours:
+            self.colours = colours
+        elif score >= sure:
+            self.colours = mixed(self.colours, colours)
         self.trajectory.add(time, box, score)
         self.best, self.total = max(self.best, score), self.total + score
 
@@ -109,7 +116,9 @@ class Tracker:
         self._time: float | None = None
         self._step: float | None = None
 
-    def update(self, time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> list[int | None]:
+    def update(
+        self, time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating], colours: Colours | None = None
+    ) -> list[int | None]:
         """Takes the people of one frame; says of which track each is.
 
         A time before that of the last frame ends all tracks: the clock was set, or this is another video.
@@ -118,6 +127,7 @@ class Tracker:
             time: Seconds.
             boxes: (n, 4), edges x1, y1, x2, y2 in pixels.
             scores: (n,), in 0 to 1.
+            colours: (n, 6), as :func:`passerby.detect.tracking.colours.worn_colours` tells them; without them, all wear the same.
 
         Returns:
             An id for each box, or None for a box without area or with a score too low. A track that is no person yet has an id too; it is
@@ -126,7 +136,7 @@ class Tracker:
         Raises:
             InputError: a time, box or score that is not finite, or shapes that do not fit. The tracker stays as it was.
         """
-        frame = _checked(time, boxes, scores)
+        frame = _checked(time, boxes, scores, colours)
         self._end_the_lost(frame.time)
         left = np.flatnonzero((frame.boxes[:, 2:] > frame.boxes[:, :2]).all(axis=1) & (frame.scores >= self._settings.least))
         people = [one for one in self._open if self._is_person(one)]
@@ -177,11 +187,9 @@ class Tracker:
 
     def _associate(self, frame: _Frame, tracks: Sequence[_Open], among: NDArray[np.intp]) -> NDArray[np.intp]:
         """Continues tracks by some boxes of a frame; returns the boxes that are left."""
-        foreseen = [one.motion.at(frame.time) for one in tracks]
-        scores = frame.scores[among]
-        gain = gains(
-            foreseen, [one.last_score for one in tracks], frame.boxes[among], scores, self._settings.sure, self._settings.association
-        )
+        seen = [Seen(one.motion.at(frame.time), one.last_score, one.colours) for one in tracks]
+        settings = self._settings
+        gain = gains(seen, frame.boxes[among], frame.scores[among], frame.colours[among], settings.sure, settings.association)
         rows, columns = assign(gain)
         for row, box in zip(rows, among[columns], strict=True):
             tracks[row].motion = tracks[row].motion.seen(frame.time, frame.edges(box))
@@ -194,9 +202,8 @@ class Tracker:
         self._open.append(one)
         self._add(one, frame, box)
 
-    @staticmethod
-    def _add(one: _Open, frame: _Frame, box: np.intp) -> None:
-        one.add(frame.time, frame.edges(box), float(frame.scores[box]))
+    def _add(self, one: _Open, frame: _Frame, box: np.intp) -> None:
+        one.add(frame.time, frame.edges(box), float(frame.scores[box]), frame.colours[box].tolist(), self._settings.sure)
         frame.ids[box] = one.id
 
     def _end_the_lost(self, time: float) -> None:
@@ -234,6 +241,7 @@ class _Frame:
     time: float
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
+    colours: Colours
     ids: list[int | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -244,22 +252,25 @@ class _Frame:
         return x1, y1, x2, y2
 
 
-def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> _Frame:
+def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating], colours: Colours | None) -> _Frame:
     with np.errstate(over="ignore"):
         edges, marks = np.asarray(boxes, np.float32), np.asarray(scores, np.float32)
     if edges.size == 0 and marks.size == 0:
         edges, marks = edges.reshape(0, 4), marks.reshape(0)
-    if edges.ndim != 2 or edges.shape[1] != 4 or marks.shape != edges.shape[:1]:
+    worn = np.zeros((len(marks), 6), np.float32) if colours is None else np.asarray(colours, np.float32)
+    if edges.ndim != 2 or edges.shape[1] != 4 or marks.shape != edges.shape[:1] or worn.shape != (len(marks), 6):
         raise InputError(
-            expected="boxes of shape (n, 4) and scores of shape (n,)",
-            found=f"{edges.shape} and {marks.shape}",
-            do="give one score for each box",
+            expected="boxes of shape (n, 4), scores of shape (n,) and colours of shape (n, 6)",
+            found=f"{edges.shape}, {marks.shape} and {worn.shape}",
+            do="give one score for each box, and six numbers of its colours",
         )
-    if not (np.isfinite(edges).all() and np.isfinite(marks).all()):
-        raise InputError(expected="boxes and scores of finite numbers", found="others", do="leave out what the detector could not tell")
+    if not all(np.isfinite(given).all() for given in (edges, marks, worn)):
+        raise InputError(
+            expected="boxes, scores and colours of finite numbers", found="others", do="leave out what the detector could not tell"
+        )
     if not abs(time) < LAST_TIME:
         raise InputError(expected=f"a time in seconds, below {LAST_TIME:g}", found=str(time), do="leave out frames without a time")
-    return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64))
+    return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64), worn)
 
 
 def _state(one: _Open) -> dict[str, Any]:
@@ -268,6 +279,7 @@ def _state(one: _Open) -> dict[str, Any]:
         "id": one.id,
         "best": one.best,
         "total": one.total,
+        "colours": one.colours,
         "motion": asdict(one.motion),
         "trajectory": {"seen": followed.seen, "stride": followed.stride, "points": list(followed.points)},
     }
@@ -276,4 +288,4 @@ def _state(one: _Open) -> dict[str, Any]:
 def _from_state(state: Mapping[str, Any]) -> _Open:
     followed = state["trajectory"]
     trajectory = Trajectory(followed["seen"], followed["stride"], [(t, x1, y1, x2, y2, s) for t, x1, y1, x2, y2, s in followed["points"]])
-    return _Open(**{**state, "motion": Motion(**state["motion"]), "trajectory": trajectory})
+    return _Open(**{**state, "motion": Motion.from_state(state["motion"]), "trajectory": trajectory})
