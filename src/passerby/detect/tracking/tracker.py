@@ -31,6 +31,7 @@ class TrackerSettings:
         least: The least score of a box that is looked at.
         sure: The least score that one box of a person has: what was never seen surely is nobody.
         evidence: The least sum of scores of all boxes of a person: two sure ones, or one and several unsure ones.
+        shortest: Seconds from the first box of a person to the last, at least: what breaks off where people hide each other is shorter.
         patience: Seconds without a box after which a person's track ends,
         patience_steps: but never before so many frames' time; what is no person yet ends then already.
         association: When two boxes are one person.
@@ -40,6 +41,7 @@ class TrackerSettings:
     least: float = 0.1
     sure: float = 0.5
     evidence: float = 1.0
+    shortest: float = 0.45
     patience: float = 3.0
     patience_steps: float = 2.5
     association: AssociationSettings = field(default_factory=AssociationSettings)
@@ -214,7 +216,7 @@ class Tracker:
         elif self._time is not None:
             step = time - self._time
             self._step = step if self._step is None else self._step + STEP_GAIN * (step - self._step)
-            self._end([one for one in self._open if time - one.motion.time > self._patience(one, self._step)])
+            self._end([one for one in self._open if self._is_lost(one, time, self._time, self._step)])
         self._time = time
 
     def _end(self, tracks: Sequence[_Open]) -> None:
@@ -223,11 +225,14 @@ class Tracker:
         self._open = [one for one in self._open if one.id not in gone]
 
     def _is_person(self, one: _Open) -> bool:
-        return one.best >= self._settings.sure and one.total >= self._settings.evidence and one.trajectory.seen > 1
+        seen, settings = one.trajectory, self._settings
+        lasted = seen.points[-1][0] - seen.points[0][0]
+        return seen.seen > 1 and lasted >= settings.shortest and one.best >= settings.sure and one.total >= settings.evidence
 
-    def _patience(self, one: _Open, step: float) -> float:
-        few = self._settings.patience_steps * step
-        return max(self._settings.patience, few) if self._is_person(one) else few
+    def _is_lost(self, one: _Open, time: float, last: float, step: float) -> bool:
+        """Whether a track ends for want of boxes; who was in the ``last`` frame is waited for like a person."""
+        waits = self._settings.patience if one.motion.time == last or self._is_person(one) else 0.0
+        return time - one.motion.time > max(waits, self._settings.patience_steps * step)
 
     def _track(self, one: _Open) -> Track:
         trajectory = replace(one.trajectory, points=list(one.trajectory.points))
