@@ -58,6 +58,8 @@ bench: $(VENV)/dev  ## speed, memory and size, side by side; nothing is asserted
 	$(BIN)/python benchmarks/many_questions.py
 	$(BIN)/python benchmarks/search_limit.py --people 100000 1000000
 	$(BIN)/python benchmarks/service_load.py
+	$(BIN)/python benchmarks/video_speed.py
+	$(BIN)/python benchmarks/drawn_films.py
 	$(BIN)/passerby benchmark
 	$(BIN)/python benchmarks/start_time.py
 	$(BIN)/python benchmarks/install_size.py

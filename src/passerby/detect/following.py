@@ -12,6 +12,7 @@ from passerby.detect.boxes import box_of
 from passerby.detect.detector import Detections
 from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.detect.tracking.best_crops import BestCrop, BestCrops
+from passerby.detect.tracking.colours import worn_colours
 from passerby.detect.tracking.motion import BoxEdges
 from passerby.detect.tracking.tracker import Track, Tracker
 from passerby.media.cut import cut_out
@@ -44,7 +45,7 @@ class Follower:
 
     def see(self, frame: Frame, found: Detections) -> list[Followed]:
         """Takes the people of the next frame; returns those whose tracks ended."""
-        ids = self._tracker.update(frame.time, found.boxes, found.scores)
+        ids = self._tracker.update(frame.time, found.boxes, found.scores, worn_colours(frame.pixels, found.boxes))
         free = qualities(found.boxes, found.scores, frame.width, frame.height)
         for track, row, quality in zip(ids, found.boxes, free.tolist(), strict=True):
             if track is not None and self._best.wants(track, frame.time, quality):

@@ -19,7 +19,6 @@ from passerby.detect.detector import Detections, Detector, TunableDetector
 from passerby.detect.following import Followed, Follower, Prepare, box_between
 from passerby.detect.people import SMALLEST, Detecting
 from passerby.detect.photos import tall
-from passerby.detect.tracking.tracker import TrackerSettings
 from passerby.index.base import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
@@ -43,6 +42,8 @@ LARGE: Final = 1080
 WORKERS: Final = 2
 """Threads that look at frames, each at one: they beat one look by two threads."""
 AHEAD: Final = 2 * WORKERS
+UNSURE: Final = 0.5
+"""Share of a detector's own threshold from which boxes continue tracks; what is less sure is mostly nobody."""
 
 STRETCH: Final = 15.0
 """Seconds of a video after which all that is known is committed; never depends on how fast it goes, so that every run does the same."""
@@ -262,22 +263,27 @@ def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -
 
 def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
     """Each frame, who is in it, and what was read until then."""
-    detector = _eager(watching.detecting.detector)
+    detector = unsure_too(watching.detecting.detector)
 
     def look(item: tuple[Frame, Coverage]) -> tuple[Frame, Detections, Coverage]:
         frame, coverage = item
-        small = frame.shrunk(size)
-        found = detector.detect(small, size)
-        scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
-        return frame, tall(Detections((found.boxes * scale).astype(np.float32), found.scores), watching.detecting.min_height), coverage
+        return frame, people_in(frame, detector, size, watching.detecting.min_height), coverage
 
     with closing(look_ahead(((frame, replace(read.coverage)) for frame in read), look, AHEAD, WORKERS)) as looked:
         yield from looked
 
 
-def _eager(detector: Detector) -> Detector:
+def people_in(frame: Frame, detector: Detector, size: int, min_height: float) -> Detections:
+    """Who is in a frame whose longer side is brought to ``size``, but for those of less than ``min_height`` pixels of the frame."""
+    small = frame.shrunk(size)
+    found = detector.detect(small, size)
+    scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
+    return tall(Detections((found.boxes * scale).astype(np.float32), found.scores), min_height)
+
+
+def unsure_too(detector: Detector) -> Detector:
     """A detector that says of whom it is unsure, too: such boxes continue tracks of people who are half hidden."""
-    return detector.at(min(detector.threshold, TrackerSettings().least)) if isinstance(detector, TunableDetector) else detector
+    return detector.at(UNSURE * detector.threshold) if isinstance(detector, TunableDetector) else detector
 
 
 def _come_each_second(path: Path) -> bool:

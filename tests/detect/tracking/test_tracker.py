@@ -69,9 +69,26 @@ def test_one_walker_is_one_track_at_any_rate(rate: float) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.floats(0.02, 1.0), min_size=20, max_size=60))
+@given(st.lists(st.floats(0.02, 1.0), min_size=30, max_size=60))
 def test_one_walker_is_one_track_at_a_rate_that_changes(steps: list[float]) -> None:
     assert len(follow(Tracker(), walker(np.cumsum(steps)))[1]) == 1
+
+
+RED, BLUE = (0.7, 0.1, 0.1, 0.2, 0.2, 0.2), (0.1, 0.1, 0.7, 0.2, 0.2, 0.2)
+
+
+@pytest.mark.parametrize("dressed", [True, False])
+def test_people_who_turn_round_where_they_meet_are_told_apart_by_what_they_wear(dressed: bool) -> None:
+    tracker, ids = Tracker(), []
+    for t in np.arange(0, 6, 0.2):
+        left = np.array([100 + 50 * min(t, 6 - t), 320 - 50 * min(t, 6 - t)])
+        boxes = np.column_stack([left, [100, 104], left + 40, [200, 204]])
+        if 2 <= t <= 4:
+            boxes, left = boxes[1:], left[1:]
+        worn = np.array([RED, BLUE])[-len(boxes) :] if dressed else None
+        ids.append(tracker.update(float(t), boxes, np.full(len(boxes), 0.9), worn))
+    assert ids[0] == [1, 2]
+    assert (ids[-1] == [1, 2]) == dressed
 
 
 def test_a_gap_ends_tracks() -> None:
@@ -84,9 +101,10 @@ def test_a_clock_that_jumps_back_ends_tracks() -> None:
     assert [(track.id, track.first, round(track.last, 1)) for track in tracks] == [(1, 100, 103.8), (2, 103, 105.8)]
 
 
-def test_who_is_seen_once_or_never_surely_is_nobody() -> None:
-    once = walker([0.0])
-    assert follow(Tracker(), once)[1] == []
+def test_who_is_seen_for_a_moment_or_never_surely_is_nobody() -> None:
+    assert follow(Tracker(), walker([0.0]))[1] == []
+    assert follow(Tracker(), walker([0.0, 0.2, 0.4]))[1] == []
+    assert len(follow(Tracker(), walker([0.0, 0.48]))[1]) == len(follow(Tracker(), walker([0.0, 0.2, 0.6]))[1]) == 1
     assert follow(Tracker(), walker(np.arange(0, 10, 0.2), score=0.45))[1] == []
 
 
@@ -111,23 +129,25 @@ def test_boxes_without_area_are_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time", "boxes", "scores"),
+    ("time", "boxes", "scores", "colours"),
     [
-        (0.2, [[0, 0, 40, 100]], [math.nan]),
-        (0.2, [[0, 0, math.inf, 100]], [0.9]),
-        (0.2, [[0, 0, 1e300, 100]], [0.9]),
-        (0.2, [[0, 0, 40, 100]], [0.9, 0.8]),
-        (0.2, [[0, 0, 40]], [0.9]),
-        (math.nan, [[0, 0, 40, 100]], [0.9]),
-        (math.inf, [], []),
+        (0.2, [[0, 0, 40, 100]], [math.nan], None),
+        (0.2, [[0, 0, math.inf, 100]], [0.9], None),
+        (0.2, [[0, 0, 1e300, 100]], [0.9], None),
+        (0.2, [[0, 0, 40, 100]], [0.9, 0.8], None),
+        (0.2, [[0, 0, 40]], [0.9], None),
+        (math.nan, [[0, 0, 40, 100]], [0.9], None),
+        (math.inf, [], [], None),
+        (0.2, [[0, 0, 40, 100]], [0.9], [[0.5] * 5]),
+        (0.2, [[0, 0, 40, 100]], [0.9], [[math.nan] * 6]),
     ],
 )
-def test_what_no_detector_says_is_refused_and_changes_nothing(time: float, boxes: list[Any], scores: list[float]) -> None:
+def test_what_no_detector_says_is_refused_and_changes_nothing(time: float, boxes: list[Any], scores: list[float], colours: Any) -> None:
     tracker = Tracker()
     tracker.update(0.0, np.array([[0, 0, 40, 100]]), np.array([0.9]))
     before = tracker.state()
     with pytest.raises(InputError):
-        tracker.update(time, np.array(boxes), np.array(scores))
+        tracker.update(time, np.array(boxes), np.array(scores), None if colours is None else np.array(colours))
     assert tracker.state() == before
 
 
@@ -178,14 +198,14 @@ def test_who_goes_on_from_a_state_finds_the_same_people(streets: dict[int, Truth
 
 def test_a_state_stays_as_it_was_when_the_tracker_goes_on() -> None:
     tracker = Tracker()
-    first, second, third = walker([0.0, 0.2, 0.4])
+    first, second, third = walker([0.0, 0.5, 1.0])
     for frame in (first, second):
         tracker.update(frame.time, frame.boxes, frame.scores)
     state, people = tracker.state(), tracker.present()
     before = json.dumps(state)
     tracker.update(third.time, third.boxes, third.scores)
     assert json.dumps(state) == before
-    assert [track.last for track in people] == [0.2]
+    assert [track.last for track in people] == [0.5]
 
 
 def test_hours_take_no_more_memory_than_minutes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,16 @@ def pose_figure(person: DrawnPerson, rng: np.random.Generator) -> Figure:
     pitch = 0.10 + 0.16 * rng.random()
     gaze = yaw + (rng.random() - 0.5) * 0.5
     carrying = LEFT if rng.random() < 0.5 else RIGHT
-    holds = person.bag is not None and person.bag.kind in ("handbag", "suitcase")
-    skeleton = skeleton_of(person, body, rng, carrying if holds else None)
+    skeleton = skeleton_of(person, body, rng, carrying if _holds(person) else None)
     return Figure(person, body, skeleton, View(yaw, pitch), View(gaze, pitch), carrying, int(rng.integers(2**31)))
+
+
+def another_stride(figure: Figure, rng: np.random.Generator) -> Figure:
+    """The same figure a moment later: only its limbs differ."""
+    carrying = figure.carrying if _holds(figure.person) else None
+    return replace(figure, skeleton=skeleton_of(figure.person, figure.body, rng, carrying))
+
+
+def _holds(person: DrawnPerson) -> bool:
+    """Whether something hangs from a hand."""
+    return person.bag is not None and person.bag.kind in ("handbag", "suitcase")

@@ -87,9 +87,9 @@ def draw_street(
     """
     plan = plan_street(seed, size, people, smallest=smallest, place=place, daylight=daylight)
     crowd = [paint_person(plan, standing, figure) for standing, figure in plan.people]
-    scene = _backdrop(plan, stream(seed, 12)) * _ground_shade(plan, crowd)
-    seen = _compose(scene, plan, crowd)
-    return Street(_taken(scene, plan, stream(seed, 13)), seen)
+    scene = empty_street(plan, stream(seed, 12)) * ground_shade(plan, crowd)
+    seen = compose(scene, plan, crowd)
+    return Street(as_taken(scene, plan, stream(seed, 13)), seen)
 
 
 def paint_person(plan: Plan, standing: Standing, figure: Figure) -> Painted:
@@ -113,7 +113,7 @@ def paint_person(plan: Plan, standing: Standing, figure: Figure) -> Painted:
     return Painted(standing, Layer(left, top, colour, cover), body)
 
 
-def _backdrop(plan: Plan, rng: np.random.Generator) -> NDArray[np.float32]:
+def empty_street(plan: Plan, rng: np.random.Generator) -> NDArray[np.float32]:
     """(h, w, 3) of the place without anybody."""
     camera = plan.camera
     image = Image.new("RGB", (camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING), plan.daylight.sky)
@@ -121,7 +121,7 @@ def _backdrop(plan: Plan, rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray(weathered(image.reduce(SUPERSAMPLING), rng), dtype=np.float32)
 
 
-def _ground_shade(plan: Plan, crowd: Sequence[Painted]) -> NDArray[np.float32]:
+def ground_shade(plan: Plan, crowd: Sequence[Painted]) -> NDArray[np.float32]:
     """(h, w, 1) in 0..1: how much light people and things leave to the ground."""
     camera, light = plan.camera, plan.light
     dark = Image.new("L", (camera.width, camera.height))
@@ -151,7 +151,7 @@ def _ground_shade(plan: Plan, crowd: Sequence[Painted]) -> NDArray[np.float32]:
     return 1 - np.asarray(dark, dtype=np.float32)[..., None] * np.float32(0.0035)
 
 
-def _compose(scene: NDArray[np.float32], plan: Plan, crowd: Sequence[Painted]) -> tuple[Passer, ...]:
+def compose(scene: NDArray[np.float32], plan: Plan, crowd: Sequence[Painted]) -> tuple[Passer, ...]:
     """Lays people and things over the place, farthest first, and tells what of everybody is seen in the end."""
     camera = plan.camera
     order = [*((one.standing.away, one.layer, one) for one in crowd), *((away, layer_of(sketch), None) for away, sketch in plan.things)]
@@ -191,7 +191,7 @@ def box_of(one: Painted, width: int, height: int) -> tuple[int, int, int, int] |
     return left, top, int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1
 
 
-def _taken(scene: NDArray[np.float32], plan: Plan, rng: np.random.Generator) -> Image.Image:
+def as_taken(scene: NDArray[np.float32], plan: Plan, rng: np.random.Generator) -> Image.Image:
     """The scene in its light, as a camera takes it."""
     gain = np.array((INSIDE if plan.inside else plan.daylight.weather).gain, dtype=np.float32)
     lit = scene * (gain + _lamplight(plan) if plan.daylight.dark and not plan.inside else gain)

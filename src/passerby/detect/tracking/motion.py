@@ -2,93 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 BoxEdges = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 
-NOISE = 0.05
-"""Standard deviation of a detected centre, in heights."""
-START_SPEED = 0.6
-"""Standard deviation of the speed of somebody seen once, in heights a second."""
-WANDER = 0.25
-"""Spectral density of the acceleration, in heights² a second³: how soon people turn and halt."""
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """How inexact boxes are along one axis of a picture, and how people move along it.
+
+    Args:
+        noise: Standard deviation of a detected centre, in heights.
+        start_speed: Standard deviation of the speed of somebody seen once, in heights a second.
+        wander: Spectral density of the acceleration, in heights² a second³: how soon people turn and halt.
+    """
+
+    noise: float
+    start_speed: float
+    wander: float
+
+
+ACROSS: Final = Uncertainty(0.035, 0.6, 0.25)
+DOWN: Final = Uncertainty(0.05, 0.3, 0.05)
+"""People are narrower than high, so their boxes are less wrong across; and what leads away from the camera is foreshortened."""
 SIZE_GAIN = 0.15
 """How much of a new box's size is believed once there were many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """Where the centre is along one axis, how fast, and how surely.
+
+    Args:
+        place, speed: In pixels, and pixels a second.
+        variance, covariance, speed_variance: Of both, in heights², heights²/s and heights²/s².
+    """
+
+    place: float
+    speed: float
+    variance: float
+    covariance: float
+    speed_variance: float
+
+    @classmethod
+    def first(cls, place: float, kind: Uncertainty) -> Coordinate:
+        return cls(place, 0.0, kind.noise**2, 0.0, kind.start_speed**2)
+
+    def after(self, dt: float, kind: Uncertainty) -> Coordinate:
+        """The prediction for so many seconds later."""
+        return Coordinate(
+            self.place + self.speed * dt,
+            self.speed,
+            self.variance + 2 * self.covariance * dt + self.speed_variance * dt**2 + kind.wander * dt**3 / 3,
+            self.covariance + self.speed_variance * dt + kind.wander * dt**2 / 2,
+            self.speed_variance + kind.wander * dt,
+        )
+
+    def seen(self, place: float, kind: Uncertainty) -> Coordinate:
+        """The estimate after a box was seen."""
+        gain = self.variance / (self.variance + kind.noise**2)
+        speed_gain = self.covariance / (self.variance + kind.noise**2)
+        return Coordinate(
+            self.place + gain * (place - self.place),
+            self.speed + speed_gain * (place - self.place),
+            self.variance * (1 - gain),
+            self.covariance * (1 - gain),
+            self.speed_variance - speed_gain * self.covariance,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
     """Where somebody is at a time, how fast, how large, and how surely.
 
-    The centre follows a Kalman filter (Kalman, "A New Approach to Linear Filtering and Prediction Problems", 1960). Both axes share one
-    covariance, and its noise is that of a continuous white acceleration (Bar-Shalom et al., "Estimation with Applications to Tracking and
-    Navigation", 2001), so that two predictions of half a second equal one of a whole.
+    The centre follows a Kalman filter (Kalman, "A New Approach to Linear Filtering and Prediction Problems", 1960), each axis by itself.
+    Its noise is that of a continuous white acceleration (Bar-Shalom et al., "Estimation with Applications to Tracking and Navigation",
+    2001), so that two predictions of half a second equal one of a whole.
 
     Args:
         time: Seconds.
-        x, y: The centre, in pixels.
-        vx, vy: Its velocity, in pixels a second.
+        x, y: The centre.
         width, height: In pixels: the mean of the first boxes, then a moving one, of logarithms.
-        variance, covariance, speed_variance: Of the centre on one axis and its velocity, in heights², heights²/s and heights²/s².
         seen_boxes: How many boxes it was told.
     """
 
     time: float
-    x: float
-    y: float
-    vx: float
-    vy: float
+    x: Coordinate
+    y: Coordinate
     width: float
     height: float
-    variance: float
-    covariance: float
-    speed_variance: float
     seen_boxes: int
 
     @classmethod
     def first(cls, time: float, box: BoxEdges) -> Motion:
         """Of somebody who was seen once and may go anywhere."""
         x, y, width, height = _centred(box)
-        return cls(time, x, y, 0.0, 0.0, width, height, NOISE**2, 0.0, START_SPEED**2, 1)
+        return cls(time, Coordinate.first(x, ACROSS), Coordinate.first(y, DOWN), width, height, 1)
 
     def at(self, time: float) -> Motion:
         """The prediction for a later time."""
         dt = time - self.time
-        return Motion(
-            time,
-            self.x + self.vx * dt,
-            self.y + self.vy * dt,
-            self.vx,
-            self.vy,
-            self.width,
-            self.height,
-            self.variance + 2 * self.covariance * dt + self.speed_variance * dt**2 + WANDER * dt**3 / 3,
-            self.covariance + self.speed_variance * dt + WANDER * dt**2 / 2,
-            self.speed_variance + WANDER * dt,
-            self.seen_boxes,
-        )
+        return Motion(time, self.x.after(dt, ACROSS), self.y.after(dt, DOWN), self.width, self.height, self.seen_boxes)
 
     def seen(self, time: float, box: BoxEdges) -> Motion:
         """The estimate after a box was seen at a time."""
         before = self.at(time)
         x, y, width, height = _centred(box)
-        gain = before.variance / (before.variance + NOISE**2)
-        speed_gain = before.covariance / (before.variance + NOISE**2)
         size_gain = max(1 / (self.seen_boxes + 1), SIZE_GAIN)
         return Motion(
             time,
-            before.x + gain * (x - before.x),
-            before.y + gain * (y - before.y),
-            before.vx + speed_gain * (x - before.x),
-            before.vy + speed_gain * (y - before.y),
+            before.x.seen(x, ACROSS),
+            before.y.seen(y, DOWN),
             before.width * (width / before.width) ** size_gain,
             before.height * (height / before.height) ** size_gain,
-            before.variance * (1 - gain),
-            before.covariance * (1 - gain),
-            before.speed_variance - speed_gain * before.covariance,
             self.seen_boxes + 1,
         )
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Motion:
+        """Of what ``dataclasses.asdict`` made of one."""
+        return cls(**{**state, "x": Coordinate(**state["x"]), "y": Coordinate(**state["y"])})
 
 
 def _centred(box: BoxEdges) -> tuple[float, float, float, float]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.detect.tracking.assignment import assign
-from passerby.detect.tracking.association import AssociationSettings, gains
+from passerby.detect.tracking.association import AssociationSettings, Seen, gains
+from passerby.detect.tracking.colours import Colours, mixed
 from passerby.detect.tracking.motion import BoxEdges, Motion
 from passerby.detect.tracking.static import StaticSettings, is_static
 from passerby.detect.tracking.trajectory import Trajectory
@@ -30,6 +31,7 @@ class TrackerSettings:
         least: The least score of a box that is looked at.
         sure: The least score that one box of a person has: what was never seen surely is nobody.
         evidence: The least sum of scores of all boxes of a person: two sure ones, or one and several unsure ones.
+        shortest: Seconds from the first box of a person to the last, at least: what breaks off where people hide each other is shorter.
         patience: Seconds without a box after which a person's track ends,
         patience_steps: but never before so many frames' time; what is no person yet ends then already.
         association: When two boxes are one person.
@@ -39,6 +41,7 @@ class TrackerSettings:
     least: float = 0.1
     sure: float = 0.5
     evidence: float = 1.0
+    shortest: float = 0.45
     patience: float = 3.0
     patience_steps: float = 2.5
     association: AssociationSettings = field(default_factory=AssociationSettings)
@@ -76,6 +79,7 @@ class _Open:
 
     Args:
         best, total: The best score of its boxes, and the sum of all.
+        colours: What the person wears, as far as it was surely seen.
     """
 
     id: int
@@ -83,8 +87,13 @@ class _Open:
     trajectory: Trajectory = field(default_factory=Trajectory)
     best: float = 0.0
     total: float = 0.0
+    colours: list[float] = field(default_factory=list)
 
-    def add(self, time: float, box: BoxEdges, score: float) -> None:
+    def add(self, time: float, box: BoxEdges, score: float, colours: list[float], sure: float) -> None:
+        if not self.colours:
+            self.colours = colours
+        elif score >= sure:
+            self.colours = mixed(self.colours, colours)
         self.trajectory.add(time, box, score)
         self.best, self.total = max(self.best, score), self.total + score
 
@@ -109,7 +118,9 @@ class Tracker:
         self._time: float | None = None
         self._step: float | None = None
 
-    def update(self, time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> list[int | None]:
+    def update(
+        self, time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating], colours: Colours | None = None
+    ) -> list[int | None]:
         """Takes the people of one frame; says of which track each is.
 
         A time before that of the last frame ends all tracks: the clock was set, or this is another video.
@@ -118,6 +129,7 @@ class Tracker:
             time: Seconds.
             boxes: (n, 4), edges x1, y1, x2, y2 in pixels.
             scores: (n,), in 0 to 1.
+            colours: (n, 6), as :func:`passerby.detect.tracking.colours.worn_colours` tells them; without them, all wear the same.
 
         Returns:
             An id for each box, or None for a box without area or with a score too low. A track that is no person yet has an id too; it is
@@ -126,7 +138,7 @@ class Tracker:
         Raises:
             InputError: a time, box or score that is not finite, or shapes that do not fit. The tracker stays as it was.
         """
-        frame = _checked(time, boxes, scores)
+        frame = _checked(time, boxes, scores, colours)
         self._end_the_lost(frame.time)
         left = np.flatnonzero((frame.boxes[:, 2:] > frame.boxes[:, :2]).all(axis=1) & (frame.scores >= self._settings.least))
         people = [one for one in self._open if self._is_person(one)]
@@ -177,11 +189,9 @@ class Tracker:
 
     def _associate(self, frame: _Frame, tracks: Sequence[_Open], among: NDArray[np.intp]) -> NDArray[np.intp]:
         """Continues tracks by some boxes of a frame; returns the boxes that are left."""
-        foreseen = [one.motion.at(frame.time) for one in tracks]
-        scores = frame.scores[among]
-        gain = gains(
-            foreseen, [one.last_score for one in tracks], frame.boxes[among], scores, self._settings.sure, self._settings.association
-        )
+        seen = [Seen(one.motion.at(frame.time), one.last_score, one.colours) for one in tracks]
+        settings = self._settings
+        gain = gains(seen, frame.boxes[among], frame.scores[among], frame.colours[among], settings.sure, settings.association)
         rows, columns = assign(gain)
         for row, box in zip(rows, among[columns], strict=True):
             tracks[row].motion = tracks[row].motion.seen(frame.time, frame.edges(box))
@@ -194,9 +204,8 @@ class Tracker:
         self._open.append(one)
         self._add(one, frame, box)
 
-    @staticmethod
-    def _add(one: _Open, frame: _Frame, box: np.intp) -> None:
-        one.add(frame.time, frame.edges(box), float(frame.scores[box]))
+    def _add(self, one: _Open, frame: _Frame, box: np.intp) -> None:
+        one.add(frame.time, frame.edges(box), float(frame.scores[box]), frame.colours[box].tolist(), self._settings.sure)
         frame.ids[box] = one.id
 
     def _end_the_lost(self, time: float) -> None:
@@ -207,7 +216,7 @@ class Tracker:
         elif self._time is not None:
             step = time - self._time
             self._step = step if self._step is None else self._step + STEP_GAIN * (step - self._step)
-            self._end([one for one in self._open if time - one.motion.time > self._patience(one, self._step)])
+            self._end([one for one in self._open if self._is_lost(one, time, self._time, self._step)])
         self._time = time
 
     def _end(self, tracks: Sequence[_Open]) -> None:
@@ -216,11 +225,14 @@ class Tracker:
         self._open = [one for one in self._open if one.id not in gone]
 
     def _is_person(self, one: _Open) -> bool:
-        return one.best >= self._settings.sure and one.total >= self._settings.evidence and one.trajectory.seen > 1
+        seen, settings = one.trajectory, self._settings
+        lasted = seen.points[-1][0] - seen.points[0][0]
+        return seen.seen > 1 and lasted >= settings.shortest and one.best >= settings.sure and one.total >= settings.evidence
 
-    def _patience(self, one: _Open, step: float) -> float:
-        few = self._settings.patience_steps * step
-        return max(self._settings.patience, few) if self._is_person(one) else few
+    def _is_lost(self, one: _Open, time: float, last: float, step: float) -> bool:
+        """Whether a track ends for want of boxes; who was in the ``last`` frame is waited for like a person."""
+        waits = self._settings.patience if one.motion.time == last or self._is_person(one) else 0.0
+        return time - one.motion.time > max(waits, self._settings.patience_steps * step)
 
     def _track(self, one: _Open) -> Track:
         trajectory = replace(one.trajectory, points=list(one.trajectory.points))
@@ -234,6 +246,7 @@ class _Frame:
     time: float
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
+    colours: Colours
     ids: list[int | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -244,22 +257,25 @@ class _Frame:
         return x1, y1, x2, y2
 
 
-def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating]) -> _Frame:
+def _checked(time: float, boxes: NDArray[np.floating], scores: NDArray[np.floating], colours: Colours | None) -> _Frame:
     with np.errstate(over="ignore"):
         edges, marks = np.asarray(boxes, np.float32), np.asarray(scores, np.float32)
     if edges.size == 0 and marks.size == 0:
         edges, marks = edges.reshape(0, 4), marks.reshape(0)
-    if edges.ndim != 2 or edges.shape[1] != 4 or marks.shape != edges.shape[:1]:
+    worn = np.zeros((len(marks), 6), np.float32) if colours is None else np.asarray(colours, np.float32)
+    if edges.ndim != 2 or edges.shape[1] != 4 or marks.shape != edges.shape[:1] or worn.shape != (len(marks), 6):
         raise InputError(
-            expected="boxes of shape (n, 4) and scores of shape (n,)",
-            found=f"{edges.shape} and {marks.shape}",
-            do="give one score for each box",
+            expected="boxes of shape (n, 4), scores of shape (n,) and colours of shape (n, 6)",
+            found=f"{edges.shape}, {marks.shape} and {worn.shape}",
+            do="give one score for each box, and six numbers of its colours",
         )
-    if not (np.isfinite(edges).all() and np.isfinite(marks).all()):
-        raise InputError(expected="boxes and scores of finite numbers", found="others", do="leave out what the detector could not tell")
+    if not all(np.isfinite(given).all() for given in (edges, marks, worn)):
+        raise InputError(
+            expected="boxes, scores and colours of finite numbers", found="others", do="leave out what the detector could not tell"
+        )
     if not abs(time) < LAST_TIME:
         raise InputError(expected=f"a time in seconds, below {LAST_TIME:g}", found=str(time), do="leave out frames without a time")
-    return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64))
+    return _Frame(float(time), edges.astype(np.float64), marks.astype(np.float64), worn)
 
 
 def _state(one: _Open) -> dict[str, Any]:
@@ -268,6 +284,7 @@ def _state(one: _Open) -> dict[str, Any]:
         "id": one.id,
         "best": one.best,
         "total": one.total,
+        "colours": one.colours,
         "motion": asdict(one.motion),
         "trajectory": {"seen": followed.seen, "stride": followed.stride, "points": list(followed.points)},
     }
@@ -276,4 +293,4 @@ def _state(one: _Open) -> dict[str, Any]:
 def _from_state(state: Mapping[str, Any]) -> _Open:
     followed = state["trajectory"]
     trajectory = Trajectory(followed["seen"], followed["stride"], [(t, x1, y1, x2, y2, s) for t, x1, y1, x2, y2, s in followed["points"]])
-    return _Open(**{**state, "motion": Motion(**state["motion"]), "trajectory": trajectory})
+    return _Open(**{**state, "motion": Motion.from_state(state["motion"]), "trajectory": trajectory})
