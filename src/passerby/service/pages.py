@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import pathlib
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Path, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from passerby.errors import PasserbyError
 from passerby.service import views
-from passerby.service.api import PersonId
-from passerby.service.asking import LONGEST, Asked
+from passerby.service.asking import LONGEST, SOMEBODY, Asked
 from passerby.service.problems import problem, status_of
 from passerby.service.requests import Here, Upload, Viewer, address_of, service_of
 from passerby.service.security import COOKIE
-from passerby.service.service import Client, Found, Service
+from passerby.service.service import Client, Found, Service, crop_numbers
 
 _TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -115,23 +114,15 @@ def _shown(found: Found, asked: Asked, wanted: Asked, *, uploaded: bool) -> dict
     }
 
 
-@router.get("/people/{person}")
-def person(request: Request, person: PersonId, asked: Annotated[Asked, Query()], here: Here, client: Viewer) -> Response:
-    """Somebody: the photo they are in, when and where, what they wear, and who is beside them."""
-    seen = here.look_at(person, client)
-    beside = [(crop, asked.url(f"/people/{crop.partition('-')[0]}")) for crop in seen.beside]
-    return page(
-        request,
-        "person.html",
-        seen=seen,
-        asked=asked,
-        name=views.name_of(seen),
-        when=views.when(seen),
-        wears=views.wears(seen),
-        beside=beside,
-        back=asked.url() if asked.asks_something else "",
-        like=Asked(like=f"{person}-0").url(),
-    )
+SomebodyId = Annotated[str, Path(pattern=SOMEBODY)]
+
+
+@router.get("/people/{somebody}")
+def person(request: Request, somebody: SomebodyId, asked: Annotated[Asked, Query()], here: Here, client: Viewer) -> Response:
+    """Somebody: the photo or the clip they are in, when and where, what they wear, all crops of them, and with whom they are."""
+    id, number = crop_numbers(somebody)
+    seen = here.look_at(id, client, number)
+    return page(request, "person.html", asked=asked, back=asked.url() if asked.asks_something else "", **views.somebody(seen, asked))
 
 
 @router.get("/login")

@@ -97,7 +97,7 @@ class PersonSays(BaseModel):
     last: float | None
     crops: list[CropSays]
     wears: AppearanceSays | None = Field(description="null where the model or the index does not say it.")
-    beside: list[str] = Field(description="Crops of the other people in the same photo.")
+    beside: list[str] = Field(description="Crops of the other people in the same photo or, of a video, at the same time.")
 
 
 class ModelSays(BaseModel):
