@@ -96,12 +96,14 @@ def _around(here: Service, asked: Asked) -> dict[str, Any]:
 
 def _shown(found: Found, asked: Asked, wanted: Asked, *, uploaded: bool) -> dict[str, Any]:
     answer, least = found.answer, wanted.min_probability
+    cards = views.cards(found, asked)
     more = min((asked.k or views.PEOPLE) * 2, views.MOST)
     return {
         "found": found,
         "uploaded": uploaded,
         "chips": views.understood(answer, asked),
-        "cards": views.cards(found, asked),
+        "cards": cards,
+        "timeline": views.timeline(cards, found),
         "notes": list(views.notes(answer)),
         "looked_at": views.looked_at(answer),
         "nobody": views.nobody(answer),

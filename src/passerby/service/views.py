@@ -13,6 +13,7 @@ from passerby.service.asking import PARTS, Asked
 from passerby.service.chips import Chip, chips
 from passerby.service.facets import Facets
 from passerby.service.service import Found, Seen, shown_name
+from passerby.service.timeline import Sight, Timeline, timeline_of
 from passerby.types import PROBABLE, Hit, MediaKind, Person
 
 EXAMPLES: Final = (
@@ -127,6 +128,17 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
         media.away_since is not None,
         day,
     )
+
+
+def timeline(shown: Sequence[Card], found: Found) -> Timeline | None:
+    """Where and when those were seen who are shown."""
+    clocks = {hit.rank: hit.clock for hit in found.answer.people}
+    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 50) for one in shown])
+
+
+def _said(card: Card) -> str:
+    likely = card.worth if card.percent is None else f"{card.worth}, {card.percent} %"
+    return f"Person {card.rank}, {card.camera or 'camera not known'}, {card.when}: {likely}"
 
 
 def _when(hit: Hit) -> str:
