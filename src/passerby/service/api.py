@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, Header, Path, Query, Response
+from fastapi import APIRouter, FastAPI, Form, Header, Path, Query, Response
 from fastapi.openapi.utils import get_openapi
 
 import passerby
@@ -17,7 +17,8 @@ from passerby.service.pictures import crop_of, photo_jpeg, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.ranges import ranged
 from passerby.service.requests import Admin, Here, Upload, Viewer
-from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays
+from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
+from passerby.service.sent import Picture, Sent
 from passerby.service.service import Client, Found, Seen, Service, crop_numbers, shown_name
 from passerby.types import Box, Crop, Hit, Person
 
@@ -54,11 +55,20 @@ async def search(asked: Annotated[AskedByProgram, Query()], here: Here, client: 
     return _told(await here.find(asked, client, default_k=PEOPLE), asked)
 
 
-@router.post("/similar", response_model=AnswerSays)
-async def similar(asked: Annotated[AskedByProgram, Query()], picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
+@router.post("/similar", response_model=SimilarSays)
+async def similar(
+    asked: Annotated[AskedByProgram, Query()],
+    picture: Upload,
+    here: Here,
+    client: Viewer,
+    box: Annotated[
+        str, Form(max_length=100, description="Around whom it is meant, as left,top,width,height in pixels; else the largest person.")
+    ] = "",
+) -> dict[str, Any]:
     """Find people like somebody in a picture, alone or with words and filters. The picture is not kept."""
     here.rates.spend("upload", client.key)
-    return _told(await here.find(asked, client, default_k=PEOPLE, upload=picture), asked)
+    found = await here.find(asked, client, default_k=PEOPLE, picture=Picture(picture, Box.read(box) if box else None))
+    return {**_told(found, asked), "picture": found.sent and _sent(found.sent)}
 
 
 @router.post("/describe", response_model=AppearanceSays)
@@ -165,6 +175,10 @@ def _person(seen: Seen) -> dict[str, Any]:
         "wears": seen.wears and _appearance(seen.wears),
         "beside": [one.crop for one in seen.beside],
     }
+
+
+def _sent(sent: Sent) -> dict[str, Any]:
+    return {"taken": _box(sent.taken), "people": [_box(one) for one in sent.people]}
 
 
 def _box(box: Box | None) -> list[float] | None:

@@ -69,6 +69,19 @@ class AnswerSays(BaseModel):
     unlikely: int
 
 
+class SentSays(BaseModel):
+    """Whom of the people in a picture was asked about."""
+
+    taken: list[float] | None = Field(description="Left, top, width and height in pixels of the picture; null for the whole of it.")
+    people: list[list[float]] = Field(description="Everybody who was found, likewise, the largest first; none in a crop of one person.")
+
+
+class SimilarSays(AnswerSays):
+    """People who were found for a picture."""
+
+    picture: SentSays
+
+
 class CropSays(BaseModel):
     id: str
     box: list[float] | None

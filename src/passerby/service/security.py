@@ -33,7 +33,7 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        "img-src 'self'",
+        "img-src 'self' data:",
         "media-src 'self'",
         "style-src 'self'",
         "script-src 'self'",

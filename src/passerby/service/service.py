@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio.to_thread
 from starlette.datastructures import Headers
 
+from passerby.detect.people import Detecting
 from passerby.errors import ConfigError
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
@@ -31,6 +32,7 @@ from passerby.service.facets import Census
 from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
+from passerby.service.sent import Picture, Sent, look_at
 from passerby.service.tokens import Role, Token, Tokens
 from passerby.service.uploads import decode_upload
 from passerby.service.when import offsets_of, seen_at
@@ -100,10 +102,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer, with the id of the crop of each who was found."""
+    """An answer.
+
+    Args:
+        crops: by rank, the id of the crop of each who was found.
+        sent: the picture that was sent with the question.
+    """
 
     answer: Answer
     crops: dict[int, str]
+    sent: Sent | None = None
 
     def crop(self, hit: Hit) -> str:
         return self.crops.get(hit.rank, f"{hit.person.id}-0")
@@ -126,17 +134,28 @@ class Service:
     audit: Audit
     census: Census
     clips: Clips
+    detecting: Detecting | None = None
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
     crops: Crops = field(default_factory=Crops)
 
     @classmethod
-    def of(cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS) -> Service:
+    def of(
+        cls,
+        index: Index,
+        encoder: Encoder,
+        listening: Listening,
+        folder: Path,
+        *,
+        keep_audit: int = DAYS,
+        detecting: Detecting | None = None,
+    ) -> Service:
         """The service of an index.
 
         Args:
             folder: where its tokens are, its log goes, and clips lie while they are cut.
             keep_audit: for how many days the log keeps who asked what.
+            detecting: how somebody is found in a picture that is sent; without it the whole picture is meant.
 
         Raises:
             IndexFault: the index is of another model.
@@ -151,7 +170,7 @@ class Service:
         audit = Audit(folder / "audit", keep_audit)
         clips = Clips(folder / "clips")
         engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips)
+        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting)
 
     @property
     def index(self) -> Index:
@@ -185,23 +204,25 @@ class Service:
             raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found="one that is not valid", do="check it, or ask for a new one")
         return token
 
-    async def find(self, asked: Asked, client: Client, *, default_k: int, upload: bytes | None = None) -> Found:
+    async def find(self, asked: Asked, client: Client, *, default_k: int, picture: Picture | None = None) -> Found:
         """Who is found for a question, which is kept in the log.
 
         Args:
-            upload: a picture of somebody alike, instead of a crop of the index.
+            picture: of somebody alike, instead of a crop of the index.
 
         Raises:
             Refused: too often, or alike to nobody in the index.
-            ServiceBusy, QueryError, InputError, ImageError, IndexFault: as its name says.
+            ServiceBusy, QueryError, InputError, ImageError, IndexFault, ModelError: as its name says.
         """
         self.rates.spend("search", client.key)
-        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, upload)
+        sent = None if picture is None else await anyio.to_thread.run_sync(look_at, picture, self.detecting)
+        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, sent)
         answer = await asyncio.wrap_future(self.engine.ask(ask))
-        return await anyio.to_thread.run_sync(self._keep, asked, client, upload, answer)
+        found = await anyio.to_thread.run_sync(self._keep, asked, client, picture, answer)
+        return replace(found, sent=sent)
 
-    def _read(self, asked: Asked, default_k: int, upload: bytes | None) -> Ask:
-        like = decode_upload(upload) if upload is not None else self._alike(asked.like) if asked.like else None
+    def _read(self, asked: Asked, default_k: int, sent: Sent | None) -> Ask:
+        like = sent.person if sent else self._alike(asked.like) if asked.like else None
         question = asked.question(self.index, like)
         return Ask(question, asked.k or default_k, asked.min_probability, asked.sure, fold=not asked.unfold)
 
@@ -209,10 +230,10 @@ class Service:
         person, one = crop_of(self.index, *crop_numbers(crop))
         return crop_image(person.media, one)
 
-    def _keep(self, asked: Asked, client: Client, upload: bytes | None, answer: Answer) -> Found:
+    def _keep(self, asked: Asked, client: Client, picture: Picture | None, answer: Answer) -> Found:
         said: dict[str, Any] = dict[str, Any](asked.model_dump(by_alias=True, exclude_defaults=True))
-        if upload is not None:
-            said["picture"] = hashlib.sha256(upload).hexdigest()
+        if picture is not None:
+            said["picture"] = hashlib.sha256(picture.data).hexdigest()
         shown = [hit.person.id for hit in answer.people]
         self.audit.append({"who": client.name, "address": client.address, "did": "search", "asked": said, "shown": shown})
         known = dict(self._crops_of([hit.person.id for hit in answer.people if hit.person.id is not None]))
