@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-UNKNOWN: Final = "Camera not known"
+UNKNOWN: Final = "Not known"
 _EDGE: Final = 3.0
 """Percent that are left free at both ends, so that marks and times there are whole."""
 _MOST_TICKS: Final = 5
