@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from serving import Sample, listening
+from street import ColourDetector, street
+from walkers import write_walkers
+
+from passerby.detect.people import Detecting
+from passerby.find.ingest import index_paths
+from passerby.index.open import create_index, open_index
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 30_000
@@ -33,7 +42,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with listening(sample, tmp_path_factory.mktemp("browsed")) as url:
+    """Of a service of the sample and a video: people of one colour walk by a camera called street."""
+    folder = tmp_path_factory.mktemp("browsed")
+    video = write_walkers(folder / "street_20261128_120000.mp4", seconds=6)
+    shutil.copytree(sample.index, folder / "index")
+    detecting = Detecting(ColourDetector())
+    with open_index(folder / "index") as index:
+        index_paths(index, sample.encoder, [video], name_pattern="{camera}_%Y%m%d_%H%M%S", zone="UTC", detecting=detecting)
+    with listening(replace(sample, index=folder / "index"), folder / "service", detecting) as url:
         yield url
 
 
@@ -44,6 +60,12 @@ class Visitor:
     page: Page
     address: str
     wrong: list[str] = field(default_factory=list)
+
+    def answered(self, status: int) -> None:
+        """A page that says what is wrong is a message to the browser, too."""
+        if status >= 400:
+            self.page.wait_for_load_state()
+            self.wrong = [one for one in self.wrong if f"the server responded with a status of {status}" not in one]
 
     def asks(self, request: Request) -> None:
         if not request.url.startswith(self.address):
@@ -71,6 +93,22 @@ def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Ite
     yield visitor
     context.close()
     assert visitor.wrong == []
+
+
+def press_play(page: Page, press: Callable[[float, float], None]) -> None:
+    """The browser draws its button at the lower left."""
+    page.locator("#clip").scroll_into_view_if_needed()
+    box = page.locator("#clip").bounding_box()
+    assert box
+    press(box["x"] + 25, box["y"] + box["height"] - 48)
+
+
+def require_playing(page: Page) -> None:
+    """The clip that a page shows goes on."""
+    clip, patience = page.locator("#clip"), time.monotonic() + PATIENCE / 1000
+    while (state := clip.evaluate("clip => [clip.readyState, clip.currentTime > 0.1, clip.error?.message]"))[:2] != [4, True]:
+        assert time.monotonic() < patience, state
+        page.wait_for_timeout(50)
 
 
 def found(page: Page) -> int:
@@ -105,6 +143,29 @@ def test_a_journey(visit: Visitor, sample: Sample) -> None:
     expect(page.locator("#found")).to_have_text("24 people")
 
 
+def test_from_words_to_a_clip(visit: Visitor) -> None:
+    """Words, a chip changed, the timeline, a hit, its clip, another picture of them, and whom they were seen with."""
+    page = visit.page
+    page.locator("#q").fill("a red jacket")
+    page.keyboard.press("Enter")
+    page.locator("summary", has_text="red jacket").click()
+    page.get_by_role("link", name="blue").first.click()
+    expect(page.locator("summary", has_text="blue jacket")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^street")).click()
+    page.goto(page.url + "&min_probability=0")
+    expect(page.get_by_role("rowheader", name="street")).to_be_visible()
+    page.locator(".timeline").get_by_role("link", name=re.compile("^Person 1, street, 2026-11-28 12:00:0")).click()
+    press_play(page, page.mouse.click)
+    require_playing(page)
+    assert page.locator("#clip").evaluate("clip => [clip.videoWidth, clip.videoHeight]") == [192, 96]
+    page.get_by_role("link", name="This person at").last.click()
+    expect(page.locator("a[aria-current=true] img")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Somebody beside them")).first.click()
+    expect(page.locator("#clip")).to_be_visible()
+    page.get_by_role("link", name="More like this").click()
+    expect(page.locator("a.chip.on")).to_have_text(re.compile("like this person"))
+
+
 @pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True)
 def test_without_script(visit: Visitor) -> None:
     page = visit.page
@@ -123,6 +184,10 @@ def test_without_script(visit: Visitor) -> None:
     assert times == sorted(times)
     page.locator(".card .who").first.click()
     expect(page.get_by_role("link", name="More like this")).to_be_visible()
+    page.goto(f"{visit.address}?q=a+red+jacket&camera=street&min_probability=0")
+    page.locator(".timeline a").first.click()
+    press_play(page, page.mouse.click)
+    require_playing(page)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +212,12 @@ def test_on_a_phone(visit: Visitor) -> None:
     expect(page.locator("figure img")).to_be_visible()
     visit.fits()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 26)"
+    page.goto(f"{visit.address}?q=a+red+jacket&camera=street&min_probability=0")
+    visit.fits()
+    page.locator(".card .who").first.tap()
+    press_play(page, page.touchscreen.tap)
+    require_playing(page)
+    visit.fits()
 
 
 def test_by_keyboard_alone(visit: Visitor) -> None:
@@ -154,6 +225,7 @@ def test_by_keyboard_alone(visit: Visitor) -> None:
     page.keyboard.type("a red jacket")
     page.keyboard.press("Enter")
     expect(page.locator(".card").first).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("/")
     expect(page.locator("#q")).to_be_focused()
     page.keyboard.press("Escape")
@@ -168,9 +240,21 @@ def test_by_keyboard_alone(visit: Visitor) -> None:
     expect(page.locator(".who").nth(0)).to_be_focused()
     page.keyboard.press("s")
     expect(page.locator("a.chip.on")).to_have_text(re.compile("like this person"))
+    page.wait_for_load_state()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("figure img")).to_be_visible()
+    page.wait_for_load_state()
+    page.keyboard.press("s")
+    expect(page.locator("a.chip.on")).to_have_text(re.compile("like this person"))
+    page.goto(f"{visit.address}?q=a+red+jacket&camera=street&min_probability=0")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#clip")).to_be_visible()
+    while not page.evaluate("document.activeElement.id == 'clip'"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    require_playing(page)
 
 
 def test_a_picture_that_is_dropped_or_pasted(visit: Visitor, sample: Sample) -> None:
@@ -188,3 +272,71 @@ def test_a_picture_that_is_dropped_or_pasted(visit: Visitor, sample: Sample) -> 
             [event, key, data],
         )
         expect(page.locator("#found")).to_have_text("24 people")
+
+
+# -- for everybody -----------------------------------------------------------------------------------------------------------------------
+
+PAGES = (
+    "",
+    "?q=a+red+jacket,+no+hat,+with+a+zorbly",
+    "?q=a+person&min_probability=0&order=time",
+    "?q=a+green+raincoat&min_probability=0.95&camera=lobby",
+    "?q=coat&camera=moon",
+    "people/1?q=coat",
+    "people/31",
+    "people/33?q=a+red+jacket",
+    "login",
+    "nothing",
+)
+
+
+def require_no_barrier(page: Page, visit: Visitor | None = None) -> None:
+    """What axe-core finds wrong with a page, by any of its rules, fails the test: in the light, in the dark, and on a phone.
+
+    Of its rules only that of contrast can tell light from dark.
+    """
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    for width, scheme, rules in ((1280, "light", {}), (1280, "dark", {"runOnly": ["color-contrast"]}), (390, "light", {})):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert page.evaluate(VIOLATIONS, rules) == [], (page.url, width, scheme)
+        if visit:
+            visit.fits()
+
+
+VIOLATIONS = "rules => axe.run(rules).then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"
+
+
+def test_no_page_has_a_barrier(visit: Visitor, tmp_path: Path) -> None:
+    page = visit.page
+    for path in PAGES:
+        response = page.goto(visit.address + path)
+        assert response
+        visit.answered(response.status)
+        require_no_barrier(page, visit)
+    street((400, 300), [(20, 40, 50, 140), (120, 20, 190, 240)]).save(tmp_path / "two.png")
+    page.goto(visit.address)
+    page.set_input_files("input[name=picture]", str(tmp_path / "two.png"))
+    expect(page.locator(".sent")).to_contain_text("The largest was taken")
+    require_no_barrier(page, visit)
+    page.get_by_role("button", name="Take person 2 of the picture").click()
+    expect(page.get_by_role("img", name="Person 2 of the picture, who was taken")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    require_no_barrier(page, visit)
+
+
+def test_an_empty_index_says_so(browser: Browser, sample: Sample, tmp_path: Path) -> None:
+    with (
+        create_index(tmp_path / "index", sample.encoder),
+        listening(replace(sample, index=tmp_path / "index"), tmp_path / "service") as url,
+    ):
+        page = browser.new_page()
+        for path in ("", "?q=a+red+jacket"):
+            page.goto(url + path)
+            require_no_barrier(page)
+        expect(page.locator("#found")).to_have_text("Nobody")
+        page.evaluate("document.documentElement.removeAttribute('lang')")
+        with pytest.raises(AssertionError, match="html-has-lang"):
+            require_no_barrier(page)
+        page.close()

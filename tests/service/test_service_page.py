@@ -171,7 +171,7 @@ def test_more_are_shown_on_demand(client: Client) -> None:
 def test_a_hit_opens_with_its_photo_and_who_is_beside_them(client: Client, sample: Sample) -> None:
     person = next(person.id for person, _ in client.service.index.people() if person.media.path == sample.street)
     html = page(client, f"/people/{person}?q=red+coat&camera=lobby")
-    assert f'src="/api/v1/people/{person}/photo"' in html
+    assert f'src="/api/v1/crops/{person}-0/photo"' in html
     assert "Others in this photo" in html
     assert asked(links(html, "Back to the answers")[0]) == {"q": ["red coat"], "camera": ["lobby"]}
     (like,) = links(html, "More like this")

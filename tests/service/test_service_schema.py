@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from serving import Client, Sample, serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-OPERATIONS = 8
+OPERATIONS = 10
 SEED = 22
 
 
@@ -67,6 +67,7 @@ def test_what_is_answered_well_is_as_the_document_says(client: Client, sample: S
         ("GET", "/people/{person}", "/people/31", None),
         ("GET", "/people/{person}/photo", "/people/31/photo", None),
         ("GET", "/crops/{crop}", "/crops/31-0", None),
+        ("GET", "/crops/{crop}/photo", "/crops/31-0/photo", None),
         ("GET", "/info", "/info", None),
         ("GET", "/audit", "/audit", None),
     ):

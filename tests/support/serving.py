@@ -16,6 +16,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from passerby.data.synthetic import demo_people, write_gallery
+from passerby.detect.people import Detecting
 from passerby.find.ingest import index_paths
 from passerby.index.base import Sighting
 from passerby.index.open import create_index, open_index
@@ -78,10 +79,12 @@ def _sighting(encoder: Encoder, photo: Path, box: Box) -> Sighting:
 
 
 @contextmanager
-def serving(sample: Sample, folder: Path, listening: Listening | None = None, *, limited: bool = False) -> Iterator[Client]:
+def serving(
+    sample: Sample, folder: Path, listening: Listening | None = None, *, limited: bool = False, detecting: Detecting | None = None
+) -> Iterator[Client]:
     """A client of a service of the sample; unless it is said, who comes often is not kept out."""
     with open_index(sample.index) as index:
-        service = Service.of(index, sample.encoder, listening or Listening(), folder)
+        service = Service.of(index, sample.encoder, listening or Listening(), folder, detecting=detecting)
         if not limited:
             service = replace(service, rates=Rates({}))
         with TestClient(create_app(service), base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False) as http:
@@ -98,13 +101,13 @@ class Client:
 
 
 @contextmanager
-def listening(sample: Sample, folder: Path) -> Iterator[str]:
+def listening(sample: Sample, folder: Path, detecting: Detecting | None = None) -> Iterator[str]:
     """The address of a service of the sample that listens on this machine."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     with open_index(sample.index) as index:
-        service = replace(Service.of(index, sample.encoder, Listening(port=port), folder), rates=Rates({}))
+        service = replace(Service.of(index, sample.encoder, Listening(port=port), folder, detecting=detecting), rates=Rates({}))
         server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning", lifespan="off"))
         thread = Thread(target=server.run)
         thread.start()

@@ -12,6 +12,7 @@ from passerby.cli import options
 @click.command(epilog="Example: passerby serve --index my-index")
 @options.index_folder
 @options.model
+@options.detector
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Where to listen. Others than this machine need a token, and TLS.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8642, help="Likewise.")
 @click.option("--name", multiple=True, metavar="HOST", help="What else browsers call it, such as people.example.org; again for more.")
@@ -28,6 +29,7 @@ def serve(
     *,
     index: Path | None,
     model: str,
+    detector: str,
     host: str,
     port: int,
     name: tuple[str, ...],
@@ -44,7 +46,7 @@ def serve(
     from passerby.extras import needs_extra
     from passerby.index.open import open_index
     from passerby.places import index_folder, service_folder
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
 
     with needs_extra("serve"):
         from passerby.service.app import listen, run
@@ -54,7 +56,8 @@ def serve(
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
     folder = index_folder(index)
     with open_index(folder) as opened:
-        service = Service.of(opened, load_model(model), listening, service_folder(folder), keep_audit=keep_audit)
+        detecting = load_detecting(detector)
+        service = Service.of(opened, load_model(model), listening, service_folder(folder), keep_audit=keep_audit, detecting=detecting)
         with listen(listening) as listener:
             note(f"open {listening.url}")
             run(service, listener)

@@ -31,12 +31,23 @@ def person_in(image: Image, box: Box | None, detecting: Detecting | None) -> tup
                 do="correct --box: left,top,width,height",
             )
         return cut_out(image, box), None
-    people = detecting.people(image) if detecting else None
-    if people is None or people.is_crop:
+    found = people_in(image, detecting) if detecting else None
+    if found is None:
         return image, None
-    if not len(people.found):
+    if not found:
         return image, "nobody was found in it: the whole picture was taken"
-    boxes = [box_of(row) for row in people.found.boxes]
-    largest = max(boxes, key=lambda one: one.width * one.height)
-    who = f"one person, at {largest.text}" if len(boxes) == 1 else f"{len(boxes)} people; the largest was taken, at {largest.text}"
+    largest = found[0]
+    who = f"one person, at {largest.text}" if len(found) == 1 else f"{len(found)} people; the largest was taken, at {largest.text}"
     return cut_out(image, largest), f"{who}: --box names another"
+
+
+def people_in(image: Image, detecting: Detecting) -> list[Box] | None:
+    """The boxes of the people in an upright photo, the largest first; ``None`` where it is a crop of one person.
+
+    Raises:
+        ModelError: the detector fails.
+    """
+    people = detecting.people(image)
+    if people.is_crop:
+        return None
+    return sorted(map(box_of, people.found.boxes), key=lambda one: one.width * one.height, reverse=True)

@@ -6,22 +6,27 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, Path, Query, Response
+from fastapi import APIRouter, FastAPI, Form, Header, Path, Query, Response
 from fastapi.openapi.utils import get_openapi
 
 import passerby
 from passerby.find.describe import Appearance
 from passerby.service.asking import CROP_ID, Asked, AskedByProgram
+from passerby.service.clips import MEDIA_TYPE
 from passerby.service.pictures import crop_of, photo_jpeg, somebody
 from passerby.service.problems import PROBLEM
+from passerby.service.ranges import ranged
 from passerby.service.requests import Admin, Here, Upload, Viewer
-from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays
-from passerby.service.service import Found, Seen, crop_numbers, shown_name
-from passerby.types import Box, Hit
+from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
+from passerby.service.sent import Picture, Sent
+from passerby.service.service import Client, Found, Seen, Service, crop_numbers, shown_name
+from passerby.types import Box, Crop, Hit, Person
 
 PREFIX: Final = "/api/v1"
 PEOPLE: Final = 10
 _JPEG: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}}
+_VIDEO: Final = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_MP4: Final[dict[int | str, dict[str, Any]]] = {200: _VIDEO, 206: {"description": "The range that was asked for.", **_VIDEO}}
 _PROBLEMS: Final = {
     "400": "What is asked cannot be asked.",
     "401": "A token is needed.",
@@ -30,6 +35,7 @@ _PROBLEMS: Final = {
     "410": "The file is not there any more, or not as it was indexed.",
     "411": "The length of the body is not said.",
     "413": "Too large.",
+    "416": "A range that begins after the end.",
     "421": "Called by a name that is not the service's.",
     "422": "A parameter that cannot be.",
     "429": "Too often.",
@@ -49,11 +55,20 @@ async def search(asked: Annotated[AskedByProgram, Query()], here: Here, client: 
     return _told(await here.find(asked, client, default_k=PEOPLE), asked)
 
 
-@router.post("/similar", response_model=AnswerSays)
-async def similar(asked: Annotated[AskedByProgram, Query()], picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
+@router.post("/similar", response_model=SimilarSays)
+async def similar(
+    asked: Annotated[AskedByProgram, Query()],
+    picture: Upload,
+    here: Here,
+    client: Viewer,
+    box: Annotated[
+        str, Form(max_length=100, description="Around whom it is meant, as left,top,width,height in pixels; else the largest person.")
+    ] = "",
+) -> dict[str, Any]:
     """Find people like somebody in a picture, alone or with words and filters. The picture is not kept."""
     here.rates.spend("upload", client.key)
-    return _told(await here.find(asked, client, default_k=PEOPLE, upload=picture), asked)
+    found = await here.find(asked, client, default_k=PEOPLE, picture=Picture(picture, Box.read(box) if box else None))
+    return {**_told(found, asked), "picture": found.sent and _sent(found.sent)}
 
 
 @router.post("/describe", response_model=AppearanceSays)
@@ -73,8 +88,7 @@ def person(person: PersonId, here: Here, client: Viewer) -> dict[str, Any]:
 def photo(person: PersonId, here: Here, client: Viewer) -> Response:
     """The whole photo that somebody is in, with a frame around them: drawn anew, without anything else that its file holds."""
     who, crops = somebody(here.index, person)
-    here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person]})
-    return Response(photo_jpeg(who.media, crops[0]), media_type="image/jpeg")
+    return _photo(here, client, who, crops[0])
 
 
 @router.get("/crops/{crop}", response_class=Response, responses=_JPEG)
@@ -82,6 +96,24 @@ def crop(crop: CropId, here: Here, client: Viewer) -> Response:  # noqa: ARG001 
     """The picture of somebody: at most 320 x 640 pixels, drawn anew."""
     who, one = crop_of(here.index, *crop_numbers(crop))
     return Response(here.crops.jpeg(who.media, one), media_type="image/jpeg")
+
+
+@router.get("/crops/{crop}/photo", response_class=Response, responses=_JPEG)
+def photo_of_crop(crop: CropId, here: Here, client: Viewer) -> Response:
+    """The whole photo or frame that a crop is of, with a frame around it: drawn anew, without anything else that its file holds."""
+    return _photo(here, client, *crop_of(here.index, *crop_numbers(crop)))
+
+
+@router.get("/crops/{crop}/clip", response_class=Response, responses=_MP4)
+def clip(
+    crop: CropId,
+    here: Here,
+    client: Viewer,
+    range: Annotated[str | None, Header(description="A range of bytes, as players ask for it.", examples=["bytes=0-"])] = None,
+    if_range: Annotated[str | None, Header(description="With it all is sent: clips have no version.")] = None,
+) -> Response:
+    """The seconds around somebody in a video, as an MP4 that browsers play: at most 30, without sound."""
+    return ranged(here.clip(crop, client), None if if_range else range, MEDIA_TYPE)
 
 
 @router.get("/info", response_model=InfoSays)
@@ -115,6 +147,11 @@ def _told(found: Found, asked: Asked) -> dict[str, Any]:
     return found.to_json(in_order(found.answer.people, asked))
 
 
+def _photo(here: Service, client: Client, who: Person, crop: Crop) -> Response:
+    here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [who.id]})
+    return Response(photo_jpeg(who.media, crop), media_type="image/jpeg")
+
+
 def _appearance(appearance: Appearance) -> dict[str, Any]:
     names = ("sentence", "unclear", "probabilities", "unreliable")
     return {name: getattr(appearance, name) for name in names}
@@ -136,8 +173,12 @@ def _person(seen: Seen) -> dict[str, Any]:
         "last": person.last,
         "crops": crops,
         "wears": seen.wears and _appearance(seen.wears),
-        "beside": seen.beside,
+        "beside": [one.crop for one in seen.beside],
     }
+
+
+def _sent(sent: Sent) -> dict[str, Any]:
+    return {"taken": _box(sent.taken), "people": [_box(one) for one in sent.people]}
 
 
 def _box(box: Box | None) -> list[float] | None:

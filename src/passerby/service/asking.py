@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CROP_ID: Final = r"^[0-9]{1,18}-[0-9]{1,3}$"
+SOMEBODY: Final = r"^[0-9]{1,18}(-[0-9]{1,3})?$"
+"""The id of a person, or of a crop of them."""
 LONGEST: Final = 2000
 _MOST: Final = 20
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import pathlib
+from base64 import b64decode
+from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import StringConstraints
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from passerby.errors import PasserbyError
 from passerby.service import views
-from passerby.service.api import PersonId
-from passerby.service.asking import LONGEST, Asked
-from passerby.service.problems import problem, status_of
-from passerby.service.requests import Here, Upload, Viewer, address_of, service_of
+from passerby.service.asking import LONGEST, SOMEBODY, Asked
+from passerby.service.problems import Refused, problem, status_of
+from passerby.service.requests import Here, Viewer, address_of, bytes_of, service_of
 from passerby.service.security import COOKIE
-from passerby.service.service import Client, Found, Service
+from passerby.service.sent import Picture
+from passerby.service.service import Client, Found, Service, crop_numbers
 
 _TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
+MOST_CROPS: Final = 12
+"""Of the people in a picture that was sent, whom one can choose from: the largest."""
+Base64 = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$", max_length=200_000)]
 _MONTH: Final = 30 * 24 * 3600
 
 router = APIRouter(include_in_schema=False)
@@ -57,27 +63,59 @@ async def search(request: Request, asked: Annotated[Asked, Query()], here: Here,
     return await _results(request, asked, here, client)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A picture that a form sent, or one of the crops that an answer gave back.
+
+    Args:
+        crops: JPEG in Base64; where there are any, the picture is the one of them that is at ``take``.
+    """
+
+    picture: Picture
+    crops: tuple[str, ...] = ()
+    take: int = 0
+
+
+async def _given(
+    picture: Annotated[UploadFile | None, File()] = None,
+    crop: Annotated[list[Base64], Form(max_length=MOST_CROPS)] = [],  # noqa: B006 - what FastAPI takes
+    take: Annotated[int, Form(ge=0, le=MOST_CROPS)] = 0,
+) -> Given:
+    """Raises ``Refused`` for neither, for both, and for more than may be."""
+    if (picture is None) == (not crop) or (crop and take >= len(crop)):
+        expected, do = "a picture", "send one"
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, expected=expected, found="none, or several", do=do)
+    if picture is not None:
+        return Given(Picture(await bytes_of(picture)))
+    return Given(Picture(b64decode(crop[take]), is_crop=True), tuple(crop), take)
+
+
 @router.post("/", dependencies=[Ours])
 async def alike(
-    request: Request, picture: Upload, here: Here, client: Viewer, q: Annotated[str, Form(max_length=LONGEST)] = ""
+    request: Request,
+    given: Annotated[Given, Depends(_given)],
+    here: Here,
+    client: Viewer,
+    q: Annotated[str, Form(max_length=LONGEST)] = "",
 ) -> Response:
-    """Who is like somebody in a picture that was sent, with words or without. It is not kept, so this answer has no address."""
-    return await _results(request, Asked(q=q), here, client, picture)
+    """Who is like somebody in a picture that was sent, with words or without. It is not kept, so this answer has no address; the people
+    in it go back to the browser as crops, with which it can ask for another of them."""
+    return await _results(request, Asked(q=q), here, client, given)
 
 
-async def _results(request: Request, asked: Asked, here: Service, client: Client, upload: bytes | None = None) -> Response:
+async def _results(request: Request, asked: Asked, here: Service, client: Client, given: Given | None = None) -> Response:
     facets = await anyio.to_thread.run_sync(here.census.facets)
-    choices = views.choices(facets, asked) if upload is None else []
-    chosen = list(views.chosen(asked)) if upload is None else [views.Link("like the picture that was sent", asked.url())]
+    choices = views.choices(facets, asked) if given is None else []
+    chosen = list(views.chosen(asked)) if given is None else [views.Link("like the picture that was sent", asked.url())]
     around = {**_around(here, asked), "choices": choices, "people": facets.people, "chosen": chosen}
-    wanted = views.asked_of_page(asked, here.engine.encoder.calibration is not None and upload is None)
+    wanted = views.asked_of_page(asked, here.engine.encoder.calibration is not None and given is None)
     try:
-        if upload is not None:
+        if given is not None:
             here.rates.spend("upload", client.key)
-        found = await here.find(wanted, client, default_k=views.PEOPLE, upload=upload)
+        found = await here.find(wanted, client, default_k=views.PEOPLE, picture=given.picture if given else None)
     except PasserbyError as error:
         return page(request, "search.html", status_of(error), **(around | {"problem": problem(error)}))
-    return page(request, "search.html", **(around | _shown(found, asked, wanted, uploaded=upload is not None)))
+    return page(request, "search.html", **(around | _shown(found, asked, wanted, given)))
 
 
 def _around(here: Service, asked: Asked) -> dict[str, Any]:
@@ -92,17 +130,24 @@ def _around(here: Service, asked: Asked) -> dict[str, Any]:
         "problem": None,
         "found": None,
         "uploaded": False,
+        "crops": (),
+        "take": 0,
+        "most_crops": MOST_CROPS,
     }
 
 
-def _shown(found: Found, asked: Asked, wanted: Asked, *, uploaded: bool) -> dict[str, Any]:
+def _shown(found: Found, asked: Asked, wanted: Asked, given: Given | None) -> dict[str, Any]:
     answer, least = found.answer, wanted.min_probability
+    cards = views.cards(found, asked)
     more = min((asked.k or views.PEOPLE) * 2, views.MOST)
     return {
         "found": found,
-        "uploaded": uploaded,
+        "uploaded": given is not None,
+        "crops": given.crops or (found.sent.crops(MOST_CROPS) if found.sent else ()) if given else (),
+        "take": given.take if given else 0,
         "chips": views.understood(answer, asked),
-        "cards": views.cards(found, asked),
+        "cards": cards,
+        "timeline": views.timeline(cards, found),
         "notes": list(views.notes(answer)),
         "looked_at": views.looked_at(answer),
         "nobody": views.nobody(answer),
@@ -111,27 +156,19 @@ def _shown(found: Found, asked: Asked, wanted: Asked, *, uploaded: bool) -> dict
         "everybody": asked.url(min_probability=0),
         "by_match": asked.url(order="match"),
         "by_time": asked.url(order="time"),
-        "more": asked.url(k=more) if len(answer.people) == (asked.k or views.PEOPLE) < views.MOST and not uploaded else "",
+        "more": asked.url(k=more) if len(answer.people) == (asked.k or views.PEOPLE) < views.MOST and given is None else "",
     }
 
 
-@router.get("/people/{person}")
-def person(request: Request, person: PersonId, asked: Annotated[Asked, Query()], here: Here, client: Viewer) -> Response:
-    """Somebody: the photo they are in, when and where, what they wear, and who is beside them."""
-    seen = here.look_at(person, client)
-    beside = [(crop, asked.url(f"/people/{crop.partition('-')[0]}")) for crop in seen.beside]
-    return page(
-        request,
-        "person.html",
-        seen=seen,
-        asked=asked,
-        name=views.name_of(seen),
-        when=views.when(seen),
-        wears=views.wears(seen),
-        beside=beside,
-        back=asked.url() if asked.asks_something else "",
-        like=Asked(like=f"{person}-0").url(),
-    )
+SomebodyId = Annotated[str, Path(pattern=SOMEBODY)]
+
+
+@router.get("/people/{somebody}")
+def person(request: Request, somebody: SomebodyId, asked: Annotated[Asked, Query()], here: Here, client: Viewer) -> Response:
+    """Somebody: the photo or the clip they are in, when and where, what they wear, all crops of them, and with whom they are."""
+    id, number = crop_numbers(somebody)
+    seen = here.look_at(id, client, number)
+    return page(request, "person.html", asked=asked, back=asked.url() if asked.asks_something else "", **views.somebody(seen, asked))
 
 
 @router.get("/login")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from io import BytesIO
 from threading import Lock
@@ -38,10 +40,15 @@ def somebody(index: Index, person: int) -> tuple[Person, tuple[Crop, ...]]:
 def crop_of(index: Index, person: int, number: int) -> tuple[Person, Crop]:
     """A crop of a person. Raises ``Refused`` where there is none."""
     who, crops = somebody(index, person)
+    return who, crop_at(who, crops, number)
+
+
+def crop_at(person: Person, crops: Sequence[Crop], number: int) -> Crop:
+    """One of the crops of a person. Raises ``Refused`` where there are not so many."""
     if number >= len(crops):
-        found = f"no crop {number} of person {person}"
+        found = f"no crop {number} of person {person.id}"
         raise Refused(HTTPStatus.NOT_FOUND, expected="a crop in the index", found=found, do="search again")
-    return who, crops[number]
+    return crops[number]
 
 
 def crop_image(media: Media, crop: Crop) -> Image.Image:
@@ -65,7 +72,7 @@ class Crops:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-        drawn = _jpeg(crop_image(media, crop), CROP_SIZE)
+        drawn = jpeg(crop_image(media, crop), CROP_SIZE)
         with self._lock:
             self._known[key] = drawn
             while len(self._known) > self._kept:
@@ -83,11 +90,11 @@ def photo_jpeg(media: Media, crop: Crop) -> bytes:
         wide = max(2, round(max(photo.size) / 300))
         left, top, right, bottom = _corners(box)
         ImageDraw.Draw(photo).rectangle((left - wide, top - wide, right + wide, bottom + wide), outline=_FRAME, width=wide)
-    return _jpeg(photo, PHOTO_SIZE)
+    return jpeg(photo, PHOTO_SIZE)
 
 
 def _indexed(media: Media, crop: Crop) -> Image.Image:
-    try:
+    with gone():
         if media.kind is MediaKind.VIDEO:
             require_unchanged(media)
             return read_shown(media, crop)
@@ -96,6 +103,13 @@ def _indexed(media: Media, crop: Crop) -> Image.Image:
             found = "other bytes in its place"
             raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=found, do="index again")
         return read_image(data)
+
+
+@contextmanager
+def gone() -> Iterator[None]:
+    """Raises ``Refused`` for a file that is not there any more, or cannot be read."""
+    try:
+        yield
     except (ImageError, VideoError, MissingExtra) as error:
         raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=error.found, do=error.do) from None
 
@@ -104,7 +118,8 @@ def _corners(box: Box) -> tuple[int, int, int, int]:
     return round(box.x), round(box.y), round(box.x + box.width), round(box.y + box.height)
 
 
-def _jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:
+def jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:
+    """A picture as JPEG, at most of a size."""
     target = BytesIO()
     fitted = ImageOps.contain(image, size, Image.Resampling.LANCZOS) if image.width > size[0] or image.height > size[1] else image
     fitted.save(target, "JPEG", quality=_QUALITY)

@@ -39,6 +39,10 @@ def address_of(request: Request) -> str:
 
 
 async def _upload(picture: Annotated[UploadFile, File(description="A JPEG, PNG or WebP picture of at most 10 MB.")]) -> bytes:
+    return await bytes_of(picture)
+
+
+async def bytes_of(picture: UploadFile) -> bytes:
     """The bytes of a picture that was sent. Raises ``Refused`` for more than may be."""
     data = await picture.read(LARGEST_UPLOAD + 1)
     if len(data) > LARGEST_UPLOAD:

@@ -69,6 +69,19 @@ class AnswerSays(BaseModel):
     unlikely: int
 
 
+class SentSays(BaseModel):
+    """Whom of the people in a picture was asked about."""
+
+    taken: list[float] | None = Field(description="Left, top, width and height in pixels of the picture; null for the whole of it.")
+    people: list[list[float]] = Field(description="Everybody who was found, likewise, the largest first; none in a crop of one person.")
+
+
+class SimilarSays(AnswerSays):
+    """People who were found for a picture."""
+
+    picture: SentSays
+
+
 class CropSays(BaseModel):
     id: str
     box: list[float] | None
@@ -97,7 +110,7 @@ class PersonSays(BaseModel):
     last: float | None
     crops: list[CropSays]
     wears: AppearanceSays | None = Field(description="null where the model or the index does not say it.")
-    beside: list[str] = Field(description="Crops of the other people in the same photo.")
+    beside: list[str] = Field(description="Crops of the other people in the same photo or, of a video, at the same time.")
 
 
 class ModelSays(BaseModel):

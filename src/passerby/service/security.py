@@ -33,7 +33,8 @@ LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
-        "img-src 'self'",
+        "img-src 'self' data:",
+        "media-src 'self'",
         "style-src 'self'",
         "script-src 'self'",
         "connect-src 'self'",
@@ -209,7 +210,8 @@ class Rate:
     seconds: float
 
 
-RATES: Final = {"login": Rate(5, 60), "search": Rate(10, 1), "upload": Rate(2, 1)}
+RATES: Final = {"login": Rate(5, 60), "search": Rate(10, 1), "upload": Rate(2, 1), "clip": Rate(6, 10)}
+"""Of clips, those that have to be cut."""
 
 
 class Rates:

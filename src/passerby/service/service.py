@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
 from starlette.datastructures import Headers
 
+from passerby.detect.people import Detecting
 from passerby.errors import ConfigError
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
@@ -24,20 +26,24 @@ from passerby.index.selection import Selection
 from passerby.model.encoder import Encoder
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
+from passerby.service.clips import Clips
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
-from passerby.service.pictures import Crops, crop_image, crop_of, somebody
+from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
+from passerby.service.sent import Picture, Sent, look_at
 from passerby.service.tokens import Role, Token, Tokens
 from passerby.service.uploads import decode_upload
 from passerby.service.when import offsets_of, seen_at
-from passerby.types import Crop, Hit, Person
+from passerby.types import Crop, Hit, MediaKind, Person
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SHOWN_BESIDE = 50
+SHOWN_BESIDE: Final = 50
+LOOKED_THROUGH: Final = 2000
+"""People of a video among whom those are looked for who are seen together with somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +66,52 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Somebody who is seen together with somebody else.
+
+    Args:
+        crop: the id of a crop of them.
+        seconds: for how long, in a video; ``None`` in a photo.
+    """
+
+    crop: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Somebody in an index, as they are shown.
 
     Args:
-        clock: when their first crop was taken; ``None`` where that is not known.
-        beside: the crops of others in the same photo, by id.
+        number: which of their crops is shown.
+        clock: when that was taken; ``None`` where that is not known.
+        beside: others in the same photo, or at the same time in the same video.
     """
 
     person: Person
     crops: tuple[Crop, ...]
+    number: int
     clock: datetime | None
     wears: Appearance | None
-    beside: tuple[str, ...]
+    beside: tuple[Beside, ...]
+
+    @property
+    def crop(self) -> Crop:
+        return self.crops[self.number]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer, with the id of the crop of each who was found."""
+    """An answer.
+
+    Args:
+        crops: by rank, the id of the crop of each who was found.
+        sent: the picture that was sent with the question.
+    """
 
     answer: Answer
     crops: dict[int, str]
+    sent: Sent | None = None
 
     def crop(self, hit: Hit) -> str:
         return self.crops.get(hit.rank, f"{hit.person.id}-0")
@@ -102,17 +133,29 @@ class Service:
     tokens: Tokens
     audit: Audit
     census: Census
+    clips: Clips
+    detecting: Detecting | None = None
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
     crops: Crops = field(default_factory=Crops)
 
     @classmethod
-    def of(cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS) -> Service:
+    def of(
+        cls,
+        index: Index,
+        encoder: Encoder,
+        listening: Listening,
+        folder: Path,
+        *,
+        keep_audit: int = DAYS,
+        detecting: Detecting | None = None,
+    ) -> Service:
         """The service of an index.
 
         Args:
-            folder: where its tokens are, and its log goes.
+            folder: where its tokens are, its log goes, and clips lie while they are cut.
             keep_audit: for how many days the log keeps who asked what.
+            detecting: how somebody is found in a picture that is sent; without it the whole picture is meant.
 
         Raises:
             IndexFault: the index is of another model.
@@ -125,8 +168,9 @@ class Service:
             do = "make one: passerby token add NAME"
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
+        clips = Clips(folder / "clips")
         engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder))
+        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting)
 
     @property
     def index(self) -> Index:
@@ -160,23 +204,25 @@ class Service:
             raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found="one that is not valid", do="check it, or ask for a new one")
         return token
 
-    async def find(self, asked: Asked, client: Client, *, default_k: int, upload: bytes | None = None) -> Found:
+    async def find(self, asked: Asked, client: Client, *, default_k: int, picture: Picture | None = None) -> Found:
         """Who is found for a question, which is kept in the log.
 
         Args:
-            upload: a picture of somebody alike, instead of a crop of the index.
+            picture: of somebody alike, instead of a crop of the index.
 
         Raises:
             Refused: too often, or alike to nobody in the index.
-            ServiceBusy, QueryError, InputError, ImageError, IndexFault: as its name says.
+            ServiceBusy, QueryError, InputError, ImageError, IndexFault, ModelError: as its name says.
         """
         self.rates.spend("search", client.key)
-        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, upload)
+        sent = None if picture is None else await anyio.to_thread.run_sync(look_at, picture, self.detecting)
+        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, sent)
         answer = await asyncio.wrap_future(self.engine.ask(ask))
-        return await anyio.to_thread.run_sync(self._keep, asked, client, upload, answer)
+        found = await anyio.to_thread.run_sync(self._keep, asked, client, picture, answer)
+        return replace(found, sent=sent)
 
-    def _read(self, asked: Asked, default_k: int, upload: bytes | None) -> Ask:
-        like = decode_upload(upload) if upload is not None else self._alike(asked.like) if asked.like else None
+    def _read(self, asked: Asked, default_k: int, sent: Sent | None) -> Ask:
+        like = sent.person if sent else self._alike(asked.like) if asked.like else None
         question = asked.question(self.index, like)
         return Ask(question, asked.k or default_k, asked.min_probability, asked.sure, fold=not asked.unfold)
 
@@ -184,10 +230,10 @@ class Service:
         person, one = crop_of(self.index, *crop_numbers(crop))
         return crop_image(person.media, one)
 
-    def _keep(self, asked: Asked, client: Client, upload: bytes | None, answer: Answer) -> Found:
+    def _keep(self, asked: Asked, client: Client, picture: Picture | None, answer: Answer) -> Found:
         said: dict[str, Any] = dict[str, Any](asked.model_dump(by_alias=True, exclude_defaults=True))
-        if upload is not None:
-            said["picture"] = hashlib.sha256(upload).hexdigest()
+        if picture is not None:
+            said["picture"] = hashlib.sha256(picture.data).hexdigest()
         shown = [hit.person.id for hit in answer.people]
         self.audit.append({"who": client.name, "address": client.address, "did": "search", "asked": said, "shown": shown})
         known = dict(self._crops_of([hit.person.id for hit in answer.people if hit.person.id is not None]))
@@ -205,22 +251,47 @@ class Service:
         self.audit.append({"who": client.name, "address": client.address, "did": "describe", "picture": digest})
         return found
 
-    def look_at(self, id: int, client: Client) -> Seen:
-        """Somebody in the index, which is kept in the log. Raises ``Refused`` where there is nobody of this id."""
+    def look_at(self, id: int, client: Client, number: int = 0) -> Seen:
+        """Somebody in the index, which is kept in the log.
+
+        Args:
+            number: which of their crops is shown.
+
+        Raises:
+            Refused: there is nobody of this id, or no such crop.
+        """
         with self.index.snapshot():
             person, crops = somebody(self.index, id)
+            crop = crop_at(person, crops, number)
             wears = describe_stored(self.engine.encoder, self.index.worn_of(person))
-            found = Seen(person, crops, seen_at(person, crops[0], offsets_of(self.index)), wears, tuple(self._beside(person, crops)))
+            clock = seen_at(person, crop, offsets_of(self.index))
+            found = Seen(person, crops, number, clock, wears, tuple(self._beside(person, crop)))
         self.audit.append({"who": client.name, "address": client.address, "did": "look", "shown": [id]})
         return found
 
-    def _beside(self, person: Person, crops: tuple[Crop, ...]) -> list[str]:
-        """The crops of the others in somebody's photo. A picture that is of one person whole shows nobody else."""
-        if crops[0].box is None:
+    def clip(self, crop: str, client: Client) -> bytes:
+        """The seconds around a crop of somebody in a video, as MP4, which is kept in the log. Raises as :meth:`Clips.mp4` does, and
+        ``Refused`` for who wants too many."""
+        person, one = crop_of(self.index, *crop_numbers(crop))
+        clip = self.clips.mp4(person, one, partial(self.rates.spend, "clip", client.key))
+        self.audit.append({"who": client.name, "address": client.address, "did": "clip", "shown": [person.id]})
+        return clip
+
+    def _beside(self, person: Person, crop: Crop) -> list[Beside]:
+        """The others in somebody's photo or, of a video, at the same time, the longest first. A picture that is of one person whole shows
+        nobody else."""
+        if crop.box is None:
             return []
-        here = Selection(folders=(person.media.path,))
-        (nearest,) = self.index.nearest([Weights(self.index.vector_of(person).astype("float64"))], SHOWN_BESIDE, selection=here, fold=False)
-        return [f"{one.person.id}-0" for one in nearest.people if one.person.id != person.id]
+        is_video = person.media.kind is MediaKind.VIDEO
+        among = Selection(folders=(person.media.path,))
+        question = Weights(self.index.vector_of(person).astype("float64"))
+        most = LOOKED_THROUGH if is_video else SHOWN_BESIDE
+        (nearest,) = self.index.nearest([question], most, selection=among, fold=False)
+        others = [one.person for one in nearest.people if one.person.id != person.id]
+        if not is_video:
+            return [Beside(f"{one.id}-0", None) for one in others]
+        together = [Beside(f"{one.id}-0", seconds) for one in others if (seconds := _together(person, one)) is not None]
+        return sorted(together, key=lambda one: -(one.seconds or 0))[:SHOWN_BESIDE]
 
     def close(self) -> None:
         self.engine.close()
@@ -232,9 +303,17 @@ def shown_name(person: Person) -> str:
 
 
 def crop_numbers(crop: str) -> tuple[int, int]:
-    """The person of a crop's id, and which of their crops it is."""
+    """The person of a crop's id, and which of their crops it is; of a person's id the first."""
     person, _, number = crop.partition("-")
-    return int(person), int(number)
+    return int(person), int(number or 0)
+
+
+def _together(one: Person, other: Person) -> float | None:
+    """For how many seconds two people of one video are seen at the same time; ``None`` where they are not, or it is not known."""
+    if one.first is None or one.last is None or other.first is None or other.last is None:
+        return None
+    seconds = min(one.last, other.last) - max(one.first, other.first)
+    return seconds if seconds >= 0 else None
 
 
 def _number(crop: Crop, crops: tuple[Crop, ...]) -> int:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from passerby.find.answer import Answer
-from passerby.media.clock import KnownBy, clock_of, clock_text
+from passerby.media.clock import KnownBy, clock_of, clock_text, minutes_text
 from passerby.service.api import in_order
 from passerby.service.asking import PARTS, Asked
 from passerby.service.chips import Chip, chips
 from passerby.service.facets import Facets
 from passerby.service.service import Found, Seen, shown_name
-from passerby.types import PROBABLE, Hit
+from passerby.service.timeline import Sight, Timeline, timeline_of
+from passerby.types import PROBABLE, Hit, MediaKind, Person
 
 EXAMPLES: Final = (
     "a red jacket and blue jeans",
@@ -114,7 +115,7 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
     crop, media = found.crop(hit), hit.person.media
     return Card(
         crop,
-        asked.url(f"/people/{hit.person.id}"),
+        asked.url(page_of(crop)),
         Asked(like=crop).url(),
         hit.rank,
         "alike" if hit.probability is None else in_words(hit.probability),
@@ -127,6 +128,17 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
         media.away_since is not None,
         day,
     )
+
+
+def timeline(shown: Sequence[Card], found: Found) -> Timeline | None:
+    """Where and when those were seen who are shown."""
+    clocks = {hit.rank: hit.clock for hit in found.answer.people}
+    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 50) for one in shown])
+
+
+def _said(card: Card) -> str:
+    likely = card.worth if card.percent is None else f"{card.worth}, {card.percent} %"
+    return f"Person {card.rank}, {card.camera or 'camera not known'}, {card.when}: {likely}"
 
 
 def _when(hit: Hit) -> str:
@@ -288,5 +300,57 @@ def wears(seen: Seen) -> list[Wears]:
     return [Wears(where, what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in sorted(named, key=lambda one: -one[1])]
 
 
-def name_of(seen: Seen) -> str:
-    return shown_name(seen.person)
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of somebody.
+
+    Args:
+        said: what there is to know of it.
+        chosen: whether it is the one that is shown large.
+    """
+
+    crop: str
+    url: str
+    said: str
+    chosen: bool = False
+
+
+def somebody(seen: Seen, asked: Asked) -> dict[str, Any]:
+    """What the page of a person shows."""
+    crop = f"{seen.person.id}-{seen.number}"
+    crops = [f"{seen.person.id}-{number}" for number in range(len(seen.crops))]
+    return {
+        "person": seen.person.id,
+        "crop": crop,
+        "sentence": seen.wears.sentence if seen.wears else f"Somebody in {shown_name(seen.person)}",
+        "unclear": seen.wears.unclear if seen.wears else [],
+        "wears": wears(seen),
+        "name": shown_name(seen.person),
+        "camera": seen.person.media.camera,
+        "when": when(seen),
+        "at": "" if seen.crop.time is None else minutes_text(seen.crop.time),
+        "during": _during(seen.person),
+        "is_video": seen.person.media.kind is MediaKind.VIDEO and seen.crop.time is not None,
+        "pictures": [
+            Picture(one, asked.url(page_of(one)), "" if of.time is None else minutes_text(of.time), one == crop)
+            for one, of in zip(crops, seen.crops, strict=True)
+        ],
+        "beside": [Picture(one.crop, asked.url(page_of(one.crop)), _together(one.seconds)) for one in seen.beside],
+        "like": Asked(like=crop).url(),
+    }
+
+
+def page_of(crop: str) -> str:
+    """Where the page of a crop's person is, with this crop shown."""
+    return f"/people/{crop.removesuffix('-0')}"
+
+
+def _during(person: Person) -> str:
+    if person.first is None or person.last is None:
+        return ""
+    first, last = minutes_text(person.first), minutes_text(person.last)
+    return f"{first} to {last}" if first != last else first
+
+
+def _together(seconds: float | None) -> str:
+    return "" if seconds is None else f"for {seconds:.0f} s" if seconds >= 1 else "for a moment"

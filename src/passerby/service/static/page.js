@@ -50,7 +50,7 @@ function key(event) {
     "?": () => document.getElementById("help").showModal(),
     "ArrowDown": () => move(1),
     "ArrowUp": () => move(-1),
-    "s": () => focused && location.assign(focused.dataset.like),
+    "s": () => (focused ? location.assign(focused.dataset.like) : document.getElementById("like")?.click()),
   }[event.key];
   if (!does || (event.key.startsWith("Arrow") && !people.length)) return;
   event.preventDefault();
