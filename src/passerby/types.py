@@ -383,6 +383,7 @@ class Hit:
             "last": person.last,
             "static": person.static,
             "alike": self.alike,
+            "copies": list(self.copies),
             "phrases": [asdict(fit) for fit in self.fits],
         }
 

@@ -65,6 +65,11 @@ class Answer:
         """What a contact sheet draws of it."""
         return self.question.text, self.people
 
+    @property
+    def photos(self) -> tuple[str, Sequence[Hit]]:
+        """What a sheet of whole photos draws of it."""
+        return self.section
+
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
         return {
@@ -73,6 +78,8 @@ class Answer:
             "relative": bool(self.filtered and self.filtered.relative),
             "likeliest": dict(self.filtered.likeliest) if self.filtered else {},
             "unreliable": dict(self.filtered.unreliable) if self.filtered else {},
+            "unworn": self.filtered.unknown if self.filtered else 0,
+            "reindex": self.reindex,
             "not_understood": list(self.question.not_understood),
             "cut": self.cut,
             "selection": _selection_json(self.question.selection),
