@@ -16,7 +16,7 @@ from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
 from passerby.find.worn import says_what_is_worn
-from passerby.index.base import Index, LookedInto, Nearest, Selected, as_index
+from passerby.index.base import Found, Index, LookedInto, Nearest, Selected, as_index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
@@ -249,10 +249,13 @@ class _Asking:
             return
         for question, best in zip(questions, found, strict=True):
             if question.phrases and best.people:
-                worn = np.stack([self._index.worn_of(one.person, one.crop) for one in best.people])
+                worn = np.stack([self._worn(one) for one in best.people])
                 yield worn_fits(self._encoder, question.phrases, question.filters, worn)
             else:
                 yield [()] * len(best.people)
+
+    def _worn(self, one: Found) -> NDArray[np.uint8]:
+        return self._index.worn_of(one.person, one.crop) if one.worn is None else one.worn
 
     def _relative_fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What they fit better than others in the index do, the phrases of all in one pass."""

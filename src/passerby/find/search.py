@@ -14,7 +14,7 @@ from passerby.find.query import Query
 from passerby.index.base import Index, Nearest, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Hit, Media
+from passerby.types import Hit
 
 
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None, *, fold: bool = True) -> list[Hit]:
@@ -61,12 +61,15 @@ def hits_of(nearest: Nearest, query: Query) -> list[Hit]:
 def look(hits: Sequence[Hit]) -> list[Hit]:
     """The hits, each saying whether its file is away at this moment, which an index only knows of its last run."""
     now = int(time.time())
-    return [replace(hit, person=replace(hit.person, media=_looked_at(hit.person.media, now))) for hit in hits]
+    return [_looked_at(hit, now) for hit in hits]
 
 
-def _looked_at(media: Media, now: int) -> Media:
-    there = os.access(media.path, os.R_OK)
-    return replace(media, away_since=None if there else media.away_since or now)
+def _looked_at(hit: Hit, now: int) -> Hit:
+    media = hit.person.media
+    away_since = None if os.access(media.path, os.R_OK) else media.away_since or now
+    if away_since == media.away_since:
+        return hit
+    return replace(hit, person=replace(hit.person, media=replace(media, away_since=away_since)))
 
 
 def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -180,8 +179,8 @@ def is_crop(crop: Crop) -> Where:
 
 def _person(row: tuple[Any, ...]) -> Person:
     id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[17:23]), watched=watched_of(*row[23:_MEDIA_END]))
+    seen = sought_of(*row[17:23]), watched_of(*row[23:_MEDIA_END])
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken, *seen)
     return Person(media, id, track, first, last, bool(static))
 
 
