@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -197,7 +197,7 @@ class _Asking:
         found = self._nearest(questions, asked, filtered)
         reindex = bool(attributes_of(self._encoder)) and not self._knows_worn
         for question, query, through, best, told in zip(questions, asked, filtered, found, self._fits(questions, found), strict=True):
-            hits = [replace(hit, fits=of_hit, clock=self._clock(hit)) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
+            hits = look(hits_of(best, query, told, self._clock))
             people = hits if self._least is None else likely(hits, self._least)
             looked_into = self._index.looked_into(question.selection)
             count = self._selected(question.selection, looked_into)
@@ -217,12 +217,12 @@ class _Asking:
     def _selected(self, selection: Selection, looked_into: LookedInto) -> Selected:
         return Selected(self._people - looked_into.static, 0) if selection.is_everybody else self._index.selected(selection)
 
-    def _clock(self, hit: Hit) -> datetime | None:
-        """What a clock that goes right showed when the picture of a hit was taken."""
-        media = hit.person.media
+    def _clock(self, one: Found) -> datetime | None:
+        """What a clock that goes right showed when the picture of somebody was taken."""
+        media = one.person.media
         if media.started_at is None:
             return None
-        return clock_time(media.started_at + (hit.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
+        return clock_time(media.started_at + (one.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
 
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query], filtered: Sequence[Filtered | None]) -> list[Nearest]:
         """Of each question: those without filters and of one selection share a pass over the vectors, each other one takes its own."""

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,13 +78,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer, with the id of the crop of each who was found."""
+    """An answer."""
 
     answer: Answer
-    crops: dict[int, str]
 
     def crop(self, hit: Hit) -> str:
-        return self.crops.get(hit.rank, f"{hit.person.id}-0")
+        """The id of the crop of somebody that fits best."""
+        return f"{hit.person.id}-{hit.crop.number}"
 
     def to_json(self, hits: Sequence[Hit]) -> dict[str, Any]:
         """As the command line prints it; crops have ids where that has paths."""
@@ -171,11 +172,11 @@ class Service:
             ServiceBusy, QueryError, InputError, ImageError, IndexFault: as its name says.
         """
         self.rates.spend("search", client.key)
-        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, upload)
-        answer = await asyncio.wrap_future(self.engine.ask(ask))
-        return await anyio.to_thread.run_sync(self._keep, asked, client, upload, answer)
+        takes_time = upload is not None or asked.like or asked.start or asked.end
+        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, upload) if takes_time else self._read(asked, default_k)
+        return await asyncio.wrap_future(self.engine.ask(ask, partial(self._keep, asked, client, upload)))
 
-    def _read(self, asked: Asked, default_k: int, upload: bytes | None) -> Ask:
+    def _read(self, asked: Asked, default_k: int, upload: bytes | None = None) -> Ask:
         like = decode_upload(upload) if upload is not None else self._alike(asked.like) if asked.like else None
         question = asked.question(self.index, like)
         return Ask(question, asked.k or default_k, asked.min_probability, asked.sure, fold=not asked.unfold)
@@ -190,12 +191,7 @@ class Service:
             said["picture"] = hashlib.sha256(upload).hexdigest()
         shown = [hit.person.id for hit in answer.people]
         self.audit.append({"who": client.name, "address": client.address, "did": "search", "asked": said, "shown": shown})
-        known = dict(self._crops_of([hit.person.id for hit in answer.people if hit.person.id is not None]))
-        numbers = {hit.rank: _number(hit.crop, known.get(hit.person.id or 0, ())) for hit in answer.people}
-        return Found(answer, {hit.rank: f"{hit.person.id}-{numbers[hit.rank]}" for hit in answer.people})
-
-    def _crops_of(self, people: list[int]) -> list[tuple[int, tuple[Crop, ...]]]:
-        return [(person.id or 0, crops) for person, crops in self.index.people(people)]
+        return Found(answer)
 
     def describe(self, upload: bytes, client: Client) -> Appearance:
         """What somebody in a picture wears, which is kept in the log. Raises ``ImageError``, and ``ModelError`` of a model that does not
@@ -235,7 +231,3 @@ def crop_numbers(crop: str) -> tuple[int, int]:
     """The person of a crop's id, and which of their crops it is."""
     person, _, number = crop.partition("-")
     return int(person), int(number)
-
-
-def _number(crop: Crop, crops: tuple[Crop, ...]) -> int:
-    return crops.index(crop) if crop in crops else 0

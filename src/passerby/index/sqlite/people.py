@@ -23,7 +23,8 @@ _MEDIA: Final = (
 )
 _MEDIA_END: Final = 5 + _MEDIA.count(",") + 1
 _PERSON: Final = "people.id, track, first, last, static"
-_CROP: Final = "x, y, width, height, time, quality"
+_LOOKS: Final = "x, y, width, height, time, quality"
+_CROP: Final = f"{_LOOKS}, number"
 
 
 def hold(db: sqlite3.Connection, media: Media) -> int:
@@ -174,7 +175,7 @@ def is_crop(crop: Crop) -> Where:
     """What is true of the row of a crop among those of its person."""
     box = crop.box
     place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-    return Where(" AND ".join(f"{column} IS ?" for column in _CROP.split(", ")), (*place, crop.time, crop.quality))
+    return Where(" AND ".join(f"{column} IS ?" for column in _LOOKS.split(", ")), (*place, crop.time, crop.quality))
 
 
 def _person(row: tuple[Any, ...]) -> Person:
@@ -185,8 +186,8 @@ def _person(row: tuple[Any, ...]) -> Person:
 
 
 def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality = row[_MEDIA_END:]
-    return Crop(None if box[0] is None else Box(*box), time, quality)
+    *box, time, quality, number = row[_MEDIA_END:]
+    return Crop(None if box[0] is None else Box(*box), time, quality, number)
 
 
 def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
