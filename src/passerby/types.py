@@ -6,7 +6,7 @@ Whatever cannot be, such as rank 0, raises ``InputError``, which is a ``ValueErr
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
@@ -252,11 +252,13 @@ class Crop:
         box: where; ``None`` says the whole picture.
         time: seconds from the start of a video; ``None`` in a photo.
         quality: how good a picture of them it is, higher for better; ``None`` where nobody judged.
+        number: its place among the crops of its person, as an index has them; equal crops may have another.
     """
 
     box: Box | None = None
     time: float | None = None
     quality: float | None = None
+    number: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)
@@ -326,6 +328,10 @@ class Fit:
     def doubtful(self) -> bool:
         return self.above < DOUBTFUL if self.above is not None else self.probability is not None and self.probability < IMPROBABLE
 
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``."""
+        return {"phrase": self.phrase, "above": self.above, "probability": self.probability}
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -387,7 +393,8 @@ class Hit:
             "last": person.last,
             "static": person.static,
             "alike": self.alike,
-            "phrases": [asdict(fit) for fit in self.fits],
+            "copies": list(self.copies),
+            "phrases": [fit.to_json() for fit in self.fits],
         }
 
 

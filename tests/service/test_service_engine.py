@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Event
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from serving import Sample
 
 from passerby.errors import QueryError, ServiceBusy
-from passerby.find.answer import answer
+from passerby.find.answer import Answer, answer
 from passerby.find.question import Question
 from passerby.index.base import Index
 from passerby.index.open import open_index
@@ -61,6 +61,10 @@ def engine(index: Index, sample: Sample) -> Iterator[Engine]:
         yield opened
 
 
+def asking(engine: Engine, ask: Ask) -> Future[Answer]:
+    return engine.ask(ask, lambda answer: answer)
+
+
 descriptions = st.lists(st.sampled_from(THINGS), min_size=1, max_size=3, unique=True).map(", ".join)
 asks = st.builds(
     lambda words, filtered, k, least, fold: Ask(Question(words, filters=RED if filtered else ()), k, least, fold=fold),
@@ -83,7 +87,7 @@ def told(found: Callable[[], Any]) -> Any:
 @settings(max_examples=15)
 @given(st.lists(asks, min_size=1, max_size=20))
 def test_many_at_once_get_the_answers_that_each_gets_alone(index: Index, engine: Engine, sample: Sample, together: list[Ask]) -> None:
-    waiting = [engine.ask(one) for one in together]
+    waiting = [asking(engine, one) for one in together]
     for one, waits in zip(together, waiting, strict=True):
         alone = partial(answer, index, sample.encoder, one.question, one.k, min_probability=one.min_probability, fold=one.fold)
         assert told(waits.result) == told(alone)
@@ -93,9 +97,9 @@ def test_what_has_queued_shares_a_run_of_the_text_tower(index: Index) -> None:
     encoder = Watched()
     encoder.may_go_on.clear()
     with Engine(index, encoder) as engine:
-        first = engine.ask(Ask(Question("a man")))
+        first = asking(engine, Ask(Question("a man")))
         assert encoder.began.wait(10)
-        others = [engine.ask(Ask(Question(f"a {colour} coat"))) for colour in ("red", "blue", "green", "white")]
+        others = [asking(engine, Ask(Question(f"a {colour} coat"))) for colour in ("red", "blue", "green", "white")]
         encoder.may_go_on.set()
         assert all(one.result(10).people for one in (first, *others))
     assert len(encoder.runs) == 2
@@ -104,9 +108,9 @@ def test_what_has_queued_shares_a_run_of_the_text_tower(index: Index) -> None:
 def test_what_was_asked_a_moment_ago_is_not_read_again(index: Index) -> None:
     encoder = Watched()
     with Engine(index, encoder) as engine:
-        once = engine.ask(Ask(Question("a red jacket"))).result()
+        once = asking(engine, Ask(Question("a red jacket"))).result()
         read = len(encoder.runs)
-        again = engine.ask(Ask(Question("a red jacket"), k=3)).result()
+        again = asking(engine, Ask(Question("a red jacket"), k=3)).result()
     assert [hit.score for hit in again.people] == [hit.score for hit in once.people[:3]]
     assert len(encoder.runs) == read > 0
 
@@ -123,9 +127,9 @@ def test_of_questions_that_are_asked_together_one_that_cannot_be_answered_fails_
     encoder = Watched()
     encoder.may_go_on.clear()
     with Engine(index, encoder) as engine:
-        engine.ask(Ask(Question("a man")))
+        asking(engine, Ask(Question("a man")))
         assert encoder.began.wait(10)
-        good, bad = engine.ask(Ask(Question("a red coat"))), engine.ask(Ask(Question("a red coat", selection=NOWHERE)))
+        good, bad = asking(engine, Ask(Question("a red coat"))), asking(engine, Ask(Question("a red coat", selection=NOWHERE)))
         encoder.may_go_on.set()
         assert good.result(10).people
         with pytest.raises(QueryError, match="no camera 'moon'"):
@@ -136,29 +140,29 @@ def test_more_than_may_wait_are_told_to_come_again(index: Index) -> None:
     encoder = Watched()
     encoder.may_go_on.clear()
     with Engine(index, encoder, waiting=3) as engine:
-        first = engine.ask(Ask(Question("a man")))
+        first = asking(engine, Ask(Question("a man")))
         assert encoder.began.wait(10)
-        waiting = [engine.ask(Ask(Question("a coat"))) for _ in range(3)]
+        waiting = [asking(engine, Ask(Question("a coat"))) for _ in range(3)]
         with pytest.raises(ServiceBusy, match="found 3 that wait; ask again"):
-            engine.ask(Ask(Question("a coat")))
+            asking(engine, Ask(Question("a coat")))
         waiting.pop().cancel()
         encoder.may_go_on.set()
         assert all(one.result(10).people for one in (first, *waiting))
-        assert engine.ask(Ask(Question("a coat"))).result(10).people
+        assert asking(engine, Ask(Question("a coat"))).result(10).people
 
 
 def test_what_waits_is_answered_before_the_end_and_nothing_after_it(index: Index, sample: Sample) -> None:
     engine = Engine(index, sample.encoder)
-    waiting = [engine.ask(Ask(Question("a coat"))) for _ in range(20)]
+    waiting = [asking(engine, Ask(Question("a coat"))) for _ in range(20)]
     engine.close()
     assert all(one.done() and one.result().people for one in waiting)
     with pytest.raises(ServiceBusy, match="ending"):
-        engine.ask(Ask(Question("a coat")))
+        asking(engine, Ask(Question("a coat")))
     engine.close()
 
 
 def test_threads_may_ask_at_once(engine: Engine, index: Index, sample: Sample) -> None:
     words = [f"a {colour} {thing}" for colour in ("red", "blue", "black") for thing in ("coat", "shirt", "bag")] * 3
     with ThreadPoolExecutor(9) as threads:
-        found = list(threads.map(lambda one: engine.ask(Ask(Question(one))).result(30).to_json(), words))
+        found = list(threads.map(lambda one: asking(engine, Ask(Question(one))).result(30).to_json(), words))
     assert found == [answer(index, sample.encoder, Question(one)).to_json() for one in words]

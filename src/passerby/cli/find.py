@@ -210,11 +210,15 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option(
     "--frames", type=options.PATH, metavar="FILE", help="Draw the photos and frames they are in, each in its box, to such a file."
 )
+@click.option("--server", metavar="URL", help="Ask a service there instead of an index here; a token comes from PASSERBY_TOKEN or a file.")
+@click.option("--token-file", type=options.PATH, metavar="FILE", help="Your token for it, in a file that nobody else may read.")
 @options.detector
 @options.index_folder
 @options.model
 @options.as_json
+@click.pass_context
 def search(
+    context: click.Context,
     words: tuple[str, ...],
     *,
     like: Path | None,
@@ -238,6 +242,8 @@ def search(
     unfold: bool,
     sheet: Path | None,
     frames: Path | None,
+    server: str | None,
+    token_file: Path | None,
     detector: str,
     index: Path | None,
     model: str,
@@ -251,7 +257,11 @@ def search(
 
     --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
     Times are those of the cameras' clocks, as corrected.
+
+    A service says no paths: files have names alone, and pictures come from it. Of a --like picture, only who is meant is sent to it.
     """
+    from tempfile import TemporaryDirectory
+
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
     from passerby.find.question import Question
@@ -263,6 +273,10 @@ def search(
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
+    if server:
+        options.refuse_ignored(context, "--server", "index", "model", "folder")
+    else:
+        options.refuse_ignored(context, "a search without --server", "token_file")
     for file, option in ((sheet, "--sheet"), (frames, "--frames")):
         if file:
             _require_sheet(file, option, k)
@@ -271,6 +285,16 @@ def search(
     around = Box.read(box) if box else None
     detecting = load_detecting(detector) if like and not box else None
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
+    if server:
+        from passerby.find.remote import ask_server
+        from passerby.find.server import Server, read_token
+
+        worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
+        also = {"with": [*["hat"] * hat, *having], "without": without, "camera": camera, "from": start, "to": end}
+        asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
+        with Server(server, read_token(token_file)) as service, TemporaryDirectory(prefix="passerby-") as pictures:
+            told = ask_server(service, question, asked, Path(pictures), min_probability=min_probability, sure=sure)
+            return show_answer(told, sheet, frames, as_json=json)
     with open_index(index_folder(index)) as opened:
         question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)

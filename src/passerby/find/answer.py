@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
 from passerby.find.worn import says_what_is_worn
-from passerby.index.base import Index, LookedInto, Nearest, Selected, as_index
+from passerby.index.base import Found, Index, LookedInto, Nearest, Selected, as_index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
@@ -65,6 +65,11 @@ class Answer:
         """What a contact sheet draws of it."""
         return self.question.text, self.people
 
+    @property
+    def photos(self) -> tuple[str, Sequence[Hit]]:
+        """What a sheet of whole photos draws of it."""
+        return self.section
+
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
         return {
@@ -73,6 +78,8 @@ class Answer:
             "relative": bool(self.filtered and self.filtered.relative),
             "likeliest": dict(self.filtered.likeliest) if self.filtered else {},
             "unreliable": dict(self.filtered.unreliable) if self.filtered else {},
+            "unworn": self.filtered.unknown if self.filtered else 0,
+            "reindex": self.reindex,
             "not_understood": list(self.question.not_understood),
             "cut": self.cut,
             "selection": _selection_json(self.question.selection),
@@ -190,7 +197,7 @@ class _Asking:
         found = self._nearest(questions, asked, filtered)
         reindex = bool(attributes_of(self._encoder)) and not self._knows_worn
         for question, query, through, best, told in zip(questions, asked, filtered, found, self._fits(questions, found), strict=True):
-            hits = [replace(hit, fits=of_hit, clock=self._clock(hit)) for hit, of_hit in zip(look(hits_of(best, query)), told, strict=True)]
+            hits = look(hits_of(best, query, told, self._clock))
             people = hits if self._least is None else likely(hits, self._least)
             looked_into = self._index.looked_into(question.selection)
             count = self._selected(question.selection, looked_into)
@@ -213,12 +220,12 @@ class _Asking:
     def _selected(self, selection: Selection, looked_into: LookedInto) -> Selected:
         return Selected(self._people - looked_into.static, 0) if selection.is_everybody else self._index.selected(selection)
 
-    def _clock(self, hit: Hit) -> datetime | None:
-        """What a clock that goes right showed when the picture of a hit was taken."""
-        media = hit.person.media
+    def _clock(self, one: Found) -> datetime | None:
+        """What a clock that goes right showed when the picture of somebody was taken."""
+        media = one.person.media
         if media.started_at is None:
             return None
-        return clock_time(media.started_at + (hit.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
+        return clock_time(media.started_at + (one.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
 
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query], filtered: Sequence[Filtered | None]) -> list[Nearest]:
         """Of each question: those without filters and of one selection share a pass over the vectors, each other one takes its own."""
@@ -245,10 +252,13 @@ class _Asking:
             return
         for question, best in zip(questions, found, strict=True):
             if question.phrases and best.people:
-                worn = np.stack([self._index.worn_of(one.person, one.crop) for one in best.people])
+                worn = np.stack([self._worn(one) for one in best.people])
                 yield worn_fits(self._encoder, question.phrases, question.filters, worn)
             else:
                 yield [()] * len(best.people)
+
+    def _worn(self, one: Found) -> NDArray[np.uint8]:
+        return self._index.worn_of(one.person, one.crop) if one.worn is None else one.worn
 
     def _relative_fits(self, questions: Sequence[Question], found: Sequence[Nearest]) -> Iterator[Sequence[tuple[Fit, ...]]]:
         """What they fit better than others in the index do, the phrases of all in one pass."""

@@ -106,14 +106,14 @@ def queries(encoder: Encoder, questions: Sequence[Question]) -> list[Query]:
     """
     in_words = [question for question in questions if question.prompts]
     vectors = dict(zip(map(id, in_words), _unit_sums(encoder, [question.prompts for question in in_words]), strict=True))
-    return [_query(encoder, question, vectors.get(id(question))) for question in questions]
+    counts = encoder if isinstance(encoder, CountsTokens) else None
+    return [_query(encoder, counts, question, vectors.get(id(question))) for question in questions]
 
 
-def _query(encoder: Encoder, question: Question, words: NDArray[np.float32] | None) -> Query:
+def _query(encoder: Encoder, counts: CountsTokens | None, question: Question, words: NDArray[np.float32] | None) -> Query:
     terms = [] if words is None else [Term(1.0, words)]
     if question.picture is not None:
         terms.append(Term(1.0, encoder.embed_images(preprocess(question.picture, encoder.preprocessing)[None])[0]))
-    counts = encoder if isinstance(encoder, CountsTokens) else None
     cut = max((counts.tokens_cut(prompt.text) for prompt in question.prompts), default=0) if counts else 0
     calibration = encoder.calibration if question.picture is None else None
     worn = _worn(encoder, question.description, question.filters)

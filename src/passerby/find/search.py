@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
 from passerby.errors import QueryError
 from passerby.find.query import Query
-from passerby.index.base import Index, Nearest, Passes, as_index
+from passerby.index.base import Found, Index, Nearest, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Hit, Media
+from passerby.types import Fit, Hit
 
 
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None, *, fold: bool = True) -> list[Hit]:
@@ -49,24 +50,38 @@ def as_count(k: int) -> int:
     return k
 
 
-def hits_of(nearest: Nearest, query: Query) -> list[Hit]:
-    """Those who are nearest to a query, ranked, each with the probability of its score in the crowd."""
+def hits_of(
+    nearest: Nearest,
+    query: Query,
+    fits: Sequence[tuple[Fit, ...]] | None = None,
+    clock: Callable[[Found], datetime | None] = lambda _: None,
+) -> list[Hit]:
+    """Those who are nearest to a query, ranked, each with the probability of its score in the crowd.
+
+    Args:
+        fits: of each, what of the question they fit; by default nothing is said of it.
+        clock: what a clock that goes right showed when somebody was seen.
+    """
     probabilities = _probabilities(query.calibration, [found.score for found in nearest.people], nearest.crowd)
+    told = [()] * len(nearest.people) if fits is None else fits
     return [
-        Hit(rank, found.score, found.person, probability, found.crop, copies=found.copies)
-        for rank, (found, probability) in enumerate(zip(nearest.people, probabilities, strict=True), 1)
+        Hit(rank, one.score, one.person, probability, one.crop, of_one, one.copies, clock(one))
+        for rank, (one, probability, of_one) in enumerate(zip(nearest.people, probabilities, told, strict=True), 1)
     ]
 
 
 def look(hits: Sequence[Hit]) -> list[Hit]:
     """The hits, each saying whether its file is away at this moment, which an index only knows of its last run."""
     now = int(time.time())
-    return [replace(hit, person=replace(hit.person, media=_looked_at(hit.person.media, now))) for hit in hits]
+    return [_looked_at(hit, now) for hit in hits]
 
 
-def _looked_at(media: Media, now: int) -> Media:
-    there = os.access(media.path, os.R_OK)
-    return replace(media, away_since=None if there else media.away_since or now)
+def _looked_at(hit: Hit, now: int) -> Hit:
+    media = hit.person.media
+    away_since = None if os.access(media.path, os.R_OK) else media.away_since or now
+    if away_since == media.away_since:
+        return hit
+    return replace(hit, person=replace(hit.person, media=replace(media, away_since=away_since)))
 
 
 def likely(hits: Sequence[Hit], minimum: float) -> list[Hit]:

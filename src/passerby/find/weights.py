@@ -44,4 +44,11 @@ def worn_weights(asked: Float64, names: tuple[str, ...], fusion: Mapping[str, fl
         asked: float64 (..., 2a), as :func:`shares` gives it.
         fusion: by kind, what a nat takes off the cosine; a kind that it lacks weighs nothing.
     """
-    return asked * (NATS * np.array([fusion.get(kind, 0.0) for kind in column_kinds(names)]))
+    return asked * _of_columns(names, tuple(fusion.items()))
+
+
+@cache
+def _of_columns(names: tuple[str, ...], fusion: tuple[tuple[str, float], ...]) -> Float64:
+    """What a step of each column's byte takes off the cosine, float64 (2a,)."""
+    weights, kinds = dict(fusion), column_kinds(names)
+    return NATS * np.array([weights.get(kind, 0.0) for kind in kinds])

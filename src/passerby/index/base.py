@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -342,12 +342,14 @@ class Found:
 
     Args:
         copies: the ids of the others who share their place, as their pictures are near-copies of this one; rising.
+        worn: what is worn in the crop, as `Index.worn_of` says it, where the index has it at hand.
     """
 
     person: Person
     crop: Crop
     score: float
     copies: tuple[int, ...] = ()
+    worn: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -503,7 +503,8 @@ class MemoryIndex:
         out = kept_out([one.region for one, _ in people], self._removed(media))
         for number, (one, keys) in enumerate(people):
             if number not in out:
-                somebody = _Somebody(media.path, one, keys)
+                crops = tuple(replace(crop, number=n) for n, crop in enumerate(one.crops))
+                somebody = _Somebody(media.path, replace(one, crops=crops), keys)
                 self._all.newest += 1
                 self._all.people[self._all.newest] = somebody
                 self._embed(somebody, media.size)

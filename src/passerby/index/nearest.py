@@ -21,6 +21,9 @@ _CHUNK: Final = 1024
 _MORE: Final = 4
 
 
+Ranked = list[tuple[int, Found]]
+"""People, each with the embedding of their crop."""
+
 Copies = NDArray[np.intp]
 """Rows of a table that do not count, and the rows that count for them, in the order in which they would in turn: intp (2, m)."""
 
@@ -58,11 +61,15 @@ def nearest(
     passing = passes(table) if passes else everybody
     eligible = _rows(counting(copies, passing) if fold else passing)
     crowd = _rows(counting(copies, everybody))
+    rough = table.weighted(questions)
+    best = _best(table.ids[eligible], [scores[eligible] for scores in rough], lookup, questions, k, fold=fold)
+    found = lookup.embeddings([*{embedding for of in best for embedding, _ in of}])
+    worn = dict(zip(found.ids.tolist(), found.worn, strict=True))
+    alike = _alike([*worn], embeddings[:, passing[copies[0]]], leader_of, lookup) if fold else {}
     results = []
-    for rough, question in zip(table.weighted(questions), questions, strict=True):
-        best = _best(table.ids[eligible], rough[eligible], lookup, question, k, fold=fold)
-        people = _with_copies(best, embeddings[:, passing[copies[0]]], leader_of, lookup) if fold else (one for _, one in best)
-        results.append(Nearest(tuple(people), crowd_of(rough[crowd].astype(np.float64))))
+    for of, scores in zip(best, rough, strict=True):
+        people = (replace(one, worn=worn[embedding], copies=_others(one, alike.get(embedding, ()))) for embedding, one in of)
+        results.append(Nearest(tuple(people), crowd_of(scores[crowd].astype(np.float64))))
     return results
 
 
@@ -87,7 +94,7 @@ def crowd_of(scores: NDArray[np.float64]) -> Crowd:
     return Crowd.of(scores) if len(scores) else Crowd(*np.zeros((3, 1)))
 
 
-def ranked(found: Iterable[tuple[int, Found]], k: int, *, fold: bool) -> list[tuple[int, Found]]:
+def ranked(found: Iterable[tuple[int, Found]], k: int, *, fold: bool) -> Ranked:
     """The ``k`` best people, each by their best crop and with its embedding; those of equal score by path.
 
     Args:
@@ -107,39 +114,53 @@ def _by_score(one: Found) -> tuple[float, bytes, int | None]:
     return -one.score, os.fsencode(one.person.media.path), one.person.id
 
 
-def _with_copies(
-    best: Sequence[tuple[int, Found]], copies: NDArray[np.int64], leader_of: Mapping[int, int], lookup: Lookup
-) -> Iterator[Found]:
-    """Those who were found, each with the others who share their place, of copies that may be an answer."""
-    groups = [leader_of.get(embedding, embedding) for embedding, _ in best]
-    others = copies[0, np.isin(copies[1], groups)].tolist()
+def _alike(found: Sequence[int], copies: NDArray[np.int64], leader_of: Mapping[int, int], lookup: Lookup) -> dict[int, set[int]]:
+    """Of each embedding that was found, the ids of all who share its place, of copies that may be an answer."""
+    groups = {embedding: leader_of.get(embedding, embedding) for embedding in found}
+    others = copies[0, np.isin(copies[1], [*groups.values()])].tolist()
     alike: dict[int, set[int]] = {}
-    for embedding, person in lookup.shown_by([*(embedding for embedding, _ in best), *others]):
+    for embedding, person in lookup.shown_by([*found, *others]):
         alike.setdefault(leader_of.get(embedding, embedding), set()).add(person)
-    for group, (_, one) in zip(groups, best, strict=True):
-        yield replace(one, copies=tuple(sorted(alike[group].difference([one.person.id]))))
+    return {embedding: alike[group] for embedding, group in groups.items()}
+
+
+def _others(one: Found, alike: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(alike).difference([one.person.id or 0])))
 
 
 def _best(
-    ids: NDArray[np.int64], rough: NDArray[np.float32], lookup: Lookup, question: Weights, k: int, *, fold: bool
-) -> list[tuple[int, Found]]:
-    """Of embeddings and their rough scores. As a person may have several of the best, more are looked at until there are enough people."""
-    wanted, rounding = k, rounding_of(question.worn)
-    while True:
-        best = ranked(_people(ids[could_be_best(rough, wanted, rounding)], lookup, question, wanted), k, fold=fold)
-        if len(best) == k or wanted >= len(ids):
-            return best
+    ids: NDArray[np.int64], rough: Sequence[NDArray[np.float32]], lookup: Lookup, questions: Sequence[Weights], k: int, *, fold: bool
+) -> list[Ranked]:
+    """Of embeddings and their rough scores for each question.
+
+    As a person may have several of the best, more are looked at until there are enough people.
+    """
+    best: dict[int, Ranked] = {}
+    wanted = k
+    while waiting := [n for n in range(len(questions)) if n not in best]:
+        some = [ids[could_be_best(rough[n], wanted, rounding_of(questions[n].worn))] for n in waiting]
+        for n, people in zip(waiting, _people(some, lookup, [questions[n] for n in waiting], wanted), strict=True):
+            found = ranked(people, k, fold=fold)
+            if len(found) == k or wanted >= len(ids):
+                best[n] = found
         wanted *= _MORE
+    return [best[n] for n in range(len(questions))]
 
 
-def _people(ids: NDArray[np.int64], lookup: Lookup, question: Weights, k: int) -> list[tuple[int, Found]]:
-    """Whose crops have one of the ``k`` best exact scores among these embeddings, ties included."""
-    scores, known = [np.empty(0)], [np.empty(0, np.int64)]
-    for start in range(0, len(ids), _CHUNK):
-        found = lookup.embeddings(ids[start : start + _CHUNK].tolist())
-        scores.append(weighted_scores([question], found.vectors, found.worn)[0])
-        known.append(found.ids)
-    exact, of = np.concatenate(scores), np.concatenate(known)
-    chosen = np.flatnonzero(exact >= kth_best(exact, k))
-    score_of = dict(zip(of[chosen].tolist(), exact[chosen].tolist(), strict=True))
-    return [(embedding, Found(person, crop, score_of[embedding])) for embedding, person, crop in lookup.seen_by(list(score_of))]
+def _people(ids: Sequence[NDArray[np.int64]], lookup: Lookup, questions: Sequence[Weights], k: int) -> Iterator[Ranked]:
+    """Whose crops have one of the ``k`` best exact scores for each question among these embeddings of it, ties included."""
+    scores: list[dict[int, float]] = [{} for _ in questions]
+    everybody = np.unique(np.concatenate(ids))
+    for start in range(0, len(everybody), _CHUNK):
+        found = lookup.embeddings(everybody[start : start + _CHUNK].tolist())
+        for of, question, score_of in zip(ids, questions, scores, strict=True):
+            here = np.isin(found.ids, of, assume_unique=True)
+            exact = weighted_scores([question], found.vectors[here], found.worn[here])[0]
+            score_of.update(zip(found.ids[here].tolist(), exact.tolist(), strict=True))
+    for score_of in scores:
+        least = kth_best(np.array([*score_of.values()]), k)
+        for embedding in [one for one, score in score_of.items() if score < least]:
+            del score_of[embedding]
+    seen = lookup.seen_by([*set().union(*scores)])
+    for score_of in scores:
+        yield [(one, Found(person, crop, score_of[one])) for one, person, crop in seen if one in score_of]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Form, Header, Path, Query, Response
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import JSONResponse
 
 import passerby
 from passerby.find.describe import Appearance
@@ -16,7 +17,7 @@ from passerby.service.clips import MEDIA_TYPE
 from passerby.service.pictures import crop_of, photo_jpeg, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.ranges import ranged
-from passerby.service.requests import Admin, Here, Upload, Viewer
+from passerby.service.requests import ASKED_IN_QUERY, Admin, AskedInQuery, Here, Upload, Viewer
 from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
 from passerby.service.sent import Picture, Sent
 from passerby.service.service import Client, Found, Seen, Service, crop_numbers, shown_name
@@ -49,10 +50,10 @@ PersonId = Annotated[int, Path(ge=1, le=2**63 - 1, description="A person's id, a
 CropId = Annotated[str, Path(pattern=CROP_ID, description="A crop's id, as search gives it.", examples=["14-0"])]
 
 
-@router.get("/search", response_model=AnswerSays)
-async def search(asked: Annotated[AskedByProgram, Query()], here: Here, client: Viewer) -> dict[str, Any]:
+@router.get("/search", response_model=AnswerSays, openapi_extra=ASKED_IN_QUERY)
+async def search(asked: AskedInQuery, here: Here, client: Viewer) -> Response:
     """Find people by what they wear, best first."""
-    return _told(await here.find(asked, client, default_k=PEOPLE), asked)
+    return JSONResponse(_told(await here.find(asked, client, default_k=PEOPLE), asked))
 
 
 @router.post("/similar", response_model=SimilarSays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlencode
 
@@ -67,6 +68,7 @@ class Asked(BaseModel):
     k: Annotated[int | None, Field(ge=1, le=100), BeforeValidator(_none_if_empty)] = Field(
         default=None, description="How many people at most; 10 by default."
     )
+    static: bool = Field(default=False, description="Show also what looks like a person and never moves in a video.")
     unfold: bool = Field(default=False, alias="all", description="Show each of near-copies by itself, not as one place.")
     order: Literal["match", "time"] = Field(default="match", description="Best first, or in the order in which they were seen.")
 
@@ -104,7 +106,7 @@ class Asked(BaseModel):
             ImageError: the picture cannot be used.
         """
         question = Question(self.q, like, read_filters(self.at(), self.having, self.without))
-        return question.among(read_selection_in(index, self.camera, self.start, self.end, ()))
+        return question.among(replace(read_selection_in(index, self.camera, self.start, self.end, ()), static=self.static))
 
 
 class AskedByProgram(Asked):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from passerby.errors import PasserbyError, ServiceBusy
 from passerby.find.answer import Answer, answers
@@ -42,7 +42,8 @@ class Ask:
         return self.k, least, self.sure, self.fold
 
 
-_Waiting = tuple[Ask, "Future[Answer]"]
+Told = TypeVar("Told")
+_Waiting = tuple[Ask, Callable[[Answer], Any], "Future[Any]"]
 
 
 class Engine:
@@ -76,18 +77,21 @@ class Engine:
                 self._queue.put(None)
         self._worker.join()
 
-    def ask(self, ask: Ask) -> Future[Answer]:
-        """The answer, when it is there; its errors are those of :func:`passerby.find.answer.answer`.
+    def ask(self, ask: Ask, then: Callable[[Answer], Told]) -> Future[Told]:
+        """What is to be made of the answer, when it is there; its errors are those of :func:`passerby.find.answer.answer` too.
+
+        Args:
+            then: what makes it, in the thread that answers: quickly.
 
         Raises:
             ServiceBusy: too many wait already, or it is closed.
         """
-        waits: Future[Answer] = Future()
+        waits: Future[Told] = Future()
         with self._entering:
             if self._closed:
                 raise ServiceBusy(expected="a service that takes questions", found="one that is ending", do="ask again when it is back")
             try:
-                self._queue.put_nowait((ask, waits))
+                self._queue.put_nowait((ask, then, waits))
             except Full:
                 found = f"{self._queue.maxsize} that wait"
                 raise ServiceBusy(expected="fewer questions at once", found=found, do="ask again in a second") from None
@@ -95,7 +99,7 @@ class Engine:
 
     def _work(self) -> None:
         while taken := self._take():
-            wanted = [one for one in taken if one[1].set_running_or_notify_cancel()]
+            wanted = [one for one in taken if one[2].set_running_or_notify_cancel()]
             for _, alike in groupby(sorted(wanted, key=_manner), key=_manner):
                 self._answer(list(alike))
 
@@ -122,7 +126,7 @@ class Engine:
             found = answers(
                 self.index,
                 self.encoder,
-                [ask.question for ask, _ in together],
+                [ask.question for ask, _, _ in together],
                 first.k,
                 min_probability=first.min_probability,
                 sure=first.sure,
@@ -130,14 +134,17 @@ class Engine:
             )
         except Exception as error:  # whatever it is, those who wait must hear of it, and the others be answered
             if len(together) == 1 or not isinstance(error, PasserbyError):
-                for _, waits in together:
+                for _, _, waits in together:
                     waits.set_exception(error)
                 return
             for one in together:
                 self._answer([one])
             return
-        for (_, waits), answer in zip(together, found, strict=True):
-            waits.set_result(answer)
+        for (_, then, waits), answer in zip(together, found, strict=True):
+            try:
+                waits.set_result(then(answer))
+            except Exception as error:  # likewise
+                waits.set_exception(error)
 
 
 def _manner(waiting: _Waiting) -> tuple[int, float, float, bool]:

@@ -30,6 +30,7 @@ class RememberingEncoder:
 
     def __init__(self, encoder: Encoder, texts: int = TEXTS) -> None:
         self._encoder = encoder
+        self.attributes = attributes_of(encoder)
         self._kept = texts
         self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = Lock()
@@ -45,10 +46,6 @@ class RememberingEncoder:
     @property
     def dim(self) -> int:
         return self._encoder.dim
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return attributes_of(self._encoder)
 
     @property
     def preprocessing(self) -> Preprocessing:

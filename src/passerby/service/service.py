@@ -105,16 +105,15 @@ class Found:
     """An answer.
 
     Args:
-        crops: by rank, the id of the crop of each who was found.
         sent: the picture that was sent with the question.
     """
 
     answer: Answer
-    crops: dict[int, str]
     sent: Sent | None = None
 
     def crop(self, hit: Hit) -> str:
-        return self.crops.get(hit.rank, f"{hit.person.id}-0")
+        """The id of the crop of somebody that fits best."""
+        return f"{hit.person.id}-{hit.crop.number}"
 
     def to_json(self, hits: Sequence[Hit]) -> dict[str, Any]:
         """As the command line prints it; crops have ids where that has paths."""
@@ -216,9 +215,9 @@ class Service:
         """
         self.rates.spend("search", client.key)
         sent = None if picture is None else await anyio.to_thread.run_sync(look_at, picture, self.detecting)
-        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, sent)
-        answer = await asyncio.wrap_future(self.engine.ask(ask))
-        found = await anyio.to_thread.run_sync(self._keep, asked, client, picture, answer)
+        takes_time = sent is not None or asked.like or asked.start or asked.end
+        ask = await anyio.to_thread.run_sync(self._read, asked, default_k, sent) if takes_time else self._read(asked, default_k, sent)
+        found = await asyncio.wrap_future(self.engine.ask(ask, partial(self._keep, asked, client, picture)))
         return replace(found, sent=sent)
 
     def _read(self, asked: Asked, default_k: int, sent: Sent | None) -> Ask:
@@ -236,12 +235,7 @@ class Service:
             said["picture"] = hashlib.sha256(picture.data).hexdigest()
         shown = [hit.person.id for hit in answer.people]
         self.audit.append({"who": client.name, "address": client.address, "did": "search", "asked": said, "shown": shown})
-        known = dict(self._crops_of([hit.person.id for hit in answer.people if hit.person.id is not None]))
-        numbers = {hit.rank: _number(hit.crop, known.get(hit.person.id or 0, ())) for hit in answer.people}
-        return Found(answer, {hit.rank: f"{hit.person.id}-{numbers[hit.rank]}" for hit in answer.people})
-
-    def _crops_of(self, people: list[int]) -> list[tuple[int, tuple[Crop, ...]]]:
-        return [(person.id or 0, crops) for person, crops in self.index.people(people)]
+        return Found(answer)
 
     def describe(self, upload: bytes, client: Client) -> Appearance:
         """What somebody in a picture wears, which is kept in the log. Raises ``ImageError``, and ``ModelError`` of a model that does not
@@ -314,7 +308,3 @@ def _together(one: Person, other: Person) -> float | None:
         return None
     seconds = min(one.last, other.last) - max(one.first, other.first)
     return seconds if seconds >= 0 else None
-
-
-def _number(crop: Crop, crops: tuple[Crop, ...]) -> int:
-    return crops.index(crop) if crop in crops else 0

@@ -196,7 +196,7 @@ def _draw(answer: Answer, sheet: Path | None, frames: Path | None) -> list[Path]
     if frames:
         from passerby.draw.frames import write_frames
 
-        write_frames(frames, [answer.section])
+        write_frames(frames, [answer.photos])
     return [file for file in (sheet, frames) if file]
 
 

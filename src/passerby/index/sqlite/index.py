@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
+from threading import local
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 from uuid import uuid4
 
 import numpy as np
@@ -35,6 +36,8 @@ from passerby.media.clock import Camera, Instant
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
 from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Watched
 
+Known = TypeVar("Known")
+
 
 class Index(base.Index):
     """An open index folder; close it, or use it in a ``with``.
@@ -49,7 +52,8 @@ class Index(base.Index):
         self._table: tuple[Stamp, VectorTable] | None = None
         self._copies: tuple[Stamp, NDArray[np.int64]] | None = None
         self._chosen: tuple[Stamp, Selection, SelectedPeople] | None = None
-        self._counts: tuple[Stamp, tuple[int, int]] | None = None
+        self._facts: dict[Hashable, tuple[Stamp, Any]] = {}
+        self._moment = local()
 
     @classmethod
     def open(cls, folder: AnyPath) -> Self:
@@ -119,15 +123,17 @@ class Index(base.Index):
         with plain_faults(self.folder):
             self._db.execute("BEGIN")
             try:
+                self._moment.stamp = self.stamp()
                 yield
             finally:
+                self._moment.stamp = None
                 roll_back(self._db)
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
     @property
     def model(self) -> IndexedModel | None:
-        return model_of(self._meta("model"))
+        return self._once("model", lambda: model_of(self._meta("model")))
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index.
@@ -446,7 +452,20 @@ class Index(base.Index):
         return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
 
     def stamp(self) -> Stamp:
-        return Stamp(str(self._meta("id")), int(str(self._meta("generation"))))
+        if known := getattr(self._moment, "stamp", None):
+            return cast(Stamp, known)
+        facts = dict(self._all("SELECT key, value FROM meta WHERE key IN ('id', 'generation')"))
+        return Stamp(str(facts["id"]), int(facts["generation"]))
+
+    def _once(self, what: Hashable, read: Callable[[], Known]) -> Known:
+        """What is read in a snapshot, kept until something is written; elsewhere it is read each time."""
+        stamp = getattr(self._moment, "stamp", None)
+        if stamp is None:
+            return read()
+        known = self._facts.get(what)
+        if known is None or known[0] != stamp:
+            self._facts[what] = known = stamp, read()
+        return cast(Known, known[1])
 
     def vectors(self) -> VectorTable:
         stamp = self.stamp()
@@ -522,11 +541,19 @@ class Index(base.Index):
             return self._choose(selection).count
 
     def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
+        if selection.is_everybody:
+            return self._once(("looked into", selection.static), lambda: self._look_into(selection))
+        return self._look_into(selection)
+
+    def _look_into(self, selection: Selection) -> LookedInto:
         conditions = selection.conditions(self.cameras())
         with plain_faults(self.folder):
             return selecting.looked_into(self._db, conditions)
 
     def cameras(self) -> list[Camera]:
+        return list(self._once("cameras", self._read_cameras))
+
+    def _read_cameras(self) -> list[Camera]:
         with plain_faults(self.folder):
             return selecting.cameras(self._db)
 
@@ -542,7 +569,10 @@ class Index(base.Index):
 
     def _is_all(self, selection: Selection) -> bool:
         """Whether really nobody and nothing is left out."""
-        return selection.is_everybody and (selection.static or self._one("SELECT 1 FROM people WHERE static LIMIT 1") is None)
+        return selection.is_everybody and (selection.static or not self._once("any static", self._has_static))
+
+    def _has_static(self) -> bool:
+        return self._one("SELECT 1 FROM people WHERE static LIMIT 1") is not None
 
     def _choose(self, selection: Selection) -> SelectedPeople:
         """Who is selected at this moment; the last ones are kept until something is written."""
@@ -606,10 +636,7 @@ class Index(base.Index):
 
     def counts(self) -> tuple[int, int]:
         """How many people there are, and how many media that are away; call it inside of a snapshot."""
-        stamp = self.stamp()
-        if self._counts is None or self._counts[0] != stamp:
-            self._counts = stamp, (self._count("people"), self._count("media WHERE away_since IS NOT NULL"))
-        return self._counts[1]
+        return self._once("counts", lambda: (self._count("people"), self._count("media WHERE away_since IS NOT NULL")))
 
     def _count(self, table: str) -> int:
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +25,8 @@ _SOUGHT_AT: Final = 5 + _MEDIA.split(", ").index("detector")
 _WATCHED_AT: Final = 5 + _MEDIA.split(", ").index("seconds")
 _MEDIA_END: Final = 5 + len(_MEDIA.split(", "))
 _PERSON: Final = "people.id, track, first, last, static"
-_CROP: Final = "x, y, width, height, time, quality"
+_LOOKS: Final = "x, y, width, height, time, quality"
+_CROP: Final = f"{_LOOKS}, number"
 
 
 def hold(db: sqlite3.Connection, media: Media) -> int:
@@ -176,19 +176,21 @@ def is_crop(crop: Crop) -> Where:
     """What is true of the row of a crop among those of its person."""
     box = crop.box
     place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-    return Where(" AND ".join(f"{column} IS ?" for column in _CROP.split(", ")), (*place, crop.time, crop.quality))
+    return Where(" AND ".join(f"{column} IS ?" for column in _LOOKS.split(", ")), (*place, crop.time, crop.quality))
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:_SOUGHT_AT]
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[_SOUGHT_AT:_WATCHED_AT]), watched=watched_of(*row[_WATCHED_AT:_MEDIA_END]))
+    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, *taken = row[:_SOUGHT_AT]
+    kind, camera, started_at, zone, known_by = taken
+    sought, watched = sought_of(*row[_SOUGHT_AT:_WATCHED_AT]), watched_of(*row[_WATCHED_AT:_MEDIA_END])
+    where, kept = (Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since), MediaKind(kind)
+    media = Media(*where, kept, camera, started_at, zone, known_by, sought, watched)
     return Person(media, id, track, first, last, bool(static))
 
 
 def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality = row[_MEDIA_END:]
-    return Crop(None if box[0] is None else Box(*box), time, quality)
+    *box, time, quality, number = row[_MEDIA_END:]
+    return Crop(None if box[0] is None else Box(*box), time, quality, number)
 
 
 def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
