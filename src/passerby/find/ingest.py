@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -84,6 +85,7 @@ class IndexReport:
         watched: seconds of video that were looked at in this run.
         unread: videos in folders that were not read, as something is missing here.
         unread_because: what that is, in one line.
+        unsettled: new and changed files that were left for a later run, as somebody may still write them.
     """
 
     indexed: int
@@ -106,6 +108,7 @@ class IndexReport:
     watched: float = 0.0
     unread: tuple[Path, ...] = ()
     unread_because: str = ""
+    unsettled: int = 0
 
 
 def index_paths(
@@ -124,6 +127,7 @@ def index_paths(
     shows: Shows = Shows.EITHER,
     fps: float = FPS,
     quick: bool = False,
+    settled: float = 0.0,
     on_watched: OnWatched = lambda _done, _total: None,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
@@ -148,6 +152,7 @@ def index_paths(
         shows: what the files show. By default a few files of each folder are looked at: where they are crops, so are all in it, and else
             each file is looked at by itself. Which files are videos, their names say.
         fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
+        settled: seconds for which nobody may have written a new or changed file; others are left for a later run.
         on_watched: is told of videos.
 
     Raises:
@@ -173,7 +178,7 @@ def index_paths(
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = _compare(index, scan, clocks, looking, verify=verify)
+    compared = _compare(index, scan, clocks, looking, verify=verify, settled_before=now - settled if settled else inf)
     _see(index, compared.seen)
     redated, guessed = _date(index, compared.undated, clocks)
     progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
@@ -230,6 +235,7 @@ def index_paths(
         watched=tally.seconds,
         unread=tuple(file.path for file in compared.unread if not file.named),
         unread_because=unread_because if compared.unread else "",
+        unsettled=compared.unsettled,
     )
 
 
@@ -289,6 +295,7 @@ class _Compared:
         failed: failures that would only repeat.
         folders: those with known files of which it was asked what they show: whether all are crops.
         unread: new and changed videos, where these cannot be read.
+        unsettled: new and changed files that were written a moment ago.
     """
 
     todo: list[Found] = field(default_factory=list)
@@ -299,9 +306,10 @@ class _Compared:
     failed: list[Failure] = field(default_factory=list)
     folders: dict[Path, bool] = field(default_factory=dict)
     unread: list[Found] = field(default_factory=list)
+    unsettled: int = 0
 
 
-def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, verify: bool) -> _Compared:
+def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, verify: bool, settled_before: float) -> _Compared:
     found = _Compared()
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
         is_video = is_named_like_a_video(file.path)
@@ -310,7 +318,10 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, *, veri
             found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
         new = found.unread if is_video and looking.watching is None else found.todo
         if known is None or verify or _has_changed(known, file):
-            new.append(file)
+            if file.modified_ns >= settled_before * 1e9:
+                found.unsettled += 1
+            else:
+                new.append(file)
         elif known.failure is None:
             if looking.is_current(file.path, known.sought):
                 found.unchanged += 1

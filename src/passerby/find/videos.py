@@ -122,11 +122,11 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
         ModelError: from the detector or the encoder.
     """
     media = replace(media, sought=watching.sought_in(video))
-    prepare = partial(_prepare, p=encoder.preprocessing)
+    cut = partial(prepare, p=encoder.preprocessing)
     known = json.loads(checkpoint) if checkpoint else None
     before = _Before(**known["before"]) if known else _Before()
     seek = video.seeks_surely and not before.clock_reset
-    follower = _went_on(known["people"], media.path, prepare, seek) if known else Follower(prepare)
+    follower = _went_on(known["people"], media.path, cut, seek) if known else Follower(cut)
     keyframes = watching.quick and _come_each_second(media.path)
     start = before.time + 2 * STAMP_STEP if known else 0.0
     since, seen, ended = before.time, before, list[Followed]()
@@ -139,12 +139,12 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
                 ended += follower.see(frame, found)
                 if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
                     state = json.dumps({"before": seen.to_json(), "people": follower.state()}, separators=(",", ":"))
-                    yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), state)
+                    yield Stretch(seen.watched(media), tuple(sightings(encoder, ended)), state)
                     since, ended = frame.time, []
         seen = before.followed_by(seen.time, read.coverage, counted or 0)
         ended += follower.finish()
         whole = seen.watched(media, read.coverage.cut_short_at)
-        yield Stretch(whole, tuple(_sightings(encoder, ended)), None, tuple(_notes(read.coverage, whole)))
+        yield Stretch(whole, tuple(sightings(encoder, ended)), None, tuple(_notes(read.coverage, whole)))
 
 
 def seen_until(media: Media) -> float:
@@ -178,26 +178,31 @@ class _Before:
         return {"time": self.time, "until": self.until, "broken": self.broken, "clock_reset": self.clock_reset}
 
 
-def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -> Follower:
-    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=seek))
+def _went_on(people: dict[str, Any], path: Path, cut: Prepare, seek: bool) -> Follower:
+    return Follower.from_state(people, cut, lambda times: frames_at(path, times, seek=seek))
 
 
 def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
     """Each frame, who is in it, and what was read until then."""
-    detector = _eager(watching.detecting.detector)
+    detector = eager(watching.detecting.detector)
 
     def look(item: tuple[Frame, Coverage]) -> tuple[Frame, Detections, Coverage]:
         frame, coverage = item
-        small = frame.shrunk(size)
-        found = detector.detect(small, size)
-        scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
-        return frame, tall(Detections((found.boxes * scale).astype(np.float32), found.scores), watching.detecting.min_height), coverage
+        return frame, people_in(frame, detector, size, watching.detecting.min_height), coverage
 
     with closing(look_ahead(((frame, replace(read.coverage)) for frame in read), look, AHEAD, WORKERS)) as looked:
         yield from looked
 
 
-def _eager(detector: Detector) -> Detector:
+def people_in(frame: Frame, detector: Detector, size: int, min_height: float) -> Detections:
+    """Who is in a frame that is brought to a size, in pixels of the frame; not those who are less high."""
+    small = frame.shrunk(size)
+    found = detector.detect(small, size)
+    scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
+    return tall(Detections((found.boxes * scale).astype(np.float32), found.scores), min_height)
+
+
+def eager(detector: Detector) -> Detector:
     """A detector that says of whom it is unsure, too: such boxes continue tracks of people who are half hidden."""
     return detector.at(min(detector.threshold, TrackerSettings().least)) if isinstance(detector, TunableDetector) else detector
 
@@ -208,11 +213,11 @@ def _come_each_second(path: Path) -> bool:
     return max((late - early for early, late in pairwise(times)), default=inf) <= _EACH_SECOND
 
 
-def _prepare(image: Image.Image, p: Preprocessing) -> Pixels:
+def prepare(image: Image.Image, p: Preprocessing) -> Pixels:
     return resize(image, p.height, p.width, p.resample)
 
 
-def _sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]:
+def sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]:
     """People with the vectors of their crops; none of whom there is no picture."""
     seen = [one for one in ended if one.crops]
     if not seen:

@@ -130,10 +130,21 @@ class MemoryIndex:
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
         before = self._at(media.path)
-        self.put_more(media, people)
+        self._put_more(media, people)
         self._delete(before)
 
     def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
+        tracks = {one.seen.track: person for person, one in self._all.people.items() if one.path == media.path}
+        again = {tracks[one.track]: one for one in people if one.track is not None and one.track in tracks}
+        newest = self._all.newest
+        self._put_more(media, people)
+        put = {one.seen.track: person for person, one in self._all.people.items() if person > newest}
+        for person, one in again.items():
+            if one.track in put:
+                self._all.people[person] = self._all.people.pop(put[one.track])
+        self._forget_unseen()
+
+    def _put_more(self, media: Media, people: Sequence[Sighting]) -> None:
         self._model.require_worn(people)
         self._put(media, [(one, tuple(key_of(media, one.track, *of) for of in zip(one.crops, one.vectors, strict=True))) for one in people])
 
@@ -335,7 +346,8 @@ class MemoryIndex:
         conditions = selection.conditions(self.cameras())
         photos = [one for one in self._sought(MediaKind.PHOTO) if self._matches(selection, one)]
         anytime = replace(selection, start=None, end=None)
-        moving = [one for one in self._sought(MediaKind.VIDEO) if one.watched and self._matches(anytime, one)]
+        sought = [one for kind in (MediaKind.VIDEO, MediaKind.CAMERA) for one in self._sought(kind)]
+        moving = [one for one in sought if one.watched and self._matches(anytime, one)]
         counted = [(one, conditions.seconds_of(one.camera, one.started_at, one.watched.seconds)) for one in moving if one.watched]
         counted = [(one, seconds) for one, seconds in counted if seconds or not selection.is_timed]
         heights = [one.sought.smallest for one in [*photos, *(one for one, _ in counted)] if one.sought]
@@ -509,10 +521,13 @@ class MemoryIndex:
         for person in gone:
             del self._all.people[person]
         if gone:
-            left = {key for one in self._all.people.values() for key in one.keys}
-            self._all.embeddings = {key: one for key, one in self._all.embeddings.items() if key in left}
-            self._all.groups = None
+            self._forget_unseen()
         return len(gone)
+
+    def _forget_unseen(self) -> None:
+        left = {key for one in self._all.people.values() for key in one.keys}
+        self._all.embeddings = {key: one for key, one in self._all.embeddings.items() if key in left}
+        self._all.groups = None
 
     def _removed(self, media: Media) -> set[str]:
         """The regions of a media from which people were removed."""

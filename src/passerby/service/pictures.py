@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from io import BytesIO
 from threading import Lock
@@ -14,7 +16,7 @@ from passerby.errors import ImageError, MissingExtra, VideoError
 from passerby.index.base import Index
 from passerby.media.files import read_media
 from passerby.media.photo import read_image
-from passerby.media.shown import read_shown, require_unchanged
+from passerby.media.shown import read_crop, read_shown, require_unchanged
 from passerby.service.problems import Refused
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
@@ -46,6 +48,9 @@ def crop_of(index: Index, person: int, number: int) -> tuple[Person, Crop]:
 
 def crop_image(media: Media, crop: Crop) -> Image.Image:
     """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
+    if crop.kept is not None:
+        with _refusing():
+            return read_crop(media, crop)
     photo = _indexed(media, crop)
     return photo if crop.box is None else photo.crop(_corners(crop.box))
 
@@ -60,7 +65,7 @@ class Crops:
 
     def jpeg(self, media: Media, crop: Crop) -> bytes:
         """A crop, at most ``CROP_SIZE``. Raises as :func:`crop_image` does."""
-        key = media.digest, crop
+        key = media.digest or str(media.path), crop
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -87,15 +92,23 @@ def photo_jpeg(media: Media, crop: Crop) -> bytes:
 
 
 def _indexed(media: Media, crop: Crop) -> Image.Image:
-    try:
+    with _refusing():
         if media.kind is MediaKind.VIDEO:
             require_unchanged(media)
+        if media.kind is not MediaKind.PHOTO:
             return read_shown(media, crop)
         now, data = read_media(media.path)
         if now.digest != media.digest:
             found = "other bytes in its place"
             raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=found, do="index again")
         return read_image(data)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What cannot be read is refused."""
+    try:
+        yield
     except (ImageError, VideoError, MissingExtra) as error:
         raise Refused(HTTPStatus.GONE, expected="the file that was indexed", found=error.found, do=error.do) from None
 

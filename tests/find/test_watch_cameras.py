@@ -1,0 +1,123 @@
+"""Live cameras, real ones by RTSP on loopback: who is seen can be found within seconds, and one that is gone troubles nobody else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
+
+import pytest
+from cameras import PASSWORD, USER, FilmCamera, film_cameras, require_gstreamer, write_pictures
+from walkers import PASSING, moments
+from watching import QUICK, watching, write_cameras
+
+from passerby.find.removal import remove_from
+from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states
+from passerby.index.sqlite.index import Index
+from passerby.media.shown import read_crop
+from passerby.types import MediaKind
+
+RATE = 10
+SLACK = 4.0
+"""Seconds that a busy machine may take beside."""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("street"), moments(PASSING, 10.0))
+
+
+@pytest.fixture
+def camera() -> Iterator[Callable[..., FilmCamera]]:
+    require_gstreamer()
+    with film_cameras() as make:
+        yield make
+
+
+def state(index: Path, name: str) -> CameraState:
+    return next((one for one in read_states(index) if one.name == name), CameraState(name, connected=False, since=0.0))
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> float:
+    """How long it took until something held."""
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def people(folder: Path) -> dict[int, float]:
+    """When each person was first seen, in seconds since 1970, by id."""
+    with Index.open(folder) as index:
+        return {person.id or 0: (person.media.started_at or 0.0) + (person.first or 0.0) for person, _ in index.people()}
+
+
+def test_cameras_are_watched_stalled_killed_and_back(
+    tmp_path: Path, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera]
+) -> None:
+    gate, yard, index = camera(pictures, RATE), camera(pictures, RATE, PASSWORD), tmp_path / "index"
+    file = write_cameras(
+        tmp_path / "cameras.toml",
+        f'name = "gate"\naddress = "{gate.address}"\noffset = "+1h"\nzone = "+02:00"',
+        f'name = "yard"\naddress = "{yard.address}"\nuser = "{USER}"\npassword_env = "YARD_PASSWORD"',
+    )
+    began = time.time()
+    with watching(index, tiny_bundle, cameras=file, YARD_PASSWORD=PASSWORD) as process:
+        within(30, lambda: all(state(index, name).last_person for name in ("gate", "yard")))
+        lags = [state(index, name).lag or 99.0 for name in ("gate", "yard")]
+        assert max(lags) < 5 + SLACK
+        gate.send(SIGSTOP)
+        within(QUICK.patience + 1 + SLACK, lambda: not state(index, "gate").connected)
+        assert state(index, "yard").connected and time.time() - (state(index, "yard").last_frame or 0.0) < 2.5 + SLACK
+        time.sleep(1.0)
+        gate.send(SIGCONT)
+        within(10, lambda: state(index, "gate").connected)
+        gate.kill()
+        within(QUICK.patience + 1 + SLACK, lambda: "connection refused" in (state(index, "gate").error or ""))
+        gate.start()
+        within(10, lambda: state(index, "gate").connected)
+        assert state(index, "gate").reconnects >= 1 and state(index, "yard").reconnects == 0
+        assert is_watched(index)
+        process.send_signal(SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert out.endswith("ended\n") and process.returncode == 0, out
+    assert "gate: offline" in out and PASSWORD not in out
+    assert not any(PASSWORD.encode() in file.read_bytes() for file in index.rglob("*") if file.is_file())
+    check_what_is_held(index, began)
+
+
+def check_what_is_held(folder: Path, began: float) -> None:
+    with Index.open(folder) as index:
+        assert [one.said for one in live_cameras(index)] == ["not watched now"] * 2
+        seen = list(index.people())
+        assert {person.media.camera for person, _ in seen} == {"gate", "yard"}
+        assert {person.media.kind for person, _ in seen} == {MediaKind.CAMERA}
+        for person, crops in seen:
+            assert began < (person.media.started_at or 0.0) + (person.first or 0.0) < time.time()
+            for crop in crops:
+                shown = read_crop(person.media, crop)
+                assert crop.box is not None and abs(shown.width - crop.box.width) < 8 and abs(shown.height - crop.box.height) < 8
+                assert max(shown.resize((1, 1), box=(4, 4, shown.width - 4, shown.height - 4)).getpixel((0, 0))) > 120  # type: ignore[arg-type]
+        (gate, yard) = index.seen_by_cameras()
+        assert (gate.camera.offset_seconds, gate.camera.zone, yard.camera.zone) == (3600, "+02:00", None)
+        assert gate.last is not None and gate.last.timestamp() > time.time() + 3000
+        assert index.looked_into().videos >= 3 and index.looked_into().seconds < time.time() - began
+        remove_from(index, [Path("gate"), Path("yard")])
+        assert list(index.people()) == []
+    assert not list((folder / "pictures").rglob("*.jpg"))
+
+
+def test_a_wrong_password_is_said_and_not_repeated(
+    tmp_path: Path, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera]
+) -> None:
+    gate, index = camera(pictures, RATE, PASSWORD), tmp_path / "index"
+    table = f'name = "gate"\naddress = "{gate.address}"\nuser = "{USER}"\npassword_env = "GATE"'
+    with watching(index, tiny_bundle, cameras=write_cameras(tmp_path / "cameras.toml", table), GATE="wr@ng") as process:
+        within(20, lambda: state(index, "gate").error is not None)
+        lets, refuses = f"a camera at 127.0.0.1:{gate.port} that lets one in", "one that refuses user viewer"
+        assert state(index, "gate").error == f"expected {lets}, found {refuses}; correct user and password_env"
+        process.send_signal(SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    assert "wr@ng" not in out and "gate: offline: expected a camera at" in out
