@@ -2,6 +2,7 @@
 
 /usr/bin/python3 rtsp_server.py PORT FOLDER RATE [PASSWORD]: the JPEG files 0000.jpg and on of a folder, so many a second, again and again
 at /film as H.264, and sound alone at /sound; with a password for user ``viewer`` alone. Says which port it took: PORT, or any if that is 0.
+--check: fails where a part of GStreamer is missing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ FILM = (
     " ! jpegdec ! videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000"
     " key-int-max={rate} threads=1 ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
+ELEMENTS = ("multifilesrc", "jpegdec", "videoconvert", "x264enc", "rtph264pay", "audiotestsrc", "alawenc", "rtppcmapay")
 VIEWER = "viewer"
 
 
@@ -59,5 +61,16 @@ def main(port: str, folder: str, rate: str, *password: str) -> None:
     GLib.MainLoop().run()
 
 
+def require_elements() -> None:
+    """Fail where a part of GStreamer is missing."""
+    Gst.init(None)
+    missing = [name for name in ELEMENTS if Gst.ElementFactory.find(name) is None]
+    if missing:
+        sys.exit(f"missing: {' '.join(missing)}")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:] == ["--check"]:
+        require_elements()
+    else:
+        main(*sys.argv[1:])

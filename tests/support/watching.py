@@ -20,6 +20,8 @@ from passerby.find.watch.sources import read_sources
 from passerby.media.camera import Pace
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.encoder import Encoder
+from passerby.resolve import load_detecting, load_model
 
 QUICK = Pace(patience=2.0, timeout=1.0, pause=0.2, longest_pause=0.8)
 
@@ -28,18 +30,23 @@ def small_models(bundle: Path) -> tuple[BundleEncoder, Detecting]:
     return BundleEncoder(read_bundle(bundle), threads=1), Detecting(ColourDetector(), min_height=20)
 
 
+def shipped_models() -> tuple[Encoder, Detecting]:
+    return load_model(), load_detecting()
+
+
 def run(index: str, bundle: str, cameras: str, *sources: str) -> None:
-    """Watch until SIGTERM; what is said is printed."""
+    """Watch until SIGTERM, without a bundle with the shipped models; what is said is printed."""
     settings = WatchSettings(pause=0.3, settled=0.5, pace=QUICK)
     folders, named = read_sources(sources, Path(cameras) if cameras else None)
+    models = partial(small_models, Path(bundle)) if bundle else shipped_models
     with ended_by(SIGINT, SIGTERM) as ended:
-        watch(Path(index), partial(small_models, Path(bundle)), folders, named, partial(print, flush=True), ended, settings)
+        watch(Path(index), models, folders, named, partial(print, flush=True), ended, settings)
     print("ended", flush=True)
 
 
 @contextmanager
 def watching(
-    index: Path, bundle: Path, *sources: str | Path, cameras: Path | str = "", **environment: str
+    index: Path, bundle: Path | str, *sources: str | Path, cameras: Path | str = "", **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that watches, which is gone in the end."""
     arguments = json.dumps([str(one) for one in (index, bundle, cameras, *sources)])

@@ -87,18 +87,17 @@ def is_address(text: str) -> bool:
 
 def require_address(address: str) -> None:
     """Raises ``InputError`` for what is no address of a camera, or one that holds a user or a password, which is not repeated."""
-    expected = "a camera's address such as rtsp://192.168.1.20:554/stream"
-    do = "correct the address"
+    if "@" in address:
+        do = "name user and password_env, a variable of the environment that holds it, in a file for --cameras: others see what is typed"
+        raise InputError(expected="an address without a user or a password", found="one with an @", do=do)
+    expected, do = "a camera's address such as rtsp://192.168.1.20:554/stream", "correct the address"
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise InputError(expected=expected, found="one with a host or a port that cannot be", do=do) from None
-    if parts.username is not None or parts.password is not None:
-        do = "name user and password_env, a variable of the environment that holds it, in a file for --cameras: others see what is typed"
-        raise InputError(expected="an address without a user or a password", found=f"one with them, of {host}", do=do)
     if parts.scheme not in _SCHEMES or not host or not address.isprintable():
-        raise InputError(expected=expected, found=repr(address), do=do)
+        raise InputError(expected=expected, found=repr(f"{parts.scheme}://{parts.netloc}"), do=do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,7 @@ def _received(source: CameraSource, timeout: float, ended: Event) -> Iterator[Fr
 def _opened(container: InputContainer, source: CameraSource) -> Opened:
     """Raises ``VideoError`` where nothing of it can be decoded."""
     if not container.streams.video:
-        raise VideoError(expected="a stream with pictures", found="one without", do=f"correct the path of {source.address}")
+        raise VideoError(expected="a stream with pictures", found="sound alone, or nothing", do=f"correct the address of {source.name}")
     stream = moving(container)
     if not (stream.width and stream.height):
         found = f"one in {stream.codec_context.name}, of which no picture came"
@@ -249,8 +248,7 @@ def _fault(error: Any, source: CameraSource) -> VideoError:
         found = "one that asks for a user and a password" if source.user is None else f"one that refuses user {source.user}"
         return _Refused(expected=f"a camera at {where} that lets one in", found=found, do="correct user and password_env")
     if isinstance(error, av.error.HTTPNotFoundError):
-        path = parts.path or "/"
-        return VideoError(expected=f"a stream at {where}", found=f"none called {path}", do="correct the path of the address")
+        return VideoError(expected=f"a stream at {where}", found=f"none called {parts.path or '/'}", do="correct the path of the address")
     if isinstance(error, av.error.ExitError | TimeoutError):
         return VideoError(expected=f"frames from {where}", found="silence", do="check the camera and the network")
     found = (error.strerror or type(error).__name__).lower()

@@ -108,7 +108,7 @@ class _Rounds:
     say: Callable[[str], None]
     ended: Callable[[], bool]
     settings: WatchSettings
-    said: set[object] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
     folded: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
@@ -127,7 +127,7 @@ class _Rounds:
                 self._fold()
             self.settings.after_round(self.index)
         except IndexFault as error:
-            self._say_once(str(error))
+            self._say_new({str(error)})
 
     def _index(self) -> None:
         report = index_paths(
@@ -142,10 +142,7 @@ class _Rounds:
         )
         if report.indexed or report.removed:
             self.say(_summary(report))
-        failed = {(failure.path, failure.reason) for failure in report.failed}
-        for path, reason in failed - self.said:
-            self.say(f"{path}: {reason}")
-        self.said = failed
+        self._say_new({f"{failure.path}: {failure.reason}" for failure in report.failed})
 
     def _fold(self) -> None:
         self.index.fold()
@@ -163,10 +160,11 @@ class _Rounds:
         if self.ended():
             raise _Ended
 
-    def _say_once(self, text: str) -> None:
-        if text not in self.said:
+    def _say_new(self, wrong: set[str]) -> None:
+        """Say what is wrong, but not again what was wrong in the round before."""
+        for text in sorted(wrong - self.said):
             self.say(text)
-        self.said = {text}
+        self.said = wrong
 
 
 def _summary(report: IndexReport) -> str:
@@ -183,7 +181,7 @@ class _Member:
     started: float = 0.0
     again: float = 0.0
     pause: float = 1.0
-    told: tuple[bool, str | None] = (True, None)
+    told: tuple[bool, str | None] = (False, None)
 
 
 class _Crew:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import tomllib
@@ -17,6 +18,7 @@ from passerby.media.camera import CameraSource, is_address, require_address
 
 _TEXTS: Final = ("name", "address", "user", "password_env", "offset", "zone")
 _KEYS: Final = (*_TEXTS, "fps")
+_ASKS_FOR_PASSWORD: Final = re.compile(r"[?&;](?:pass|passwd|password|pwd)=", re.IGNORECASE)
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _TABLE: Final = "camera"
 
@@ -112,6 +114,9 @@ def _camera(file: Path, number: int, table: Mapping[str, Any], fps: float, envir
 def _at(address: str, fps: float) -> CameraSource:
     """A camera that is known by its host."""
     require_address(address)
+    if _ASKS_FOR_PASSWORD.search(address):
+        do = "name the address in a file for --cameras: others see what is typed"
+        raise ConfigError(expected="an address without a password", found="one with a password in its query", do=do)
     return CameraSource(urlsplit(address).netloc, address, fps=fps)
 
 
