@@ -11,13 +11,16 @@ from statistics import median
 import numpy as np
 import pytest
 from cameras import PASSWORD, USER, FilmCamera, film_cameras, require_gstreamer, write_pictures
+from psutil import STATUS_ZOMBIE, Process
 from walkers import PASSING, moments
 from watching import QUICK, watching, write_cameras
 
 from passerby.data.synthetic.street import draw_street
 from passerby.find.removal import remove_from
 from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states
+from passerby.index.selection import Selection
 from passerby.index.sqlite.index import Index
+from passerby.media.camera import Pace
 from passerby.media.frame import Pixels
 from passerby.media.shown import read_crop
 from passerby.types import MediaKind, Person
@@ -52,13 +55,14 @@ def within(seconds: float, holds: Callable[[], bool]) -> float:
     return time.monotonic() - start
 
 
-def lags(folder: Path, seconds: float) -> list[float]:
-    """How long it took from the first frame of each person who comes in so many seconds until they could be searched for."""
+def lags(folder: Path, people: int) -> list[float]:
+    """How long it took from the first frame of so many people, who come next, until they could be searched for."""
     found: dict[int, float] = {}
     with Index.open(folder) as index:
-        start = time.time()
+        start = time.monotonic()
         there = {person.id for person, _ in index.people()}
-        while time.time() - start < seconds:
+        while len(found) < people:
+            assert time.monotonic() - start < 10 * people
             now = {person.id or 0: time.time() - began_at(person) - (person.first or 0.0) for person, _ in index.people()}
             assert now.keys() >= {*found, *there}, "who is followed further stays who they are"
             found |= {id: lag for id, lag in now.items() if id not in found and id not in there}
@@ -71,8 +75,9 @@ def began_at(person: Person) -> float:
     return person.media.started_at
 
 
+@pytest.mark.parametrize("pace", [QUICK, pytest.param(Pace(), marks=pytest.mark.soak)], ids=["quick", "usual"])
 def test_cameras_are_watched_stalled_killed_and_back(
-    tmp_path: Path, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera]
+    tmp_path: Path, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera], pace: Pace
 ) -> None:
     gate, yard, index = camera(pictures, RATE), camera(pictures, RATE, PASSWORD), tmp_path / "index"
     file = write_cameras(
@@ -83,21 +88,20 @@ def test_cameras_are_watched_stalled_killed_and_back(
     began = time.time()
     (index / "pictures").parent.mkdir()
     (index / "pictures").write_bytes(b"no room")
-    with watching(index, tiny_bundle, cameras=file, YARD_PASSWORD=PASSWORD) as process:
+    with watching(index, tiny_bundle, cameras=file, pace=pace, YARD_PASSWORD=PASSWORD) as process:
         within(30, lambda: all("room for pictures" in (state(index, name).error or "") for name in ("gate", "yard")))
         (index / "pictures").unlink()
         within(10, lambda: all(state(index, name).last_person for name in ("gate", "yard")))
-        found = lags(index, 4.0)
-        assert len(found) >= 2 and found[-1] < 5, found
+        found = lags(index, 3)
+        assert found[-1] < 5, found
         assert max(state(index, name).lag or 99.0 for name in ("gate", "yard")) < 10 + SLACK
         gate.send(SIGSTOP)
-        within(QUICK.patience + 1 + SLACK, lambda: not state(index, "gate").connected)
+        within(min(pace.patience + 1 + SLACK, 15), lambda: not state(index, "gate").connected)
         assert state(index, "yard").connected and time.time() - (state(index, "yard").last_frame or 0.0) < 2.5 + SLACK
-        time.sleep(1.0)
         gate.send(SIGCONT)
         within(10, lambda: state(index, "gate").connected)
         gate.kill()
-        within(QUICK.patience + 1 + SLACK, lambda: "connection refused" in (state(index, "gate").error or ""))
+        within(min(pace.patience + 1 + SLACK, 15), lambda: "connection refused" in (state(index, "gate").error or ""))
         gate.start()
         within(10, lambda: state(index, "gate").connected)
         assert state(index, "gate").reconnects >= 1 and state(index, "yard").reconnects == 0
@@ -125,24 +129,37 @@ def check_what_is_held(folder: Path, began: float) -> None:
         (gate, yard) = index.seen_by_cameras()
         assert (gate.camera.offset_seconds, gate.camera.zone, yard.camera.zone) == (3600, "+02:00", None)
         assert gate.last is not None and gate.last.timestamp() > time.time() + 3000
-        assert index.looked_into().videos >= 3 and index.looked_into().seconds < time.time() - began
+        looked = index.looked_into(Selection(cameras=("gate",)))
+        assert looked.videos >= 2 and looked.seconds < time.time() - began - QUICK.patience, "what was not seen is not counted"
         remove_from(index, [Path("gate"), Path("yard")])
         assert list(index.people()) == []
     assert not list((folder / "pictures").rglob("*.jpg"))
 
 
-def test_a_wrong_password_is_said_and_not_repeated(
+@pytest.mark.soak
+def test_a_camera_s_process_that_is_killed_is_started_again_and_one_without_a_parent_ends(
     tmp_path: Path, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera]
 ) -> None:
-    gate, index = camera(pictures, RATE, PASSWORD), tmp_path / "index"
-    table = f'name = "gate"\naddress = "{gate.address}"\nuser = "{USER}"\npassword_env = "GATE"'
-    with watching(index, tiny_bundle, cameras=write_cameras(tmp_path / "cameras.toml", table), GATE="wr@ng") as process:
-        within(20, lambda: state(index, "gate").error is not None)
-        lets, refuses = f"a camera at 127.0.0.1:{gate.port} that lets one in", "one that refuses user viewer"
-        assert state(index, "gate").error == f"expected {lets}, found {refuses}; correct user and password_env"
-        process.send_signal(SIGTERM)
-        out, _ = process.communicate(timeout=20)
-    assert "wr@ng" not in out and "gate: offline: expected a camera at" in out
+    gate, index = camera(pictures, RATE), tmp_path / "index"
+    name = f"127.0.0.1:{gate.port}"
+    with watching(index, tiny_bundle, gate.address) as process:
+        within(30, lambda: state(index, name).last_person is not None)
+        for child in processes_of(process.pid):
+            child.kill()
+        within(10, lambda: state(index, name).error == "its process ended")
+        assert state(index, name).last_person is not None
+        within(20, lambda: state(index, name).connected)
+        (child,) = processes_of(process.pid)
+        process.kill()
+        within(10, lambda: not child.is_running() or child.status() == STATUS_ZOMBIE)
+    assert not is_watched(index)
+    with Index.open(index) as opened:
+        assert len(list(opened.people())) > 0
+
+
+def processes_of(parent: int) -> list[Process]:
+    """Those of cameras."""
+    return [one for one in Process(parent).children() if "spawn_main" in " ".join(one.cmdline())]
 
 
 @pytest.mark.soak
@@ -152,10 +169,10 @@ def test_people_in_720p_can_be_found_within_five_seconds(tmp_path: Path, camera:
     index = tmp_path / "index"
     with watching(index, "", cameras=write_cameras(tmp_path / "cameras.toml", *tables)) as process:
         within(60, lambda: all(state(index, name).last_person for name in ("0", "1")))
-        found = lags(index, 60.0)
+        found = lags(index, 40)
         print(f"{len(found)} people; median {median(found):.2f} s, p95 {found[int(0.95 * len(found))]:.2f} s, at most {found[-1]:.2f} s")
         print([state(index, name) for name in ("0", "1")])
-        assert len(found) >= 20 and found[int(0.95 * len(found))] <= 5, found
+        assert found[int(0.95 * len(found))] <= 5, found
         process.send_signal(SIGTERM)
         out, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and out.endswith("ended\n"), out
@@ -163,6 +180,6 @@ def test_people_in_720p_can_be_found_within_five_seconds(tmp_path: Path, camera:
 
 def streets(seed: int) -> Iterator[Pixels]:
     """Streets with other people every four seconds, seen by a camera that sways."""
-    for street in (draw_street(6 * seed + number, (1280, 720), 4, smallest=180) for number in range(6)):
+    for street in (draw_street(6 * seed + number, (1280, 720), 3, smallest=300) for number in range(6)):
         picture = np.asarray(street.picture)
         yield from (np.roll(picture, 3 * frame, axis=1) for frame in range(20))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -34,9 +35,9 @@ def shipped_models() -> tuple[Encoder, Detecting]:
     return load_model(), load_detecting()
 
 
-def run(index: str, bundle: str, cameras: str, *sources: str) -> None:
+def run(index: str, bundle: str, cameras: str, pace: dict[str, float], *sources: str) -> None:
     """Watch until SIGTERM, without a bundle with the shipped models; what is said is printed."""
-    settings = WatchSettings(pause=0.3, settled=0.5, pace=QUICK)
+    settings = WatchSettings(pause=0.3, settled=0.5, pace=Pace(**pace))
     folders, named = read_sources(sources, Path(cameras) if cameras else None)
     models = partial(small_models, Path(bundle)) if bundle else shipped_models
     with ended_by(SIGINT, SIGTERM) as ended:
@@ -46,10 +47,10 @@ def run(index: str, bundle: str, cameras: str, *sources: str) -> None:
 
 @contextmanager
 def watching(
-    index: Path, bundle: Path | str, *sources: str | Path, cameras: Path | str = "", **environment: str
+    index: Path, bundle: Path | str, *sources: str | Path, cameras: Path | str = "", pace: Pace = QUICK, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that watches, which is gone in the end."""
-    arguments = json.dumps([str(one) for one in (index, bundle, cameras, *sources)])
+    arguments = json.dumps([str(index), str(bundle), str(cameras), asdict(pace), *map(str, sources)])
     paths = os.pathsep.join(sys.path)
     process = subprocess.Popen(
         [sys.executable, "-c", f"from watching import run; run(*{arguments})"],

@@ -211,12 +211,10 @@ def _received(source: CameraSource, timeout: float, ended: Event) -> Iterator[Fr
 
 def _opened(container: InputContainer, source: CameraSource) -> Opened:
     """Raises ``VideoError`` where nothing of it can be decoded."""
-    if not container.streams.video:
-        raise VideoError(expected="a stream with pictures", found="sound alone, or nothing", do=f"correct the address of {source.name}")
+    if not any(one.codec_context and one.width and one.height for one in container.streams.video):
+        expected = "a stream with pictures in H.264, H.265 or another codec that FFmpeg reads"
+        raise VideoError(expected=expected, found="none", do=f"correct the address of {source.name}, or set the camera to H.264")
     stream = moving(container)
-    if not (stream.width and stream.height):
-        found = f"one in {stream.codec_context.name}, of which no picture came"
-        raise VideoError(expected="a stream that can be decoded", found=found, do="set the camera to H.264 or H.265")
     rate = float(stream.guessed_rate or stream.average_rate or 0)
     return Opened(Path(source.name), container, stream, None, None, 1 / rate if rate else 0.0)
 

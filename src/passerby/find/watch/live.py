@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from passerby.detect.following import Followed, Follower
 from passerby.errors import IndexFault
 from passerby.find.videos import Watching, eager, people_in, prepare, sightings
-from passerby.find.watch.state import CameraState, write_state
+from passerby.find.watch.state import read_state, stopped, write_state
 from passerby.index.base import Index, Sighting
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.camera import LiveCamera
@@ -225,13 +225,13 @@ class _Teller:
 
     def __init__(self, folder: Path, name: str, camera: LiveCamera) -> None:
         self._folder, self._camera = folder, camera
-        self._said = CameraState(name, connected=False, since=time.time())
+        self._said = self._before = stopped(read_state(folder, name), None)
         self._at = -inf
 
     def tell(self, reel: _Reel | None) -> None:
-        camera, before = self._camera, self._said
-        fault = (reel and reel.fault) or camera.error
+        camera, before, first = self._camera, self._said, self._before
         connected = camera.is_connected
+        fault = (reel and reel.fault) or (None if connected else camera.error)
         now = replace(
             before,
             connected=connected,
@@ -239,8 +239,8 @@ class _Teller:
             last_frame=before.last_frame if camera.last_frame == -inf else camera.last_frame + time.time() - time.monotonic(),
             last_person=(reel and reel.last_person) or before.last_person,
             lag=(reel and reel.lag) or before.lag,
-            dropped=camera.dropped,
-            reconnects=max(0, camera.connections - 1),
+            dropped=first.dropped + camera.dropped,
+            reconnects=first.reconnects + max(0, camera.connections - (first.last_frame is None)),
             error=None if fault is None else str(fault),
         )
         is_other = (now.connected, now.error) != (before.connected, before.error)

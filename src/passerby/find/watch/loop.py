@@ -6,10 +6,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import SpawnProcess
-from multiprocessing.synchronize import Event as SharedEvent
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from passerby.find.cameras import correct_camera
 from passerby.find.ingest import IndexReport, index_paths
 from passerby.find.videos import Watching
 from passerby.find.watch.live import watch_live
-from passerby.find.watch.state import CameraState, read_states, watching_alone, write_state
+from passerby.find.watch.state import CameraState, read_state, read_states, stopped, watching_alone, write_state
 from passerby.index.base import Index
 from passerby.index.open import create_index
 from passerby.media.camera import CameraSource, LiveCamera, Pace
@@ -34,6 +33,7 @@ PAUSE: Final = 5.0
 SETTLED: Final = 5.0
 _LOOK: Final = 0.5
 _FOLD: Final = 60.0
+"""Seconds, at least, after which it is worked out again which crops of cameras count once; and times as long as that takes."""
 _PATIENCE: Final = 20.0
 """Seconds that a camera's process may take to commit what it knows, before it is killed."""
 _LONGEST_PAUSE: Final = 60.0
@@ -109,7 +109,7 @@ class _Rounds:
     ended: Callable[[], bool]
     settings: WatchSettings
     said: set[str] = field(default_factory=set)
-    folded: float = field(default_factory=time.monotonic)
+    fold_at: float = 0.0
 
     def run(self) -> None:
         try:
@@ -123,7 +123,7 @@ class _Rounds:
         try:
             if self.folders:
                 self._index()
-            elif time.monotonic() - self.folded >= _FOLD:
+            elif time.monotonic() >= self.fold_at:
                 self._fold()
             self.settings.after_round(self.index)
         except IndexFault as error:
@@ -145,8 +145,11 @@ class _Rounds:
         self._say_new({f"{failure.path}: {failure.reason}" for failure in report.failed})
 
     def _fold(self) -> None:
+        """Work out what counts once; of a large index that takes a while, and is done more seldom."""
+        start = time.monotonic()
         self.index.fold()
-        self.folded = time.monotonic()
+        took = time.monotonic() - start
+        self.fold_at = time.monotonic() + max(_FOLD, _FOLD * took)
 
     def _rest(self) -> None:
         until = time.monotonic() + self.settings.pause
@@ -192,7 +195,6 @@ class _Crew:
     ) -> None:
         self._folder, self._models, self._pace, self._say = folder, models, pace, say
         self._context = get_context("spawn")
-        self._end = self._context.Event()
         self._members = [_Member(camera) for camera in cameras]
         for camera in cameras:
             correct_camera(index, camera.name, camera.offset, camera.zone, new=True)
@@ -201,40 +203,39 @@ class _Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
+        processes = [member.process for member in self._members if member.process]
+        for process in processes:
+            process.terminate()
         until = time.monotonic() + _PATIENCE
-        for member in self._members:
-            if member.process:
-                member.process.join(max(0.0, until - time.monotonic()))
-                member.process.kill()
-                member.process.join()
+        for process in processes:
+            process.join(max(0.0, until - time.monotonic()))
+            process.kill()
+            process.join()
 
     def look(self) -> None:
         """Start who is to be started, and say what became of each camera."""
         states = {state.name: state for state in read_states(self._folder)} if self._members else {}
         for member in self._members:
             if member.process and not member.process.is_alive():
-                self._rest(member, states.get(member.source.name))
+                self._rest(member)
             elif member.process is None and time.monotonic() >= member.again:
                 self._start(member)
             elif state := states.get(member.source.name):
                 self._tell(member, state)
 
     def _start(self, member: _Member) -> None:
-        arguments = self._folder, self._models, member.source, self._pace, self._end
+        arguments = self._folder, self._models, member.source, self._pace
         member.process = self._context.Process(target=run_camera, args=arguments, name=member.source.name, daemon=True)
         member.process.start()
         member.started = time.monotonic()
 
-    def _rest(self, member: _Member, state: CameraState | None) -> None:
+    def _rest(self, member: _Member) -> None:
         """After a process ended by itself."""
         lasted = time.monotonic() - member.started
         member.pause = 1.0 if lasted > _LASTED else min(2 * member.pause, _LONGEST_PAUSE)
         member.again, member.process = time.monotonic() + member.pause, None
-        reason = (state and state.error) or "its process ended"
-        before = state or CameraState(member.source.name, connected=False, since=time.time())
-        since = time.time() if before.connected else before.since
-        now = replace(before, connected=False, since=since, error=reason)
+        before = read_state(self._folder, member.source.name)
+        now = stopped(before, (None if before.connected else before.error) or "its process ended")
         write_state(self._folder, now)
         self._tell(member, now)
 
@@ -245,13 +246,13 @@ class _Crew:
             member.told = told
 
 
-def run_camera(place: Path, models: Models, source: CameraSource, pace: Pace, end: SharedEvent) -> None:
-    """What a camera's process does, until it is told to end or its parent is gone. What stops it is said in the camera's state."""
+def run_camera(place: Path, models: Models, source: CameraSource, pace: Pace) -> None:
+    """What a camera's process does, until SIGTERM or until its parent is gone. What stops it is said in the camera's state."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent tells when to end
     parent = parent_process()
 
     def go_on() -> bool:
-        return not (told() or end.is_set()) and (parent is None or parent.is_alive())
+        return not told() and (parent is None or parent.is_alive())
 
     with ended_by(signal.SIGTERM) as told:
         _run(place, models, source, pace, go_on)
@@ -263,7 +264,7 @@ def _run(place: Path, models: Models, source: CameraSource, pace: Pace, go_on: C
         with create_index(place, encoder) as index, LiveCamera(source, pace) as camera:
             watch_live(index, place, encoder, Watching(detecting, source.fps), camera, source.name, go_on)
     except PasserbyError as error:
-        write_state(place, CameraState(source.name, connected=False, since=time.time(), error=str(error)))
+        write_state(place, stopped(read_state(place, source.name), str(error)))
         raise SystemExit(1) from None
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,13 +87,27 @@ def live_cameras(index: Index) -> list[LiveState]:
 
 def write_state(index: Path, state: CameraState) -> None:
     """Say how a camera is doing, for whoever asks; that there is no room for it stops nothing."""
-    with suppress(OSError), replacing(index / _FOLDER / f"{state.name}{_SUFFIX}") as file:
+    with suppress(OSError), replacing(_file(index, state.name)) as file:
         file.write(json.dumps(asdict(state)).encode())
 
 
 def read_states(index: Path) -> list[CameraState]:
     """How the cameras of an index were doing when it was last said, by name."""
     return [state for file in sorted((index / _FOLDER).glob(f"*{_SUFFIX}")) if (state := _read(file))]
+
+
+def read_state(index: Path, name: str) -> CameraState:
+    """How a camera was doing when it was last said; offline, if that was never said."""
+    return _read(_file(index, name)) or CameraState(name, connected=False, since=time.time())
+
+
+def stopped(state: CameraState, error: str | None) -> CameraState:
+    """The same camera when nobody reads it any more."""
+    return replace(state, connected=False, since=time.time() if state.connected else state.since, error=error)
+
+
+def _file(index: Path, name: str) -> Path:
+    return index / _FOLDER / f"{name}{_SUFFIX}"
 
 
 def _read(file: Path) -> CameraState | None:
