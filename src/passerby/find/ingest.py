@@ -21,7 +21,7 @@ from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, wa
 from passerby.find.videos import FPS, Watching
 from passerby.index.base import Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
-from passerby.inputs import AnyPaths, as_function, as_paths, require
+from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
 from passerby.media.files import read_media
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_named_like_a_video
@@ -175,10 +175,11 @@ def index_paths(
         raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
+    settled_before = _settled_before(settled)
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = _compare(index, scan, clocks, looking, verify=verify, settled_before=now - settled if settled else inf)
+    compared = _compare(index, scan, clocks, looking, verify=verify, settled_before=settled_before)
     _see(index, compared.seen)
     redated, guessed = _date(index, compared.undated, clocks)
     progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
@@ -264,6 +265,13 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
     index.fold()
     index.purge()
     return IndexReport(0, 0, there, removed, tuple(failed), 0)
+
+
+def _settled_before(settled: object) -> float:
+    """When a file must have been written last, in seconds since 1970, so that nobody did for so many seconds."""
+    if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled < inf:
+        raise wrong(settled, "settled to be seconds of at least 0")
+    return time.time() - settled if settled else inf
 
 
 def _as_detecting(value: object) -> Detecting | None:
