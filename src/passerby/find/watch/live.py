@@ -39,8 +39,9 @@ COVERED: Final = 15.0
 _SAY: Final = 2.0
 """Seconds between two times that it is said how the camera is doing."""
 _TICK: Final = 0.2
-_MOST_HELD: Final = 500
-"""People who are held while the index cannot be written."""
+_MOST_HELD: Final = 100
+_MOST_REELS: Final = 3
+"""How many people of how many stretches are held while the index cannot be written."""
 
 
 def watch_live(
@@ -60,24 +61,30 @@ def watch_live(
         ModelError: from the detector or the encoder.
         IndexFault: the index is of another model.
     """
-    teller = _Teller(folder, name, camera)
-    reel: _Reel | None = None
+    detecting = replace(watching.detecting, detector=eager(watching.detecting.detector))
+    watching, teller = replace(watching, detecting=detecting), _Teller(folder, name, camera)
+    zone = next((known.zone for known in index.cameras() if known.name == name), None)
+    reels: list[_Reel] = []
     try:
         while go_on():
             frame = camera.take(_TICK)
-            if reel and (not camera.is_connected or (frame and reel.ends_before(frame))):
-                reel.finish()
-                reel = None
+            now = next((reel for reel in reels if not reel.finished), None)
+            if now and (not camera.is_connected or (frame and now.ends_before(frame))):
+                now.finish()
+                now = None
             if frame:
-                reel = reel or _Reel.begin(index, encoder, watching, name, frame)
-                reel.see(frame)
-            if reel:
+                if now is None:
+                    now = _Reel.begin(index, encoder, watching, name, zone, frame)
+                    reels.append(now)
+                now.see(frame)
+            for reel in reels:
                 reel.commit()
-            teller.tell(reel)
+            reels = [reel for reel in reels if not (reel.finished and reel.fault is None)][-_MOST_REELS:]
+            teller.tell(reels)
     finally:
-        if reel:
+        for reel in reels:
             reel.finish()
-            teller.tell(reel)
+        teller.tell(reels)
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +99,8 @@ class _Reel:
         known: of people who are there still what was committed of them.
         committed: when, and when anything was.
         last_person, lag: as of `CameraState`.
+        fault: why the last commit was none.
+        finished: whether nothing more comes; it is kept until it is committed.
     """
 
     index: Index
@@ -110,13 +119,13 @@ class _Reel:
     last_person: float | None = None
     lag: float | None = None
     fault: IndexFault | None = None
+    finished: bool = False
 
     @classmethod
-    def begin(cls, index: Index, encoder: Encoder, watching: Watching, name: str, frame: Frame) -> _Reel:
+    def begin(cls, index: Index, encoder: Encoder, watching: Watching, name: str, zone: str | None, frame: Frame) -> _Reel:
         epoch = time.time() - time.monotonic()
         began = frame.time + epoch
         path = Path(name, f"{datetime.fromtimestamp(began, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z")
-        zone = next((camera.zone for camera in index.cameras() if camera.name == name), None)
         sought = watching.sought_in(Video(path, frame.width, frame.height, None, watching.fps, ""))
         media = Media(
             path,
@@ -140,11 +149,12 @@ class _Reel:
         here = replace(frame, time=frame.time - self.start)
         detecting = self.watching.detecting
         size = self.watching.size_of(Video(self.media.path, frame.width, frame.height, None, None, ""))
-        self.held += self.follower.see(here, people_in(here, eager(detecting.detector), size, detecting.min_height))
+        self.held += self.follower.see(here, people_in(here, detecting.detector, size, detecting.min_height))
         self.until = here.time
 
     def finish(self) -> None:
-        """End it with all tracks in it."""
+        """End it with all tracks in it; where they cannot be committed, they wait for the next `commit`."""
+        self.finished = True
         self.held += self.follower.finish()
         self._commit([])
 
@@ -155,7 +165,7 @@ class _Reel:
             return
         self.tried = now
         present = [one for one in self.follower.present() if one.crops and self._is_news(one)]
-        if present or self.held or now - self.committed >= COVERED:
+        if present or self.held or self.fault or now - self.committed >= COVERED:
             self._commit(present)
 
     def _is_news(self, one: Followed) -> bool:
@@ -228,9 +238,9 @@ class _Teller:
         self._said = self._before = stopped(read_state(folder, name), None)
         self._at = -inf
 
-    def tell(self, reel: _Reel | None) -> None:
+    def tell(self, reels: Sequence[_Reel]) -> None:
         camera, before, first = self._camera, self._said, self._before
-        connected = camera.is_connected
+        connected, reel = camera.is_connected, reels[-1] if reels else None
         fault = (reel and reel.fault) or (None if connected else camera.error)
         now = replace(
             before,

@@ -114,6 +114,7 @@ class _Rounds:
     def run(self) -> None:
         try:
             while True:
+                self._heed()
                 self._round()
                 self._rest()
         except _Ended:
@@ -263,7 +264,7 @@ def _run(place: Path, models: Models, source: CameraSource, pace: Pace, go_on: C
         encoder, detecting = models()
         with create_index(place, encoder) as index, LiveCamera(source, pace) as camera:
             watch_live(index, place, encoder, Watching(detecting, source.fps), camera, source.name, go_on)
-    except PasserbyError as error:
+    except (PasserbyError, OSError) as error:
         write_state(place, stopped(read_state(place, source.name), str(error)))
         raise SystemExit(1) from None
 
