@@ -55,9 +55,8 @@ class Pictures:
             return
         for embedding in embeddings:
             self.path(embedding).unlink(missing_ok=True)
-        first = self.path(newest + 1).parent.name
-        later = [file for folder in self.folder.iterdir() if folder.name >= first for file in folder.iterdir()]
-        for file in later:
+        later = [folder for folder in self.folder.iterdir() if int(folder.name) >= (newest + 1) // _TOGETHER]
+        for file in (file for folder in later for file in folder.iterdir()):
             if int(file.stem) > newest:
                 file.unlink()
 
