@@ -12,11 +12,12 @@ from crops import random_vectors
 
 from passerby.errors import ImageError, IndexFault
 from passerby.find.removal import remove_from
+from passerby.find.search import look
 from passerby.index.base import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.shown import read_crop, read_shown
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Box, Crop, Media, MediaKind
+from passerby.types import Box, Crop, Hit, Media, MediaKind
 
 VECTORS = random_vectors(12)
 GATE = Media(Path("gate/2026-11-29T03:00:00Z"), 0, 1, "", kind=MediaKind.CAMERA, camera="gate")
@@ -93,6 +94,11 @@ def test_without_room_for_a_picture_nothing_of_it_is_kept(watched: Index) -> Non
     with pytest.raises(IndexFault, match=r"room for pictures in .*; free some"), watched.writing():
         watched.put_more(GATE, [seen(9, track=9)])
     assert len(list(watched.people())) == 2
+
+
+def test_who_was_seen_live_is_never_away(watched: Index) -> None:
+    (hit,) = look([Hit(1, 0.5, next(watched.people())[0])])
+    assert hit.person.media.away_since is None
 
 
 def test_of_a_camera_the_crop_is_read_and_the_rest_of_the_frame_is_gone(index: Index, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from passerby.find.query import Query
 from passerby.index.base import Index, Nearest, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Hit, Media
+from passerby.types import Hit, Media, MediaKind
 
 
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None, *, fold: bool = True) -> list[Hit]:
@@ -65,7 +65,7 @@ def look(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _looked_at(media: Media, now: int) -> Media:
-    there = os.access(media.path, os.R_OK)
+    there = media.kind is MediaKind.CAMERA or os.access(media.path, os.R_OK)
     return replace(media, away_since=None if there else media.away_since or now)
 
 

@@ -199,7 +199,7 @@ def _received(source: CameraSource, timeout: float, ended: Event) -> Iterator[Fr
     """Frames as they come, until the camera goes or the event says so. Raises ``VideoError``."""
     av = ffmpeg()
     _require_host(source)
-    soon = {"rtsp_transport": "tcp", "analyzeduration": "5000000", "fpsprobesize": "0"}
+    soon = {"rtsp_transport": "tcp", "protocol_whitelist": "rtsp,rtp,tcp,tls", "analyzeduration": "5000000", "fpsprobesize": "0"}
     try:
         with av.open(source.url, options=soon, timeout=(timeout, timeout), metadata_errors="replace") as container:
             opened = _opened(container, source)
