@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from statistics import median
@@ -13,14 +14,16 @@ import numpy as np
 import pytest
 from cameras import PASSWORD, USER, FilmCamera, film_cameras, require_gstreamer, write_pictures
 from walkers import PASSING, moments
-from watching import QUICK, watching, write_cameras
+from watching import QUICK, small_models, watching, write_cameras
 
 from passerby.data.synthetic.street import draw_street
 from passerby.find.removal import remove_from
+from passerby.find.videos import Watching
+from passerby.find.watch import live
 from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states
 from passerby.index.selection import Selection
 from passerby.index.sqlite.index import Index
-from passerby.media.camera import Pace
+from passerby.media.camera import CameraSource, LiveCamera, Pace
 from passerby.media.frame import Pixels
 from passerby.media.shown import read_crop
 from passerby.types import Crop, MediaKind, Person
@@ -159,7 +162,7 @@ def test_a_camera_s_process_that_is_killed_is_started_again_and_one_without_a_pa
             os.kill(child, SIGKILL)
         within(10, lambda: state(index, name).error == "its process ended")
         assert state(index, name).last_person is not None
-        within(20, lambda: state(index, name).connected)
+        within(START, lambda: state(index, name).connected)
         (child,) = processes_of(process.pid)
         process.kill()
         within(10, lambda: not is_running(child))
@@ -178,6 +181,21 @@ def is_running(process: int) -> bool:
     """Whether it is there, and not only waited for by nobody."""
     status = Path(f"/proc/{process}/status")
     return status.exists() and "zombie" not in status.read_text()
+
+
+@pytest.mark.soak
+def test_a_camera_is_a_media_an_hour(
+    index: Index, tiny_bundle: Path, pictures: Path, camera: Callable[..., FilmCamera], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "REEL", 4.0)
+    encoder, detecting = small_models(tiny_bundle)
+    gate, end = camera(pictures, RATE), time.monotonic() + 14
+    with LiveCamera(CameraSource("gate", gate.address)) as frames:
+        live.watch_live(index, index.folder, encoder, Watching(detecting), frames, "gate", lambda: time.monotonic() < end)
+    reels = sorted({(one.media.started_at or 0.0, one.media.watched.seconds) for one, _ in index.people() if one.media.watched})
+    assert len(reels) >= 3 and all(seconds <= 4 + 1 / 5 for _, seconds in reels)
+    assert all(late[0] - (early[0] + early[1]) < 1 for early, late in pairwise(reels)), "nothing is left out between them"
+    assert all((one.track or 0) < 10 for one, _ in index.people()), "each has tracks of its own"
 
 
 @pytest.mark.soak

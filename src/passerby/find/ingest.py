@@ -37,6 +37,8 @@ from passerby.types import CROP, Failure, Media, Note
 BATCH: Final = 16
 """Files per transaction, and per run of the image tower: a resumed run makes the same batches as an undisturbed one."""
 
+_LONGEST_SETTLED: Final = 1e9
+
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
 
@@ -269,8 +271,8 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
 
 def _settled_before(settled: object) -> float:
     """When a file must have been written last, in seconds since 1970, so that nobody did for so many seconds."""
-    if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled < inf:
-        raise wrong(settled, "settled to be seconds of at least 0")
+    if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled <= _LONGEST_SETTLED:
+        raise wrong(settled, f"settled to be seconds from 0 to {_LONGEST_SETTLED:g}")
     return time.time() - settled if settled else inf
 
 
