@@ -198,7 +198,7 @@ class Media:
     """A photo, a video or a camera, as it was when it was read.
 
     Args:
-        path: as indexed, absolute; of a camera, its name.
+        path: as indexed, absolute; of a camera its name and, below it, when the stretch of it began: no file.
         size: bytes.
         modified_ns: modification time in nanoseconds.
         digest: SHA-256 of the bytes, of a video that of :class:`passerby.media.growing.ChunkedDigest`; equal bytes at two paths are two
@@ -253,12 +253,14 @@ class Crop:
         time: seconds from the start of a video; ``None`` in a photo.
         quality: how good a picture of them it is, higher for better; ``None`` where nobody judged.
         number: its place among the crops of its person, as an index has them; equal crops may have another.
+        kept: the JPEG file that an index keeps it in, where its media cannot show it again; ``None`` otherwise.
     """
 
     box: Box | None = None
     time: float | None = None
     quality: float | None = None
     number: int = field(default=0, compare=False)
+    kept: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)

@@ -467,6 +467,26 @@ def test_from_where_a_video_that_grows_is_read_on(index: Index) -> None:
     assert (index.rests(film.path), index.left_off(film.path)) == (None, None)
 
 
+def test_who_is_followed_further_stays_the_same_person(index: Index) -> None:
+    camera = replace(watched("gate/1", ""), digest="", kind=MediaKind.CAMERA)
+    put(index, camera, seen(0, track=1), seen(1, 2, track=2))
+    before = {person.track: person.id for person, _ in index.people()}
+    further = replace(seen(2, 3, track=2), first=1.0, last=90.0, static=True)
+    with index.writing():
+        index.put_again(camera, [further, seen(4, track=3)])
+    after = {person.track: (person, crops) for person, crops in index.people()}
+    assert [(track, person.id) for track, (person, _) in after.items()][:2] == [(1, before[1]), (2, before[2])] and 3 in after
+    person, crops = after[2]
+    assert (person.first, person.last, person.static, crops) == (1.0, 90.0, True, further.crops)
+    assert [index.vector_of(person, crop).tolist() for crop in crops] == VECTORS[[2, 3]].tolist()
+    assert len(index.vectors()) == index.info().embeddings == 4
+    with index.writing():
+        index.suppress(before[2] or 0)
+        index.put_again(camera, [further])
+    assert [person.track for person, _ in index.people()] == [1, 3]
+    assert index.looked_into().seconds == WATCHED.seconds
+
+
 def test_a_part_of_a_video_that_is_not_kept_leaves_all_as_it_was(index: Index) -> None:
     film = watched("/a.mp4", "a")
     put(index, film, seen(0, track=1))

@@ -16,6 +16,7 @@ from passerby.errors import PasserbyError
 COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     "find": {
         "index": "Put photos and videos, and the people in them, into an index, or bring it up to date",
+        "watch": "Index what recorders write into folders, and whom live cameras see, as it comes",
         "search": "Find people by what they wear, best first",
         "info": "Say what an index holds, which model made it, and which files failed",
         "remove": "Delete files, all below folders, and single people from an index for good",

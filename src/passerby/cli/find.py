@@ -167,6 +167,75 @@ def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes
     return {"shows": shows, "detecting": None if crops else load_detecting(detector, size, min_height)}
 
 
+@click.command(
+    epilog="Examples: passerby watch recordings/ --name-pattern '{camera}_%Y%m%d_%H%M%S'; passerby watch --cameras cameras.toml; "
+    "passerby watch rtsp://192.168.1.20:554/stream"
+)
+@click.argument(
+    "sources", nargs=-1, metavar="[SOURCE…]", help="Folders that recorders write to, and addresses of cameras without a password."
+)
+@click.option(
+    "--cameras", type=options.PATH, metavar="FILE", help="A TOML file of cameras that only its owner can read; see docs/video.md."
+)
+@options.index_folder
+@options.model
+@options.detector
+@_detect_size
+@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a picture.")
+@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames looked at each second.")
+@click.option("--name-pattern", metavar="PATTERN", help="How names of recordings tell camera and time: '{camera}_%Y%m%d_%H%M%S'.")
+@click.option("--zone", metavar="ZONE", help="In which clocks of recorders tell the time.", show_default="this machine's")
+@click.option("--pause", type=click.FloatRange(0.1), default=5, metavar="SECONDS", help="Between two looks into the folders.")
+@click.option(
+    "--settled", type=click.FloatRange(0), default=5, metavar="SECONDS", help="A recording that is still written is read so long after."
+)
+def watch(
+    sources: tuple[str, ...],
+    *,
+    cameras: Path | None,
+    index: Path | None,
+    model: str,
+    detector: str,
+    detect_size: int,
+    min_height: float,
+    fps: float,
+    name_pattern: str | None,
+    zone: str | None,
+    pause: float,
+    settled: float,
+) -> int:
+    """Index what recorders write into folders, and whom live cameras see, as it comes. Ctrl-C ends it after what is being committed.
+
+    Folders are indexed as `passerby index` does it, again and again. Each camera has a process of its own, which looks at its newest frame,
+    and connects again when it was gone; `passerby info --cameras` says how each is doing. Needs the extra [video].
+
+    A live camera cannot be looked at again, so small pictures of people are kept in the index, and deleted with them.
+    """
+    from signal import SIGINT, SIGTERM
+
+    from passerby.cli.show.console import ALL_DONE, note
+    from passerby.find.watch.loop import WatchSettings, ended_by
+    from passerby.find.watch.loop import watch as watch_all
+    from passerby.find.watch.sources import read_sources
+    from passerby.places import index_folder
+
+    folders, named = read_sources(sources, cameras, fps)
+    indexing: dict[str, Any] = {"name_pattern": name_pattern, "zone": zone, "fps": fps}
+    models = partial(_models, model, detector, detect_size, min_height)
+    settings = WatchSettings(pause, settled, indexing=indexing)
+    with ended_by(SIGINT, SIGTERM) as ended:
+        watch_all(index_folder(index), models, folders, named, note, ended, settings)
+    note("ended; what was found until now can be searched")
+    return ALL_DONE
+
+
+def _models(model: str, detector: str, size: int, min_height: float) -> tuple[Encoder, Detecting]:
+    """What people are found and encoded with, in whichever process."""
+    from passerby.resolve import load_detecting, load_model
+
+    return load_model(model), load_detecting(detector, size, min_height)
+
+
 def _worn(name: str) -> Callable[[Any], Any]:
     return click.option(name, multiple=True, metavar="LOOKS", help="Who has it there: 'red', 'cap', 'red cap'.")
 
@@ -322,6 +391,7 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
     """Say what an index holds, which model made it, and which files failed; or its cameras, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
+    from passerby.find.watch.state import live_cameras
     from passerby.index.open import open_index
     from passerby.places import index_folder
 
@@ -329,7 +399,7 @@ def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None
         options.refuse_ignored(context, "info without --worn", "model")
     with open_index(index_folder(index)) as opened:
         if cameras:
-            return show_cameras(opened.seen_by_cameras(), as_json=json)
+            return show_cameras(opened.seen_by_cameras(), live_cameras(opened), as_json=json)
         if not worn:
             return show_info(opened.info(), opened.failures(), as_json=json)
         from passerby.cli.show.worn import show_wearers

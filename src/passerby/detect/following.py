@@ -25,7 +25,7 @@ Prepare = Callable[[Image.Image], Pixels]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """Somebody whose track ended, and the best crops of them, the best first."""
+    """Somebody and the best crops of them, the best first."""
 
     track: Track
     crops: tuple[BestCrop[Pixels], ...] = field(repr=False)
@@ -56,6 +56,10 @@ class Follower:
         ended = self._taken(self._tracker.closed())
         self._best.forget_all_but(self._tracker.present_ids())
         return ended
+
+    def present(self) -> list[Followed]:
+        """Everybody who may still be seen again, as far as they were followed."""
+        return [Followed(track, self._best.held(track.id)) for track in self._tracker.present()]
 
     def finish(self) -> list[Followed]:
         """Ends all tracks, as at the end of a video."""

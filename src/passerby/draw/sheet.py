@@ -13,8 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from passerby.atomic import replacing
 from passerby.errors import ImageError, MissingExtra, QueryError, VideoError
 from passerby.media.clock import clock_of, seen_at
-from passerby.media.cut import cut_out
-from passerby.media.shown import read_shown
+from passerby.media.shown import read_crop
 from passerby.types import Hit, Person
 
 FORMATS: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -142,11 +141,9 @@ def _absence(person: Person) -> str:
 def _picture(hit: Hit) -> Image.Image | None:
     """The person, fitted into a card without distortion; ``None`` when the file cannot be read."""
     try:
-        image = read_shown(hit.person.media, hit.crop)
+        image = read_crop(hit.person.media, hit.crop)
     except (ImageError, VideoError, MissingExtra):
         return None
-    if hit.crop.box is not None:
-        image = cut_out(image, hit.crop.box, margin=0)
     return ImageOps.pad(image, PICTURE, Image.Resampling.LANCZOS, color=EMPTY)
 
 

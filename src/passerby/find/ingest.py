@@ -8,7 +8,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from math import inf
 from pathlib import Path
+from typing import Final
 
 from passerby.detect.people import Detecting
 from passerby.errors import ImageError, InputError, ModelError, VideoError
@@ -21,7 +23,7 @@ from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, wa
 from passerby.find.videos import FPS, Watching
 from passerby.index.base import Gap, Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
-from passerby.inputs import AnyPaths, as_function, as_paths, require
+from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
 from passerby.media.clock import KnownBy, as_camera_name, as_zone
 from passerby.media.files import read_media
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_named_like_a_video
@@ -33,6 +35,8 @@ from passerby.media.taken import Clocks, Taken
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
 from passerby.types import CROP, Failure, Media, Note
+
+_LONGEST_SETTLED: Final = 1e9
 
 OnProgress = Callable[[int, int], None]
 """Told how many of the new and changed files are done, safely on the disk, and how many there are."""
@@ -85,6 +89,7 @@ class IndexReport:
         forgotten: who was deleted as the index keeps nobody who was last seen that long ago; ``None`` where it keeps everybody.
         too_old: files that were not read for that.
         gaps: stretches of these videos that could not be read.
+        unsettled: new and changed files that were left for a later run, as somebody may still write them.
     """
 
     indexed: int
@@ -110,6 +115,7 @@ class IndexReport:
     forgotten: Forgotten | None = None
     too_old: int = 0
     gaps: tuple[Gap, ...] = ()
+    unsettled: int = 0
 
 
 def index_paths(
@@ -129,6 +135,7 @@ def index_paths(
     fps: float = FPS,
     quick: bool = False,
     keep: str | None = None,
+    settled: float = 0.0,
     on_watched: OnWatched = lambda _done, _total: None,
     stages: Stages | None = None,
 ) -> IndexReport:
@@ -156,6 +163,7 @@ def index_paths(
         fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
         keep: how long people are kept from when they were last seen, such as ``30d``, in this run and from now on; ``all`` keeps everybody
             again. Files that are older are not read, as of :func:`passerby.find.retention.forget_older`.
+        settled: seconds for which nobody may have written a new or changed file; others are left for a later run.
         on_watched: is told of videos.
         stages: where pictures are read, looked at and encoded; by default in this process.
 
@@ -182,10 +190,11 @@ def index_paths(
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
     forgotten = _forget(index) if keep is None else keep_people(index, keep, now)
+    settled_before = _settled_before(settled)
     scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = _compare(index, scan, clocks, looking, Keeping.of(index), verify=verify)
+    compared = _compare(index, scan, clocks, looking, Keeping.of(index), verify=verify, settled_before=settled_before)
     _see(index, compared.seen)
     redated, guessed = _date(index, compared.undated, clocks)
     progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
@@ -244,6 +253,7 @@ def index_paths(
         forgotten=forgotten,
         too_old=compared.too_old,
         gaps=tuple(tally.gaps),
+        unsettled=compared.unsettled,
     )
 
 
@@ -285,6 +295,13 @@ def _forget(index: Index, before: Forgotten | None = None) -> Forgotten | None:
     return before.followed_by(now)
 
 
+def _settled_before(settled: object) -> float:
+    """When a file must have been written last, in seconds since 1970, so that nobody did for so many seconds."""
+    if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled <= _LONGEST_SETTLED:
+        raise wrong(settled, f"settled to be seconds from 0 to {_LONGEST_SETTLED:g}")
+    return time.time() - settled if settled else inf
+
+
 def _as_detecting(value: object) -> Detecting | None:
     return None if value is None else require(value, Detecting, "how people are looked for, a Detecting", "make it: Detecting(detector)")
 
@@ -315,6 +332,7 @@ class _Compared:
         folders: those with known files of which it was asked what they show: whether all are crops.
         unread: new and changed videos, where these cannot be read.
         too_old: how many new files are too old to be kept.
+        unsettled: new and changed files that were written a moment ago.
     """
 
     todo: list[Found] = field(default_factory=list)
@@ -326,9 +344,19 @@ class _Compared:
     folders: dict[Path, bool] = field(default_factory=dict)
     unread: list[Found] = field(default_factory=list)
     too_old: int = 0
+    unsettled: int = 0
+
+    def add(self, file: Found, to: list[Found], settled_before: float) -> None:
+        """Take a new or changed file, unless somebody may still write it."""
+        if file.modified_ns >= settled_before * 1e9:
+            self.unsettled += 1
+        else:
+            to.append(file)
 
 
-def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping: Keeping, *, verify: bool) -> _Compared:
+def _compare(
+    index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping: Keeping, *, verify: bool, settled_before: float
+) -> _Compared:
     found = _Compared()
     for file, known in (_known(index, scan, file) for file in scan.files.values()):
         is_video = is_named_like_a_video(file.path)
@@ -339,7 +367,7 @@ def _compare(index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping
         if known is None and keeping.bound is not None and keeping.leaves_out(file, _taken(clocks, file, by_content=True)):
             found.too_old += 1
         elif known is None or verify or _has_changed(known, file):
-            new.append(file)
+            found.add(file, new, settled_before)
         elif known.failure is None:
             if looking.is_current(file.path, known.sought):
                 found.unchanged += 1

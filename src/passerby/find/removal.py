@@ -78,13 +78,13 @@ def remove_from(index: Index, paths: Iterable[Path], people: Sequence[int] = (),
 
 
 def named_in(index: Index, paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
-    """The known paths that files, folders and patterns name, and failures for those that name none."""
+    """The known paths that files, folders, patterns and live cameras' names name, and failures for those that name none."""
     named: dict[Path, None] = {}
     failed = []
-    for path in map(absolute, paths):
-        known = _known_by(index, path) or _known_by(index, Path(os.path.realpath(path)))
+    for path in paths:
+        known = _known_by(index, absolute(path)) or _known_by(index, Path(os.path.realpath(path))) or index.paths_under(path)
         if not known:
-            failed.append(Failure(path, f"expected something in the index{_at(index.place())}, found nothing; check the path"))
+            failed.append(Failure(absolute(path), f"expected something in the index{_at(index.place())}, found nothing; check the path"))
         named |= dict.fromkeys(known)
     return list(named), failed
 

@@ -15,7 +15,7 @@ from passerby.find.query import Query
 from passerby.index.base import Found, Index, Nearest, Passes, as_index
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
-from passerby.types import Fit, Hit
+from passerby.types import Fit, Hit, MediaKind
 
 
 def search(index: Index, query: Query, k: int = 10, passes: Passes | None = None, *, fold: bool = True) -> list[Hit]:
@@ -78,7 +78,8 @@ def look(hits: Sequence[Hit]) -> list[Hit]:
 
 def _looked_at(hit: Hit, now: int) -> Hit:
     media = hit.person.media
-    away_since = None if os.access(media.path, os.R_OK) else media.away_since or now
+    there = media.kind is MediaKind.CAMERA or os.access(media.path, os.R_OK)
+    away_since = None if there else media.away_since or now
     if away_since == media.away_since:
         return hit
     return replace(hit, person=replace(hit.person, media=replace(media, away_since=away_since)))

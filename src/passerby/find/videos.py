@@ -130,11 +130,11 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
         ModelError: from the detector or the encoder.
     """
     media = replace(media, sought=watching.sought_in(video))
-    prepare = partial(_prepare, p=encoder.preprocessing)
-    known = _Place.from_json(checkpoint) if checkpoint else _Place(_Before(), Follower(prepare).state())
+    cut = partial(prepare, p=encoder.preprocessing)
+    known = _Place.from_json(checkpoint) if checkpoint else _Place(_Before(), Follower(cut).state())
     before, places, again = known.before, _Places(known, _margin(video)), set(known.again)
     seek = video.seeks_surely and not before.clock_reset
-    follower = _went_on(known.people, media.path, prepare, seek)
+    follower = _went_on(known.people, media.path, cut, seek)
     keyframes = watching.quick and _come_each_second(media.path)
     start = 0.0 if before.time is None else before.time + 2 * STAMP_STEP
     since, seen, ended = before.time or 0.0, before, list[Followed]()
@@ -149,14 +149,14 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
                     again -= places.ended(ended)
                     place = _Place(seen, follower.state(), frozenset(again))
                     places.reached(place)
-                    yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), place.to_json())
+                    yield Stretch(seen.watched(media), tuple(sightings(encoder, ended)), place.to_json())
                     since, ended = frame.time, []
         seen = before.followed_by(seen.time, read.coverage, counted or 0)
         ended += follower.finish()
         again -= places.ended(ended)
         whole = seen.watched(media, read.coverage.cut_short_at)
         notes, rest = tuple(_notes(read.coverage, whole)), places.last(seen.until).to_json()
-        yield Stretch(whole, tuple(_sightings(encoder, ended)), None, notes, rest, tuple(sorted(again)))
+        yield Stretch(whole, tuple(sightings(encoder, ended)), None, notes, rest, tuple(sorted(again)))
 
 
 def seen_until(media: Media) -> float:
@@ -257,8 +257,8 @@ def _margin(video: Video) -> float:
     return max(_SAFELY, _REORDERED / video.rate) if video.rate else _SAFELY
 
 
-def _went_on(people: dict[str, Any], path: Path, prepare: Prepare, seek: bool) -> Follower:
-    return Follower.from_state(people, prepare, lambda times: frames_at(path, times, seek=seek))
+def _went_on(people: dict[str, Any], path: Path, cut: Prepare, seek: bool) -> Follower:
+    return Follower.from_state(people, cut, lambda times: frames_at(path, times, seek=seek))
 
 
 def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
@@ -292,11 +292,11 @@ def _come_each_second(path: Path) -> bool:
     return max((late - early for early, late in pairwise(times)), default=inf) <= _EACH_SECOND
 
 
-def _prepare(image: Image.Image, p: Preprocessing) -> Pixels:
+def prepare(image: Image.Image, p: Preprocessing) -> Pixels:
     return resize(image, p.height, p.width, p.resample)
 
 
-def _sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]:
+def sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]:
     """People with the vectors of their crops; none of whom there is no picture."""
     seen = [one for one in ended if one.crops]
     if not seen:

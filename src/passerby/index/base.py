@@ -239,9 +239,10 @@ class Sighting:
         track, first, last, static: as of `Person`.
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
+        pictures: of each crop a JPEG to be kept, where the media cannot show it again; ``None`` otherwise.
 
     Raises:
-        InputError: no crop, or not a vector, a signature, or what is worn, for each.
+        InputError: no crop, or not a vector, a signature, what is worn, or a picture, for each.
     """
 
     crops: tuple[Crop, ...]
@@ -252,6 +253,7 @@ class Sighting:
     signatures: NDArray[np.uint8] | None = None
     worn: NDArray[np.uint8] | None = None
     static: bool = False
+    pictures: tuple[bytes, ...] | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
@@ -261,6 +263,8 @@ class Sighting:
         for rows, what in ((self.signatures, "signatures"), (self.worn, "what is worn")):
             if rows is not None and (rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(self.crops)):
                 raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
+        if self.pictures is not None and not (is_tuple_of(bytes, self.pictures) and len(self.pictures) == len(self.crops)):
+            raise wrong(self.pictures, f"{len(self.crops)} pictures, one for each crop", "correct the value")
 
     @property
     def region(self) -> str:

@@ -390,7 +390,8 @@ class MemoryIndex:
         conditions = selection.conditions(self.cameras())
         photos = [one for one in self._sought(MediaKind.PHOTO) if self._matches(selection, one)]
         anytime = replace(selection, start=None, end=None)
-        moving = [one for one in self._sought(MediaKind.VIDEO) if one.watched and self._matches(anytime, one)]
+        sought = [one for kind in (MediaKind.VIDEO, MediaKind.CAMERA) for one in self._sought(kind)]
+        moving = [one for one in sought if one.watched and self._matches(anytime, one)]
         gaps = [
             gap
             for one in moving
@@ -573,9 +574,7 @@ class MemoryIndex:
         for person in gone:
             del self._all.people[person]
         if gone:
-            left = {key for one in self._all.people.values() for key in one.keys}
-            self._all.embeddings = {key: one for key, one in self._all.embeddings.items() if key in left}
-            self._all.groups = None
+            self._forget_unseen()
         return len(gone)
 
     def _delete_for_good(self, people: Iterable[int]) -> int:
@@ -584,6 +583,11 @@ class MemoryIndex:
         for path in {self._all.people[person].path for person in gone if not self._is_to_be_read(self._all.people[person].path)}:
             self._all.checkpoints.pop(path, None)
         return self._delete(gone)
+
+    def _forget_unseen(self) -> None:
+        left = {key for one in self._all.people.values() for key in one.keys}
+        self._all.embeddings = {key: one for key, one in self._all.embeddings.items() if key in left}
+        self._all.groups = None
 
     def _removed(self, media: Media) -> set[str]:
         """The regions of a media from which people were removed."""

@@ -36,6 +36,8 @@ class KnownBy(StrEnum):
     """The file's name says so, by a pattern that was given."""
     CONTAINER = "container"
     """The video's file says so."""
+    LIVE = "live"
+    """It was seen as it happened, by this machine's clock."""
     FILE = "file"
     """The file was last changed then: an estimate."""
 

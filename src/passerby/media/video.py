@@ -397,10 +397,7 @@ def _is_animation(path: Path) -> bool:
 @contextmanager
 def opened_container(path: Path, threads: int) -> Iterator[Opened]:
     with _container(path) as container:
-        stream = _moving(container)
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of frames that are larger than the first, too
-        stream.codec_context.thread_count = threads
-        stream.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
+        stream = moving(container, threads)
         rate = float(stream.guessed_rate or stream.average_rate or _USUAL_RATE)
         start = _first_stamp(path) if container.format.name == _AVI else stream.start_time
         origin = float(start * stream.time_base) if start is not None and stream.time_base else None
@@ -422,18 +419,21 @@ def _container(path: Path) -> InputContainer:
 def _first_stamp(path: Path) -> int | None:
     """The stamp of the first frame, in AVI: there stamps are of decoding, so where the video starts is not said."""
     with _container(path) as container, suppress(ffmpeg().FFmpegError):
-        return next((frame.pts for frame in container.decode(_moving(container))), None)
+        return next((frame.pts for frame in container.decode(moving(container))), None)
     return None
 
 
-def _moving(container: InputContainer) -> VideoStream:
-    """The largest video of a container that is no cover. Raises ``VideoError``."""
+def moving(container: InputContainer, threads: int = 1) -> VideoStream:
+    """The largest video of a container that is no cover, to be decoded by so many threads. Raises ``VideoError``."""
     covers = ffmpeg().stream.Disposition.attached_pic | ffmpeg().stream.Disposition.timed_thumbnails
     videos = [one for one in container.streams.video if not one.disposition & covers and one.codec_context is not None]
     if not videos:
         raise VideoError(expected="a video", found="a file without moving pictures", do="name a file that holds a video")
     largest = max(videos, key=lambda one: one.width * one.height)
     require_size(largest.width, largest.height)
+    largest.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # of frames that are larger than the first, too
+    largest.codec_context.thread_count = threads
+    largest.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
     return largest
 
 

@@ -16,7 +16,7 @@ from passerby.errors import ImageError, MissingExtra, VideoError
 from passerby.index.base import Index
 from passerby.media.files import read_media
 from passerby.media.photo import read_image
-from passerby.media.shown import read_shown, require_unchanged
+from passerby.media.shown import read_crop, read_shown, require_unchanged
 from passerby.service.problems import Refused
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
@@ -53,6 +53,9 @@ def crop_at(person: Person, crops: Sequence[Crop], number: int) -> Crop:
 
 def crop_image(media: Media, crop: Crop) -> Image.Image:
     """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
+    if crop.kept is not None:
+        with gone():
+            return read_crop(media, crop)
     photo = _indexed(media, crop)
     return photo if crop.box is None else photo.crop(_corners(crop.box))
 
@@ -67,7 +70,7 @@ class Crops:
 
     def jpeg(self, media: Media, crop: Crop) -> bytes:
         """A crop, at most ``CROP_SIZE``. Raises as :func:`crop_image` does."""
-        key = media.digest, crop
+        key = media.digest or str(media.path), crop
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -97,6 +100,7 @@ def _indexed(media: Media, crop: Crop) -> Image.Image:
     with gone():
         if media.kind is MediaKind.VIDEO:
             require_unchanged(media)
+        if media.kind is not MediaKind.PHOTO:
             return read_shown(media, crop)
         now, data = read_media(media.path)
         if now.digest != media.digest:

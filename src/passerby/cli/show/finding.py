@@ -17,6 +17,7 @@ from passerby.cli.show.console import (
     duration_text,
     exit_code,
     failures_json,
+    local_second,
     local_time,
     note,
     notes_json,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from passerby.find.ingest import Absence, IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.find.retention import Forgotten
+    from passerby.find.watch.state import LiveState
     from passerby.index.base import Gap, IndexInfo, LookedInto, SeenBy
     from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
@@ -296,10 +298,10 @@ def _show_reading(answer: Answer) -> None:
         show_not_understood(asked.not_understood)
 
 
-def show_cameras(cameras: Sequence[SeenBy], *, as_json: bool) -> int:
-    """Say which cameras an index knows; returns the exit code."""
+def show_cameras(cameras: Sequence[SeenBy], live: Sequence[LiveState] = (), *, as_json: bool) -> int:
+    """Say which cameras an index knows, and how those that are watched are doing; returns the exit code."""
     if as_json:
-        show_json({"cameras": _cameras_json(cameras)})
+        show_json({"cameras": _cameras_json(cameras), "live": [one.to_json() for one in live]})
         return ALL_DONE
     from passerby.media.clock import correction_text
 
@@ -313,10 +315,21 @@ def show_cameras(cameras: Sequence[SeenBy], *, as_json: bool) -> int:
         )
         for one in cameras
     ]
-    show_table(("camera", "people", "first", "last", "offset", "zone"), rows, whole="camera")
-    if not cameras:
+    if rows or not live:
+        show_table(("camera", "people", "first", "last", "offset", "zone"), rows, whole="camera")
+    if live:
+        header = ("live camera", "state", "since", "last frame", "last person", "lag", "dropped", "reconnects", "error")
+        show_table(header, [_live_row(one) for one in live], whole="live camera")
+    if not cameras and not live:
         note("no cameras: name them with passerby index PATH… --camera NAME, or --name-pattern")
     return ALL_DONE
+
+
+def _live_row(one: LiveState) -> tuple[object, ...]:
+    state = one.state
+    times = ("" if at is None else local_second(at) for at in (state.since, state.last_frame, state.last_person))
+    lag = "" if state.lag is None else f"{state.lag:.1f} s"
+    return state.name, one.said, *times, lag, state.dropped, state.reconnects, state.error or ""
 
 
 def _cameras_json(cameras: Sequence[SeenBy]) -> list[dict[str, Any]]:

@@ -61,7 +61,13 @@ class BestCrops(Generic[Picture]):
 
     def take(self, track: int) -> tuple[BestCrop[Picture], ...]:
         """The crops of a track, the best first, the earlier of equals; they are held no longer."""
-        return tuple(sorted(self._kept.pop(track, []), key=lambda crop: (-crop.quality, crop.time)))
+        crops = self.held(track)
+        self._kept.pop(track, None)
+        return crops
+
+    def held(self, track: int) -> tuple[BestCrop[Picture], ...]:
+        """The crops of a track that goes on, in the same order."""
+        return tuple(sorted(self._kept.get(track, []), key=lambda crop: (-crop.quality, crop.time)))
 
     def forget_all_but(self, tracks: Collection[int]) -> None:
         """Lets go of the crops of all other tracks."""

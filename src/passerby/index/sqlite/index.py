@@ -28,6 +28,7 @@ from passerby.index.sqlite import media_row, selecting, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
+from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
@@ -155,6 +156,7 @@ class Index(base.Index):
                 if rebuild:
                     self._db.execute("DELETE FROM media")
                     self._db.execute("DELETE FROM failures")
+                    Pictures.of(self._db).clear()
                     self._db.execute("DELETE FROM meta WHERE key = 'model'")
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
@@ -369,6 +371,7 @@ class Index(base.Index):
             ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
             try:
                 self._file.wipe(source, np.array(ids, np.int64))
+                Pictures.of(self._db).delete(ids, source.newest)
                 self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
                 if self._file.is_mostly_dead(source):
                     self._file.drop()
@@ -614,7 +617,7 @@ class Index(base.Index):
         return row[0]
 
     def info(self) -> IndexInfo:
-        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
         with self.snapshot():
             away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
             return IndexInfo(

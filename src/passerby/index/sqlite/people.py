@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
+from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _TAKEN: Final = "kind, camera, started_at, zone, known_by"
 _HELD: Final = f"path, size, modified_ns, digest, changed_ns, device, {_TAKEN}, {SOUGHT}, {WATCHED}".split(", ")
 _MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, {_TAKEN}, {SOUGHT}, {WATCHED}"
+_KIND: Final = 5 + _MEDIA.split(", ").index("kind")
 _SOUGHT_AT: Final = 5 + _MEDIA.split(", ").index("detector")
 _WATCHED_AT: Final = 5 + _MEDIA.split(", ").index("seconds")
 _MEDIA_END: Final = 5 + len(_MEDIA.split(", "))
@@ -80,20 +82,26 @@ def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequenc
     db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in gone if track in known])
     for one in people:
         if one.track in known:
-            db.execute("DELETE FROM crops WHERE person = ?", (known[one.track],))
-            times = one.first, one.last, one.static
-            db.execute("UPDATE people SET first = ?, last = ?, static = ? WHERE id = ?", (*times, known[one.track]))
-            _insert_crops(db, known[one.track], media, one)
+            _replace(db, known[one.track], media, one)
     insert(db, row, media, [one for one in people if one.track not in known])
+
+
+def _replace(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
+    """The new crops stand before the old ones go, so that an embedding of both stays."""
+    db.execute("UPDATE people SET first = ?, last = ?, static = ? WHERE id = ?", (one.first, one.last, one.static, person))
+    db.execute("UPDATE crops SET number = -1 - number WHERE person = ?", (person,))
+    _insert_crops(db, person, media, one)
+    db.execute("DELETE FROM crops WHERE person = ? AND number < 0", (person,))
 
 
 def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
     nothing = [None] * len(one.crops)
-    signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
-    for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
+    signatures, worn_by, pictures = (nothing if rows is None else rows for rows in (one.signatures, one.worn, one.pictures))
+    shown = zip(one.crops, one.vectors, signatures, worn_by, pictures, strict=True)
+    for number, (crop, vector, signature, worn, picture) in enumerate(shown):
         box = crop.box
         place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
+        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn, picture)
         if signature is not None:
             _sign(db, embedding, signature, media.size)
         db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
@@ -143,13 +151,14 @@ def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> li
 def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
     """People by id, each with their crops, of whom something in SQL is true."""
     cursor = db.execute(
-        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP} FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id
-        WHERE {where} ORDER BY people.id, number""",
+        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
+        FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id WHERE {where} ORDER BY people.id, number""",
         values,
     )
+    pictures = Pictures.of(db)
     for _, rows in groupby(cursor, key=lambda row: row[0]):
         found = list(rows)
-        yield _person(found[0]), tuple(_crop(row) for row in found)
+        yield _person(found[0]), tuple(_crop(row, pictures) for row in found)
 
 
 def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
@@ -160,7 +169,8 @@ def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE)
         WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
         (embeddings, *within.values),
     )
-    return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
+    pictures = Pictures.of(db)
+    return [(row[-1], _person(row), _crop(row, pictures)) for row in rows]
 
 
 def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
@@ -188,19 +198,25 @@ def _person(row: tuple[Any, ...]) -> Person:
     return Person(media, id, track, first, last, bool(static))
 
 
-def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality, number = row[_MEDIA_END:]
-    return Crop(None if box[0] is None else Box(*box), time, quality, number)
+def _crop(row: tuple[Any, ...], pictures: Pictures) -> Crop:
+    *box, time, quality, number, embedding = row[_MEDIA_END:]
+    kept = pictures.path(embedding) if row[_KIND] == MediaKind.CAMERA else None
+    return Crop(None if box[0] is None else Box(*box), time, quality, number, kept)
 
 
-def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
-    """An embedding's id; of equal keys the first vector, and what is worn with it, stays."""
-    db.execute(
+def _embed(
+    db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None, picture: bytes | None = None
+) -> int:
+    """An embedding's id; of equal keys the first vector, and what is worn and shown with it, stays."""
+    added = db.execute(
         """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
         VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?, ?)""",
         (*key, np.ascontiguousarray(vector, "<f4").tobytes(), None if worn is None or not worn.size else worn.tobytes()),
     )
-    return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
+    embedding = int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
+    if picture is not None and added.rowcount:
+        Pictures.of(db).write(embedding, picture)
+    return embedding
 
 
 def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], size: int) -> None:

@@ -1,0 +1,1 @@
+"""Recorders' folders and live cameras, indexed as they come."""
