@@ -144,11 +144,12 @@ class MemoryIndex:
         tracks = {person: self._all.people[person].seen.track for person in self._at(media.path)}
         there = {track: person for person, track in tracks.items() if track is not None}
         again = [one for one in people if one.track in there]
-        self._delete(there[track] for track in there.keys() & {*gone, *(one.track for one in again)})
+        self._delete(there[track] for track in there.keys() & {*gone}.difference(one.track for one in again))
         for one in again:
             somebody = _Somebody(media.path, one, _keys_of(media, one))
             self._all.people[there[one.track or 0]] = somebody
             self._embed(somebody, media.size)
+        self._forget_unseen()
         self.put_more(media, [one for one in people if one.track not in there])
 
     def leave_off(self, path: Path, checkpoint: str) -> None:
