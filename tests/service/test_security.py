@@ -377,6 +377,19 @@ def test_the_log_says_who_asked_what_and_whom_they_were_shown(guarded: tuple[Cli
     assert view not in files[0].read_text()
 
 
+def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample: Sample, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Tokens(tmp_path / "service").add("reception", Role.VIEW)
+        with serving(sample, tmp_path / "service") as client:
+            client.http.post("/login", data={"secret": "x" * 43, "token": client.service.forms.of("")})
+    finally:
+        os.umask(before)
+    kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
+    assert {path.is_dir(): mode(path) for path in kept} == {True: 0o700, False: 0o600}
+    assert len(kept) == 4
+
+
 def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:
     log = Audit(tmp_path / "audit")
     log.append({"n": 1})

@@ -126,8 +126,9 @@ class Service:
             do = "make one: passerby token add NAME"
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
-        engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder))
+        crops = Crops()
+        engine = Engine(index, encoder, on_gone=crops.forget)
+        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), crops=crops)
 
     @property
     def index(self) -> Index:
