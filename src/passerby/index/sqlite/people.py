@@ -179,9 +179,9 @@ def is_crop(crop: Crop) -> Where:
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
-    seen = sought_of(*row[17:23]), watched_of(*row[23:_MEDIA_END])
-    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken, *seen)
+    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *_ = row
+    taken = *row[13:17], sought_of(*row[17:23]), watched_of(*row[23:_MEDIA_END])
+    media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
     return Person(media, id, track, first, last, bool(static))
 
 
