@@ -1,4 +1,8 @@
-"""A service under load, beside a bare loop of the same text tower and scan in batches: many clients with distinct words, and one alone."""
+"""A service under load, beside a bare loop of the same text tower and scan in batches: many clients with distinct words, and one alone.
+
+Each takes its turn in every round, and the median of its rounds is told, so that what else the machine does meets all of them alike. On a
+machine that is busy judge by CPU: the processor's time for one question, of the serving process alone.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,16 +23,16 @@ from threading import Thread
 from urllib.parse import quote
 
 import numpy as np
+import synthetic
 import uvicorn
 from common import Row, options, show
-from synthetic import write_index
 
 from passerby.find.answer import find
 from passerby.find.query import queries
 from passerby.find.question import Question
 from passerby.index.base import Index
 from passerby.index.open import open_index
-from passerby.model.encoder import Encoder, attributes_of
+from passerby.model.encoder import Encoder
 from passerby.resolve import DEFAULT_MODEL, load_model
 from passerby.service.app import create_app
 from passerby.service.engine import AT_ONCE, Engine
@@ -46,22 +51,35 @@ def words() -> Iterator[str]:
         yield f"a person number {number} in a {colour} {above} and {other} {below}"
 
 
-def bare(index: Index, encoder: Encoder, asked: Sequence[str]) -> float:
-    """Questions in a second: read, encoded and scanned in batches, and nothing else."""
-    began = time.perf_counter()
+def bare(index: Index, encoder: Encoder, asked: Sequence[str]) -> Row:
+    """Questions that are read, encoded and scanned in batches, and nothing else."""
+    took = []
     for start in range(0, len(asked), AT_ONCE):
+        began = time.perf_counter()
         questions = [Question(one) for one in asked[start : start + AT_ONCE]]
         index.nearest([one.weights for one in queries(encoder, questions)], 10)
-    return len(asked) / (time.perf_counter() - began)
+        took.append(time.perf_counter() - began)
+    return {"per second": len(asked) / sum(took), "p50 ms": 0.0, "p99 ms": 0.0, "refused": 0}
+
+
+def inside(index: Index, encoder: Encoder, asked: Sequence[str]) -> Row:
+    """Questions that a program asks one by one."""
+    took = []
+    for one in asked:
+        began = time.perf_counter()
+        find(index, encoder, one)
+        took.append(time.perf_counter() - began)
+    half, most = (1000 * np.percentile(took, [50, 99])).tolist()
+    return {"per second": len(asked) / sum(took), "p50 ms": half, "p99 ms": most, "refused": 0}
 
 
 @contextmanager
-def served(index: Index, encoder: Encoder, folder: Path, at_once: int) -> Iterator[None]:
+def served(index: Index, encoder: Encoder, folder: Path, at_once: int, port: int) -> Iterator[None]:
     """A service of the index that limits nobody."""
-    service = Service.of(index, encoder, Listening(port=PORT), folder)
+    service = Service.of(index, encoder, Listening(port=port), folder)
     service.engine.close()
     service = replace(service, engine=Engine(index, encoder, at_once=at_once), rates=Rates({}))
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=PORT, log_level="warning", lifespan="off", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning", lifespan="off", access_log=False))
     thread = Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -72,9 +90,9 @@ def served(index: Index, encoder: Encoder, folder: Path, at_once: int) -> Iterat
     service.close()
 
 
-async def client(asked: Sequence[str], took: list[float], codes: list[int]) -> None:
+async def client(port: int, asked: Sequence[str], took: list[float], codes: list[int]) -> None:
     """Ask one after the other, by one connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for one in asked:
         began = time.perf_counter()
         writer.write(f"GET /api/v1/search?q={quote(one)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -85,12 +103,12 @@ async def client(asked: Sequence[str], took: list[float], codes: list[int]) -> N
     writer.close()
 
 
-async def load(clients: int, asked: Sequence[str]) -> None:
+async def load(port: int, clients: int, asked: Sequence[str]) -> None:
     """What the child process does: ask by so many at once, and print how that went."""
     took: list[float] = []
     codes: list[int] = []
     began = time.perf_counter()
-    await asyncio.gather(*(client(asked[number::clients], took, codes) for number in range(clients)))
+    await asyncio.gather(*(client(port, asked[number::clients], took, codes) for number in range(clients)))
     whole = time.perf_counter() - began
     half, most = np.percentile(took, [50, 99]).tolist()
     print(
@@ -100,47 +118,57 @@ async def load(clients: int, asked: Sequence[str]) -> None:
     )
 
 
-def asked_by(clients: int, asked: Sequence[str]) -> Row:
+def asked_by(clients: int, port: int, asked: Sequence[str]) -> Row:
     """How it went for so many clients of another process."""
-    command = [sys.executable, __file__, "--load", str(clients)]
+    command = [sys.executable, __file__, "--load", str(clients), "--port", str(port)]
     done = subprocess.run(command, input=json.dumps(list(asked)), capture_output=True, text=True, check=True)
     found: Row = json.loads(done.stdout)
     return found
 
 
-def measure(index: Index, encoder: Encoder, folder: Path, clients: int, count: int) -> list[Row]:
-    """The loop first and last, so that what else the machine does shows; each asks words that nobody asked before."""
+def measure(index: Index, encoder: Encoder, folder: Path, clients: int, count: int, rounds: int) -> list[Row]:
+    """Everybody asks words that nobody asked before, but for those who ask the same again."""
     fresh = words()
 
     def take(some: int) -> list[str]:
         return list(islice(fresh, some))
 
     find(index, encoder, "a coat")
-    before = bare(index, encoder, take(count))
-    with served(index, encoder, folder / "together", AT_ONCE):
-        together = asked_by(clients, take(count))
-        asked = take(20)
-        alone, again = asked_by(1, asked), asked_by(1, asked)
-    with served(index, encoder, folder / "alone", 1):
-        unbatched = asked_by(clients, take(count // 2))
-    after = bare(index, encoder, take(count))
-    inside = np.median([_seconds(index, encoder, one) for one in take(20)]) * 1000
-    loop = (before + after) / 2
-    said = (
-        ("bare loop", {"per second": loop, "p50 ms": 0.0, "p99 ms": 0.0, "refused": 0}),
-        (f"{clients} clients", together),
-        (f"{clients} clients, not batched", unbatched),
-        ("one client, new words", alone),
-        ("one client, the same words again", again),
-        ("in a process, new words", {"per second": 1000 / inside, "p50 ms": inside, "p99 ms": 0.0, "refused": 0}),
-    )
-    return [{"who": who, **row, "/ loop": float(row["per second"]) / loop} for who, row in said]
+    print(f"memory when the tower and the index are loaded: {resident():.0f} MB", file=sys.stderr)
+    told: dict[str, list[Row]] = {}
+    with served(index, encoder, folder / "together", AT_ONCE, PORT), served(index, encoder, folder / "alone", 1, PORT + 1):
+        for turn in range(rounds + 1):
+            few = take(20)
+            turns: tuple[tuple[str, list[str], Callable[[list[str]], Row]], ...] = (
+                ("bare loop", take(count), partial(bare, index, encoder)),
+                (f"{clients} clients", take(count), partial(asked_by, clients, PORT)),
+                (f"{clients} clients, not batched", take(count // 2), partial(asked_by, clients, PORT + 1)),
+                ("one client, new words", few, partial(asked_by, 1, PORT)),
+                ("one client, the same words again", few, partial(asked_by, 1, PORT)),
+                ("in a process, new words", take(20), partial(inside, index, encoder)),
+            )
+            for who, asked, act in turns:
+                row = timed(act, asked)
+                if turn:  # what is loaded at the first time is no part of it
+                    told.setdefault(who, []).append(row)
+    rows = [{"who": who, **{name: float(np.median([float(row[name]) for row in of])) for name in of[0]}} for who, of in told.items()]
+    loop = float(rows[0]["per second"])
+    return [{**row, "/ loop": float(row["per second"]) / loop} for row in rows]
 
 
-def _seconds(index: Index, encoder: Encoder, one: str) -> float:
-    began = time.perf_counter()
-    find(index, encoder, one)
-    return time.perf_counter() - began
+def timed(act: Callable[[list[str]], Row], asked: list[str]) -> Row:
+    """What an act says, and how long this process took for each question."""
+    began = time.process_time()
+    row = act(asked)
+    return {**row, "CPU ms": 1000 * (time.process_time() - began) / len(asked)}
+
+
+def resident() -> float:
+    """Megabytes of this process in memory now; on other systems than Linux, at most so far."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
@@ -149,17 +177,23 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--questions", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--index", type=Path, help="one that this wrote, to be kept, or written where there is none")
     parser.add_argument("--load", type=int, help="ask as so many clients what comes on standard input; done by itself")
+    parser.add_argument("--port", type=int, default=PORT, help="likewise")
     given = parser.parse_args()
     if given.load:
-        asyncio.run(load(given.load, json.load(sys.stdin)))
+        asyncio.run(load(given.port, given.load, json.load(sys.stdin)))
         return
     with TemporaryDirectory() as name:
-        write_index(Path(name) / "index", given.model, given.people, len(attributes_of(load_model(given.model))))
-        with open_index(Path(name) / "index") as index:
-            rows = measure(index, load_model(given.model), Path(name), given.clients, given.questions)
+        folder = given.index or Path(name) / "index"
+        if not folder.exists():
+            write = [sys.executable, synthetic.__file__, folder, str(given.people), "--model", given.model, "--worn"]
+            subprocess.run(write, check=True)  # by another process, whose memory is not this one's
+        with open_index(folder) as index:
+            rows = measure(index, load_model(given.model), Path(name), given.clients, given.questions, given.rounds)
+            print(f"memory after all that: {resident():.0f} MB", file=sys.stderr)
     show("a service under load", rows, as_json=given.json)
-    print(f"memory at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from passerby.index.sqlite.index import Index
-from passerby.model.encoder import Encoder, Seen
+from passerby.model.encoder import Encoder, Seen, attributes_of
 from passerby.model.worn import worn_bytes
 from passerby.resolve import DEFAULT_MODEL, load_model
 from passerby.types import Media
@@ -60,5 +60,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("people", type=int)
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--worn", action="store_true", help="say also what they wear, of all that the model knows")
     given = parser.parse_args()
-    write_index(given.folder, given.model, given.people)
+    write_index(given.folder, given.model, given.people, len(attributes_of(load_model(given.model))) if given.worn else 0)

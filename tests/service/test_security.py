@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from struct import pack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,8 +24,8 @@ from serving import Client, Sample, serving
 from passerby.errors import ConfigError, ImageError, ServiceBusy
 from passerby.find.ingest import index_paths
 from passerby.index.open import create_index
+from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module
-from passerby.service import uploads
 from passerby.service.audit import Audit
 from passerby.service.problems import Refused
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
@@ -342,10 +343,11 @@ def test_how_often_each_client_does_what(what: str, count: int, seconds: float) 
         rates.spend(what, "one", now=100.0 + seconds / count + 1e-6)
 
 
-def test_who_searches_too_often_is_told_to_wait(sample: Sample, tmp_path: Path) -> None:
+def test_who_searches_too_often_is_told_to_wait(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "time", SimpleNamespace(monotonic=lambda: 100.0))
     with serving(sample, tmp_path, limited=True) as client:
         responses = [client.http.get("/api/v1/search?q=coat") for _ in range(14)]
-    assert {response.status_code for response in responses} == {200, 429}
+    assert [response.status_code for response in responses] == [200] * 10 + [429] * 4
     assert responses[-1].headers["retry-after"] == "1"
 
 
@@ -375,6 +377,19 @@ def test_the_log_says_who_asked_what_and_whom_they_were_shown(guarded: tuple[Cli
     assert [mode(files[0]), mode(files[0].parent)] == [0o600, 0o700]
     assert len(files[0].read_text().splitlines()) == 3
     assert view not in files[0].read_text()
+
+
+def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample: Sample, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        Tokens(tmp_path / "service").add("reception", Role.VIEW)
+        with serving(sample, tmp_path / "service") as client:
+            client.http.post("/login", data={"secret": "x" * 43, "token": client.service.forms.of("")})
+    finally:
+        os.umask(before)
+    kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
+    assert {path.is_dir(): mode(path) for path in kept} == {True: 0o700, False: 0o600}
+    assert len(kept) == 4
 
 
 def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:

@@ -69,11 +69,17 @@ class Clips:
             with self._cutting:
                 if (known := self._recall(key)) is None:
                     spend()
+                    kept = self._known
                     known = self._cut(person.media, start, end)
-                    self._remember(key, known)
+                    self._remember(kept, key, known)
                 return known
         finally:
             self._room.release()
+
+    def forget(self) -> None:
+        """Keep nothing of what was shown, nor of what is being cut."""
+        with self._lock:
+            self._known = OrderedDict()
 
     def _cut(self, media: Media, start: float, end: float) -> bytes:
         with gone(), TemporaryDirectory(dir=self._folder) as folder:
@@ -88,11 +94,11 @@ class Clips:
                 self._known.move_to_end(key)
             return self._known.get(key)
 
-    def _remember(self, key: _Key, clip: bytes) -> None:
+    def _remember(self, kept: OrderedDict[_Key, bytes], key: _Key, clip: bytes) -> None:
         with self._lock:
-            self._known[key] = clip
-            while len(self._known) > 1 and sum(map(len, self._known.values())) > self._kept:
-                self._known.popitem(last=False)
+            kept[key] = clip
+            while len(kept) > 1 and sum(map(len, kept.values())) > self._kept:
+                kept.popitem(last=False)
 
 
 def moments(person: Person, crop: Crop) -> tuple[float, float]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
+from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
+
+import numpy as np
 
 from passerby.errors import PasserbyError, ServiceBusy
 from passerby.find.answer import Answer, answers
@@ -21,6 +25,8 @@ from passerby.service.remembering import RememberingEncoder
 
 AT_ONCE: Final = 16
 """Questions that share a run of the text tower and a pass over the vectors: more wait longer and are hardly answered faster."""
+LOOKS: Final = 2.0
+"""Seconds after which it is looked again who has left the index."""
 WAITING: Final = 128
 """Questions that may wait; a client that comes when so many do is told to come again."""
 
@@ -52,11 +58,22 @@ class Engine:
     Args:
         waiting: how many asks may wait.
         at_once: how many are answered together.
+        on_gone: called soon after anybody has left the index, for nothing of them to be kept.
     """
 
-    def __init__(self, index: Index, encoder: Encoder, *, waiting: int = WAITING, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        index: Index,
+        encoder: Encoder,
+        *,
+        waiting: int = WAITING,
+        at_once: int = AT_ONCE,
+        on_gone: Callable[[], object] = lambda: None,
+    ) -> None:
         self.index, self.encoder = index, RememberingEncoder(encoder)
         self._at_once = at_once
+        self._on_gone = on_gone
+        self._known, self._looked = np.empty(0, np.int64), monotonic()
         self._queue: Queue[_Waiting | None] = Queue(waiting)
         self._entering = Lock()
         self._closed = False
@@ -102,11 +119,13 @@ class Engine:
             wanted = [one for one in taken if one[2].set_running_or_notify_cancel()]
             for _, alike in groupby(sorted(wanted, key=_manner), key=_manner):
                 self._answer(list(alike))
+            if monotonic() - self._looked > LOOKS:
+                self._look()
 
     def _take(self) -> list[_Waiting]:
         """What waits, at most so many as are answered together; the first is waited for. Nothing when all is over."""
         taken: list[_Waiting] = []
-        one = self._queue.get()
+        one = self._next()
         while one is not None:
             taken.append(one)
             if len(taken) == self._at_once:
@@ -118,6 +137,23 @@ class Engine:
         if taken:
             self._queue.put(None)
         return taken
+
+    def _next(self) -> _Waiting | None:
+        while True:
+            try:
+                return self._queue.get(timeout=LOOKS)
+            except Empty:
+                self._look()
+
+    def _look(self) -> None:
+        """Look who is in the index now, also where nobody asks: then what is kept of its vectors is of those, too."""
+        with suppress(PasserbyError), self.index.snapshot():
+            now = self.index.vectors().ids
+            if now is not self._known:
+                before, self._known = self._known, now
+                if not np.isin(before, now).all():
+                    self._on_gone()
+        self._looked = monotonic()
 
     def _answer(self, together: Sequence[_Waiting]) -> None:
         """Answer asks of one manner. Where one of several cannot be answered, each is asked alone, so that only that one fails."""

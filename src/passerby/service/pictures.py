@@ -72,15 +72,21 @@ class Crops:
         """A crop, at most ``CROP_SIZE``. Raises as :func:`crop_image` does."""
         key = media.digest or str(media.path), crop
         with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
+            known = self._known
+            if key in known:
+                known.move_to_end(key)
+                return known[key]
         drawn = jpeg(crop_image(media, crop), CROP_SIZE)
         with self._lock:
-            self._known[key] = drawn
+            known[key] = drawn
             while len(self._known) > self._kept:
                 self._known.popitem(last=False)
         return drawn
+
+    def forget(self) -> None:
+        """Keep nothing any more, and nothing that is being drawn now."""
+        with self._lock:
+            self._known = OrderedDict()
 
 
 def photo_jpeg(media: Media, crop: Crop) -> bytes:

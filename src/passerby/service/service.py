@@ -167,9 +167,9 @@ class Service:
             do = "make one: passerby token add NAME"
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
-        clips = Clips(folder / "clips")
-        engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting)
+        clips, crops = Clips(folder / "clips"), Crops()
+        engine = Engine(index, encoder, on_gone=lambda: (crops.forget(), clips.forget()))
+        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting, crops=crops)
 
     @property
     def index(self) -> Index:

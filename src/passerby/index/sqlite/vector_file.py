@@ -122,14 +122,16 @@ class VectorFile:
 
     def table(self, source: Source) -> VectorTable:
         """The vectors as the source has them. What the file lacks is read from the source and kept in memory."""
+        deleted = source.deleted()
         with self._lock:
             self._follow(source)
-            self._tail = _joined([self._tail, *starmap(_rounded, source.after(max(_last(self._tail.ids), _last(self._mapped.ids))))])
+            read = starmap(_rounded, source.after(max(_last(self._tail.ids), _last(self._mapped.ids))))
+            self._tail = _without(deleted, _joined([self._tail, *read]))
             mapped, tail = self._mapped, self._tail
         old, new = (int(np.searchsorted(rows.ids, source.newest, "right")) for rows in (mapped, tail))
         ids = np.concatenate([mapped.ids[:old], tail.ids[:new]]) if new else mapped.ids[:old]
         parts, blocks = [mapped.vectors[:old], tail.vectors[:new]], [mapped.blocks, in_blocks(tail.worn[:new])]
-        return VectorTable.of(parts, ids, _rows_of(source.deleted(), ids), blocks)
+        return VectorTable.of(parts, ids, _rows_of(deleted, ids), blocks)
 
     def lacks(self, source: Source) -> int:
         """How many ids were given since the last embedding it has."""
@@ -233,6 +235,12 @@ def _joined(parts: Sequence[_Rows]) -> _Rows:
     if len(filled) < 2:
         return filled[0] if filled else _NOTHING
     return _Rows(*(np.concatenate([getattr(part, name) for part in filled]) for name in ("ids", "vectors", "worn")))
+
+
+def _without(ids: NDArray[np.int64], rows: _Rows) -> _Rows:
+    """Rows without those of some ids, of which nothing stays in memory then."""
+    gone = np.isin(rows.ids, ids)
+    return _Rows(rows.ids[~gone], rows.vectors[~gone], rows.worn[~gone]) if gone.any() else rows
 
 
 def _rows_of(ids: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.intp]:
