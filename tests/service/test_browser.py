@@ -335,7 +335,7 @@ def test_an_empty_index_says_so(browser: Browser, sample: Sample, tmp_path: Path
         for path in ("", "?q=a+red+jacket"):
             page.goto(url + path)
             require_no_barrier(page)
-        expect(page.locator("#found")).to_have_text("Nobody")
+        expect(page.locator(".nobody")).to_have_text("Nobody is in this index yet.")
         page.evaluate("document.documentElement.removeAttribute('lang')")
         with pytest.raises(AssertionError, match="html-has-lang"):
             require_no_barrier(page)
