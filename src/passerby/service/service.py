@@ -168,7 +168,12 @@ class Service:
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
         clips, crops = Clips(folder / "clips"), Crops()
-        engine = Engine(index, encoder, on_gone=lambda: (crops.forget(), clips.forget()))
+
+        def forget() -> None:
+            crops.forget()
+            clips.forget()
+
+        engine = Engine(index, encoder, on_gone=forget)
         return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting, crops=crops)
 
     @property

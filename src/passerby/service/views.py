@@ -263,6 +263,8 @@ def nobody(answer: Answer) -> str:
     if answer.unlikely:
         best = answer.unlikely[0].probability or 0
         return f"Nobody here is likely. The likeliest has {100 * best:.0f} %."
+    if not answer.looked_at and answer.question.selection.is_everybody:
+        return "Nobody is in this index yet."
     if not answer.looked_at:
         return "Nobody is there to be looked at: choose more cameras, or a longer time."
     if answer.filtered:
