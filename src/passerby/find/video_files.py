@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
-from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
+from passerby.find.videos import Stretch, Watching, is_readable, seen_until, time_of, watch
 from passerby.index.base import Index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy
@@ -105,6 +105,8 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
     known = index.standing(media.path)
     is_same = known is not None and known.digest == media.digest and watching.is_current(known.sought)
     checkpoint = index.left_off(media.path) if is_same else None
+    if checkpoint is not None and not is_readable(checkpoint):
+        checkpoint = None
     hold, until = (index.put, 0.0) if checkpoint is None else (index.put_more, time_of(checkpoint))
     tally.skip(until)
     with closing(watch(encoder, media, video, watching, checkpoint)) as stretches:

@@ -34,7 +34,7 @@ from passerby.types import Crop, Media, Sought, Watched
 FPS: Final = 5.0
 """Frames that are looked at each second: at fewer, tracks break."""
 MOST_FPS: Final = 60.0
-SIZE: Final = 416
+SIZE: Final = 512
 """Pixels that a frame's longer side is brought to for the detector."""
 LARGER_SIZE: Final = 832
 """The same of a video of at least ``LARGE`` lines."""
@@ -50,6 +50,8 @@ STRETCH: Final = 15.0
 AT_ONCE: Final = 16
 """People whose tracks ended who are committed at once, earlier."""
 
+_FORM: Final = 2
+"""How checkpoints are written, and frames looked at by default: changes with either."""
 _KEYFRAMES: Final = 9
 _EACH_SECOND: Final = 1.1
 """Seconds between keyframes that come each second."""
@@ -139,7 +141,7 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
                 seen = before.followed_by(frame.time, coverage, counted)
                 ended += follower.see(frame, found)
                 if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
-                    state = json.dumps({"before": seen.to_json(), "people": follower.state()}, separators=(",", ":"))
+                    state = json.dumps({"form": _FORM, "before": seen.to_json(), "people": follower.state()}, separators=(",", ":"))
                     yield Stretch(seen.watched(media), tuple(_sightings(encoder, ended)), state)
                     since, ended = frame.time, []
         seen = before.followed_by(seen.time, read.coverage, counted or 0)
@@ -151,6 +153,11 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
 def seen_until(media: Media) -> float:
     """To which second a video was looked at."""
     return media.watched.seconds if media.watched else 0.0
+
+
+def is_readable(checkpoint: str) -> bool:
+    """Whether this version goes on from a checkpoint; from another's, a video is looked at from its start."""
+    return bool(json.loads(checkpoint).get("form") == _FORM)
 
 
 def time_of(checkpoint: str) -> float:
