@@ -14,7 +14,7 @@ from passerby.resolve import DEFAULT_DETECTOR, load_detecting
 
 PLACES = ("street", "square", "shops", "park")
 SMALLEST = 90
-"""Pixels of the smallest grown people: a detector that looks at 416 finds those of 83."""
+"""Pixels of the smallest grown people: a detector that looks at 416 pixels finds those of 83, and at 512 those of 68."""
 
 
 def figures(scores: Sequence[IdentityScores]) -> Row:
