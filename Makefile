@@ -60,6 +60,7 @@ bench: $(VENV)/dev  ## speed, memory and size, side by side; nothing is asserted
 	$(BIN)/python benchmarks/service_load.py
 	$(BIN)/python benchmarks/video_speed.py
 	$(BIN)/python benchmarks/drawn_films.py
+	$(BIN)/python benchmarks/best_crops.py
 	$(BIN)/passerby benchmark
 	$(BIN)/python benchmarks/start_time.py
 	$(BIN)/python benchmarks/install_size.py

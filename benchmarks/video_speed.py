@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import av  # noqa: TID251
-import psutil
 from common import Row, options, show
 
 from passerby.detect.people import Detecting
@@ -52,16 +51,21 @@ class Given(NamedTuple):
     fps: float
 
 
+def resident() -> float:
+    """MiB that this process holds now, as Linux tells."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
 def watch(path: Path, given: Given, scheduling: Scheduling) -> tuple[Row, list[tuple[int, float]]]:
     """Index a video in this process, which does nothing else; what it took, and MiB of resident memory at seconds of the video."""
     videos.WORKERS, videos.AHEAD = scheduling.workers, 2 * scheduling.workers  # type: ignore[misc]
     encoder = load_model(given.model)
     detecting = Detecting(load_detector(given.detector, threads=scheduling.threads), given.size)
-    memory, process = list[tuple[int, float]](), psutil.Process()
+    memory = list[tuple[int, float]]()
 
     def told(done: int, _total: int) -> None:
         if done >= EVERY * (len(memory) + 1):
-            memory.append((done, process.memory_info().rss / 2**20))
+            memory.append((done, resident()))
 
     with TemporaryDirectory() as folder, Index.create(Path(folder), encoder) as index:
         began, cpu = time.perf_counter(), time.process_time()

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from passerby.data.synthetic import DrawnPerson
 from passerby.data.synthetic.street_film import FilmFrame, film_street
 from passerby.measure.films import film_scores
 from passerby.resolve import load_detecting
@@ -29,7 +30,7 @@ def test_the_same_seed_is_the_same_film(film: list[FilmFrame]) -> None:
 def test_people_keep_their_number_and_clothes_and_walk_on(film: list[FilmFrame]) -> None:
     assert [moment.time for moment in film] == pytest.approx(np.arange(15) / 5)
     ways: dict[int, list[float]] = {}
-    clothes = {}
+    clothes: dict[int, DrawnPerson] = {}
     for early, late in pairwise(film):
         before, after = dict(early.people), dict(late.people)
         for who in before.keys() & after.keys():

@@ -31,7 +31,7 @@ from passerby.find.videos import Watching
 from passerby.index.selection import Selection
 from passerby.index.sqlite.index import Index
 from passerby.media.cut import cut_out
-from passerby.media.video import frame_at
+from passerby.media.video import frame_at, open_video
 from passerby.model.preprocess import preprocess
 from passerby.types import MediaKind
 
@@ -77,7 +77,8 @@ def test_a_person_is_a_track(index: Index, encoder: CountingEncoder, detecting: 
             np.testing.assert_allclose(index.vector_of(person, crop), vector, atol=1e-5)
     media = people[0][0].media
     assert media.kind is MediaKind.VIDEO and media.watched is not None and media.watched.seconds == pytest.approx(10)
-    assert media.sought is not None and (media.sought.fps, media.sought.smallest) == (5, 45 * 192 / 416)
+    assert media.sought is not None and (media.sought.fps, media.sought.smallest) == (5, 20)
+    assert Watching(replace(detecting, min_height=10)).sought_in(open_video(film)).smallest == 45 * 192 / 512
 
 
 def test_a_second_run_looks_at_nothing_and_other_settings_look_again(index: Index, encoder: CountingEncoder, film: Path) -> None:
@@ -163,6 +164,24 @@ def test_what_was_read_of_other_bytes_or_settings_is_not_gone_on_from(
     assert [person.track for person, _ in index.people()] == [1]
     with Index.create(tmp_path / "new", encoder) as other:
         index_paths(other, encoder, [film], detecting=detecting, fps=4)
+        assert everybody(index) == everybody(other)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_a_checkpoint_of_another_version_is_not_gone_on_from(
+    index: Index, encoder: CountingEncoder, detecting: Detecting, film: Path, tmp_path: Path
+) -> None:
+    def stop(done: int, _: int) -> None:
+        if done >= 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_paths(index, encoder, [film], detecting=detecting, on_watched=stop)
+    with index.writing():
+        index.leave_off(film, '{"before":{"time":7.4,"until":7.5,"broken":0,"clock_reset":false},"people":{"tracker":{},"crops":{}}}')
+    assert index_paths(index, encoder, [film], detecting=detecting).videos == 1
+    with Index.create(tmp_path / "new", encoder) as other:
+        index_paths(other, encoder, [film], detecting=detecting)
         assert everybody(index) == everybody(other)
 
 

@@ -33,7 +33,7 @@ _detect_size = click.option(
     default=0,
     metavar="PIXELS",
     help="What the longer side of a photo or frame is brought to for the detector; more finds smaller people, and takes longer.",
-    show_default="640, and 832 for large photos of small people; 416 for videos, and 832 from 1080p on",
+    show_default="640, and 832 for large photos of small people; 512 for videos, and 832 from 1080p on",
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.find.retention import Keeping
-from passerby.find.videos import Stretch, Watching, seen_until, time_of, watch
+from passerby.find.videos import Stretch, Watching, is_readable, seen_until, time_of, watch
 from passerby.index.base import Gap, Index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy, instant_of
@@ -133,8 +133,11 @@ def _checkpoint(index: Index, media: Media, watching: Watching) -> str | None:
     known = index.standing(media.path)
     if known is None or known.digest is None or not watching.is_current(known.sought):
         return None
+    left_off = index.left_off(media.path)
     if known.digest == media.digest:
-        return index.left_off(media.path)
-    checkpoint = index.left_off(media.path) or index.rests(media.path)
-    grew = checkpoint and known.size < media.size and not watching.quick  # how often keyframes come is told by all of it
+        return left_off if left_off and is_readable(left_off) else None
+    checkpoint = left_off or index.rests(media.path)
+    grew = (
+        checkpoint and is_readable(checkpoint) and known.size < media.size and not watching.quick
+    )  # how often keyframes come is told by all of it
     return checkpoint if grew and begins_with(media.path, known.size, known.digest) else None

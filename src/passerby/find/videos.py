@@ -34,7 +34,7 @@ from passerby.types import Crop, Media, Sought, Watched
 FPS: Final = 5.0
 """Frames that are looked at each second: at fewer, tracks break."""
 MOST_FPS: Final = 60.0
-SIZE: Final = 416
+SIZE: Final = 512
 """Pixels that a frame's longer side is brought to for the detector."""
 LARGER_SIZE: Final = 832
 """The same of a video of at least ``LARGE`` lines."""
@@ -52,6 +52,8 @@ AT_ONCE: Final = 16
 
 _SAFELY: Final = 3.0
 _REORDERED: Final = 20
+_FORM: Final = 2
+"""How checkpoints are written, and frames looked at by default: changes with either."""
 _KEYFRAMES: Final = 9
 _EACH_SECOND: Final = 1.1
 """Seconds between keyframes that come each second."""
@@ -164,6 +166,11 @@ def seen_until(media: Media) -> float:
     return media.watched.seconds if media.watched else 0.0
 
 
+def is_readable(checkpoint: str) -> bool:
+    """Whether this version goes on from a checkpoint; from another's, a video is looked at from its start."""
+    return bool(json.loads(checkpoint).get("form") == _FORM)
+
+
 def time_of(checkpoint: str) -> float:
     """The second from which a checkpoint goes on."""
     return _Place.from_json(checkpoint).before.until
@@ -220,7 +227,8 @@ class _Place:
         return cls(_Before.from_json(known["before"]), known["people"], frozenset(known.get("again", ())))
 
     def to_json(self) -> str:
-        return json.dumps({"before": self.before.to_json(), "people": self.people, "again": sorted(self.again)}, separators=(",", ":"))
+        told = {"form": _FORM, "before": self.before.to_json(), "people": self.people, "again": sorted(self.again)}
+        return json.dumps(told, separators=(",", ":"))
 
 
 class _Places:
