@@ -339,6 +339,8 @@ class Hit:
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
         copies: the ids of others who share their place, as their pictures are near-copies of this one.
         clock: what a clock that goes right showed when the crop was taken, with the offset of its zone; ``None`` where not known.
+        beside: who is near, where that was asked for.
+        together: the probability that both are who was described, in [0, 1]; ``None`` where nobody is asked for beside.
     """
 
     rank: int
@@ -349,6 +351,8 @@ class Hit:
     fits: tuple[Fit, ...] = ()
     copies: tuple[int, ...] = ()
     clock: datetime | None = None
+    beside: Hit | None = None
+    together: float | None = None
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -359,6 +363,7 @@ class Hit:
         _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
         _require(is_tuple_of(int, self.copies), "a tuple of ids", self.copies)
         aware = isinstance(self.clock, datetime) and self.clock.tzinfo is not None
+        _require(self.together is None or _is_number(self.together, 0, 1), "a probability in [0, 1] or None", self.together)
         _require(self.clock is None or aware, "a time with its offset or None", self.clock)
 
     @property
@@ -388,6 +393,8 @@ class Hit:
             "static": person.static,
             "alike": self.alike,
             "phrases": [asdict(fit) for fit in self.fits],
+            "together": self.together,
+            "with_person": self.beside and self.beside.to_json(),
         }
 
 

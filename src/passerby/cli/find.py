@@ -153,6 +153,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--hat", is_flag=True, help="Who has a hat, cap or beanie.")
 @click.option("--with", "having", multiple=True, metavar="THING", help="Who has it: 'red bag'.")
 @click.option("--without", multiple=True, metavar="THING", help="Who does not have it.")
+@click.option("--with-person", metavar="WORDS", help="Who is near somebody who wears this: in the same photo, or moment of a video.")
 @click.option("--sure", type=click.FloatRange(0, 1), default=0.5, metavar="P", help="How likely what filters name must be, from 0 to 1.")
 @click.option("--camera", multiple=True, metavar="NAME", help="Only who was seen by this camera; again for more.")
 @click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
@@ -189,6 +190,7 @@ def search(
     hat: bool,
     having: tuple[str, ...],
     without: tuple[str, ...],
+    with_person: str | None,
     camera: tuple[str, ...],
     start: str | None,
     end: str | None,
@@ -213,11 +215,14 @@ def search(
 
     --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
     Times are those of the cameras' clocks, as corrected.
+
+    --with-person ranks by the probability that both are who was described: the product of the two.
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
+    from passerby.find.together import answer_together
     from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_detecting, load_model
@@ -235,7 +240,12 @@ def search(
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:
         question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
-        found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
+        how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+        encoder = load_model(model)
+        if with_person is None:
+            found = answer(opened, encoder, question, k, **how)
+        else:
+            found = answer_together(opened, encoder, question, Question(with_person), k, **how)
     return show_answer(found, sheet, frames, as_json=json)
 
 

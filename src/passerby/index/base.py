@@ -589,6 +589,11 @@ class Index(Protocol):
         """People with these ids, or all, by id, each with their crops."""
         ...
 
+    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+        """Who is in the same photo as each of some people or, in the same video, seen at the same time or at most so many seconds before or
+        after: pairs of ids, rising."""
+        ...
+
     def nearest(
         self,
         questions: Sequence[Weights],

@@ -467,6 +467,10 @@ class Index(base.Index):
             else:
                 yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
+    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+        with plain_faults(self.folder):
+            return rows.beside(self._db, people, seconds)
+
     def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
         """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""
         with plain_faults(self.folder):
