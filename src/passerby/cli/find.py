@@ -55,6 +55,7 @@ _detect_size = click.option(
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
+@click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -76,6 +77,7 @@ def index(
     scenes: bool,
     fps: float,
     quick: bool,
+    motion: bool,
     json: bool,
 ) -> int:
     """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
@@ -118,7 +120,7 @@ def index(
     encoder = load_model(model)
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-    looking |= {"fps": fps, "quick": quick}
+    looking |= {"fps": fps, "quick": quick, "motion": motion}
     with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bars("indexing", "videos", quiet=json) as (told, on_watched):
         report = index_paths(
             opened, encoder, paths, told, verify=verify, prune=prune, keep=keep, on_watched=on_watched, **dating, **looking

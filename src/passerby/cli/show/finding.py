@@ -61,6 +61,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
                 "tracks": report.tracks,
                 "static": report.static,
                 "watched": report.watched,
+                "still": report.still,
                 "unread": list(map(str, report.unread)),
                 "suppressed": report.suppressed,
                 "redated": report.redated,
@@ -80,7 +81,8 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
         note(_shown(report))
     if report.watched:
         static = f"; hidden, as they never move: {report.static:,}" if report.static else ""
-        note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}")
+        still = f"; frames skipped, as nothing moved: {report.still:,}" if report.still else ""
+        note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}{still}")
     if report.unread:
         note(f"{len(report.unread)} videos not read ({_listed([Path(path.name) for path in report.unread])}): {report.unread_because}")
     if report.redated:
@@ -230,6 +232,7 @@ def _looked_into(looked: LookedInto) -> str:
         f"frames or stretches that could not be read: {looked.broken:,}" if looked.broken else "",
         f"could not be read: {_gaps_text(looked.gaps)}" if looked.gaps else "",
         f"videos that end early: {looked.cut_short:,}" if looked.cut_short else "",
+        f"frames skipped, as nothing moved: {looked.still:,}" if looked.still else "",
         f"videos not read to their end yet: {looked.unfinished:,}; index again to go on" if looked.unfinished else "",
         f"hidden, as they never move: {looked.static:,} (--static shows them)" if looked.static else "",
     ]

@@ -263,7 +263,7 @@ class Index(base.Index):
 
     def mark(self, path: Path, sought: Sought) -> None:
         self._db.execute(
-            "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ?, fps = ?, quick = ? WHERE path = ?",
+            f"UPDATE media SET {', '.join(f'{column} = ?' for column in media_row.SOUGHT.split(', '))} WHERE path = ?",
             (*media_row.sought_row(sought), os.fsencode(path)),
         )
 
@@ -393,7 +393,7 @@ class Index(base.Index):
             f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by,
                 {media_row.SOUGHT}
                 FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
@@ -401,7 +401,7 @@ class Index(base.Index):
 
     def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
         row = self._all(f"SELECT {media_row.SOUGHT}, {media_row.WATCHED} FROM media WHERE id = ?", media)[0]
-        return media_row.sought_of(*row[:6]), media_row.watched_of(*row[6:])
+        return media_row.sought_of(*row[:7]), media_row.watched_of(*row[7:])
 
     def kept_from(self) -> float | None:
         bound = self._meta("kept_from")
