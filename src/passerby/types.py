@@ -137,6 +137,7 @@ class Sought:
         smallest: people of less height are mostly missed, in pixels of the media.
         fps: frames of a video that were to be looked at each second; 0 of a photo.
         quick: whether keyframes were to be enough, where they come each second.
+        motion: whether frames of a video in which nothing moves were to be skipped.
     """
 
     detector: ModelDigest | None = None
@@ -145,6 +146,7 @@ class Sought:
     smallest: float = 0.0
     fps: float = 0.0
     quick: bool = False
+    motion: bool = False
 
     def __post_init__(self) -> None:
         _require(self.detector is None or _is_sha256(self.detector), "a SHA-256 in hexadecimal or None", self.detector)
@@ -154,9 +156,9 @@ class Sought:
         _require(_is_number(self.fps, 0, inf), "frames a second", self.fps)
 
     @property
-    def settings(self) -> tuple[ModelDigest | None, int, float, float, bool]:
+    def settings(self) -> tuple[ModelDigest | None, int, float, float, bool, bool]:
         """What it depends on whom a detector finds."""
-        return self.detector, self.size, self.min_height, self.fps, self.quick
+        return self.detector, self.size, self.min_height, self.fps, self.quick, self.motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,7 @@ class Watched:
         cut_short_at: where the file ends, in seconds, if it says that it is longer.
         clock_reset: whether its stamps jump back, so that seeks may lead elsewhere.
         gaps: from and to which second nothing could be read, rising.
+        still: frames that were not looked at, as nothing had moved.
     """
 
     seconds: float = 0.0
@@ -176,6 +179,7 @@ class Watched:
     cut_short_at: float | None = None
     clock_reset: bool = False
     gaps: tuple[tuple[float, float], ...] = ()
+    still: int = 0
 
     def __post_init__(self) -> None:
         for seconds in (self.seconds, self.cut_short_at or 0.0):
@@ -347,6 +351,8 @@ class Hit:
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
         copies: the ids of others who share their place, as their pictures are near-copies of this one.
         clock: what a clock that goes right showed when the crop was taken, with the offset of its zone; ``None`` where not known.
+        beside: who is near, where that was asked for.
+        together: the probability that both are who was described, in [0, 1]; ``None`` where nobody is asked for beside.
     """
 
     rank: int
@@ -357,6 +363,8 @@ class Hit:
     fits: tuple[Fit, ...] = ()
     copies: tuple[int, ...] = ()
     clock: datetime | None = None
+    beside: Hit | None = None
+    together: float | None = None
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
@@ -367,6 +375,7 @@ class Hit:
         _require(is_tuple_of(Fit, self.fits), "a tuple of fits", self.fits)
         _require(is_tuple_of(int, self.copies), "a tuple of ids", self.copies)
         aware = isinstance(self.clock, datetime) and self.clock.tzinfo is not None
+        _require(self.together is None or _is_number(self.together, 0, 1), "a probability in [0, 1] or None", self.together)
         _require(self.clock is None or aware, "a time with its offset or None", self.clock)
 
     @property
@@ -397,6 +406,8 @@ class Hit:
             "alike": self.alike,
             "copies": list(self.copies),
             "phrases": [fit.to_json() for fit in self.fits],
+            "together": self.together,
+            "with_person": self.beside and self.beside.to_json(),
         }
 
 

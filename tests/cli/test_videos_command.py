@@ -85,6 +85,7 @@ def test_time_selects_a_part_of_a_video(passerby: Passerby) -> None:
         "unfinished": 0,
         "static": 0,
         "gaps": [],
+        "still": 0,
     }
     code, _, err = passerby("search", "a red jacket", "--from", "2026-11-28 10:14", "--to", "2026-11-28 10:15")
     assert code == 2 and "videos looked at" not in err

@@ -20,7 +20,7 @@ from indexing import NOTHING, CountingEncoder
 from PIL import Image
 from street import ColourDetector, write_street
 from videos import write_silence, write_video
-from walkers import PASSING, TALL, WIDE, UnsureDetector, everybody, write_walkers
+from walkers import PASSING, TALL, WIDE, UnsureDetector, Walk, everybody, write_walkers
 
 from passerby.detect.people import Detecting
 from passerby.errors import InputError
@@ -315,6 +315,47 @@ def test_what_could_not_be_read_is_listed_by_time_wherever_it_was_stopped(
             with suppress(KeyboardInterrupt):
                 index_paths(other, encoder, [film], **how, on_watched=stop)
         assert len(told) > 3 and other.looked_into().gaps == report.gaps
+
+
+STANDS: Walk = (0.0, 20.0, lambda t: 20 + 30 * min(t, 2), 30, 0)
+"""Somebody who comes, and stands from the second second on."""
+COMES: Walk = (14.0, 20.0, lambda t: 170 - 10 * (t - 14), 4, 1)
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_frames_in_which_nothing_moves_are_skipped_and_people_stay_where_they_are(encoder: CountingEncoder, tmp_path: Path) -> None:
+    film = write_walkers(tmp_path / "film.avi", (STANDS, COMES), 20.0, codec="ffv1", pixels="bgr0")
+    found, looked = [], []
+    for motion in (False, True):
+        detector = ColourDetector()
+        with Index.create(tmp_path / str(motion), encoder) as index:
+            report = index_paths(index, encoder, [film], detecting=Detecting(detector, min_height=20), motion=motion)
+            found.append([(person.first, person.last, person.static) for person, _ in index.people()])
+            looked.append(detector.looked)
+            assert (report.tracks, report.still) == (2, 100 - detector.looked)
+            assert index.looked_into().still == find(index, encoder, "a red jacket").looked_into.still == report.still
+            again = index_paths(index, encoder, [film], detecting=Detecting(detector, min_height=20), motion=not motion)
+            assert again.videos == 1, "it was looked at otherwise"
+    assert found[0] == found[1] and looked[0] == 100 and 40 <= looked[1] <= 48
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_stopped_where_nothing_moves_it_ends_as_if_undisturbed(encoder: CountingEncoder, detecting: Detecting, tmp_path: Path) -> None:
+    film, told = write_walkers(tmp_path / "film.mp4", (STANDS, COMES), 20.0), [0]
+    with Index.create(tmp_path / "calm", encoder) as index:
+        still = index_paths(index, encoder, [film], detecting=detecting, motion=True).still
+        expected = everybody(index)
+
+    def stop(done: int, _: int) -> None:
+        if done > told[-1]:
+            told.append(done)
+            raise KeyboardInterrupt
+
+    with Index.create(tmp_path / "stopped", encoder) as index:
+        for _ in range(30):
+            with suppress(KeyboardInterrupt):
+                index_paths(index, encoder, [film], detecting=detecting, motion=True, on_watched=stop)
+        assert len(told) > 8 and everybody(index) == expected and index.looked_into().still == still > 20
 
 
 def test_a_detector_that_fails_is_no_fault_of_the_video(index: Index, encoder: CountingEncoder, detecting: Detecting, film: Path) -> None:

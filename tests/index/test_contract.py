@@ -533,6 +533,16 @@ def test_things_are_hidden_unless_asked_for(index: Index) -> None:
         assert hidden == (not selection.static and selection.folders != (Path("/b.mp4"),))
 
 
+def test_who_is_near_somebody_is_in_the_same_photo_or_moment(index: Index) -> None:
+    put(index, media("/a.jpg", "a"), seen(0), seen(1), seen(2))
+    put(index, media("/b.jpg", "b"), seen(3))
+    times = [(0.0, 5.0), (8.0, 9.0), (8.1, 9.0), (3.0, 20.0)]
+    put(index, watched("/a.mp4", "a"), *(replace(seen(n, track=n), first=first, last=last) for n, (first, last) in enumerate(times, 4)))
+    assert index.beside([1, 4, 99], 3.0) == [(1, 2), (1, 3)]
+    assert index.beside([5, 6], 3.0) == [(5, 6), (5, 8), (6, 5), (6, 7), (6, 8)]
+    assert index.beside([], 3.0) == []
+
+
 def test_everybody_has_one_portrait_and_things_have_none(index: Index) -> None:
     assert index.portraits().tolist() == []
     put(index, media("/a.jpg", "a"), seen(0), seen(1))

@@ -68,6 +68,7 @@ _detect_size = click.option(
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
+@click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
 @click.option(
     "--engine",
     type=options.OneOf(Engine),
@@ -95,6 +96,7 @@ def index(
     scenes: bool,
     fps: float,
     quick: bool,
+    motion: bool,
     engine: Engine,
     json: bool,
 ) -> int:
@@ -138,7 +140,7 @@ def index(
     encoder = load_model(model)
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-    looking |= {"fps": fps, "quick": quick}
+    looking |= {"fps": fps, "quick": quick, "motion": motion}
     with ExitStack() as stack:
         looks = None if crops else partial(load_detecting, detector, detect_size, min_height)
         stages = stack.enter_context(_on_ray(partial(load_model, model, threads=1), looks)) if engine is Engine.RAY else None
@@ -254,6 +256,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--hat", is_flag=True, help="Who has a hat, cap or beanie.")
 @click.option("--with", "having", multiple=True, metavar="THING", help="Who has it: 'red bag'.")
 @click.option("--without", multiple=True, metavar="THING", help="Who does not have it.")
+@click.option("--with-person", metavar="WORDS", help="Who is near somebody who wears this: in the same photo, or moment of a video.")
 @click.option(
     "--sure",
     type=click.FloatRange(0, 1),
@@ -300,6 +303,7 @@ def search(
     hat: bool,
     having: tuple[str, ...],
     without: tuple[str, ...],
+    with_person: str | None,
     camera: tuple[str, ...],
     start: str | None,
     end: str | None,
@@ -327,6 +331,8 @@ def search(
     --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
     Times are those of the cameras' clocks, as corrected.
 
+    --with-person ranks by the probability that both are who was described: the product of the two.
+
     A service says no paths: files have names alone, and pictures come from it. Of a --like picture, only who is meant is sent to it.
     """
     from tempfile import TemporaryDirectory
@@ -335,6 +341,7 @@ def search(
     from passerby.find.answer import answer
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
+    from passerby.find.together import answer_together
     from passerby.index.open import open_index
     from passerby.places import index_folder
     from passerby.resolve import load_detecting, load_model
@@ -366,7 +373,12 @@ def search(
             return show_answer(told, sheet, frames, as_json=json)
     with open_index(index_folder(index)) as opened:
         question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
-        found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
+        how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+        encoder = load_model(model)
+        if with_person is None:
+            found = answer(opened, encoder, question, k, **how)
+        else:
+            found = answer_together(opened, encoder, question, Question(with_person), k, **how)
     return show_answer(found, sheet, frames, as_json=json)
 
 

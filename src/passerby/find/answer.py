@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +22,7 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import clock_iso, clock_time
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
-from passerby.types import Box, Fit, Hit
+from passerby.types import Box, Crop, Fit, Hit, Media
 from passerby.words.filters import Filter
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Answer:
         away: how many files of the index could not be seen when they were last looked for; people in them are found all the same.
         filtered: who passed the question's filters; ``None`` where it has none.
         looked_into: photos and videos in which people were looked for, of those selected, and how small people in them are missed.
+        beside: who is asked for near each of them; ``None`` if nobody.
         reindex: whether the model says what is worn and the index does not know it, as indexing again would tell.
     """
 
@@ -59,11 +60,17 @@ class Answer:
     filtered: Filtered | None = None
     reindex: bool = False
     looked_into: LookedInto = field(default_factory=LookedInto)
+    beside: Question | None = None
 
     @property
     def section(self) -> tuple[str, Sequence[Hit]]:
-        """What a contact sheet draws of it."""
-        return self.question.text, self.people
+        """What a contact sheet draws of it, who is near somebody after them."""
+        return self.text, tuple(one for hit in self.people for one in (hit, hit.beside) if one)
+
+    @property
+    def text(self) -> str:
+        """What was asked, as people read it."""
+        return f"{self.question.text}, with {self.beside.text}" if self.beside else self.question.text
 
     @property
     def photos(self) -> tuple[str, Sequence[Hit]]:
@@ -74,6 +81,7 @@ class Answer:
         """Ready for ``json.dumps``."""
         return {
             "query": self.question.text,
+            "with_person": self.beside and self.beside.text,
             "filters": [one.asked for one in self.question.filters],
             "relative": bool(self.filtered and self.filtered.relative),
             "likeliest": dict(self.filtered.likeliest) if self.filtered else {},
@@ -189,7 +197,7 @@ class _Asking:
         self._table: VectorTable = index.vectors()
         self._knows_worn = says_what_is_worn(encoder, self._table)
         self._people, self._away = index.counts()
-        self._offsets = {camera.name: camera.offset_seconds for camera in index.cameras()}
+        self._offsets = offsets_of(index)
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         asked = queries(self._encoder, questions)
@@ -222,10 +230,7 @@ class _Asking:
 
     def _clock(self, one: Found) -> datetime | None:
         """What a clock that goes right showed when the picture of somebody was taken."""
-        media = one.person.media
-        if media.started_at is None:
-            return None
-        return clock_time(media.started_at + (one.crop.time or 0.0), media.zone, self._offsets.get(media.camera or "", 0.0))
+        return clock_of_crop(one.person.media, one.crop, self._offsets)
 
     def _nearest(self, questions: Sequence[Question], asked: Sequence[Query], filtered: Sequence[Filtered | None]) -> list[Nearest]:
         """Of each question: those without filters and of one selection share a pass over the vectors, each other one takes its own."""
@@ -273,6 +278,18 @@ class _Asking:
                 yield fits(phrases, own, vectors, everybody)
             else:
                 yield [()] * len(best.people)
+
+
+def offsets_of(index: Index) -> dict[str, float]:
+    """What is to be added to the clocks of cameras, by name."""
+    return {camera.name: camera.offset_seconds for camera in index.cameras()}
+
+
+def clock_of_crop(media: Media, crop: Crop, offsets: Mapping[str, float]) -> datetime | None:
+    """What a clock that goes right showed when a crop was taken; ``None`` where that is not known."""
+    if media.started_at is None:
+        return None
+    return clock_time(media.started_at + (crop.time or 0.0), media.zone, offsets.get(media.camera or "", 0.0))
 
 
 def _selection_json(selection: Selection) -> dict[str, Any] | None:

@@ -90,6 +90,7 @@ class IndexReport:
         too_old: files that were not read for that.
         gaps: stretches of these videos that could not be read.
         unsettled: new and changed files that were left for a later run, as somebody may still write them.
+        still: frames of them that were not looked at, as nothing had moved.
     """
 
     indexed: int
@@ -116,6 +117,7 @@ class IndexReport:
     too_old: int = 0
     gaps: tuple[Gap, ...] = ()
     unsettled: int = 0
+    still: int = 0
 
 
 def index_paths(
@@ -134,6 +136,7 @@ def index_paths(
     shows: Shows = Shows.EITHER,
     fps: float = FPS,
     quick: bool = False,
+    motion: bool = False,
     keep: str | None = None,
     settled: float = 0.0,
     on_watched: OnWatched = lambda _done, _total: None,
@@ -160,7 +163,7 @@ def index_paths(
             crops are left alone. Without it every file is taken whole, as one person.
         shows: what the files show. By default a few files of each folder are looked at: where they are crops, so are all in it, and else
             each file is looked at by itself. Which files are videos, their names say.
-        fps, quick: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
+        fps, quick, motion: as of :class:`passerby.find.videos.Watching`. Videos that were looked at otherwise are looked at again.
         keep: how long people are kept from when they were last seen, such as ``30d``, in this run and from now on; ``all`` keeps everybody
             again. Files that are older are not read, as of :func:`passerby.find.retention.forget_older`.
         settled: seconds for which nobody may have written a new or changed file; others are left for a later run.
@@ -178,8 +181,8 @@ def index_paths(
     quick, on_watched = require(quick, bool, "quick to be True or False"), as_function(on_watched, PROGRESS)
     pattern = None if name_pattern is None else NamePattern.of(name_pattern)
     camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
-    detecting = _as_detecting(detecting)
-    watching = None if detecting is None else Watching(detecting, fps, quick)
+    detecting, motion = _as_detecting(detecting), require(motion, bool, "motion to be True or False")
+    watching = None if detecting is None else Watching(detecting, fps, quick, motion)
     looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
     stages = Here(encoder, detecting) if stages is None else require(stages, Stages, "stages of an index run, a Stages")  # type: ignore[type-abstract]
     index.require_model(encoder.digest, encoder.name)
@@ -254,6 +257,7 @@ def index_paths(
         too_old=compared.too_old,
         gaps=tuple(tally.gaps),
         unsettled=compared.unsettled,
+        still=tally.still,
     )
 
 

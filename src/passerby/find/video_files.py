@@ -36,6 +36,7 @@ class Tally:
         seconds: that were looked at.
         notes: what had to be guessed or left out.
         gaps: stretches that could not be read.
+        still: frames that were not looked at, as nothing had moved.
     """
 
     told: OnWatched
@@ -46,6 +47,7 @@ class Tally:
     seconds: float = 0.0
     notes: list[Note] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    still: int = 0
     _done: float = 0.0
 
     def add(self, stretch: Stretch, start: float) -> None:
@@ -124,6 +126,7 @@ def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, d
             index.settle(TAIL)
             tally.add(stretch, until)
             if stretch.checkpoint is None:
+                tally.still += stretch.media.watched.still if stretch.media.watched else 0
                 tally.gaps += Gap.of(media.path, stretch.media.watched, instant_of(media), keeping.offsets.get(media.camera or "", 0.0))
             goes_on, until = True, seen_until(stretch.media)
 
@@ -137,7 +140,7 @@ def _checkpoint(index: Index, media: Media, watching: Watching) -> str | None:
     if known.digest == media.digest:
         return left_off if left_off and is_readable(left_off) else None
     checkpoint = left_off or index.rests(media.path)
-    grew = (
-        checkpoint and is_readable(checkpoint) and known.size < media.size and not watching.quick
-    )  # how often keyframes come is told by all of it
-    return checkpoint if grew and begins_with(media.path, known.size, known.digest) else None
+    if checkpoint is None or not is_readable(checkpoint) or watching.quick:  # how often keyframes come is told by all of a file
+        return None
+    grew = known.size < media.size and begins_with(media.path, known.size, known.digest)
+    return checkpoint if grew else None

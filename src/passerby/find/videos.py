@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice, pairwise
 from math import inf
@@ -23,8 +23,9 @@ from passerby.index.base import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
 from passerby.media.frame import STAMP_STEP, Coverage, Frame, Gaps, Pixels, Video, joined
+from passerby.media.motion import Motion
 from passerby.media.signature import signature
-from passerby.media.video import Frames, frames, frames_at
+from passerby.media.video import Frames, frame_at, frames, frames_at
 from passerby.model.encode import encode_pixels
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, resize
@@ -67,6 +68,7 @@ class Watching:
         detecting: how people are looked for; its ``size`` 0 is ``SIZE``, or ``LARGER_SIZE`` of large videos.
         fps: frames that are looked at each second.
         quick: look at keyframes alone, where they come each second.
+        motion: take people for where they were while nothing moves, as :mod:`passerby.media.motion` tells, and do not look.
 
     Raises:
         InputError: a number of frames that cannot be.
@@ -75,6 +77,7 @@ class Watching:
     detecting: Detecting
     fps: float = FPS
     quick: bool = False
+    motion: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.fps, bool) or not isinstance(self.fps, int | float) or not 0 < self.fps <= MOST_FPS:
@@ -87,7 +90,9 @@ class Watching:
     def sought(self, smallest: float = 0.0) -> Sought:
         """How people are looked for, as an index keeps it."""
         detecting = self.detecting
-        return Sought(detecting.detector.digest, detecting.size, float(detecting.min_height), smallest, float(self.fps), self.quick)
+        return Sought(
+            detecting.detector.digest, detecting.size, float(detecting.min_height), smallest, float(self.fps), self.quick, self.motion
+        )
 
     def sought_in(self, video: Video) -> Sought:
         """The same of a video, with whom that misses."""
@@ -138,22 +143,26 @@ def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, chec
     seek = video.seeks_surely and not before.clock_reset
     follower = _went_on(known.people, media.path, cut, seek)
     keyframes = watching.quick and _come_each_second(media.path)
+    looked_at = frame_at(media.path, known.looked_at.time, seek=seek) if watching.motion and known.looked_at.time is not None else None
+    motion = Motion(looked_at) if watching.motion else None
     start = 0.0 if before.time is None else before.time + 2 * STAMP_STEP
-    since, seen, ended = before.time or 0.0, before, list[Followed]()
+    since, seen, ended, lately = before.time or 0.0, before, list[Followed](), known.looked_at
     with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=seek) as read:
         counted = 0 if before.time is None else None  # broken frames that the earlier run met, too
-        with closing(_looked(read, watching, watching.size_of(video))) as looked:
+        with closing(_looked(read, watching, watching.size_of(video), lately, motion)) as looked:
             for frame, found, coverage in looked:
                 counted = coverage.broken if counted is None else counted
-                seen = before.followed_by(frame.time, coverage, counted)
+                still = found is lately.found
+                lately = lately if still or motion is None else _LookedAt(frame.time, found)
+                seen = replace(before.followed_by(frame.time, coverage, counted), still=seen.still + still)
                 ended += follower.see(frame, found)
                 if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
                     again -= places.ended(ended)
-                    place = _Place(seen, follower.state(), frozenset(again))
+                    place = _Place(seen, follower.state(), frozenset(again), lately)
                     places.reached(place)
                     yield Stretch(seen.watched(media), tuple(sightings(encoder, ended)), place.to_json())
                     since, ended = frame.time, []
-        seen = before.followed_by(seen.time, read.coverage, counted or 0)
+        seen = replace(before.followed_by(seen.time, read.coverage, counted or 0), still=seen.still)
         ended += follower.finish()
         again -= places.ended(ended)
         whole = seen.watched(media, read.coverage.cut_short_at)
@@ -189,15 +198,16 @@ class _Before:
     broken: int = 0
     clock_reset: bool = False
     gaps: Gaps = ()
+    still: int = 0
 
     def followed_by(self, time: float | None, coverage: Coverage, known: int) -> _Before:
         """With what was read since, but for so many broken frames that were counted before."""
         reset = self.clock_reset or coverage.clock_reset
         gaps = joined(self.gaps, tuple((start, end) for start, end in coverage.gaps if end > self.until + STAMP_STEP))
-        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset, gaps)
+        return _Before(time, max(self.until, coverage.until), self.broken + max(0, coverage.broken - known), reset, gaps, self.still)
 
     def watched(self, media: Media, cut_short_at: float | None = None) -> Media:
-        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset, self.gaps))
+        return replace(media, watched=Watched(self.until, self.broken, cut_short_at, self.clock_reset, self.gaps, self.still))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -205,6 +215,25 @@ class _Before:
     @classmethod
     def from_json(cls, known: dict[str, Any]) -> _Before:
         return cls(**{**known, "gaps": tuple((start, end) for start, end in known.get("gaps", ()))})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _LookedAt:
+    """The frame that was looked at last, and who was in it; ``None`` before the first."""
+
+    time: float | None = None
+    found: Detections | None = None
+
+    @classmethod
+    def from_json(cls, known: dict[str, Any]) -> _LookedAt:
+        if known["time"] is None:
+            return cls()
+        boxes, scores = np.array(known["boxes"], np.float32).reshape(-1, 4), np.array(known["scores"], np.float32)
+        return cls(known["time"], Detections(boxes, scores))
+
+    def to_json(self) -> dict[str, Any]:
+        found = {} if self.found is None else {"boxes": self.found.boxes.tolist(), "scores": self.found.scores.tolist()}
+        return {"time": self.time, **found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,20 +244,27 @@ class _Place:
         before: what was read until there.
         people: who is followed there, a :meth:`passerby.detect.following.Follower.state`.
         again: tracks that end later and were given before, by a run that read less of the file.
+        looked_at: what was looked at last, where frames are skipped.
     """
 
     before: _Before
     people: dict[str, Any]
     again: frozenset[int] = frozenset()
+    looked_at: _LookedAt = field(default_factory=_LookedAt)
 
     @classmethod
     def from_json(cls, text: str) -> _Place:
         known = json.loads(text)
-        return cls(_Before.from_json(known["before"]), known["people"], frozenset(known.get("again", ())))
+        return cls(
+            _Before.from_json(known["before"]),
+            known["people"],
+            frozenset(known.get("again", ())),
+            _LookedAt.from_json(known.get("looked_at", {"time": None})),
+        )
 
     def to_json(self) -> str:
-        told = {"form": _FORM, "before": self.before.to_json(), "people": self.people, "again": sorted(self.again)}
-        return json.dumps(told, separators=(",", ":"))
+        state = {"before": self.before.to_json(), "people": self.people, "again": sorted(self.again), "looked_at": self.looked_at.to_json()}
+        return json.dumps({"form": _FORM, **state}, separators=(",", ":"))
 
 
 class _Places:
@@ -269,16 +305,23 @@ def _went_on(people: dict[str, Any], path: Path, cut: Prepare, seek: bool) -> Fo
     return Follower.from_state(people, cut, lambda times: frames_at(path, times, seek=seek))
 
 
-def _looked(read: Frames, watching: Watching, size: int) -> Generator[tuple[Frame, Detections, Coverage]]:
-    """Each frame, who is in it, and what was read until then."""
+def _looked(
+    read: Frames, watching: Watching, size: int, lately: _LookedAt, motion: Motion | None
+) -> Generator[tuple[Frame, Detections, Coverage]]:
+    """Each frame, who is in it, and what was read until then; where nothing moved, those of the last one that was looked at."""
     detector = unsure_too(watching.detecting.detector)
 
-    def look(item: tuple[Frame, Coverage]) -> tuple[Frame, Detections, Coverage]:
-        frame, coverage = item
-        return frame, people_in(frame, detector, size, watching.detecting.min_height), coverage
+    def look(item: tuple[Frame, bool, Coverage]) -> tuple[Frame, Detections | None, Coverage]:
+        frame, moves, coverage = item
+        return frame, people_in(frame, detector, size, watching.detecting.min_height) if moves else None, coverage
 
-    with closing(look_ahead(((frame, replace(read.coverage)) for frame in read), look, AHEAD, WORKERS)) as looked:
-        yield from looked
+    items = ((frame, motion is None or motion.is_seen(frame), replace(read.coverage)) for frame in read)
+    last = lately.found
+    with closing(look_ahead(items, look, AHEAD, WORKERS)) as looked:
+        for frame, found, coverage in looked:
+            last = last if found is None else found
+            if last is not None:
+                yield frame, last, coverage
 
 
 def people_in(frame: Frame, detector: Detector, size: int, min_height: float) -> Detections:

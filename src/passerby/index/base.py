@@ -137,6 +137,7 @@ class LookedInto:
         unfinished: how many of them were not read to their end yet.
         static: things in them that look like people and never move, who are hidden.
         gaps: stretches of them that could not be read, by path and time.
+        still: frames of them that were not looked at, as nothing had moved.
     """
 
     photos: int = 0
@@ -149,6 +150,7 @@ class LookedInto:
     unfinished: int = 0
     static: int = 0
     gaps: tuple[Gap, ...] = ()
+    still: int = 0
 
     @property
     def is_any(self) -> bool:
@@ -164,6 +166,7 @@ class LookedInto:
             "unfinished": self.unfinished,
             "static": self.static,
             "gaps": [gap.to_json() for gap in self.gaps],
+            "still": self.still,
         }
 
     @classmethod
@@ -188,6 +191,7 @@ class LookedInto:
             sum(not finished for _, _, finished in watched),
             static,
             tuple(sorted(gaps, key=lambda gap: (os.fsencode(gap.path), gap.start))),
+            sum(one.still for one, _, _ in watched),
         )
 
 
@@ -593,6 +597,11 @@ class Index(Protocol):
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         """People with these ids, or all, by id, each with their crops."""
+        ...
+
+    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+        """Who is in the same photo as each of some people or, in the same video, seen at the same time or at most so many seconds before or
+        after: pairs of ids, rising."""
         ...
 
     def nearest(

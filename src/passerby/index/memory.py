@@ -331,6 +331,15 @@ class MemoryIndex:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
             yield self._person(person), self._all.people[person].seen.crops
 
+    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+        def are(one: _Somebody, other: _Somebody) -> bool:
+            starts, ends = ([getattr(two.seen, name) or 0.0 for two in (one, other)] for name in ("first", "last"))
+            return one.path == other.path and starts[1] <= ends[0] + seconds and ends[1] >= starts[0] - seconds
+
+        named = sorted(set(people) & self._all.people.keys())
+        everybody = sorted(self._all.people.items())
+        return [(one, n) for one in named for n, other in everybody if n != one and are(self._all.people[one], other)]
+
     def nearest(
         self,
         questions: Sequence[Weights],

@@ -63,6 +63,7 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
                 "tracks": report.tracks,
                 "static": report.static,
                 "watched": report.watched,
+                "still": report.still,
                 "unread": list(map(str, report.unread)),
                 "suppressed": report.suppressed,
                 "redated": report.redated,
@@ -82,7 +83,8 @@ def show_index_report(report: IndexReport, *, as_json: bool) -> int:
         note(_shown(report))
     if report.watched:
         static = f"; hidden, as they never move: {report.static:,}" if report.static else ""
-        note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}")
+        still = f"; frames skipped, as nothing moved: {report.still:,}" if report.still else ""
+        note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}{still}")
     if report.unread:
         note(f"{len(report.unread)} videos not read ({_listed([Path(path.name) for path in report.unread])}): {report.unread_because}")
     if report.redated:
@@ -205,7 +207,8 @@ def _draw(answer: Answer, sheet: Path | None, frames: Path | None) -> list[Path]
 def _show_nobody(answer: Answer, selection: str, *, as_json: bool) -> None:
     """Say why nobody is shown, and who could not have been seen."""
     if answer.unlikely:
-        best = f"{answer.unlikely[0].probability:.1%}"
+        likeliest = answer.unlikely[0]
+        best = f"{likeliest.probability if likeliest.together is None else likeliest.together:.1%}"
         (note if as_json else console_on(stderr=False).print)(f"no one here matches: the likeliest has a probability of {best}")
     elif selection and not answer.looked_at:
         note("nobody found: expected a selection that somebody is in; widen it")
@@ -214,6 +217,8 @@ def _show_nobody(answer: Answer, selection: str, *, as_json: bool) -> None:
         filters = ", ".join(one.asked for one in answer.question.filters)
         for said in nobody or [f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out"]:
             note(said)
+    elif answer.beside and answer.looked_at:
+        note("nobody found: expected people near each other, in a photo or a moment of a video, found none")
     else:
         note("nobody found: expected people in the index, found none; index pictures with: passerby index PATH…")
 
@@ -229,6 +234,7 @@ def _looked_into(looked: LookedInto) -> str:
         f"frames or stretches that could not be read: {looked.broken:,}" if looked.broken else "",
         f"could not be read: {_gaps_text(looked.gaps)}" if looked.gaps else "",
         f"videos that end early: {looked.cut_short:,}" if looked.cut_short else "",
+        f"frames skipped, as nothing moved: {looked.still:,}" if looked.still else "",
         f"videos not read to their end yet: {looked.unfinished:,}; index again to go on" if looked.unfinished else "",
         f"hidden, as they never move: {looked.static:,} (--static shows them)" if looked.static else "",
     ]
@@ -296,6 +302,8 @@ def _show_reading(answer: Answer) -> None:
         note(f"nothing understood in {printable(asked.words)!r}: the model is asked it as it stands, and reads English")
     elif asked.not_understood:
         show_not_understood(asked.not_understood)
+    if answer.beside and answer.beside.not_understood:
+        show_not_understood(answer.beside.not_understood)
 
 
 def show_cameras(cameras: Sequence[SeenBy], live: Sequence[LiveState] = (), *, as_json: bool) -> int:
@@ -469,6 +477,15 @@ def _stay(person: Person) -> str:
     return "" if person.first is None or person.last is None else f"{person.last - person.first:.0f} s"
 
 
+def _companion(hit: Hit) -> str:
+    """Who is near somebody: where, when, and how likely they are who was described."""
+    from passerby.media.clock import seen_at
+
+    box = hit.crop.box.text if hit.crop.box else ""
+    probability = "" if hit.probability is None else f"{hit.probability:.0%}"
+    return " ".join(filter(None, (box, seen_at(hit), probability)))
+
+
 def _show_hits(hits: Sequence[Hit]) -> None:
     from passerby.media.clock import clock_of, seen_at
 
@@ -478,6 +495,8 @@ def _show_hits(hits: Sequence[Hit]) -> None:
         "box": ["" if box is None else box.text for box in boxes],
         "quality": ["" if quality is None else f"{quality:.2f}" for quality in qualities],
         "probability": [None if hit.probability is None else f"{hit.probability:.0%}" for hit in hits],
+        "with": ["" if hit.beside is None else _companion(hit.beside) for hit in hits],
+        "together": [None if hit.together is None else f"{hit.together:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
         "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],

@@ -141,13 +141,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX people_by_media ON people (media, track)",
         # From and to which second nothing could be read, in JSON.
         "ALTER TABLE media ADD COLUMN gaps TEXT",
+        # Whether frames in which nothing moves were to be skipped, and how many were.
+        "ALTER TABLE media ADD COLUMN motion INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE media ADD COLUMN still INTEGER NOT NULL DEFAULT 0",
     ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
 
-_NO_GAPS = "NULL AS gaps"
+_NO_GAPS = "NULL AS gaps, 0 AS motion, 0 AS still"
 _NOT_WATCHED = f"0.0 AS fps, 0 AS quick, NULL AS seconds, 0 AS broken, NULL AS cut_short_at, 0 AS clock_reset, {_NO_GAPS}"
 _NOT_SOUGHT = f"NULL AS detector, 0 AS detect_size, 0.0 AS min_height, 0.0 AS smallest, {_NOT_WATCHED}"
 _OF_A_PHOTO = f"'photo' AS kind, NULL AS camera, NULL AS started_at, NULL AS zone, NULL AS known_by, 1 AS embedded, {_NOT_SOUGHT}"

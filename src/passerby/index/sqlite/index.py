@@ -271,7 +271,7 @@ class Index(base.Index):
 
     def mark(self, path: Path, sought: Sought) -> None:
         self._db.execute(
-            "UPDATE media SET detector = ?, detect_size = ?, min_height = ?, smallest = ?, fps = ?, quick = ? WHERE path = ?",
+            f"UPDATE media SET {', '.join(f'{column} = ?' for column in media_row.SOUGHT.split(', '))} WHERE path = ?",
             (*media_row.sought_row(sought), os.fsencode(path)),
         )
 
@@ -402,7 +402,7 @@ class Index(base.Index):
             f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by,
                 {media_row.SOUGHT}
                 FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0
+            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0
                 FROM failures WHERE path = :path""",
             path=os.fsencode(path),
         )
@@ -410,7 +410,7 @@ class Index(base.Index):
 
     def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
         row = self._all(f"SELECT {media_row.SOUGHT}, {media_row.WATCHED} FROM media WHERE id = ?", media)[0]
-        return media_row.sought_of(*row[:6]), media_row.watched_of(*row[6:])
+        return media_row.sought_of(*row[:7]), media_row.watched_of(*row[7:])
 
     def kept_from(self) -> float | None:
         bound = self._meta("kept_from")
@@ -488,6 +488,10 @@ class Index(base.Index):
                 yield from rows.read(self._db, "1", ())
             else:
                 yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+
+    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+        with plain_faults(self.folder):
+            return rows.beside(self._db, people, seconds)
 
     def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
         """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""

@@ -183,6 +183,17 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
     ).fetchall()
 
 
+def beside(db: sqlite3.Connection, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+    """Who is near each of some people in the same media and at most so many seconds before or after: pairs of ids, rising."""
+    return db.execute(
+        """SELECT one.id, other.id FROM people AS one JOIN people AS other ON other.media = one.media
+        WHERE one.id IN (SELECT value FROM json_each(?)) AND other.id != one.id
+            AND coalesce(other.first, 0) <= coalesce(one.last, 0) + ? AND coalesce(other.last, 0) >= coalesce(one.first, 0) - ?
+        ORDER BY one.id, other.id""",
+        (json.dumps(list(people)), seconds, seconds),
+    ).fetchall()
+
+
 def is_crop(crop: Crop) -> Where:
     """What is true of the row of a crop among those of its person."""
     box = crop.box
