@@ -50,6 +50,7 @@ _detect_size = click.option(
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
 @click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
+@click.option("--progress-lines", is_flag=True, hidden=True)
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -70,6 +71,7 @@ def index(
     scenes: bool,
     fps: float,
     quick: bool,
+    progress_lines: bool,
     json: bool,
 ) -> int:
     """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
@@ -89,6 +91,7 @@ def index(
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
+    from passerby.progress import progress_lines as lines_of_progress
     from passerby.resolve import load_model
 
     folder = index_folder(index)
@@ -105,7 +108,8 @@ def index(
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
     looking |= {"fps": fps, "quick": quick}
-    with create_index(folder, encoder, rebuild=rebuild) as opened, progress_bars("indexing", "videos", quiet=json) as (told, on_watched):
+    progress = lines_of_progress() if progress_lines else progress_bars("indexing", "videos", quiet=json)
+    with create_index(folder, encoder, rebuild=rebuild) as opened, progress as (told, on_watched):
         report = index_paths(opened, encoder, paths, told, verify=verify, prune=prune, on_watched=on_watched, **dating, **looking)
     return show_index_report(report, as_json=json)
 

@@ -16,7 +16,7 @@ from passerby.service import views
 from passerby.service.api import PersonId
 from passerby.service.asking import LONGEST, Asked
 from passerby.service.problems import problem, status_of
-from passerby.service.requests import Here, Upload, Viewer, address_of, service_of
+from passerby.service.requests import Here, Upload, Viewer, address_of, is_admin, service_of
 from passerby.service.security import COOKIE
 from passerby.service.service import Client, Found, Service
 
@@ -36,7 +36,12 @@ def page(request: Request, template: str, status: int = HTTPStatus.OK, **shown: 
     """A page of a template; words and names in it are escaped."""
     here = service_of(request)
     cookie = request.cookies.get(COOKIE, "")
-    always = {"form_token": here.forms.of(cookie), "logged_in": here.needs_tokens and bool(cookie), "asked": Asked()}
+    always = {
+        "form_token": here.forms.of(cookie),
+        "logged_in": here.needs_tokens and bool(cookie),
+        "can_index": bool(here.jobs.folders) and is_admin(request),
+        "asked": Asked(),
+    }
     return HTMLResponse(_TEMPLATES.get_template(template).render({**always, **shown}), status)
 
 

@@ -26,6 +26,7 @@ from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
+from passerby.service.jobs import NO_INDEXING, Indexing, Job, Jobs, failures_below
 from passerby.service.pictures import Crops, crop_image, crop_of, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
@@ -102,17 +103,21 @@ class Service:
     tokens: Tokens
     audit: Audit
     census: Census
+    jobs: Jobs
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
     crops: Crops = field(default_factory=Crops)
 
     @classmethod
-    def of(cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS) -> Service:
+    def of(
+        cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS, indexing: Indexing = NO_INDEXING
+    ) -> Service:
         """The service of an index.
 
         Args:
             folder: where its tokens are, and its log goes.
             keep_audit: for how many days the log keeps who asked what.
+            indexing: what may be indexed from outside, and how.
 
         Raises:
             IndexFault: the index is of another model.
@@ -126,7 +131,7 @@ class Service:
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
         engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder))
+        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), Jobs(folder, indexing))
 
     @property
     def index(self) -> Index:
@@ -222,7 +227,29 @@ class Service:
         (nearest,) = self.index.nearest([Weights(self.index.vector_of(person).astype("float64"))], SHOWN_BESIDE, selection=here, fold=False)
         return [f"{one.person.id}-0" for one in nearest.people if one.person.id != person.id]
 
+    def start_job(self, folder: str, client: Client) -> Job:
+        """Let a folder be indexed, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.start` does."""
+        job = self.jobs.start(folder, client.name)
+        self.audit.append({"who": client.name, "address": client.address, "did": "index", "job": job.id, "folder": job.name})
+        return job
+
+    def cancel_job(self, id: int, client: Client) -> Job:
+        """Let a job go no further, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.cancel` does."""
+        job = self.jobs.cancel(id)
+        self.audit.append({"who": client.name, "address": client.address, "did": "cancel", "job": job.id, "folder": job.name})
+        return job
+
+    def failures_of(self, job: Job) -> list[tuple[str, str]]:
+        """The files that a job could not use, by their names below its folder, and why: while it runs, and when the service began anew,
+        those that the index knows of."""
+        folder = self.jobs.folders.get(job.folder)
+        if folder is None:
+            return []
+        told = self.jobs.failures(job)
+        return failures_below(folder, self.index.failures() if told is None else told)
+
     def close(self) -> None:
+        self.jobs.close()
         self.engine.close()
 
 
