@@ -240,6 +240,7 @@ class Jobs:
                 self._put(_interrupted(job))
             if self._process is not None:
                 self._process.kill()
+            self._changed.notify_all()
         if self._worker is not None:
             self._worker.join()
 
