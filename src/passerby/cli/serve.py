@@ -77,7 +77,7 @@ def serve(
 @click.command(epilog="Examples: passerby token add reception; passerby token list; passerby token revoke reception")
 @click.argument("action", type=click.Choice(["add", "list", "revoke"]), help="What to do.")
 @click.argument("name", required=False, help="Whose it is, for you to know it by.")
-@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may read who asked what, too.")
+@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may index, and read who asked what, too.")
 @options.index_folder
 @options.as_json
 def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:

@@ -52,7 +52,7 @@ class IndexProcess:
     def __init__(self, command: Sequence[str], folder: Path, said: IO[bytes]) -> None:
         self._said = said
         self._process = subprocess.Popen(
-            [*command, str(folder)], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.PIPE, start_new_session=True
+            [*command, str(folder)], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.PIPE, process_group=0
         )
         with suppress(OSError):  # it has ended already, or the system knows no priorities
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)

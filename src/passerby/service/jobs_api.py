@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
+import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -146,16 +146,20 @@ def cancel(job: JobId, here: Here, client: Admin) -> dict[str, Any]:
 async def events(job: JobId, request: Request, here: Here, client: Admin) -> EventSourceResponse:  # noqa: ARG001
     """Tell how far a job is as it goes on, until it has ended."""
     here.jobs.get(job)
-    return EventSourceResponse(_events(request, here, job))
+    ending = anyio.Event()
+    return EventSourceResponse(_events(request, here, job, ending), shutdown_event=ending, shutdown_grace_period=2 * _TICK)
 
 
-async def _events(request: Request, here: Service, id: int) -> AsyncIterator[dict[str, str]]:
+async def _events(request: Request, here: Service, id: int, ending: anyio.Event) -> AsyncIterator[dict[str, str]]:
     told: Job | None = None
-    while (now := here.jobs.get(id)) and not (told and told.state.has_ended):
-        if now != told:
+    while not ending.is_set():
+        if (now := here.jobs.get(id)) != told:
             yield {"data": json.dumps(job_json(now))}
+        if now.state.has_ended:
+            return
         told = now
-        await asyncio.sleep(0 if now.state.has_ended else _TICK)
+        with anyio.move_on_after(_TICK):
+            await ending.wait()
         try:
             await anyio.to_thread.run_sync(require_admin, request)
         except Refused:  # the token was revoked meanwhile

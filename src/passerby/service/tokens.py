@@ -28,7 +28,7 @@ class Role(StrEnum):
     VIEW = "view"
     """Search, and look at who is found."""
     ADMIN = "admin"
-    """That, and read who asked what."""
+    """That, and index, and read who asked what."""
 
 
 @dataclass(frozen=True, slots=True)
