@@ -201,7 +201,7 @@ def test_folders_have_ids_that_stay_and_names_that_tell_them_apart(tmp_path: Pat
     named = named_folders(paths)
     assert [one.name for one in named] == ["a/lobby", "b/lobby", "yard"]
     assert len({one.id for one in named}) == 3
-    assert {one.id for one in named_folders(reversed(paths))} == {one.id for one in named}
+    assert {one.id for one in named_folders(paths[::-1])} == {one.id for one in named}
     assert named_folders([Path(os.fsdecode(b"/x/\xff"))])[0].name == "\N{REPLACEMENT CHARACTER}"
 
 

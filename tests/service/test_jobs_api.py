@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Timer
 from typing import Any
 
 import numpy as np
 import pytest
+import schemathesis
 from PIL import Image
 from serving import Client, Sample, copy_of, indexing_of, serving
 
@@ -124,6 +125,32 @@ def test_the_files_that_failed_are_named_by_the_api_and_by_the_page(site: Site) 
     (jobs,) = [one for one in site.client.service.jobs.folders.values()]
     site.client.service.jobs._failures.clear()
     assert site.get(f"{JOBS}/{job}")["failures"] == failures, f"from the index of {jobs.name}, as when the service began anew"
+
+
+def test_what_is_answered_well_is_as_the_document_says(site: Site) -> None:
+    schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", site.client.http.app, headers={"Host": "localhost"})
+    job = 1 + len(site.client.service.jobs.latest())
+    for method, path, status in (
+        ("GET", "/folders", 200),
+        ("POST", "/jobs", 202),
+        ("GET", "/jobs", 200),
+        ("GET", "/jobs/{job}", 200),
+        ("GET", "/jobs/{job}/events", 200),
+        ("DELETE", "/jobs/{job}", 200),
+    ):
+        sent = {"folder": site.folder} if method == "POST" else None
+        response = site.client.http.request(method, f"/api/v1/index{path.format(job=job)}", json=sent)
+        assert response.status_code == status, response.text
+        schema[f"/api/v1/index{path}"][method].validate_response(response)
+
+
+def test_the_document_shows_what_a_job_looks_like(site: Site) -> None:
+    schemas = site.get("/api/v1/openapi.json")["components"]["schemas"]
+    names = ("FolderSays", "JobAsked", "JobSays", "JobSaysAll", "FailureSays")
+    shown = {
+        name: [one for one in schemas[name]["properties"].values() if one.get("examples")] or schemas[name]["examples"] for name in names
+    }
+    assert all(shown.values())
 
 
 def test_no_path_of_this_machine_is_told(site: Site) -> None:
@@ -237,7 +264,7 @@ def test_without_allowed_folders_nothing_is_indexed(sample: Sample, tmp_path: Pa
 def test_events_end_when_their_token_is_revoked(slow: tuple[Client, str, dict[str, str]]) -> None:
     client, folder, secrets = slow
     job = client.service.jobs.start(folder, "")
-    revoking = Thread(target=lambda: (time.sleep(0.5), client.service.tokens.revoke("head office")))
+    revoking = Timer(0.5, client.service.tokens.revoke, ["head office"])
     revoking.start()
     told = events(client.http.get(f"{JOBS}/{job.id}/events", headers=bearer(secrets["admin"])).text)
     revoking.join()

@@ -36,7 +36,7 @@ def visiting(browser: Browser, address: str, path: str = "", **like: Any) -> Ite
     page = context.new_page()
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: request.url.startswith(address) or wrong.append(f"asked {request.url}"))
+    page.on("request", lambda request: wrong.extend([] if request.url.startswith(address) else [f"asked {request.url}"]))
     page.goto(f"{address}{path}")
     yield page
     context.close()

@@ -65,7 +65,7 @@ def indexing(request: Request, here: Here, client: Admin) -> Response:  # noqa: 
     rows = [_row(job) for job in here.jobs.latest()]
     last = {row.job.folder: row for row in reversed(rows)}
     folders = [FolderRow(folder, last.get(folder.id)) for folder in here.jobs.folders.values()]
-    return page(request, "indexing.html", folders=folders, rows=rows)
+    return page(request, "indexing.html", folders=folders, ended=[row for row in rows if row.job.state.has_ended])
 
 
 @router.post("/indexing", dependencies=[Ours])

@@ -96,15 +96,22 @@ class JobsSay(BaseModel):
     jobs: list[JobSays]
 
 
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobSays"},
+            "examples": ['{"job": 3, "state": "running", "done": 120, "total": 400, "said": "120 of 400 files, 14 a second, 20 s left"}'],
+        }
+    },
+    "required": ["data"],
+}
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Server-sent events: the data of each is the job, when it has changed; the last one is when it has ended.",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'data: {"job": 3, "state": "running", "done": 120, "total": 400}\n\n',
-            }
-        },
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
