@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerby.errors import ConfigError, ServiceBusy
-from passerby.service.job_words import said
-from passerby.service.jobs import KEPT, WAITING, Indexing, Job, Jobs, Pace, State, failures_below, named_folders
+from passerby.service.indexing.folders import Indexing, failures_below, named_folders
+from passerby.service.indexing.job import Job, Pace, State
+from passerby.service.indexing.jobs import KEPT, WAITING, Jobs
+from passerby.service.indexing.words import said
 from passerby.service.problems import Refused
 from passerby.types import Failure
 

@@ -24,7 +24,9 @@ from serving import Client, Sample, copy_of, indexing_of, serving
 
 from passerby.data.synthetic import demo_people, write_gallery
 from passerby.index.open import open_index
-from passerby.service.jobs import Indexing, Jobs, State
+from passerby.service.indexing.folders import Indexing
+from passerby.service.indexing.job import State
+from passerby.service.indexing.jobs import Jobs
 from passerby.service.tokens import Role, Tokens
 
 SLOW = ("/bin/sh", "-c", 'echo "{\\"files\\": [1, 4]}" >&2; sleep 60')

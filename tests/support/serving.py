@@ -26,8 +26,8 @@ from passerby.model.preprocess import preprocess
 from passerby.model.worn import worn_bytes
 from passerby.resolve import load_model
 from passerby.service.app import create_app
-from passerby.service.index_process import index_command
-from passerby.service.jobs import NO_INDEXING, Indexing
+from passerby.service.indexing.folders import NO_INDEXING, Indexing
+from passerby.service.indexing.process import index_command
 from passerby.service.security import Listening, Rates
 from passerby.service.service import Service
 from passerby.types import Box, Crop

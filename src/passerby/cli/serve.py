@@ -56,8 +56,8 @@ def serve(
 
     with needs_extra("serve"):
         from passerby.service.app import listen, run
-        from passerby.service.index_process import index_command
-        from passerby.service.jobs import Indexing
+        from passerby.service.indexing.folders import Indexing
+        from passerby.service.indexing.process import index_command
         from passerby.service.security import Listening
         from passerby.service.service import Service
 

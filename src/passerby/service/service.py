@@ -26,7 +26,9 @@ from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
-from passerby.service.jobs import NO_INDEXING, Indexing, Job, Jobs, failures_below
+from passerby.service.indexing.folders import NO_INDEXING, Indexing, failures_below
+from passerby.service.indexing.job import Job
+from passerby.service.indexing.jobs import Jobs
 from passerby.service.pictures import Crops, crop_image, crop_of, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer

@@ -13,9 +13,10 @@ from starlette.responses import RedirectResponse, Response
 
 from passerby.index.base import SeenBy
 from passerby.media.clock import correction_text
-from passerby.service.job_words import said
-from passerby.service.jobs import FOLDER_ID, Folder, Job
-from passerby.service.jobs_api import JobId
+from passerby.service.indexing.api import JobId
+from passerby.service.indexing.folders import FOLDER_ID, Folder
+from passerby.service.indexing.job import Job
+from passerby.service.indexing.words import said
 from passerby.service.pages import Ours, page
 from passerby.service.requests import Admin, Here, Viewer
 

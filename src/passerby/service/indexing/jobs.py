@@ -3,153 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
-from hashlib import sha256
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Final
 
 from passerby.errors import ConfigError, ServiceBusy
-from passerby.media.scan import absolute
 from passerby.progress import FILES, SECONDS
-from passerby.service.index_process import IndexProcess, Outcome, index_process
+from passerby.service.indexing.folders import NO_INDEXING, Folder, Indexing, named_folders
+from passerby.service.indexing.job import Job, Pace, State
+from passerby.service.indexing.process import IndexProcess, Outcome, index_process
 from passerby.service.problems import Refused
 from passerby.service.tokens import write_private
 from passerby.types import Failure
 
 FILE_NAME: Final = "jobs.json"
-FOLDER_ID: Final = r"^[0-9a-f]{12}$"
 KEPT: Final = 50
 """Jobs that are remembered, those that were asked for last."""
 WAITING: Final = 8
 """Jobs that may wait."""
-_OF_LATE: Final = 30.0
-"""Seconds by which the rate is measured."""
-
-
-class State(StrEnum):
-    """What became of a job."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    """Though some of its files may have failed."""
-    FAILED = "failed"
-    """Nothing was done."""
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-    """The service ended before it did."""
-
-    @property
-    def has_ended(self) -> bool:
-        return self not in (State.WAITING, State.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder that the operator lets others index.
-
-    Args:
-        id: what it is called from outside, where no path is told: 12 hexadecimal digits, the same each time.
-        name: its last part, and more of it where several end alike.
-    """
-
-    id: str
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Indexing:
-    """What may be indexed from outside, and how.
-
-    Args:
-        folders: that the operator allowed.
-        command: what indexes a folder whose path follows it.
-    """
-
-    folders: tuple[Path, ...] = ()
-    command: tuple[str, ...] = ()
-
-
-NO_INDEXING: Final = Indexing()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An index run that was asked for.
-
-    Args:
-        folder, name: of its folder.
-        who: asked for it; empty where nobody needs a token.
-        asked, began, ended: seconds since 1970.
-        done, total: of the new and changed files, so many, of how many.
-        watched, to_watch: seconds of their videos, likewise.
-        per_second: of what is being done now, seconds of video where there are any, else files; ``None`` where it cannot be told yet.
-        indexed, unchanged, removed, people, failed: how many, in the end.
-        problem: why it failed.
-    """
-
-    id: int
-    folder: str
-    name: str
-    who: str
-    asked: float
-    state: State = State.WAITING
-    began: float | None = None
-    ended: float | None = None
-    done: int = 0
-    total: int = 0
-    watched: int = 0
-    to_watch: int = 0
-    per_second: float | None = None
-    indexed: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    people: int = 0
-    failed: int = 0
-    problem: str = ""
-
-    @property
-    def share(self) -> float | None:
-        """How much of what is being done now is done, from 0 to 1; ``None`` where that is not known."""
-        done, total = self._now
-        return done / total if total else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        done, total = self._now
-        return (total - done) / self.per_second if self.per_second and not self.state.has_ended else None
-
-    @property
-    def _now(self) -> tuple[int, int]:
-        return (self.watched, self.to_watch) if self.to_watch else (self.done, self.total)
-
-
-class Pace:
-    """How fast something goes, by what was told of late."""
-
-    def __init__(self, seconds: float = _OF_LATE) -> None:
-        self._seconds = seconds
-        self._told: deque[tuple[float, int]] = deque()
-
-    def told(self, done: int, now: float) -> float | None:
-        """Of what is done, how much is a second; ``None`` where that cannot be told yet.
-
-        Args:
-            now: in seconds of a clock that never goes back.
-        """
-        self._told.append((now, done))
-        while len(self._told) > 2 and now - self._told[1][0] >= self._seconds:
-            self._told.popleft()
-        (since, before), passed = self._told[0], now - self._told[0][0]
-        return (done - before) / passed if passed and since != now else None
 
 
 class Jobs:
@@ -308,38 +183,6 @@ class Jobs:
             self._change(job, lambda now: _ended(now, outcome, len(failures), folder))
 
 
-def named_folders(paths: Sequence[Path]) -> list[Folder]:
-    """Folders as they are called from outside, each once, in the order in which they were given."""
-    each = list(dict.fromkeys(map(absolute, paths)))
-    return [Folder(sha256(os.fsencode(path)).hexdigest()[:12], _name_among(path, each), path) for path in each]
-
-
-def _name_among(path: Path, paths: Sequence[Path]) -> str:
-    """The last parts of a path, as many as tell it from the others."""
-    for count in range(1, len(path.parts)):
-        if sum(one.parts[-count:] == path.parts[-count:] for one in paths) == 1:
-            return shown_path(Path(*path.parts[-count:]))
-    return shown_path(path)
-
-
-def shown_path(path: Path) -> str:
-    """A path as text; of bytes that are no UTF-8, what can be shown."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def failures_below(folder: Folder, failures: Iterable[Failure]) -> list[tuple[str, str]]:
-    """Of failures those in a folder, each with the file's name from there, and why; nothing tells where the folder is."""
-    return [
-        (shown_path(one.path.relative_to(folder.path)) if one.path != folder.path else folder.name, _without(folder, one.reason))
-        for one in failures
-        if one.path.is_relative_to(folder.path)
-    ]
-
-
-def _without(folder: Folder, text: str) -> str:
-    return text.replace(str(folder.path), folder.name)
-
-
 def _moved(job: Job, unit: str, done: int, total: int, per_second: float | None) -> Job:
     if unit == SECONDS:
         return replace(job, watched=done, to_watch=total, per_second=per_second)
@@ -358,7 +201,7 @@ def _ended(job: Job, outcome: Outcome, failed: int, folder: Folder) -> Job:
         removed=said.get("removed", 0),
         people=sum(said.get(kind, 0) for kind in ("crops", "people", "tracks")),
         failed=failed,
-        problem=_without(folder, outcome.problem),
+        problem=folder.hide(outcome.problem),
     )
 
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette.sse import EventSourceResponse
 
 from passerby.service.api import PREFIX
-from passerby.service.job_words import said
-from passerby.service.jobs import FOLDER_ID, Job, State
+from passerby.service.indexing.folders import FOLDER_ID
+from passerby.service.indexing.job import Job, State
+from passerby.service.indexing.words import said
 from passerby.service.problems import Refused
 from passerby.service.requests import Admin, Here, require_admin
 from passerby.service.service import Service

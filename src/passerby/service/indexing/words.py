@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from passerby.service.jobs import Job, State
+from passerby.service.indexing.job import Job, State
 
 
 def said(job: Job) -> str:
