@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import is_there, until
 
 from passerby.errors import ConfigError, ServiceBusy
 from passerby.service.indexing.folders import Indexing, failures_below, named_folders
@@ -25,13 +25,6 @@ from passerby.types import Failure
 
 SLOW = ("/bin/sh", "-c", 'echo "{\\"files\\": [1, 4]}" >&2; sleep 60 & echo $! > "$0/child"; wait')
 DONE = ("/bin/sh", "-c", 'echo "{\\"indexed\\": 2, \\"unchanged\\": 1, \\"people\\": 3, \\"failed\\": []}"')
-
-
-def until(is_so: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def folders(folder: Path, count: int) -> tuple[Path, ...]:
@@ -49,13 +42,6 @@ def jobs_of(tmp_path: Path, command: tuple[str, ...], count: int = 1) -> tuple[J
 def ended(jobs: Jobs, job: Job) -> Job:
     until(lambda: jobs.get(job.id).state.has_ended)
     return jobs.get(job.id)
-
-
-def is_there(pid: int) -> bool:
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import schemathesis
 from PIL import Image
+from processes import children, is_there, until
 from serving import Client, Sample, copy_of, indexing_of, serving
 
 from passerby.data.synthetic import demo_people, write_gallery
@@ -27,11 +27,12 @@ from passerby.index.open import open_index
 from passerby.service.indexing.folders import Indexing
 from passerby.service.indexing.job import State
 from passerby.service.indexing.jobs import Jobs
+from passerby.service.indexing.process import index_command
 from passerby.service.tokens import Role, Tokens
 
 SLOW = ("/bin/sh", "-c", 'echo "{\\"files\\": [1, 4]}" >&2; sleep 60')
 JOBS = "/api/v1/index/jobs"
-SCENES = 24
+SCENES = 32
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,6 @@ def form_token(html: str) -> str:
     found = re.search(r'name="token" value="([0-9a-f]+)"', html)
     assert found
     return found[1]
-
-
-def until(is_so: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := is_so()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 def events(text: str) -> list[dict[str, Any]]:
@@ -291,47 +284,48 @@ def test_what_cannot_be_done_is_said_as_a_problem(slow: tuple[Client, str, dict[
 # -- when it is killed -------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_service_that_is_killed_takes_its_run_along_and_indexing_again_goes_on(sample: Sample, tmp_path: Path) -> None:
-    """`passerby serve` itself, killed while a run is under way: nothing that was told to be done is lost."""
-    own, scenes = copy_of(sample, tmp_path), tmp_path / "scenes"
+@contextmanager
+def begun(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """`passerby serve`, its address, and what it said before."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-P", "-m", "passerby", "serve", "--port", str(port), *map(str, options)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr
+        try:
+            said = list(iter(service.stderr.readline, f"open http://127.0.0.1:{port}/\n"))
+            yield service, f"http://127.0.0.1:{port}{JOBS}", said
+        finally:
+            service.kill()
+
+
+def asked(url: str, sent: dict[str, Any] | None = None) -> Any:
+    data = None if sent is None else json.dumps(sent).encode()
+    return json.load(urllib.request.urlopen(urllib.request.Request(url, data, {"Content-Type": "application/json"})))
+
+
+def test_a_service_that_is_killed_takes_its_run_along_and_indexing_again_goes_on(tmp_path: Path) -> None:
+    """Of an index that it makes itself; nothing that was told to be done is lost."""
+    place, scenes = tmp_path / "index", tmp_path / "scenes"
     scenes.mkdir()
     for number in range(SCENES):
         noise = np.random.default_rng(number).integers(0, 255, (360, 480, 3), np.uint8)
         Image.fromarray(noise).save(scenes / f"{number:02}.jpg")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "passerby",
-        "serve",
-        "--index",
-        str(own.index),
-        "--port",
-        str(port),
-        "--allow-index",
-        str(scenes),
-    ]
-    service = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert service.stderr
-    assert "open http" in service.stderr.readline()
-    url = f"http://127.0.0.1:{port}{JOBS}"
-    folder = json.load(urllib.request.urlopen(url.replace("jobs", "folders")))["folders"][0]["folder"]
-    asked = urllib.request.Request(url, json.dumps({"folder": folder}).encode(), {"Content-Type": "application/json"})
-    urllib.request.urlopen(asked).read()
-    done = until(lambda: json.load(urllib.request.urlopen(f"{url}/1"))["done"])
-    child = int(subprocess.run(["pgrep", "-P", str(service.pid)], capture_output=True, text=True, check=True).stdout)
-    service.kill()
-    service.communicate()
-    until(lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes(), 20)
-    with closing(Jobs(own.index / "service", indexing_of(own, scenes))) as jobs:
+    allowed = ("--allow-index", scenes, "--allow-index", tmp_path / "away")
+    with begun("--index", place, *allowed) as (service, url, said):
+        assert said == [f"{tmp_path / 'away'}, which --allow-index names, is no folder that can be seen now\n"]
+        folder = asked(url.replace("jobs", "folders"))["folders"][0]["folder"]
+        asked(url, {"folder": folder})
+        done = until(lambda: asked(f"{url}/1")["done"])
+        (child,) = children(service.pid)
+    until(lambda: not is_there(child))
+    with closing(Jobs(place / "service", Indexing((scenes,), index_command(place, "passerby-s")))) as jobs:
         assert [(job.id, job.state) for job in jobs.latest()] == [(1, State.INTERRUPTED)]
         again = jobs.start(folder, "")
         until(lambda: jobs.get(again.id).state.has_ended)
         report = jobs.get(again.id)
     assert report.unchanged >= done
     assert report.unchanged + report.indexed == SCENES
-    with open_index(own.index) as index:
-        assert index.info().media == 31 + SCENES
+    with open_index(place) as index:
+        assert index.info().media == SCENES
