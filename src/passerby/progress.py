@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import Final
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
 Say = Callable[[str], None]
 """Takes one line of text at a time, for people."""
+
+FILES: Final = "files"
+SECONDS: Final = "seconds"
+"""What progress is told of: files, and seconds of video."""
 
 PROGRESS = "on_progress to be a function of two numbers, how much is done and of how much"
 
@@ -56,3 +65,30 @@ def progress_bars(label: str, label_of_videos: str = "", *, quiet: bool = False)
             lambda done, total: progress.update(task, completed=done, total=total),
             lambda done, total: progress.update(videos, completed=done, total=total, visible=True),
         )
+
+
+@contextmanager
+def progress_lines() -> Iterator[tuple[Progress, Progress]]:
+    """Tell progress as lines of JSON on standard error, such as ``{"files": [3, 10]}``, for a program that runs this one.
+
+    When standard input ends, that program is gone, and this process ends at once.
+
+    Yields:
+        functions to be told how much is done, and of how much: in files, and in seconds of video.
+    """
+    Thread(target=_end_with_input, daemon=True).start()
+    yield _line_of(FILES), _line_of(SECONDS)
+
+
+def _line_of(unit: str) -> Progress:
+    def tell(done: int, total: int) -> None:
+        with suppress(OSError):  # nobody reads any more
+            print(json.dumps({unit: [done, total]}), file=sys.stderr, flush=True)  # noqa: T201
+
+    return tell
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(130)

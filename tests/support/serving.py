@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import uvicorn
@@ -26,6 +28,8 @@ from passerby.model.preprocess import preprocess
 from passerby.model.worn import worn_bytes
 from passerby.resolve import load_model
 from passerby.service.app import create_app
+from passerby.service.indexing.folders import NO_INDEXING, Indexing
+from passerby.service.indexing.process import index_command
 from passerby.service.security import Listening, Rates
 from passerby.service.service import Service
 from passerby.types import Box, Crop
@@ -61,6 +65,17 @@ def write_sample(folder: Path) -> Sample:
     return Sample(folder, folder / "index", encoder, street)
 
 
+def copy_of(sample: Sample, folder: Path) -> Sample:
+    """The same people in an index of its own, to be changed."""
+    shutil.copytree(sample.index, folder / "index")
+    return Sample(folder, folder / "index", sample.encoder, sample.street)
+
+
+def indexing_of(sample: Sample, *folders: Path) -> Indexing:
+    """What lets folders be indexed as `passerby serve` does."""
+    return Indexing(folders, index_command(sample.index, "passerby-s"))
+
+
 def _write_street(path: Path, people: list[Path]) -> Path:
     street = Image.new("RGB", (300, 250), "#cfd4d8")
     for left, file in zip((20, 180), people, strict=True):
@@ -80,11 +95,17 @@ def _sighting(encoder: Encoder, photo: Path, box: Box) -> Sighting:
 
 @contextmanager
 def serving(
-    sample: Sample, folder: Path, listening: Listening | None = None, *, limited: bool = False, detecting: Detecting | None = None
+    sample: Sample,
+    folder: Path,
+    listening: Listening | None = None,
+    *,
+    limited: bool = False,
+    detecting: Detecting | None = None,
+    indexing: Indexing = NO_INDEXING,
 ) -> Iterator[Client]:
     """A client of a service of the sample; unless it is said, who comes often is not kept out."""
     with open_index(sample.index) as index:
-        service = Service.of(index, sample.encoder, listening or Listening(), folder, detecting=detecting)
+        service = Service.of(index, sample.encoder, listening or Listening(), folder, detecting=detecting, indexing=indexing)
         if not limited:
             service = replace(service, rates=Rates({}))
         with TestClient(create_app(service), base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False) as http:
@@ -101,13 +122,14 @@ class Client:
 
 
 @contextmanager
-def listening(sample: Sample, folder: Path, detecting: Detecting | None = None) -> Iterator[str]:
+def listening(sample: Sample, folder: Path, detecting: Detecting | None = None, indexing: Indexing = NO_INDEXING) -> Iterator[str]:
     """The address of a service of the sample that listens on this machine."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     with open_index(sample.index) as index:
-        service = replace(Service.of(index, sample.encoder, Listening(port=port), folder, detecting=detecting), rates=Rates({}))
+        how: dict[str, Any] = {"detecting": detecting, "indexing": indexing}
+        service = replace(Service.of(index, sample.encoder, Listening(port=port), folder, **how), rates=Rates({}))
         server = uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning", lifespan="off"))
         thread = Thread(target=server.run)
         thread.start()

@@ -75,6 +75,7 @@ _detect_size = click.option(
     default=Engine.LOCAL,
     help="Where pictures are read and encoded: in this process, or by Ray on all cores of this machine or of $RAY_ADDRESS.",
 )
+@click.option("--progress-lines", is_flag=True, hidden=True)
 @options.as_json
 def index(
     paths: tuple[Path, ...],
@@ -98,6 +99,7 @@ def index(
     quick: bool,
     motion: bool,
     engine: Engine,
+    progress_lines: bool,
     json: bool,
 ) -> int:
     """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
@@ -122,6 +124,7 @@ def index(
     from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
+    from passerby.progress import progress_lines as lines_of_progress
     from passerby.resolve import load_detecting, load_model
 
     folder = index_folder(index)
@@ -141,11 +144,12 @@ def index(
     looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
     looking |= {"fps": fps, "quick": quick, "motion": motion}
+    progress = lines_of_progress() if progress_lines else progress_bars("indexing", "videos", quiet=json)
     with ExitStack() as stack:
         looks = None if crops else partial(load_detecting, detector, detect_size, min_height)
         stages = stack.enter_context(_on_ray(partial(load_model, model, threads=1), looks)) if engine is Engine.RAY else None
         opened = stack.enter_context(create_index(folder, encoder, rebuild=rebuild))
-        told, on_watched = stack.enter_context(progress_bars("indexing", "videos", quiet=json))
+        told, on_watched = stack.enter_context(progress)
         how: dict[str, Any] = {"verify": verify, "prune": prune, "keep": keep, "on_watched": on_watched, "stages": stages}
         report = index_paths(opened, encoder, paths, told, **how, **dating, **looking)
     return show_index_report(report, as_json=json)

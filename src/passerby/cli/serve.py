@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,13 @@ from passerby.cli import options
     metavar="ADDRESS",
     help="A proxy that speaks TLS for it, and is believed who the client is; again for more.",
 )
+@click.option(
+    "--allow-index",
+    multiple=True,
+    type=options.PATH,
+    metavar="FOLDER",
+    help="A folder that may be indexed from the page and by the API; again for more.",
+)
 @click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
@@ -36,6 +44,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     behind_proxy: tuple[str, ...],
+    allow_index: tuple[Path, ...],
     keep_audit: int,
 ) -> int:
     """Serve an index: a page to search with, and an API at /api/v1. Ctrl-C ends it.
@@ -44,20 +53,24 @@ def serve(
     """
     from passerby.cli.show.console import ALL_DONE, note
     from passerby.extras import needs_extra
-    from passerby.index.open import open_index
+    from passerby.index.open import create_index, open_index
     from passerby.places import index_folder, service_folder
     from passerby.resolve import load_detecting, load_model
 
     with needs_extra("serve"):
         from passerby.service.app import listen, run
+        from passerby.service.indexing.folders import Indexing
+        from passerby.service.indexing.process import index_command
         from passerby.service.security import Listening
         from passerby.service.service import Service
 
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
-    folder = index_folder(index)
-    with open_index(folder) as opened:
-        detecting = load_detecting(detector)
-        service = Service.of(opened, load_model(model), listening, service_folder(folder), keep_audit=keep_audit, detecting=detecting)
+    folder, encoder = index_folder(index), load_model(model)
+    for missing in (one for one in allow_index if not one.is_dir()):
+        note(f"{missing}, which --allow-index names, is no folder that can be seen now")
+    how: dict[str, Any] = {"indexing": Indexing(allow_index, index_command(folder, model)), "detecting": load_detecting(detector)}
+    with create_index(folder, encoder) if allow_index else open_index(folder) as opened:
+        service = Service.of(opened, encoder, listening, service_folder(folder), keep_audit=keep_audit, **how)
         with listen(listening) as listener:
             note(f"open {listening.url}")
             run(service, listener)
@@ -67,7 +80,7 @@ def serve(
 @click.command(epilog="Examples: passerby token add reception; passerby token list; passerby token revoke reception")
 @click.argument("action", type=click.Choice(["add", "list", "revoke"]), help="What to do.")
 @click.argument("name", required=False, help="Whose it is, for you to know it by.")
-@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may read who asked what, too.")
+@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may index, and read who asked what, too.")
 @options.index_folder
 @options.as_json
 def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:

@@ -21,6 +21,8 @@ from starlette.types import ASGIApp
 import passerby
 from passerby.errors import ConfigError, PasserbyError
 from passerby.service import api, pages
+from passerby.service.indexing import api as indexing_api
+from passerby.service.indexing import pages as indexing_pages
 from passerby.service.problems import Refused, problem_response
 from passerby.service.security import API, Guard, Listening
 from passerby.service.service import Service
@@ -43,8 +45,8 @@ def create_app(service: Service) -> ASGIApp:
         telemetry=NO_TELEMETRY,
     )
     app.state.service = service
-    app.include_router(api.router)
-    app.include_router(pages.router)
+    for router in (api.router, indexing_api.router, pages.router, indexing_pages.router):
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.openapi = partial(api.document, app)  # type: ignore[method-assign]
     for kind, handler in (

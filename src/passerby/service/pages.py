@@ -18,7 +18,7 @@ from passerby.errors import PasserbyError
 from passerby.service import views
 from passerby.service.asking import LONGEST, SOMEBODY, Asked
 from passerby.service.problems import Refused, problem, status_of
-from passerby.service.requests import Here, Viewer, address_of, bytes_of, service_of
+from passerby.service.requests import Here, Viewer, address_of, bytes_of, is_admin, service_of
 from passerby.service.security import COOKIE
 from passerby.service.sent import Picture
 from passerby.service.service import Client, Found, Service, crop_numbers
@@ -42,7 +42,12 @@ def page(request: Request, template: str, status: int = HTTPStatus.OK, **shown: 
     """A page of a template; words and names in it are escaped."""
     here = service_of(request)
     cookie = request.cookies.get(COOKIE, "")
-    always = {"form_token": here.forms.of(cookie), "logged_in": here.needs_tokens and bool(cookie), "asked": Asked()}
+    always = {
+        "form_token": here.forms.of(cookie),
+        "logged_in": here.needs_tokens and bool(cookie),
+        "can_index": bool(here.jobs.folders) and is_admin(request),
+        "asked": Asked(),
+    }
     return HTMLResponse(_TEMPLATES.get_template(template).render({**always, **shown}), status)
 
 

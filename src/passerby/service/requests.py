@@ -28,10 +28,26 @@ async def _here(request: Request) -> Service:
 async def _viewer(request: Request) -> Client:
     """Who asks. What a program changes or sends is not let in by a cookie, which a browser sends by itself."""
     cookie_counts = request.method in SAFE or not request.url.path.startswith(API)
-    return service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
+    request.state.client = service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
+    return cast(Client, request.state.client)
 
 
 async def _admin(client: Annotated[Client, Depends(_viewer)]) -> Client:
+    return _as_admin(client)
+
+
+def is_admin(request: Request) -> bool:
+    """Whether who asks was let in, as an admin."""
+    client: Client | None = getattr(request.state, "client", None)
+    return client is not None and client.role is Role.ADMIN
+
+
+def require_admin(request: Request) -> Client:
+    """Who asks, once more: tokens are revoked while an answer goes on. Raises ``Refused`` for who is no admin now."""
+    return _as_admin(service_of(request).client(request.headers, request.cookies, address_of(request)))
+
+
+def _as_admin(client: Client) -> Client:
     if client.role is not Role.ADMIN:
         raise Refused(HTTPStatus.FORBIDDEN, expected="a token of role admin", found="one of role view", do="ask with another token")
     return client

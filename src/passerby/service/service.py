@@ -29,6 +29,9 @@ from passerby.service.audit import DAYS, Audit
 from passerby.service.clips import Clips
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
+from passerby.service.indexing.folders import NO_INDEXING, Indexing, failures_below
+from passerby.service.indexing.job import Job
+from passerby.service.indexing.jobs import Jobs
 from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
@@ -133,6 +136,7 @@ class Service:
     audit: Audit
     census: Census
     clips: Clips
+    jobs: Jobs
     detecting: Detecting | None = None
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
@@ -148,6 +152,7 @@ class Service:
         *,
         keep_audit: int = DAYS,
         detecting: Detecting | None = None,
+        indexing: Indexing = NO_INDEXING,
     ) -> Service:
         """The service of an index.
 
@@ -155,6 +160,7 @@ class Service:
             folder: where its tokens are, its log goes, and clips lie while they are cut.
             keep_audit: for how many days the log keeps who asked what.
             detecting: how somebody is found in a picture that is sent; without it the whole picture is meant.
+            indexing: what may be indexed from outside, and how.
 
         Raises:
             IndexFault: the index is of another model.
@@ -174,7 +180,8 @@ class Service:
             clips.forget()
 
         engine = Engine(index, encoder, on_gone=forget)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder), clips, detecting, crops=crops)
+        census, jobs = Census(index, engine.encoder), Jobs(folder, indexing)
+        return cls(engine, listening, tokens, audit, census, clips, jobs, detecting, crops=crops)
 
     @property
     def index(self) -> Index:
@@ -292,7 +299,29 @@ class Service:
         together = [Beside(f"{one.id}-0", seconds) for one in others if (seconds := _together(person, one)) is not None]
         return sorted(together, key=lambda one: -(one.seconds or 0))[:SHOWN_BESIDE]
 
+    def start_job(self, folder: str, client: Client) -> Job:
+        """Let a folder be indexed, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.start` does."""
+        job = self.jobs.start(folder, client.name)
+        self.audit.append({"who": client.name, "address": client.address, "did": "index", "job": job.id, "folder": job.name})
+        return job
+
+    def cancel_job(self, id: int, client: Client) -> Job:
+        """Let a job go no further, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.cancel` does."""
+        job = self.jobs.cancel(id)
+        self.audit.append({"who": client.name, "address": client.address, "did": "cancel", "job": job.id, "folder": job.name})
+        return job
+
+    def failures_of(self, job: Job) -> list[tuple[str, str]]:
+        """The files that a job could not use, by their names below its folder, and why: while it runs, and when the service began anew,
+        those that the index knows of."""
+        folder = self.jobs.folders.get(job.folder)
+        if folder is None:
+            return []
+        told = self.jobs.failures(job)
+        return failures_below(folder, self.index.failures() if told is None else told)
+
     def close(self) -> None:
+        self.jobs.close()
         self.engine.close()
 
 

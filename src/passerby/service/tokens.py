@@ -28,7 +28,7 @@ class Role(StrEnum):
     VIEW = "view"
     """Search, and look at who is found."""
     ADMIN = "admin"
-    """That, and read who asked what."""
+    """That, and index, and read who asked what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,6 @@ class Tokens:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._file = folder / FILE_NAME
 
     @property
@@ -104,10 +103,7 @@ class Tokens:
         return found[0] if found else None
 
     def _write(self, tokens: Sequence[Token]) -> None:
-        private_folder(self._folder)
-        with replacing(self._file) as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(json.dumps([asdict(one) for one in tokens], indent=1).encode())
+        write_private(self._file, json.dumps([asdict(one) for one in tokens], indent=1).encode())
 
 
 def private_folder(folder: Path) -> Path:
@@ -115,6 +111,14 @@ def private_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file as a whole, in a folder made where there is none, both for their owner alone. Raises ``OSError``."""
+    private_folder(path.parent)
+    with replacing(path) as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(data)
 
 
 def _hashed(secret: str) -> str:

@@ -1,0 +1,97 @@
+"""Indexing from the page in a real browser: with script, which moves; on a phone; and without script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from serving import Sample, copy_of, indexing_of, listening
+from visiting import CHROMIUM, chromium, fits, visiting
+
+from passerby.data.synthetic import demo_people, write_gallery
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; .ci/run sees to it that it is")
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "color_scheme": "dark"}
+NOTING = """addEventListener("DOMContentLoaded", () => {
+    const said = document.querySelector(".said");
+    const note = () => { sessionStorage.told = `${sessionStorage.told ?? ""}${said.textContent}\\n`; };
+    if (said) new MutationObserver(note).observe(said, { childList: true });
+});"""
+"""Keeps what the page says on its way, however fast that is over."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where it is, and a folder that may be indexed."""
+
+    address: str
+    lobby: Path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root = tmp_path_factory.mktemp("indexed")
+    own, lobby = copy_of(sample, root), root / "lobby"
+    write_gallery(lobby, demo_people(24)[15:], seed=9, views=4)
+    (lobby / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
+    with listening(own, root / "service", indexing=indexing_of(own, lobby)) as address:
+        yield Site(address, lobby)
+
+
+def people(page: Page) -> int:
+    said = page.locator(".lead").inner_text()
+    return int(re.findall(r"([\d,]+) people", said)[0].replace(",", ""))
+
+
+def test_a_folder_is_indexed_before_ones_eyes_and_its_people_are_found(browser: Browser, site: Site) -> None:
+    with visiting(browser, site.address) as page:
+        page.add_init_script(NOTING)
+        before = people(page)
+        page.get_by_role("link", name="Indexing").click()
+        page.get_by_role("button", name="Index", exact=True).click()
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        expect(page.locator(".outcome")).to_have_text("36 new, 1 failed, 36 people found")
+        assert re.search(r"\d+ of 37 files", page.evaluate("sessionStorage.told")), "it was told on the way"
+        expect(page.get_by_role("row", name=re.compile("^broken.jpg expected a picture"))).to_be_visible()
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+        page.get_by_role("link", name="Search").click()
+        assert people(page) == before + 36
+
+
+def test_without_script_the_page_is_asked_for_anew(browser: Browser, site: Site) -> None:
+    with visiting(browser, site.address, "indexing", java_script_enabled=False) as page:
+        page.get_by_role("button", name="Index", exact=True).click()
+        for _ in range(200):
+            if page.get_by_role("link", name="Refresh").count() == 0:
+                break
+            page.get_by_role("link", name="Refresh").click()
+            page.wait_for_timeout(100)
+        expect(page.locator(".state")).to_have_text("done")
+        page.get_by_role("link", name="All folders").click()
+        expect(page.get_by_role("row")).not_to_have_count(0)
+
+
+def test_a_job_is_cancelled_on_a_phone(browser: Browser, site: Site) -> None:
+    with visiting(browser, site.address, "indexing", **PHONE) as page:
+        assert fits(page)
+        page.get_by_role("button", name="Index", exact=True).tap()
+        assert fits(page)
+        page.get_by_role("button", name="Cancel").tap()
+        expect(page.locator(".state")).to_have_text("cancelled")
+        page.get_by_role("link", name="All folders").tap()
+        expect(page.locator(".folders")).to_contain_text("what was done is kept")
+        assert fits(page)
+        page.get_by_role("link", name="Cameras").tap()
+        expect(page.get_by_role("rowheader", name="north gate")).to_be_visible()
+        assert fits(page)

@@ -1,0 +1,50 @@
+"""A page in a real browser, which notes what should not be: messages of its policy, faults, and requests to anybody else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE = 30_000
+"""Milliseconds that a busy machine may take for a step."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def visiting(browser: Browser, address: str, path: str = "", **like: Any) -> Iterator[Page]:
+    """A page of its own, of a service at an address.
+
+    Args:
+        like: what the browser is like, as of Playwright's ``new_context``.
+    """
+    wrong: list[str] = []
+    context = browser.new_context(**like)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: wrong.extend([] if request.url.startswith(address) else [f"asked {request.url}"]))
+    page.goto(f"{address}{path}")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing is wider than the screen."""
+    size = page.viewport_size
+    assert size
+    return bool(page.evaluate("document.documentElement.scrollWidth") <= size["width"])
