@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from passerby.find.watch.state import LiveState, live_cameras
 from passerby.index.base import SeenBy
 from passerby.media.clock import correction_text
 from passerby.service.indexing.api import JobId
@@ -60,6 +61,19 @@ class CameraRow:
     zone: str
 
 
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """A camera that is or was watched live, as it is shown."""
+
+    name: str
+    state: str
+    since: str
+    last_frame: str
+    last_person: str
+    lag: str
+    dropped: int
+
+
 @router.get("/indexing")
 def indexing(request: Request, here: Here, client: Admin) -> Response:  # noqa: ARG001 - who asks must be an admin
     """The folders that may be indexed, and the last jobs."""
@@ -91,8 +105,9 @@ def cancel(job: JobId, here: Here, client: Admin) -> Response:
 
 @router.get("/cameras")
 def cameras(request: Request, here: Here, client: Viewer) -> Response:  # noqa: ARG001 - who asks must be somebody
-    """The cameras: whom each saw, when, and how its clock is corrected."""
-    return page(request, "cameras.html", cameras=[_camera(one) for one in here.index.seen_by_cameras()])
+    """The cameras: whom each saw, when, how its clock is corrected, and how those that are watched live are doing."""
+    live = [_live(one) for one in live_cameras(here.index)]
+    return page(request, "cameras.html", cameras=[_camera(one) for one in here.index.seen_by_cameras()], live=live)
 
 
 def _row(job: Job) -> JobRow:
@@ -114,3 +129,9 @@ def _first(failures: list[tuple[str, str]]) -> dict[str, Any]:
 def _camera(seen: SeenBy) -> CameraRow:
     first, last = (f"{clock:%Y-%m-%d %H:%M}" if clock else "" for clock in (seen.first, seen.last))
     return CameraRow(seen.camera.name, seen.people, first, last, correction_text(seen.camera.offset_seconds), seen.camera.zone or "")
+
+
+def _live(one: LiveState) -> LiveRow:
+    state = one.state
+    lag = "" if state.lag is None else f"{state.lag:.1f} s"
+    return LiveRow(state.name, one.said, _here(state.since), _here(state.last_frame), _here(state.last_person), lag, state.dropped)
