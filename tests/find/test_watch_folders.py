@@ -79,7 +79,7 @@ def test_an_index_is_watched_by_one_process(tmp_path: Path, tiny_bundle: Path, f
         first.kill()
         first.wait()
         with watching(index, tiny_bundle, folder) as third:
-            time.sleep(1.0)
+            until(lambda: (index / "watch" / "lock").read_text() == str(third.pid))
             third.send_signal(SIGTERM)
             assert third.communicate(timeout=60)[0].endswith("ended\n"), "who was killed is in nobody's way"
 
