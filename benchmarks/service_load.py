@@ -151,7 +151,9 @@ def measure(index: Index, encoder: Encoder, folder: Path, clients: int, count: i
                 row = timed(act, asked)
                 if turn:  # what is loaded at the first time is no part of it
                     told.setdefault(who, []).append(row)
-    rows = [{"who": who, **{name: float(np.median([float(row[name]) for row in of])) for name in of[0]}} for who, of in told.items()]
+    rows: list[Row] = [
+        {"who": who, **{name: float(np.median([float(row[name]) for row in of])) for name in of[0]}} for who, of in told.items()
+    ]
     loop = float(rows[0]["per second"])
     return [{**row, "/ loop": float(row["per second"]) / loop} for row in rows]
 

@@ -27,7 +27,7 @@ from passerby.detect.people import Detecting
 from passerby.errors import PasserbyError, QueryError
 from passerby.find.ingest import index_paths
 from passerby.find.moment import read_age
-from passerby.find.retention import Forgotten, forget_older
+from passerby.find.retention import Forgotten, Minutely, forget_older
 from passerby.index.sqlite.index import Index
 from passerby.media.growing import read_video_media
 from passerby.model.bundle_encoder import BundleEncoder
@@ -93,6 +93,20 @@ def test_photos_that_are_too_old_are_nowhere_and_do_not_come_back(index: Index, 
     back = index_paths(index, encoder, [old.parent], keep="all")
     assert (back.forgotten, back.indexed, index.kept_from()) == (None, 3, None)
     assert len(held(index)) == 4
+
+
+def test_an_index_that_is_written_to_all_the_time_forgets_minute_by_minute(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    old, new = write_crops(tmp_path / "crops", 2)
+    taken(old, 40), taken(new, 2)
+    index_paths(index, encoder, [old.parent])
+    forget = Minutely("30d")
+    forget(index)
+    assert list(held(index)) == [new]
+    stamp = index.info()
+    forget(index)
+    assert index.info() == stamp, "not again within the minute"
+    with pytest.raises(QueryError):
+        Minutely("a while")
 
 
 def test_a_later_bound_stands(index: Index) -> None:

@@ -365,6 +365,15 @@ def test_a_transaction_is_all_or_nothing(index: Index) -> None:
     assert paths(index) == ["/a.jpg"]
 
 
+def test_crops_know_their_place_among_those_of_their_person(index: Index) -> None:
+    crops = Crop(time=1.0), Crop(time=2.0), Crop(time=3.0)
+    put(index, video("/a.mp4", "a"), Sighting(crops, VECTORS[:3], 1))
+    assert [[crop.number for crop in of] for _, of in index.people()] == [[0, 1, 2]]
+    for number, vector in enumerate(VECTORS[:3]):
+        (found,) = index.nearest([Weights(vector.astype(np.float64))], 1)
+        assert (found.people[0].crop, found.people[0].crop.number) == (crops[number], number)
+
+
 def test_another_model_is_refused(index: Index, tiny_encoder: BundleEncoder) -> None:
     index.require_model(tiny_encoder.digest, tiny_encoder.name)
     with pytest.raises(IndexFault, match="other"):

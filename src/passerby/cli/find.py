@@ -27,6 +27,11 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+_keep = click.option(
+    "--keep",
+    metavar="AGE",
+    help="Delete who was last seen longer ago, such as 30d, 12h or 4w, now and in later runs, and read nothing older; all keeps everybody.",
+)
 _detect_size = click.option(
     "--detect-size",
     type=click.IntRange(0, 4096),
@@ -50,11 +55,7 @@ _detect_size = click.option(
     metavar="PATH",
     help="Delete people below it whose files are gone, for good; again for more.",
 )
-@click.option(
-    "--keep",
-    metavar="AGE",
-    help="Delete who was last seen longer ago, such as 30d, 12h or 4w, now and in later runs, and read nothing older; all keeps everybody.",
-)
+@_keep
 @click.option("--name-pattern", metavar="PATTERN", help="How names tell camera and time where EXIF does not: '{camera}_%Y%m%d_%H%M%S'.")
 @click.option("--camera", metavar="NAME", help="The camera that took all of these; alone, one whose clock is to be corrected.")
 @click.option("--offset", metavar="TIME", help="What to add to that camera's clock, such as '+1h 3m' or '-90s'; all its times follow.")
@@ -195,6 +196,7 @@ def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes
 @click.option(
     "--settled", type=click.FloatRange(0), default=5, metavar="SECONDS", help="A recording that is still written is read so long after."
 )
+@_keep
 def watch(
     sources: tuple[str, ...],
     *,
@@ -209,6 +211,7 @@ def watch(
     zone: str | None,
     pause: float,
     settled: float,
+    keep: str | None,
 ) -> int:
     """Index what recorders write into folders, and whom live cameras see, as it comes. Ctrl-C ends it after what is being committed.
 
@@ -220,6 +223,7 @@ def watch(
     from signal import SIGINT, SIGTERM
 
     from passerby.cli.show.console import ALL_DONE, note
+    from passerby.find.retention import Minutely
     from passerby.find.watch.loop import WatchSettings, ended_by
     from passerby.find.watch.loop import watch as watch_all
     from passerby.find.watch.sources import read_sources
@@ -229,6 +233,8 @@ def watch(
     indexing: dict[str, Any] = {"name_pattern": name_pattern, "zone": zone, "fps": fps}
     models = partial(_models, model, detector, detect_size, min_height)
     settings = WatchSettings(pause, settled, indexing=indexing)
+    if keep is not None:
+        settings = replace(settings, after_round=Minutely(keep))
     with ended_by(SIGINT, SIGTERM) as ended:
         watch_all(index_folder(index), models, folders, named, note, ended, settings)
     note("ended; what was found until now can be searched")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from passerby.media.taken import Taken
 from passerby.media.video import open_video
 from passerby.types import Media
 
+_MINUTE: Final = 60.0
 ALL: Final = "all"
 """What is typed to keep everybody again."""
 
@@ -71,6 +73,28 @@ def keep_people(index: Index, text: str, now: float) -> Forgotten | None:
     with index.writing():
         index.keep_from(bound)
     return None if bound is None else forget_older(index, bound)
+
+
+class Minutely:
+    """Keeps people of an index that is written to all the time only for an age: once a minute.
+
+    Args:
+        text: the age, as of :func:`read_keep`.
+
+    Raises:
+        QueryError: no such age.
+    """
+
+    def __init__(self, text: str) -> None:
+        read_keep(text, time.time())
+        self._text, self._next = text, 0.0
+
+    def __call__(self, index: Index) -> None:
+        """Raises ``IndexFault``, as of :func:`forget_older`."""
+        now = time.time()
+        if now >= self._next:
+            keep_people(index, self._text, now)
+            self._next = now + _MINUTE
 
 
 def forget_older(index: Index, before: float, *, dry_run: bool = False) -> Forgotten:
