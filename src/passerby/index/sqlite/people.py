@@ -14,17 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
 SOUGHT: Final = "detector, detect_size, min_height, smallest, fps, quick"
 WATCHED: Final = "seconds, broken, cut_short_at, clock_reset"
-_MEDIA: Final = (
+MEDIA: Final = (
     f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED}"
 )
-_MEDIA_END: Final = 5 + _MEDIA.count(",") + 1
+_MEDIA_START: Final = 5
+_MEDIA_END: Final = _MEDIA_START + MEDIA.count(",") + 1
+_WATCHED_START: Final = _MEDIA_END - _MEDIA_START - 4
+_SOUGHT_START: Final = _WATCHED_START - 6
 _PERSON: Final = "people.id, track, first, last, static"
-_CROP: Final = "x, y, width, height, time, quality"
+CROP: Final = "x, y, width, height, time, quality"
 
 
 def hold(db: sqlite3.Connection, media: Media) -> int:
@@ -97,12 +101,16 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
         person = _give(db, row, one.track, one.first, one.last, one.static)
         nothing = [None] * len(one.crops)
         signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
-        for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
+        pictures = one.thumbnails or nothing
+        every = zip(one.crops, one.vectors, signatures, worn_by, pictures, strict=True)
+        for number, (crop, vector, signature, worn, picture) in enumerate(every):
             box = crop.box
             place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
             embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
             if signature is not None:
                 _sign(db, embedding, signature, media.size)
+            if picture is not None:
+                db.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (embedding, picture))
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
     _note_embedded(db, row)
 
@@ -142,24 +150,24 @@ def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> li
 def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
     """People by id, each with their crops, of whom something in SQL is true."""
     cursor = db.execute(
-        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP} FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id
+        f"""SELECT {_PERSON}, {MEDIA}, {CROP} FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id
         WHERE {where} ORDER BY people.id, number""",
         values,
     )
     for _, rows in groupby(cursor, key=lambda row: row[0]):
         found = list(rows)
-        yield _person(found[0]), tuple(_crop(row) for row in found)
+        yield _person(found[0]), tuple(crop_of(row[_MEDIA_END:]) for row in found)
 
 
 def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
-        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
+        f"""SELECT {_PERSON}, {MEDIA}, {CROP}, embedding
         FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
         WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
         (embeddings, *within.values),
     )
-    return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
+    return [(row[-1], _person(row), crop_of(row[_MEDIA_END:-1])) for row in rows]
 
 
 def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
@@ -175,18 +183,25 @@ def is_crop(crop: Crop) -> Where:
     """What is true of the row of a crop among those of its person."""
     box = crop.box
     place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-    return Where(" AND ".join(f"{column} IS ?" for column in _CROP.split(", ")), (*place, crop.time, crop.quality))
+    return Where(" AND ".join(f"{column} IS ?" for column in CROP.split(", ")), (*place, crop.time, crop.quality))
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
+    id, track, first, last, static = row[:_MEDIA_START]
+    return Person(media_of(row[_MEDIA_START:_MEDIA_END]), id, track, first, last, bool(static))
+
+
+def media_of(row: Sequence[Any]) -> Media:
+    """A media as the columns ``MEDIA`` have it."""
+    path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:_SOUGHT_START]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[17:23]), watched=watched_of(*row[23:_MEDIA_END]))
-    return Person(media, id, track, first, last, bool(static))
+    sought, watched = row[_SOUGHT_START:_WATCHED_START], row[_WATCHED_START:]
+    return replace(media, sought=sought_of(*sought), watched=watched_of(*watched))
 
 
-def _crop(row: tuple[Any, ...]) -> Crop:
-    *box, time, quality = row[_MEDIA_END:]
+def crop_of(row: Sequence[Any]) -> Crop:
+    """A crop as the columns ``CROP`` have it."""
+    *box, time, quality = row
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 
@@ -211,8 +226,8 @@ def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], 
 def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
     """A person of an id that nobody had."""
     given = db.execute(
-        """INSERT INTO people (id, media, track, first, last, static)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?)""",
+        f"""INSERT INTO people (id, media, track, first, last, static, token)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?, {TOKEN})""",
         (row, track, first, last, static),
     )
     return int(given.lastrowid or 0)
