@@ -69,5 +69,9 @@ class ServiceRefused(PasserbyError):
     """A request that a service does not let pass: of nobody it knows, from elsewhere, too large or too often."""
 
 
+class ServiceFault(PasserbyError):
+    """A service elsewhere that cannot be asked, or does not do what is asked of it."""
+
+
 class MissingExtra(PasserbyError):
     """A command whose optional packages are not installed."""

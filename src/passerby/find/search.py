@@ -65,6 +65,8 @@ def look(hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _looked_at(media: Media, now: int) -> Media:
+    if media.pushed_by is not None:  # as its device said
+        return media
     there = os.access(media.path, os.R_OK)
     return replace(media, away_since=None if there else media.away_since or now)
 

@@ -68,6 +68,25 @@ def read_digest(path: Path, known: ChunkedDigest | None = None) -> ChunkedDigest
         raise unreadable(error, VideoError) from None
 
 
+def begins_as(media: Media) -> bool:
+    """Whether a video's file still begins with the bytes that were indexed, whatever came behind them; reads them where it has changed.
+
+    Raises:
+        VideoError: a file that cannot be read.
+    """
+    try:
+        status, left, chunks = media.path.stat(), media.size, list[bytes]()
+        if (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (media.size, media.modified_ns, media.changed_ns):
+            return True
+        with media.path.open("rb") as file:
+            while data := file.read(min(left, CHUNK_BYTES)):
+                chunks.append(hashlib.sha256(data).digest())
+                left -= len(data)
+    except (OSError, ValueError) as error:
+        raise unreadable(error, VideoError) from None
+    return not left and ChunkedDigest(media.size, tuple(chunks)).hex == media.digest
+
+
 def read_video_media(path: Path) -> Media:
     """A video's file with its size, times and digest, all as they were before it was read.
 
