@@ -12,11 +12,10 @@ from fastapi.openapi.utils import get_openapi
 import passerby
 from passerby.find.describe import Appearance
 from passerby.service.asking import CROP_ID, Asked, AskedByProgram
-from passerby.service.pictures import crop_of, photo_jpeg, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.requests import Admin, Here, Upload, Viewer
 from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays
-from passerby.service.service import Found, Seen, crop_numbers, shown_name
+from passerby.service.service import Found, Seen, shown_name
 from passerby.types import Box, Hit
 
 PREFIX: Final = "/api/v1"
@@ -72,16 +71,13 @@ def person(person: PersonId, here: Here, client: Viewer) -> dict[str, Any]:
 @router.get("/people/{person}/photo", response_class=Response, responses=_JPEG)
 def photo(person: PersonId, here: Here, client: Viewer) -> Response:
     """The whole photo that somebody is in, with a frame around them: drawn anew, without anything else that its file holds."""
-    who, crops = somebody(here.index, person)
-    here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person]})
-    return Response(photo_jpeg(who.media, crops[0]), media_type="image/jpeg")
+    return Response(here.photo_jpeg(person, client), media_type="image/jpeg")
 
 
 @router.get("/crops/{crop}", response_class=Response, responses=_JPEG)
 def crop(crop: CropId, here: Here, client: Viewer) -> Response:  # noqa: ARG001 - who asks must be somebody
     """The picture of somebody: at most 320 x 640 pixels, drawn anew."""
-    who, one = crop_of(here.index, *crop_numbers(crop))
-    return Response(here.crops.jpeg(who.media, one), media_type="image/jpeg")
+    return Response(here.crop_jpeg(crop), media_type="image/jpeg")
 
 
 @router.get("/info", response_model=InfoSays)
@@ -130,6 +126,8 @@ def _person(seen: Seen) -> dict[str, Any]:
         "person": person.id,
         "name": shown_name(person),
         "camera": person.media.camera,
+        "device": person.media.pushed_by,
+        "device_away": seen.device_away,
         "clock": seen.clock and seen.clock.isoformat(timespec="seconds"),
         "time_known_by": person.media.known_by,
         "first": person.first,

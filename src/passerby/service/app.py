@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 import passerby
 from passerby.errors import ConfigError, PasserbyError
-from passerby.service import api, pages
+from passerby.service import api, pages, push
 from passerby.service.problems import Refused, problem_response
 from passerby.service.security import API, Guard, Listening
 from passerby.service.service import Service
@@ -44,6 +44,7 @@ def create_app(service: Service) -> ASGIApp:
     )
     app.state.service = service
     app.include_router(api.router)
+    app.include_router(push.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.openapi = partial(api.document, app)  # type: ignore[method-assign]

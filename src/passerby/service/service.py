@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -21,12 +21,16 @@ from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
+from passerby.media.photo import read_image
 from passerby.model.encoder import Encoder
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
+from passerby.service.centre import Centre
+from passerby.service.devices import Devices
+from passerby.service.elsewhere import Elsewhere
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
-from passerby.service.pictures import Crops, crop_image, crop_of, somebody
+from passerby.service.pictures import Crops, crop_image, crop_of, photo_jpeg, somebody, thumbnail
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.tokens import Role, Token, Tokens
@@ -66,6 +70,7 @@ class Seen:
     Args:
         clock: when their first crop was taken; ``None`` where that is not known.
         beside: the crops of others in the same photo, by id.
+        device_away: whether their photo is on a device that cannot be asked for it now, so that there is but a small picture.
     """
 
     person: Person
@@ -73,6 +78,7 @@ class Seen:
     clock: datetime | None
     wears: Appearance | None
     beside: tuple[str, ...]
+    device_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +108,22 @@ class Service:
     tokens: Tokens
     audit: Audit
     census: Census
+    centre: Centre
+    elsewhere: Elsewhere
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
     crops: Crops = field(default_factory=Crops)
 
     @classmethod
-    def of(cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS) -> Service:
+    def of(
+        cls, index: Index, encoder: Encoder, listening: Listening, folder: Path, *, keep_audit: int = DAYS, devices: Path | None = None
+    ) -> Service:
         """The service of an index.
 
         Args:
             folder: where its tokens are, and its log goes.
             keep_audit: for how many days the log keeps who asked what.
+            devices: a file that says which devices may be asked for frames, and where they are.
 
         Raises:
             IndexFault: the index is of another model.
@@ -126,7 +137,15 @@ class Service:
             raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
         audit = Audit(folder / "audit", keep_audit)
         engine = Engine(index, encoder)
-        return cls(engine, listening, tokens, audit, Census(index, engine.encoder))
+        return cls(
+            engine,
+            listening,
+            tokens,
+            audit,
+            Census(index, engine.encoder),
+            Centre(index, encoder, Devices(folder)),
+            Elsewhere.read(devices),
+        )
 
     @property
     def index(self) -> Index:
@@ -156,8 +175,9 @@ class Service:
         self.rates.spend("login", address)
         token = self.tokens.whose(secret)
         self.audit.append({"who": token.name if token else None, "address": address, "did": "log in", "let_in": token is not None})
-        if token is None:
-            raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found="one that is not valid", do="check it, or ask for a new one")
+        if token is None or token.role is Role.DEVICE:
+            found = "one that is not valid" if token is None else "one of a device, which may not search"
+            raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found=found, do="check it, or ask for a new one")
         return token
 
     async def find(self, asked: Asked, client: Client, *, default_k: int, upload: bytes | None = None) -> Found:
@@ -182,7 +202,23 @@ class Service:
 
     def _alike(self, crop: str) -> Image:
         person, one = crop_of(self.index, *crop_numbers(crop))
-        return crop_image(person.media, one)
+        return crop_image(person.media, one) if person.media.pushed_by is None else read_image(thumbnail(self.index, person, one))
+
+    def crop_jpeg(self, crop: str) -> bytes:
+        """The picture of somebody by a crop's id. Raises ``Refused`` where it cannot be shown."""
+        person, one = crop_of(self.index, *crop_numbers(crop))
+        return self.crops.jpeg(person.media, one) if person.media.pushed_by is None else thumbnail(self.index, person, one)
+
+    def photo_jpeg(self, id: int, client: Client) -> bytes:
+        """The whole photo that somebody is in, which is kept in the log; of a device that is away, their small picture.
+
+        Raises ``Refused`` where it cannot be shown.
+        """
+        person, crops = somebody(self.index, id)
+        self.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [id]})
+        if person.media.pushed_by is None:
+            return photo_jpeg(person.media, crops[0])
+        return self.elsewhere.frame(person, crops[0]) or thumbnail(self.index, person, crops[0])
 
     def _keep(self, asked: Asked, client: Client, upload: bytes | None, answer: Answer) -> Found:
         said: dict[str, Any] = dict[str, Any](asked.model_dump(by_alias=True, exclude_defaults=True))
@@ -212,7 +248,9 @@ class Service:
             wears = describe_stored(self.engine.encoder, self.index.worn_of(person))
             found = Seen(person, crops, seen_at(person, crops[0], offsets_of(self.index)), wears, tuple(self._beside(person, crops)))
         self.audit.append({"who": client.name, "address": client.address, "did": "look", "shown": [id]})
-        return found
+        if person.media.pushed_by is None:
+            return found
+        return replace(found, device_away=self.elsewhere.frame(person, crops[0]) is None)
 
     def _beside(self, person: Person, crops: tuple[Crop, ...]) -> list[str]:
         """The crops of the others in somebody's photo. A picture that is of one person whole shows nobody else."""

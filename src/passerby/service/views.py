@@ -120,7 +120,7 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
         "alike" if hit.probability is None else in_words(hit.probability),
         None if hit.probability is None else round(100 * hit.probability),
         _when(hit),
-        media.camera or "",
+        media.camera or (f"device {media.pushed_by}" if media.pushed_by else ""),
         tuple(fit.phrase for fit in hit.fits if fit.fits),
         tuple(fit.phrase for fit in hit.fits if fit.doubtful),
         hit.alike,
@@ -169,7 +169,7 @@ def chosen(asked: Asked) -> Iterator[Link]:
             yield Link(
                 f"{value} {said}" if name != "carrying" else f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)})
             )
-    for name, said in (("having", "with"), ("without", "without"), ("camera", "camera")):
+    for name, said in (("having", "with"), ("without", "without"), ("camera", "camera"), ("device", "device")):
         for value in getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)}))
     for name, said in (("start", "from"), ("end", "to")):
@@ -178,10 +178,12 @@ def chosen(asked: Asked) -> Iterator[Link]:
 
 
 def choices(facets: Facets, asked: Asked) -> list[Choice]:
-    """What can be chosen: cameras, days and, of a day, hours; and what is worn."""
+    """What can be chosen: cameras, devices, days and, of a day, hours; and what is worn."""
     found = []
     if facets.cameras:
         found.append(Choice("Camera", tuple(_toggle(asked, "camera", name, count) for name, count in facets.cameras)))
+    if facets.devices:
+        found.append(Choice("Device", tuple(_toggle(asked, "device", name, count) for name, count in facets.devices)))
     if days := facets.days[:DAYS]:
         found.append(Choice("Day", tuple(_day(asked, day, count) for day, count in days)))
     day = (asked.start or "")[:10]
