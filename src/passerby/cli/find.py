@@ -142,6 +142,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
 @click.option("--to", "end", metavar="TIME", help="Only before then; a day is part of it.")
 @click.option("--folder", multiple=True, type=options.PATH, metavar="DIR", help="Only who is in files below it; again for more.")
+@click.option("--device", multiple=True, metavar="NAME", help="Only who was pushed by this device; again for more.")
 @click.option("-k", type=click.IntRange(min=1), default=10, help="How many people to show.")
 @click.option(
     "--min-probability",
@@ -177,6 +178,7 @@ def search(
     start: str | None,
     end: str | None,
     folder: tuple[Path, ...],
+    device: tuple[str, ...],
     sure: float,
     k: int,
     min_probability: float | None,
@@ -195,8 +197,8 @@ def search(
     not say what is worn, and of things it does not know, they are relative: each keeps the quarter of the index that the thing fits best,
     or leaves it out, whether or not anybody has it. Each may be given several times.
 
-    --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
-    Times are those of the cameras' clocks, as corrected.
+    --camera, --from, --to, --folder and --device select: nobody else is looked at, and how likely somebody is right is said among those
+    selected. Times are those of the cameras' clocks, as corrected.
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.answer import answer
@@ -218,7 +220,7 @@ def search(
     detecting = load_detecting(detector) if like and not box else None
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     with open_index(index_folder(index)) as opened:
-        question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
+        question = question.among(replace(read_selection_in(opened, camera, start, end, folder, device), static=static))
         found = answer(opened, load_model(model), question, k, min_probability=min_probability, sure=sure, fold=not unfold)
     return show_answer(found, sheet, frames, as_json=json)
 
@@ -234,6 +236,7 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 
 @click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")
 @click.option("--cameras", is_flag=True, help="Say which cameras it knows instead: whom each saw, when, and how its clock is corrected.")
+@click.option("--devices", is_flag=True, help="Say which devices push to it instead: when each was there, and which must upgrade.")
 @click.option("--worn", is_flag=True, help="Say instead how many people probably wear and carry what.")
 @click.option(
     "--model", metavar="MODEL", help="The model that made the index, to name what is worn.", show_default="the one the index names"
@@ -241,17 +244,23 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 @options.index_folder
 @options.as_json
 @click.pass_context
-def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
-    """Say what an index holds, which model made it, and which files failed; or its cameras, or what people in it wear."""
+def info(context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+    """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.index.open import open_index
-    from passerby.places import index_folder
+    from passerby.places import index_folder, service_folder
 
     if not worn:
         options.refuse_ignored(context, "info without --worn", "model")
-    with open_index(index_folder(index)) as opened:
+    folder = index_folder(index)
+    with open_index(folder) as opened:
         if cameras:
             return show_cameras(opened.seen_by_cameras(), as_json=json)
+        if devices:
+            from passerby.cli.show.pushing import show_devices
+            from passerby.service.devices import standings
+
+            return show_devices(standings(opened, service_folder(folder)), as_json=json)
         if not worn:
             return show_info(opened.info(), opened.failures(), as_json=json)
         from passerby.cli.show.worn import show_wearers

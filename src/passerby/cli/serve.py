@@ -23,6 +23,13 @@ from passerby.cli import options
     metavar="ADDRESS",
     help="A proxy that speaks TLS for it, and is believed who the client is; again for more.",
 )
+@click.option("--create", is_flag=True, help="Make the index where there is none, to be filled by devices: passerby push.")
+@click.option(
+    "--devices",
+    type=options.PATH,
+    metavar="FILE",
+    help="Which devices may be asked for the photos that people are in, and where they are, TOML; see docs/devices.md.",
+)
 @click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
@@ -34,6 +41,8 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     behind_proxy: tuple[str, ...],
+    create: bool,
+    devices: Path | None,
     keep_audit: int,
 ) -> int:
     """Serve an index: a page to search with, and an API at /api/v1. Ctrl-C ends it.
@@ -42,7 +51,7 @@ def serve(
     """
     from passerby.cli.show.console import ALL_DONE, note
     from passerby.extras import needs_extra
-    from passerby.index.open import open_index
+    from passerby.index.open import create_index, open_index
     from passerby.places import index_folder, service_folder
     from passerby.resolve import load_model
 
@@ -53,18 +62,26 @@ def serve(
 
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
     folder = index_folder(index)
-    with open_index(folder) as opened:
-        service = Service.of(opened, load_model(model), listening, service_folder(folder), keep_audit=keep_audit)
+    encoder = load_model(model)
+    with create_index(folder, encoder) if create else open_index(folder) as opened:
+        service = Service.of(opened, encoder, listening, service_folder(folder), keep_audit=keep_audit, devices=devices)
         with listen(listening) as listener:
             note(f"open {listening.url}")
             run(service, listener)
     return ALL_DONE
 
 
-@click.command(epilog="Examples: passerby token add reception; passerby token list; passerby token revoke reception")
+@click.command(
+    epilog="Examples: passerby token add reception; passerby token add north-gate --role device; passerby token revoke reception"
+)
 @click.argument("action", type=click.Choice(["add", "list", "revoke"]), help="What to do.")
 @click.argument("name", required=False, help="Whose it is, for you to know it by.")
-@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may read who asked what, too.")
+@click.option(
+    "--role",
+    type=click.Choice(["view", "admin", "device"]),
+    default="view",
+    help="Who is admin may read who asked what, too; a device may push what it finds, under this name, and nothing else.",
+)
 @options.index_folder
 @options.as_json
 def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:
@@ -84,3 +101,46 @@ def token(action: str, name: str | None, *, role: str, index: Path | None, json:
     if action == "add":
         return show_added(name, tokens.add(name, Role(role)), as_json=json)
     return show_revoked(name, tokens.revoke(name), as_json=json)
+
+
+@click.command(
+    epilog="Examples: passerby push --to https://people.example.org --token-file centre.token; "
+    "PASSERBY_TOKEN=… passerby push --to https://10.0.0.2:8642 --ca centre.pem --follow"
+)
+@click.option("--to", "url", metavar="URL", required=True, help="The address of the centre: a passerby serve on another machine.")
+@click.option("--follow", is_flag=True, help="Go on, and push whatever is new, until Ctrl-C; a centre that is away is waited for.")
+@click.option(
+    "--token-file",
+    type=options.PATH,
+    metavar="FILE",
+    help="A file of mode 0600 with the token that passerby token add NAME --role device showed at the centre.",
+    show_default="what PASSERBY_TOKEN holds",
+)
+@click.option(
+    "--ca", type=options.PATH, metavar="FILE", help="Who signs the centre's certificate, PEM.", show_default="whom this machine trusts"
+)
+@click.option("--take-over", is_flag=True, help="Let this index take the place of another one that pushed under the same name.")
+@options.index_folder
+@options.as_json
+def push(*, url: str, follow: bool, token_file: Path | None, ca: Path | None, take_over: bool, index: Path | None, json: bool) -> int:
+    """Push what this device found to a centre, where everything is searched: people, their stored rows, times, and small pictures.
+
+    The centre holds then what this index holds, and nothing twice: what was deleted here is deleted there. Links may break, and either
+    side may be killed: what was confirmed is safe, and the next push goes on from there. The photos and videos stay here.
+    """
+    from passerby.cli.show.pushing import show_followed, show_push
+    from passerby.find.push.link import Centre, read_token
+    from passerby.find.push.send import follow as follow_index
+    from passerby.find.push.send import push as push_index
+    from passerby.index.open import open_index
+    from passerby.places import index_folder
+    from passerby.progress import progress_bar
+
+    centre = Centre(url, read_token(token_file), ca)
+    with open_index(index_folder(index)) as opened:
+        if follow:
+            report = follow_index(opened, centre, show_followed, take_over=take_over)
+        else:
+            with progress_bar("pushing", quiet=json) as on_progress:
+                report = push_index(opened, centre, on_progress, take_over=take_over)
+    return show_push(report, as_json=json)
