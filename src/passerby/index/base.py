@@ -607,6 +607,9 @@ class Grown:
 class Outgoing(Index, Protocol):
     """An index whose people can be told to another one."""
 
+    @property
+    def model(self) -> IndexedModel | None: ...
+
     def stamp(self) -> Stamp: ...
 
     def tallies(self) -> Iterator[Tallied]:

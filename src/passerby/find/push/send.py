@@ -214,7 +214,7 @@ def _round(index: Outgoing, centre: Centre, tally: _Tally, take_over: bool, batc
 
 
 def _about(index: Outgoing, take_over: bool) -> About:
-    model = index.info().model
+    model = index.model
     if model is None:
         raise IndexFault(expected="an index with people to push", found="an empty one", do="index something first: passerby index PATH…")
     return About(model, index.stamp().index, take_over, time.time(), tuple(index.cameras()))
