@@ -16,6 +16,7 @@ from pushing import centre, held_of, token_of
 from passerby.find.ingest import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
+from passerby.index.base import Index as AnyIndex
 from passerby.index.base import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.service.service import Service
@@ -47,7 +48,7 @@ def somebody(track: int, vector: int, colour: str) -> Sighting:
     return Sighting(crops, VECTORS[[vector]], track, 0.0, 60.0, pictures=(target.getvalue(),))
 
 
-def colours(index: Index) -> list[str]:
+def colours(index: AnyIndex) -> list[str]:
     """Which colour the pictures that came with people have, by their media and track."""
     found = []
     for person, (crop,) in index.people():
