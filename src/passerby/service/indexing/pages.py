@@ -135,5 +135,5 @@ def _camera(seen: SeenBy) -> CameraRow:
 def _live(one: LiveState) -> LiveRow:
     state = one.state
     lag = "" if state.lag is None else f"{state.lag:.1f} s"
-    times = (_here(at) for at in (state.since, state.last_frame, state.last_person))
-    return LiveRow(state.name, one.said, *times, lag, state.dropped, state.error or "")
+    since, last_frame, last_person = (_here(at) for at in (state.since, state.last_frame, state.last_person))
+    return LiveRow(state.name, one.said, since, last_frame, last_person, lag, state.dropped, state.error or "")
