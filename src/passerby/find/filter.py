@@ -81,7 +81,7 @@ def _had(
     likely = dict(zip(names, found.T, strict=True))
     chances = np.stack([chance(one.item, asks, likely) for one, asks in filters])
     denied = np.array([one.item.negated for one, _ in filters])[:, None]
-    known: NDArray[np.bool_] = ~np.isnan(found).any(axis=1)
+    known: NDArray[np.bool_] = np.logical_not(np.isnan(found).any(axis=1))
     best = chances[:, known].max(axis=1).tolist() if known.any() else []
     return Filtered(
         np.all(np.where(denied, chances > sure, chances >= sure), axis=0),
