@@ -77,7 +77,7 @@ def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequenc
     tracks = json.dumps([*gone, *(one.track for one in people)])
     found = db.execute("SELECT track, id FROM people WHERE media = ? AND track IN (SELECT value FROM json_each(?))", (row, tracks))
     known = dict(found.fetchall())
-    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in gone if track in known])
+    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in known.keys() - {one.track for one in people}])
     for one in people:
         if one.track in known:
             db.execute("DELETE FROM crops WHERE person = ?", (known[one.track],))
