@@ -67,7 +67,7 @@ def test_a_picture_goes_with_its_person_and_with_its_camera(watched: Index) -> N
 
 def test_a_picture_that_gives_way_to_a_better_one_goes_with_the_next_deletion(watched: Index) -> None:
     with watched.writing():
-        watched.put_more(GATE, [seen(1, 5, track=1)])
+        watched.put_again(GATE, [seen(1, 5, track=1)])
     watched.purge()
     assert kept(watched) == [b"JPEG of 1 on track 1", b"JPEG of 2 on track 2", b"JPEG of 5 on track 1"]
 
