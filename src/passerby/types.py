@@ -13,6 +13,7 @@ from math import inf
 from pathlib import Path, PurePath
 from typing import Any, Final, NewType
 
+from passerby.devices import device_and_path
 from passerby.inputs import wrong
 
 ModelDigest = NewType("ModelDigest", str)
@@ -247,6 +248,16 @@ class Media:
         _require(self.sought is None or isinstance(self.sought, Sought), "a Sought or None", self.sought)
         _require(self.watched is None or isinstance(self.watched, Watched), "a Watched or None", self.watched)
 
+    @property
+    def pushed_by(self) -> str | None:
+        """The device that pushed it here, by its name; ``None`` of what this machine indexed itself."""
+        return device_and_path(self.path)[0]
+
+    @property
+    def own_path(self) -> Path:
+        """Its path on the machine that indexed it."""
+        return device_and_path(self.path)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Crop:
@@ -391,7 +402,8 @@ class Hit:
             "person": person.id,
             "score": self.score,
             "probability": self.probability,
-            "path": str(person.media.path),
+            "path": str(person.media.own_path),
+            "device": person.media.pushed_by,
             "away": utc(person.media.away_since),
             "box": box and [box.x, box.y, box.width, box.height],
             "quality": self.crop.quality,

@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
     "serve": {
         "serve": "Serve an index: a page to search with, and an API",
         "token": "Say who may use a service",
+        "push": "Push what this device found to a centre",
     },
     "measure": {
         "explore": "Look at a dataset: its people, pictures and words",

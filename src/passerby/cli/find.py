@@ -278,6 +278,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 @click.option("--from", "start", metavar="TIME", help="Only from then on: '2026-11-28 10:00', '10:00', 'yesterday', '2 hours ago'.")
 @click.option("--to", "end", metavar="TIME", help="Only before then; a day is part of it.")
 @click.option("--folder", multiple=True, type=options.PATH, metavar="DIR", help="Only who is in files below it; again for more.")
+@click.option("--device", multiple=True, metavar="NAME", help="Only who was pushed by this device; again for more.")
 @click.option("-k", type=click.IntRange(min=1), default=10, help="How many people to show.")
 @click.option(
     "--min-probability",
@@ -318,6 +319,7 @@ def search(
     start: str | None,
     end: str | None,
     folder: tuple[Path, ...],
+    device: tuple[str, ...],
     sure: float,
     k: int,
     min_probability: float | None,
@@ -338,8 +340,8 @@ def search(
     not say what is worn, and of things it does not know, they are relative: each keeps the quarter of the index that the thing fits best,
     or leaves it out, whether or not anybody has it. Each may be given several times.
 
-    --camera, --from, --to and --folder select: nobody else is looked at, and how likely somebody is right is said among those selected.
-    Times are those of the cameras' clocks, as corrected.
+    --camera, --from, --to, --folder and --device select: nobody else is looked at, and how likely somebody is right is said among those
+    selected. Times are those of the cameras' clocks, as corrected.
 
     --with-person ranks by the probability that both are who was described: the product of the two.
 
@@ -376,13 +378,13 @@ def search(
         from passerby.find.server import Server, read_token
 
         worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
-        also = {"with": [*["hat"] * hat, *having], "without": without, "camera": camera, "from": start, "to": end}
+        also = {"with": [*["hat"] * hat, *having], "without": without, "camera": camera, "device": device, "from": start, "to": end}
         asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
         with Server(server, read_token(token_file)) as service, TemporaryDirectory(prefix="passerby-") as pictures:
             told = ask_server(service, question, asked, Path(pictures), min_probability=min_probability, sure=sure)
             return show_answer(told, sheet, frames, as_json=json)
     with open_index(index_folder(index)) as opened:
-        question = question.among(replace(read_selection_in(opened, camera, start, end, folder), static=static))
+        question = question.among(replace(read_selection_in(opened, camera, start, end, folder, device), static=static))
         how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
         encoder = load_model(model)
         if with_person is None:
@@ -403,6 +405,7 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 
 @click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")
 @click.option("--cameras", is_flag=True, help="Say which cameras it knows instead: whom each saw, when, and how its clock is corrected.")
+@click.option("--devices", is_flag=True, help="Say which devices push to it instead: when each was there, and which must upgrade.")
 @click.option("--worn", is_flag=True, help="Say instead how many people probably wear and carry what.")
 @click.option(
     "--model", metavar="MODEL", help="The model that made the index, to name what is worn.", show_default="the one the index names"
@@ -410,18 +413,24 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 @options.index_folder
 @options.as_json
 @click.pass_context
-def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
-    """Say what an index holds, which model made it, and which files failed; or its cameras, or what people in it wear."""
+def info(context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+    """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
     from passerby.index.open import open_index
-    from passerby.places import index_folder
+    from passerby.places import index_folder, service_folder
 
     if not worn:
         options.refuse_ignored(context, "info without --worn", "model")
-    with open_index(index_folder(index)) as opened:
+    folder = index_folder(index)
+    with open_index(folder) as opened:
         if cameras:
             return show_cameras(opened.seen_by_cameras(), live_cameras(opened), as_json=json)
+        if devices:
+            from passerby.cli.show.pushing import show_devices
+            from passerby.service.devices import standings
+
+            return show_devices(standings(opened, service_folder(folder)), as_json=json)
         if not worn:
             return show_info(opened.info(), opened.failures(), as_json=json)
         from passerby.cli.show.worn import show_wearers

@@ -32,6 +32,13 @@ from passerby.cli import options
     metavar="FOLDER",
     help="A folder that may be indexed from the page and by the API; again for more.",
 )
+@click.option("--create", is_flag=True, help="Make the index where there is none, to be filled by devices: passerby push.")
+@click.option(
+    "--devices",
+    type=options.PATH,
+    metavar="FILE",
+    help="Which devices may be asked for the photos that people are in, and where they are, TOML; see docs/devices.md.",
+)
 @click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
@@ -45,6 +52,8 @@ def serve(
     tls_key: Path | None,
     behind_proxy: tuple[str, ...],
     allow_index: tuple[Path, ...],
+    create: bool,
+    devices: Path | None,
     keep_audit: int,
 ) -> int:
     """Serve an index: a page to search with, and an API at /api/v1. Ctrl-C ends it.
@@ -68,8 +77,9 @@ def serve(
     folder, encoder = index_folder(index), load_model(model)
     for missing in (one for one in allow_index if not one.is_dir()):
         note(f"{missing}, which --allow-index names, is no folder that can be seen now")
-    how: dict[str, Any] = {"indexing": Indexing(allow_index, index_command(folder, model)), "detecting": load_detecting(detector)}
-    with create_index(folder, encoder) if allow_index else open_index(folder) as opened:
+    indexing, detecting = Indexing(allow_index, index_command(folder, model)), load_detecting(detector)
+    how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices}
+    with create_index(folder, encoder) if create or allow_index else open_index(folder) as opened:
         service = Service.of(opened, encoder, listening, service_folder(folder), keep_audit=keep_audit, **how)
         with listen(listening) as listener:
             note(f"open {listening.url}")
@@ -77,10 +87,17 @@ def serve(
     return ALL_DONE
 
 
-@click.command(epilog="Examples: passerby token add reception; passerby token list; passerby token revoke reception")
+@click.command(
+    epilog="Examples: passerby token add reception; passerby token add north-gate --role device; passerby token revoke reception"
+)
 @click.argument("action", type=click.Choice(["add", "list", "revoke"]), help="What to do.")
 @click.argument("name", required=False, help="Whose it is, for you to know it by.")
-@click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may index, and read who asked what, too.")
+@click.option(
+    "--role",
+    type=click.Choice(["view", "admin", "device"]),
+    default="view",
+    help="Who is admin may index, and read who asked what, too; a device may push what it finds, under this name, and nothing else.",
+)
 @options.index_folder
 @options.as_json
 def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:
@@ -100,3 +117,46 @@ def token(action: str, name: str | None, *, role: str, index: Path | None, json:
     if action == "add":
         return show_added(name, tokens.add(name, Role(role)), as_json=json)
     return show_revoked(name, tokens.revoke(name), as_json=json)
+
+
+@click.command(
+    epilog="Examples: passerby push --to https://people.example.org --token-file centre.token; "
+    "PASSERBY_TOKEN=… passerby push --to https://10.0.0.2:8642 --ca centre.pem --follow"
+)
+@click.option("--to", "url", metavar="URL", required=True, help="The address of the centre: a passerby serve on another machine.")
+@click.option("--follow", is_flag=True, help="Go on, and push whatever is new, until Ctrl-C; a centre that is away is waited for.")
+@click.option(
+    "--token-file",
+    type=options.PATH,
+    metavar="FILE",
+    help="A file of mode 0600 with the token that passerby token add NAME --role device showed at the centre.",
+    show_default="what PASSERBY_TOKEN holds",
+)
+@click.option(
+    "--ca", type=options.PATH, metavar="FILE", help="Who signs the centre's certificate, PEM.", show_default="whom this machine trusts"
+)
+@click.option("--take-over", is_flag=True, help="Let this index take the place of another one that pushed under the same name.")
+@options.index_folder
+@options.as_json
+def push(*, url: str, follow: bool, token_file: Path | None, ca: Path | None, take_over: bool, index: Path | None, json: bool) -> int:
+    """Push what this device found to a centre, where everything is searched: people, their stored rows, times, and small pictures.
+
+    The centre holds then what this index holds, and nothing twice: what was deleted here is deleted there. Links may break, and either
+    side may be killed: what was confirmed is safe, and the next push goes on from there. The photos and videos stay here.
+    """
+    from passerby.cli.show.pushing import show_followed, show_push
+    from passerby.find.push.link import Centre, read_token
+    from passerby.find.push.send import follow as follow_index
+    from passerby.find.push.send import push as push_index
+    from passerby.index.open import open_index
+    from passerby.places import index_folder
+    from passerby.progress import progress_bar
+
+    centre = Centre(url, read_token(token_file), ca)
+    with open_index(index_folder(index)) as opened:
+        if follow:
+            report = follow_index(opened, centre, show_followed, take_over=take_over)
+        else:
+            with progress_bar("pushing", quiet=json) as on_progress:
+                report = push_index(opened, centre, on_progress, take_over=take_over)
+    return show_push(report, as_json=json)

@@ -134,7 +134,9 @@ def told(hit: Hit) -> list[str]:
 
 
 def _absence(person: Person) -> str:
-    since = person.media.away_since
+    since, device = person.media.away_since, person.media.pushed_by
+    if device is not None:
+        return f"on device\n{device}"
     return "picture\nnot there" if since is None else f"away since\n{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
 
 

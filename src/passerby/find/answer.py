@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.devices import device_and_path
 from passerby.find.explain import FEWEST, SAMPLE, fits, phrase_directions, worn_fits
 from passerby.find.filter import SURE, Filtered, sift
 from passerby.find.query import Query, queries
@@ -296,7 +298,10 @@ def _selection_json(selection: Selection) -> dict[str, Any] | None:
     if selection.is_everybody:
         return None
     start, end = (None if at is None else clock_iso(at, selection.zone) for at in (selection.start, selection.end))
-    return {"cameras": list(selection.cameras), "from": start, "to": end, "folders": [str(folder) for folder in selection.folders]}
+    places = [device_and_path(folder) for folder in selection.folders]
+    devices = dict.fromkeys(device for device, _ in places if device is not None)
+    folders = dict.fromkeys(str(path) for device, path in places if device is None or path != Path("/"))
+    return {"cameras": list(selection.cameras), "from": start, "to": end, "folders": list(folders), "devices": list(devices)}
 
 
 def _as_probability(value: float, expected: str) -> float:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import BytesIO
 from math import inf
 from pathlib import Path
 from typing import Final
 
 from passerby.detect.people import Detecting
+from passerby.devices import ROOT
 from passerby.errors import ImageError, InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
 from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected
@@ -194,7 +196,7 @@ def index_paths(
     now = int(time.time())
     forgotten = _forget(index) if keep is None else keep_people(index, keep, now)
     settled_before = _settled_before(settled)
-    scan = scan_paths(named, leave_out=index.place(), known_below=index.paths_under, suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
+    scan = scan_paths(named, leave_out=index.place(), known_below=partial(_own_below, index), suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
     compared = _compare(index, scan, clocks, looking, Keeping.of(index), verify=verify, settled_before=settled_before)
@@ -272,6 +274,8 @@ def prune_paths(index: Index, paths: AnyPaths) -> IndexReport:
     known, failed = named_in(index, as_paths(paths))
     gone, there = [], 0
     for path in known:
+        if path.is_relative_to(ROOT):  # its file is on a device, which says itself when it goes
+            continue
         try:
             find_file(path)
             there += 1
@@ -304,6 +308,11 @@ def _settled_before(settled: object) -> float:
     if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled <= _LONGEST_SETTLED:
         raise wrong(settled, f"settled to be seconds from 0 to {_LONGEST_SETTLED:g}")
     return time.time() - settled if settled else inf
+
+
+def _own_below(index: Index, path: Path) -> list[Path]:
+    """What an index knows below a path of this machine; what devices pushed lies below no path of it."""
+    return [known for known in index.paths_under(path) if not known.is_relative_to(ROOT)]
 
 
 def _as_detecting(value: object) -> Detecting | None:

@@ -78,8 +78,9 @@ def look(hits: Sequence[Hit]) -> list[Hit]:
 
 def _looked_at(hit: Hit, now: int) -> Hit:
     media = hit.person.media
-    there = media.kind is MediaKind.CAMERA or os.access(media.path, os.R_OK)
-    away_since = None if there else media.away_since or now
+    if media.kind is MediaKind.CAMERA or media.pushed_by is not None:  # no file; as its device said
+        return hit
+    away_since = None if os.access(media.path, os.R_OK) else media.away_since or now
     if away_since == media.away_since:
         return hit
     return replace(hit, person=replace(hit.person, media=replace(media, away_since=away_since)))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from passerby.devices import folder_of, is_device_name, path_at_centre, told
 from passerby.errors import QueryError
 from passerby.find.moment import read_moment
 from passerby.index.base import Index
@@ -46,13 +49,32 @@ def read_selection(
     return Selection(tuple(names), first, last, tuple(dict.fromkeys(map(absolute, as_paths(folders)))), zone)
 
 
-def read_selection_in(index: Index, cameras: Sequence[str], start: str | None, end: str | None, folders: AnyPaths) -> Selection:
+def read_selection_in(
+    index: Index, cameras: Sequence[str], start: str | None, end: str | None, folders: AnyPaths, devices: Sequence[str] = ()
+) -> Selection:
     """A selection as it is typed now about an index. Times are read in the zone in which all of its clocks, or those of the cameras named,
-    told theirs; in the machine's, where they are several. Raises as above."""
-    if not cameras and start is None and end is None and not folders:
+    told theirs; in the machine's, where they are several.
+
+    Args:
+        devices: that pushed to the index, by their names; folders are then those of the devices.
+
+    Raises:
+        As `read_selection`; ``QueryError`` too for a device that pushed nobody.
+    """
+    if not cameras and start is None and end is None and not folders and not devices:
         return EVERYBODY
     zones = index.zones(cameras) if start is not None or end is not None else set()
-    return read_selection(cameras, start, end, folders, now=time.time(), zone=zones.pop() if len(zones) == 1 else None)
+    said = read_selection(cameras, start, end, folders, now=time.time(), zone=zones.pop() if len(zones) == 1 else None)
+    return replace(said, folders=tuple(_of_devices(index, devices, said.folders))) if devices else said
+
+
+def _of_devices(index: Index, devices: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:
+    """The folders of devices, or all that is of them."""
+    for device in dict.fromkeys(as_texts(devices)):
+        known = is_device_name(device) and index.selected(Selection(folders=(folder_of(device),), static=True)).people
+        if not known:
+            raise QueryError(expected="a device that pushed people here", found=f"no device {device!r}", do="correct --device")
+        yield from (path_at_centre(device, folder) for folder in folders or [Path("/")])
 
 
 def selected(selection: Selection) -> str:
@@ -60,4 +82,4 @@ def selected(selection: Selection) -> str:
     bounds = ("from", selection.start), ("to", selection.end)
     parts = [f"camera {name}" for name in selection.cameras]
     parts += [f"{word} {clock_text(at, selection.zone)}" for word, at in bounds if at is not None]
-    return ", ".join([*parts, *(f"in {folder}" for folder in selection.folders)])
+    return ", ".join([*parts, *map(told, selection.folders)])

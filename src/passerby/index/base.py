@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,6 +244,7 @@ class Sighting:
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
         pictures: of each crop a JPEG to be kept, where the media cannot show it again; ``None`` otherwise.
+        thumbnails: of each crop a small JPEG, or ``None``; of media whose files are on this machine there are none at all.
 
     Raises:
         InputError: no crop, or not a vector, a signature, what is worn, or a picture, for each.
@@ -258,6 +259,7 @@ class Sighting:
     worn: NDArray[np.uint8] | None = None
     static: bool = False
     pictures: tuple[bytes, ...] | None = None
+    thumbnails: tuple[bytes | None, ...] | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
@@ -269,6 +271,8 @@ class Sighting:
                 raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
         if self.pictures is not None and not (is_tuple_of(bytes, self.pictures) and len(self.pictures) == len(self.crops)):
             raise wrong(self.pictures, f"{len(self.crops)} pictures, one for each crop", "correct the value")
+        if self.thumbnails is not None and len(self.thumbnails) != len(self.crops):
+            raise wrong(self.thumbnails, "a thumbnail or None for each crop", "correct the value")
 
     @property
     def region(self) -> str:
@@ -591,6 +595,11 @@ class Index(Protocol):
         """Media and failures at a path or, were it a folder, below it, by path."""
         ...
 
+    def seen_under(self, path: Path) -> list[tuple[Path, int | None, int | None]]:
+        """Media at a path or below it, by path, each with the ``changed_ns`` and the ``device`` that it was last seen with."""
+        known = ((one, self.standing(one)) for one in self.paths_under(path))
+        return [(one, there.changed_ns, there.device) for one, there in known if there and there.digest is not None]
+
     def failures(self) -> list[Failure]:
         """Files that could not be used, by path."""
         ...
@@ -668,11 +677,63 @@ class Index(Protocol):
         """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros if not known. Raises ``IndexFault`` if they are gone."""
         ...
 
+    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:  # noqa: ARG002 - of an index without
+        """The small JPEG that came with somebody's crop, or with their first, if one did."""
+        return None
+
     def counts(self) -> tuple[int, int]:
         """How many people there are, and how many media that are away; call it inside of a snapshot."""
         ...
 
     def info(self) -> IndexInfo: ...
+
+
+class Tallied(NamedTuple):
+    """What tells whether another index holds the same of a media.
+
+    Args:
+        path: as :func:`passerby.devices.path_as_told` says it, as the bytes that it is sorted by.
+        tally: of its people, a number that is equal only for equal people: it grows by a random number with each that comes, from 0.
+        facts: a number that is another for other facts of the media itself.
+    """
+
+    path: bytes
+    tally: int
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A media, and who came to it since its people had a tally.
+
+    Args:
+        facts: as of `Tallied`.
+        whole: whether they never had that tally: then these are all of its people.
+        people: each with the tally up to them, in the order in which they came.
+    """
+
+    media: Media
+    facts: int
+    whole: bool
+    people: Iterator[tuple[Sighting, int]]
+
+
+@runtime_checkable
+class Outgoing(Index, Protocol):
+    """An index whose people can be told to another one."""
+
+    @property
+    def model(self) -> IndexedModel | None: ...
+
+    def stamp(self) -> Stamp: ...
+
+    def tallies(self) -> Iterator[Tallied]:
+        """What tells all media apart, by path; inside of a snapshot."""
+        ...
+
+    def grown(self, path: Path, tally: int) -> Grown | None:
+        """Who came to a media since a tally; ``None`` if it is there no more. Inside of a snapshot."""
+        ...
 
 
 def as_index(value: object) -> Index:

@@ -53,6 +53,7 @@ class _Embedding:
     worn: NDArray[np.uint8] | None
     size: int
     run: int
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -324,6 +325,10 @@ class MemoryIndex:
     def paths_under(self, path: Path) -> list[Path]:
         return _sorted(known for known in {*self._all.media, *self._all.failed} if known.is_relative_to(path))
 
+    def seen_under(self, path: Path) -> list[tuple[Path, int | None, int | None]]:
+        there = ((one, self._all.media[one]) for one in self.paths_under(path) if one in self._all.media)
+        return [(one, media.changed_ns, media.device) for one, media in there]
+
     def failures(self) -> list[Failure]:
         return [Failure(path, str(self._all.failed[path].failure)) for path in _sorted(self._all.failed)]
 
@@ -465,6 +470,9 @@ class MemoryIndex:
     def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
         return self._worn_by(self._embedding_of(person, crop))
 
+    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
+        return self._embedding_of(person, crop).thumbnail
+
     def counts(self) -> tuple[int, int]:
         return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
 
@@ -524,10 +532,13 @@ class MemoryIndex:
         """Of equal keys the first vector with what is worn, and the first signature, stay."""
         seen, nothing = somebody.seen, [None] * len(somebody.keys)
         signatures, worn_by = (nothing if rows is None else rows for rows in (seen.signatures, seen.worn))
-        for key, vector, signature, worn in zip(somebody.keys, seen.vectors, signatures, worn_by, strict=True):
+        pictures = seen.thumbnails or nothing
+        for key, vector, signature, worn, picture in zip(somebody.keys, seen.vectors, signatures, worn_by, pictures, strict=True):
             known = self._all.embeddings.get(key)
+            if known is not None and picture is not None:
+                known = self._all.embeddings[key] = replace(known, thumbnail=picture)
             if known is None:
-                self._all.embeddings[key] = _Embedding(vector, signature, worn, size, self._all.run)
+                self._all.embeddings[key] = _Embedding(vector, signature, worn, size, self._all.run, picture)
             elif known.signature is None and signature is not None:
                 self._all.embeddings[key] = replace(known, signature=signature, size=size, run=self._all.run)
             else:

@@ -81,6 +81,20 @@ def begins_with(path: Path, size: int, digest: str) -> bool:
     return not left and ChunkedDigest(size, tuple(chunks)).hex == digest
 
 
+def begins_as(media: Media) -> bool:
+    """Whether a video's file still begins with the bytes that were indexed, whatever came behind them; reads them where it has changed.
+
+    Raises:
+        VideoError: a file that cannot be read.
+    """
+    try:
+        status = media.path.stat()
+    except (OSError, ValueError) as error:
+        raise unreadable(error, VideoError) from None
+    known = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return known == (media.size, media.modified_ns, media.changed_ns) or begins_with(media.path, media.size, media.digest)
+
+
 def read_video_media(path: Path) -> Media:
     """A video's file with its size, times and digest, all as they were before it was read.
 

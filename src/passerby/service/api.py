@@ -14,14 +14,14 @@ import passerby
 from passerby.find.describe import Appearance
 from passerby.service.asking import CROP_ID, Asked, AskedByProgram
 from passerby.service.clips import MEDIA_TYPE
-from passerby.service.pictures import crop_of, photo_jpeg, somebody
+from passerby.service.pictures import crop_of, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.ranges import ranged
 from passerby.service.requests import ASKED_IN_QUERY, Admin, AskedInQuery, Here, Upload, Viewer
 from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
 from passerby.service.sent import Picture, Sent
-from passerby.service.service import Client, Found, Seen, Service, crop_numbers, shown_name
-from passerby.types import Box, Crop, Hit, Person
+from passerby.service.service import Found, Seen, crop_numbers, shown_name
+from passerby.types import Box, Hit
 
 PREFIX: Final = "/api/v1"
 PEOPLE: Final = 10
@@ -90,20 +90,19 @@ def person(person: PersonId, here: Here, client: Viewer) -> dict[str, Any]:
 def photo(person: PersonId, here: Here, client: Viewer) -> Response:
     """The whole photo that somebody is in, with a frame around them: drawn anew, without anything else that its file holds."""
     who, crops = somebody(here.index, person)
-    return _photo(here, client, who, crops[0])
+    return Response(here.photo_jpeg(who, crops[0], client), media_type="image/jpeg")
 
 
 @router.get("/crops/{crop}", response_class=Response, responses=_JPEG)
 def crop(crop: CropId, here: Here, client: Viewer) -> Response:  # noqa: ARG001 - who asks must be somebody
     """The picture of somebody: at most 320 x 640 pixels, drawn anew."""
-    who, one = crop_of(here.index, *crop_numbers(crop))
-    return Response(here.crops.jpeg(who.media, one), media_type="image/jpeg")
+    return Response(here.crop_jpeg(crop), media_type="image/jpeg")
 
 
 @router.get("/crops/{crop}/photo", response_class=Response, responses=_JPEG)
 def photo_of_crop(crop: CropId, here: Here, client: Viewer) -> Response:
     """The whole photo or frame that a crop is of, with a frame around it: drawn anew, without anything else that its file holds."""
-    return _photo(here, client, *crop_of(here.index, *crop_numbers(crop)))
+    return Response(here.photo_jpeg(*crop_of(here.index, *crop_numbers(crop)), client), media_type="image/jpeg")
 
 
 @router.get("/crops/{crop}/clip", response_class=Response, responses=_MP4)
@@ -149,11 +148,6 @@ def _told(found: Found, asked: Asked) -> dict[str, Any]:
     return found.to_json(in_order(found.answer.people, asked))
 
 
-def _photo(here: Service, client: Client, who: Person, crop: Crop) -> Response:
-    here.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [who.id]})
-    return Response(photo_jpeg(who.media, crop), media_type="image/jpeg")
-
-
 def _appearance(appearance: Appearance) -> dict[str, Any]:
     names = ("sentence", "unclear", "probabilities", "unreliable")
     return {name: getattr(appearance, name) for name in names}
@@ -169,6 +163,8 @@ def _person(seen: Seen) -> dict[str, Any]:
         "person": person.id,
         "name": shown_name(person),
         "camera": person.media.camera,
+        "device": person.media.pushed_by,
+        "device_away": seen.device_away,
         "clock": seen.clock and seen.clock.isoformat(timespec="seconds"),
         "time_known_by": person.media.known_by,
         "first": person.first,

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 import passerby
 from passerby.errors import ConfigError, PasserbyError
-from passerby.service import api, pages
+from passerby.service import api, pages, push
 from passerby.service.indexing import api as indexing_api
 from passerby.service.indexing import pages as indexing_pages
 from passerby.service.problems import Refused, problem_response
@@ -45,7 +45,7 @@ def create_app(service: Service) -> ASGIApp:
         telemetry=NO_TELEMETRY,
     )
     app.state.service = service
-    for router in (api.router, indexing_api.router, pages.router, indexing_pages.router):
+    for router in (api.router, indexing_api.router, push.router, pages.router, indexing_pages.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.openapi = partial(api.document, app)  # type: ignore[method-assign]

@@ -59,6 +59,7 @@ class Asked(BaseModel):
     having: Words = Field(default=[], alias="with", description="Who has it: 'red bag'.")
     without: Words = Field(default=[], description="Who does not have it.")
     camera: Words = Field(default=[], description="Only who was seen by one of these cameras.")
+    device: Words = Field(default=[], description="Only who was pushed by one of these devices.")
     start: Time = Field(default=None, alias="from", description="Only from then on: '2026-11-28 10:00', 'yesterday', '2 hours ago'.")
     end: Time = Field(default=None, alias="to", description="Only before then; a day is part of it.")
     sure: float = Field(default=SURE, ge=0, le=1, description="How likely what filters name must be.")
@@ -106,7 +107,8 @@ class Asked(BaseModel):
             ImageError: the picture cannot be used.
         """
         question = Question(self.q, like, read_filters(self.at(), self.having, self.without))
-        return question.among(replace(read_selection_in(index, self.camera, self.start, self.end, ()), static=self.static))
+        selected = read_selection_in(index, self.camera, self.start, self.end, (), self.device)
+        return question.among(replace(selected, static=self.static))
 
 
 class AskedByProgram(Asked):

@@ -31,13 +31,14 @@ class Facets:
 
     Args:
         worn: by the parameter of each part, what is worn there, the most frequent first.
-        cameras: by name.
+        cameras, devices: by name.
         hours: people by day and hour, as (day, hour), by the cameras' clocks as corrected.
     """
 
     people: int = 0
     worn: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     cameras: list[tuple[str, int]] = field(default_factory=list)
+    devices: list[tuple[str, int]] = field(default_factory=list)
     hours: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     @property
@@ -74,7 +75,14 @@ class Census:
 
     def _count(self) -> Facets:
         seen = [(one.camera.name, one.people) for one in self._index.seen_by_cameras()]
-        return Facets(self._index.counts()[0], dict(self._worn()), seen, Counter(self._hours()))
+        devices, hours = Counter[str](), Counter[tuple[str, int]]()
+        offsets = offsets_of(self._index)
+        for person, crops in self._index.people():
+            if (device := person.media.pushed_by) is not None:
+                devices[device] += 1
+            if clock := seen_at(person, crops[0], offsets):
+                hours[f"{clock:%Y-%m-%d}", clock.hour] += 1
+        return Facets(self._index.counts()[0], dict(self._worn()), seen, sorted(devices.items()), hours)
 
     def _worn(self) -> Iterator[tuple[str, list[tuple[str, int]]]]:
         try:
@@ -87,12 +95,6 @@ class Census:
             most = sorted((one for one in counted if one[1] and _can_be_asked(part, one[0])), key=lambda one: (-one[1], one[0]))
             if most:
                 yield name, most[:SHOWN]
-
-    def _hours(self) -> Iterator[tuple[str, int]]:
-        offsets = offsets_of(self._index)
-        for person, crops in self._index.people():
-            if clock := seen_at(person, crops[0], offsets):
-                yield f"{clock:%Y-%m-%d}", clock.hour
 
 
 def _can_be_asked(part: Part, word: str) -> bool:

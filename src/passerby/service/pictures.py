@@ -51,6 +51,15 @@ def crop_at(person: Person, crops: Sequence[Crop], number: int) -> Crop:
     return crops[number]
 
 
+def thumbnail(index: Index, person: Person, crop: Crop) -> bytes:
+    """The small picture that a device pushed with a crop. Raises ``Refused`` where none came."""
+    picture = index.thumbnail_of(person, crop)
+    if picture is None:
+        expected, found = f"a picture from device {person.media.pushed_by}", "none: it could not read the file when it pushed"
+        raise Refused(HTTPStatus.GONE, expected=expected, found=found, do="look at it on the device")
+    return picture
+
+
 def crop_image(media: Media, crop: Crop) -> Image.Image:
     """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
     if crop.kept is not None:

@@ -28,8 +28,24 @@ async def _here(request: Request) -> Service:
 async def _viewer(request: Request) -> Client:
     """Who asks. What a program changes or sends is not let in by a cookie, which a browser sends by itself."""
     cookie_counts = request.method in SAFE or not request.url.path.startswith(API)
-    request.state.client = service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
-    return cast(Client, request.state.client)
+    client = service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
+    if client.role is Role.DEVICE:
+        raise _other_role("a token that may search", client)
+    request.state.client = client
+    return client
+
+
+async def _device(request: Request) -> Client:
+    """Which device pushes: that of the token's name, and no other."""
+    client = service_of(request).client(request.headers, {}, address_of(request), cookie_counts=False)
+    if client.role is not Role.DEVICE:
+        raise _other_role("a token of role device", client)
+    return client
+
+
+def _other_role(expected: str, client: Client) -> Refused:
+    found = f"one of role {client.role}" if client.name else "none"
+    return Refused(HTTPStatus.FORBIDDEN, expected=expected, found=found, do="ask with another token")
 
 
 async def _admin(client: Annotated[Client, Depends(_viewer)]) -> Client:
@@ -49,7 +65,7 @@ def require_admin(request: Request) -> Client:
 
 def _as_admin(client: Client) -> Client:
     if client.role is not Role.ADMIN:
-        raise Refused(HTTPStatus.FORBIDDEN, expected="a token of role admin", found="one of role view", do="ask with another token")
+        raise _other_role("a token of role admin", client)
     return client
 
 
@@ -95,4 +111,5 @@ AskedInQuery = Annotated[AskedByProgram, Depends(_asked)]
 Here = Annotated[Service, Depends(_here)]
 Viewer = Annotated[Client, Depends(_viewer)]
 Admin = Annotated[Client, Depends(_admin)]
+Device = Annotated[Client, Depends(_device)]
 Upload = Annotated[bytes, Depends(_upload)]

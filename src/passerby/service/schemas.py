@@ -43,6 +43,7 @@ class HitSays(BaseModel):
     time: float | None
     clock: str | None
     camera: str | None
+    device: str | None = Field(description="Which device pushed it; null of what the service's own machine indexed.")
     time_known_by: str | None
     track: int | None
     alike: int
@@ -104,6 +105,8 @@ class PersonSays(BaseModel):
     person: int
     name: str
     camera: str | None
+    device: str | None = Field(description="Which device pushed it; null of what the service's own machine indexed.")
+    device_away: bool = Field(description="Whether it cannot be asked for the photo now: then that is a small picture.")
     clock: str | None
     time_known_by: str | None
     first: float | None

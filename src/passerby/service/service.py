@@ -23,16 +23,20 @@ from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
+from passerby.media.photo import read_image
 from passerby.model.encoder import Encoder
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
+from passerby.service.centre import Centre
 from passerby.service.clips import Clips
+from passerby.service.devices import Devices
+from passerby.service.elsewhere import Elsewhere
 from passerby.service.engine import Ask, Engine
 from passerby.service.facets import Census
 from passerby.service.indexing.folders import NO_INDEXING, Indexing, failures_below
 from passerby.service.indexing.job import Job
 from passerby.service.indexing.jobs import Jobs
-from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, somebody
+from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, photo_jpeg, somebody, thumbnail
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.sent import Picture, Sent, look_at
@@ -89,6 +93,7 @@ class Seen:
         number: which of their crops is shown.
         clock: when that was taken; ``None`` where that is not known.
         beside: others in the same photo, or at the same time in the same video.
+        device_away: whether their photo is on a device that cannot be asked for it now, so that there is but a small picture.
     """
 
     person: Person
@@ -97,10 +102,17 @@ class Seen:
     clock: datetime | None
     wears: Appearance | None
     beside: tuple[Beside, ...]
+    device_away: bool = False
 
     @property
     def crop(self) -> Crop:
         return self.crops[self.number]
+
+    @property
+    def has_clip(self) -> bool:
+        """Whether the seconds around them can be shown: they are in a video on this machine."""
+        media = self.person.media
+        return media.kind is MediaKind.VIDEO and media.pushed_by is None and self.crop.time is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,8 @@ class Service:
     census: Census
     clips: Clips
     jobs: Jobs
+    centre: Centre
+    elsewhere: Elsewhere
     detecting: Detecting | None = None
     rates: Rates = field(default_factory=Rates)
     forms: FormTokens = field(default_factory=FormTokens)
@@ -153,6 +167,7 @@ class Service:
         keep_audit: int = DAYS,
         detecting: Detecting | None = None,
         indexing: Indexing = NO_INDEXING,
+        devices: Path | None = None,
     ) -> Service:
         """The service of an index.
 
@@ -161,6 +176,7 @@ class Service:
             keep_audit: for how many days the log keeps who asked what.
             detecting: how somebody is found in a picture that is sent; without it the whole picture is meant.
             indexing: what may be indexed from outside, and how.
+            devices: a file that says which devices may be asked for frames, and where they are.
 
         Raises:
             IndexFault: the index is of another model.
@@ -175,13 +191,16 @@ class Service:
         audit = Audit(folder / "audit", keep_audit)
         clips, crops = Clips(folder / "clips"), Crops()
 
+        centre, elsewhere = Centre(index, encoder, Devices(folder)), Elsewhere.read(devices)
+
         def forget() -> None:
             crops.forget()
             clips.forget()
+            elsewhere.forget()
 
         engine = Engine(index, encoder, on_gone=forget)
         census, jobs = Census(index, engine.encoder), Jobs(folder, indexing)
-        return cls(engine, listening, tokens, audit, census, clips, jobs, detecting, crops=crops)
+        return cls(engine, listening, tokens, audit, census, clips, jobs, centre, elsewhere, detecting, crops=crops)
 
     @property
     def index(self) -> Index:
@@ -211,8 +230,9 @@ class Service:
         self.rates.spend("login", address)
         token = self.tokens.whose(secret)
         self.audit.append({"who": token.name if token else None, "address": address, "did": "log in", "let_in": token is not None})
-        if token is None:
-            raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found="one that is not valid", do="check it, or ask for a new one")
+        if token is None or token.role is Role.DEVICE:
+            found = "one that is not valid" if token is None else "one of a device, which may not search"
+            raise Refused(HTTPStatus.UNAUTHORIZED, expected="a token", found=found, do="check it, or ask for a new one")
         return token
 
     async def find(self, asked: Asked, client: Client, *, default_k: int, picture: Picture | None = None) -> Found:
@@ -239,7 +259,22 @@ class Service:
 
     def _alike(self, crop: str) -> Image:
         person, one = crop_of(self.index, *crop_numbers(crop))
-        return crop_image(person.media, one)
+        return crop_image(person.media, one) if person.media.pushed_by is None else read_image(thumbnail(self.index, person, one))
+
+    def crop_jpeg(self, crop: str) -> bytes:
+        """The picture of somebody by a crop's id. Raises ``Refused`` where it cannot be shown."""
+        person, one = crop_of(self.index, *crop_numbers(crop))
+        return self.crops.jpeg(person.media, one) if person.media.pushed_by is None else thumbnail(self.index, person, one)
+
+    def photo_jpeg(self, person: Person, crop: Crop, client: Client) -> bytes:
+        """The whole photo or frame that a crop is of, which is kept in the log; of a device that is away, their small picture.
+
+        Raises ``Refused`` where it cannot be shown.
+        """
+        self.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person.id]})
+        if person.media.pushed_by is None:
+            return photo_jpeg(person.media, crop)
+        return self.elsewhere.frame(person, crop) or thumbnail(self.index, person, crop)
 
     def _keep(self, asked: Asked, client: Client, picture: Picture | None, answer: Answer) -> Found:
         said: dict[str, Any] = dict[str, Any](asked.model_dump(by_alias=True, exclude_defaults=True))
@@ -273,7 +308,9 @@ class Service:
             clock = seen_at(person, crop, offsets_of(self.index))
             found = Seen(person, crops, number, clock, wears, tuple(self._beside(person, crop)))
         self.audit.append({"who": client.name, "address": client.address, "did": "look", "shown": [id]})
-        return found
+        if person.media.pushed_by is None:
+            return found
+        return replace(found, device_away=self.elsewhere.frame(person, crop) is None)
 
     def clip(self, crop: str, client: Client) -> bytes:
         """The seconds around a crop of somebody in a video, as MP4, which is kept in the log. Raises as :meth:`Clips.mp4` does, and

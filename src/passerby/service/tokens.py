@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from passerby.atomic import replacing
+from passerby.devices import is_device_name
 from passerby.errors import ConfigError
 
 FILE_NAME: Final = "tokens.json"
@@ -29,6 +30,8 @@ class Role(StrEnum):
     """Search, and look at who is found."""
     ADMIN = "admin"
     """That, and index, and read who asked what."""
+    DEVICE = "device"
+    """Push what a device found, under the token's name, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,9 @@ class Tokens:
         """
         if not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
             raise ConfigError(expected=f"a token's name of 1 to {_LONGEST_NAME} characters", found=repr(name), do="correct the name")
+        if role is Role.DEVICE and not is_device_name(name):
+            do = "choose another"
+            raise ConfigError(expected="a device's name of 1 to 63 letters, digits, dots, dashes and underscores", found=repr(name), do=do)
         known = self.all()
         if any(one.name == name for one in known):
             raise ConfigError(expected="a name that no token has", found=repr(name), do="choose another, or revoke that one first")

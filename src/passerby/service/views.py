@@ -121,7 +121,7 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
         "alike" if hit.probability is None else in_words(hit.probability),
         None if hit.probability is None else round(100 * hit.probability),
         _when(hit),
-        media.camera or "",
+        media.camera or (f"device {media.pushed_by}" if media.pushed_by else ""),
         tuple(fit.phrase for fit in hit.fits if fit.fits),
         tuple(fit.phrase for fit in hit.fits if fit.doubtful),
         hit.alike,
@@ -181,7 +181,7 @@ def chosen(asked: Asked) -> Iterator[Link]:
             yield Link(
                 f"{value} {said}" if name != "carrying" else f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)})
             )
-    for name, said in (("having", "with"), ("without", "without"), ("camera", "camera")):
+    for name, said in (("having", "with"), ("without", "without"), ("camera", "camera"), ("device", "device")):
         for value in getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)}))
     for name, said in (("start", "from"), ("end", "to")):
@@ -190,10 +190,12 @@ def chosen(asked: Asked) -> Iterator[Link]:
 
 
 def choices(facets: Facets, asked: Asked) -> list[Choice]:
-    """What can be chosen: cameras, days and, of a day, hours; and what is worn."""
+    """What can be chosen: cameras, devices, days and, of a day, hours; and what is worn."""
     found = []
     if facets.cameras:
         found.append(Choice("Camera", tuple(_toggle(asked, "camera", name, count) for name, count in facets.cameras)))
+    if facets.devices:
+        found.append(Choice("Device", tuple(_toggle(asked, "device", name, count) for name, count in facets.devices)))
     if days := facets.days[:DAYS]:
         found.append(Choice("Day", tuple(_day(asked, day, count) for day, count in days)))
     day = (asked.start or "")[:10]
@@ -329,10 +331,13 @@ def somebody(seen: Seen, asked: Asked) -> dict[str, Any]:
         "wears": wears(seen),
         "name": shown_name(seen.person),
         "camera": seen.person.media.camera,
+        "device": seen.person.media.pushed_by,
+        "device_away": seen.device_away,
         "when": when(seen),
         "at": "" if seen.crop.time is None else minutes_text(seen.crop.time),
         "during": _during(seen.person),
         "is_video": seen.person.media.kind is MediaKind.VIDEO and seen.crop.time is not None,
+        "has_clip": seen.has_clip,
         "pictures": [
             Picture(one, asked.url(page_of(one)), "" if of.time is None else minutes_text(of.time), one == crop)
             for one, of in zip(crops, seen.crops, strict=True)

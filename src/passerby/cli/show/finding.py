@@ -499,6 +499,7 @@ def _show_hits(hits: Sequence[Hit]) -> None:
         "together": [None if hit.together is None else f"{hit.together:.0%}" for hit in hits],
         "fits": [", ".join(fit.phrase for fit in hit.fits if fit.fits) for hit in hits],
         "doubtful": [", ".join(fit.phrase for fit in hit.fits if fit.doubtful) for hit in hits],
+        "device": [hit.person.media.pushed_by for hit in hits],
         "copies": [f"+{hit.alike} alike" if hit.alike else "" for hit in hits],
         "clock": [clock_of(hit) for hit in hits],
         "time": [seen_at(hit) for hit in hits],
@@ -508,7 +509,7 @@ def _show_hits(hits: Sequence[Hit]) -> None:
     }
     shown = {name: column for name, column in optional.items() if any(column)}
     rows = [
-        (hit.rank, f"{hit.score:.3f}", *cells, hit.person.media.path)
+        (hit.rank, f"{hit.score:.3f}", *cells, hit.person.media.own_path)
         for hit, cells in zip(hits, zip(*shown.values(), strict=True) if shown else [()] * len(hits), strict=True)
     ]
     show_table(("rank", "score", *shown, "path"), rows, whole="path")

@@ -19,6 +19,9 @@ APPLICATION_ID = 0x50534259
 
 BUSY_SECONDS = 30.0
 
+TOKEN = "random() & 1099511627775"
+"""A random number so small that eight million of them have a sum, and so large that two sums are equal by no chance."""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -145,6 +148,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE media ADD COLUMN motion INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE media ADD COLUMN still INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # Of each person a random number: the sum of those in a media tells whether another index holds the same people, or those until one.
+        "ALTER TABLE people ADD COLUMN token INTEGER NOT NULL DEFAULT 0",
+        f"UPDATE people SET token = {TOKEN}",
+        "CREATE TABLE thumbnails (embedding INTEGER PRIMARY KEY, jpeg BLOB NOT NULL)",
+        """CREATE TRIGGER thumbnail_of_nobody AFTER DELETE ON embeddings
+            BEGIN DELETE FROM thumbnails WHERE embedding = OLD.id; END""",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
@@ -162,10 +173,13 @@ _WITHOUT_COPIES = (
 )
 _MEDIA_NOT_SOUGHT = f"CREATE TEMP VIEW media AS SELECT *, {_NOT_SOUGHT} FROM main.media"
 _NO_CHECKPOINTS = "CREATE TEMP TABLE checkpoints (media INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL)"
-_NOBODY_STATIC = ("CREATE TEMP VIEW people AS SELECT *, 0 AS static FROM main.people", _NO_CHECKPOINTS)
+_NO_THUMBNAILS = "CREATE TEMP TABLE thumbnails (embedding INTEGER PRIMARY KEY, jpeg BLOB NOT NULL)"
+_NOBODY_STATIC = ("CREATE TEMP VIEW people AS SELECT *, 0 AS static, id AS token FROM main.people", _NO_CHECKPOINTS, _NO_THUMBNAILS)
+_NOTHING_PUSHED = ("CREATE TEMP VIEW people AS SELECT *, id AS token FROM main.people", _NO_THUMBNAILS)
 _PERSONS_AS_PEOPLE = (
-    "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last, 0 AS static FROM main.persons",
+    "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last, 0 AS static, id AS token FROM main.persons",
     _NO_CHECKPOINTS,
+    _NO_THUMBNAILS,
     """CREATE TEMP VIEW crops AS
         SELECT id AS person, 0 AS number, embedding, x, y, width, height, time, NULL AS quality FROM main.persons""",
 )
@@ -183,7 +197,8 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
     3: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC, *_WITHOUT_COPIES),
     4: (_MEDIA_NOT_SOUGHT, *_NOBODY_STATIC),
     5: (f"CREATE TEMP VIEW media AS SELECT *, {_NOT_WATCHED} FROM main.media", *_NOBODY_STATIC),
-    6: (f"CREATE TEMP VIEW media AS SELECT *, {_NO_GAPS} FROM main.media",),
+    6: (f"CREATE TEMP VIEW media AS SELECT *, {_NO_GAPS} FROM main.media", *_NOTHING_PUSHED),
+    7: _NOTHING_PUSHED,
 }
 """What lets a database of an older version be read where it cannot be written."""
 

@@ -23,8 +23,8 @@ from passerby.index import base
 from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
-from passerby.index.selection import EVERYBODY, Selection
-from passerby.index.sqlite import media_row, selecting, suppression
+from passerby.index.selection import EVERYBODY, Place, Selection
+from passerby.index.sqlite import media_row, outgoing, selecting, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
@@ -40,7 +40,7 @@ from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Wa
 Known = TypeVar("Known")
 
 
-class Index(base.Index):
+class Index(base.Outgoing):
     """An open index folder; close it, or use it in a ``with``.
 
     Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
@@ -451,6 +451,24 @@ class Index(base.Index):
         )
         return [Path(os.fsdecode(row[0])) for row in known]
 
+    def seen_under(self, path: Path) -> list[tuple[Path, int | None, int | None]]:
+        place = Place.of(path)
+        known = self._all(
+            "SELECT path, changed_ns, device FROM media WHERE path = ? OR path > ? AND path < ? ORDER BY path",
+            place.path,
+            place.below,
+            place.beyond,
+        )
+        return [(Path(os.fsdecode(one)), changed_ns, device) for one, changed_ns, device in known]
+
+    def tallies(self) -> Iterator[base.Tallied]:
+        with plain_faults(self.folder):
+            yield from outgoing.tallies(self._db)
+
+    def grown(self, path: Path, tally: int) -> base.Grown | None:
+        with plain_faults(self.folder):
+            return outgoing.grown(self._db, path, tally)
+
     def failures(self) -> list[Failure]:
         return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
 
@@ -613,8 +631,17 @@ class Index(base.Index):
         attributes = self.model.attributes if self.model else 0
         return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
 
+    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
+        this, values = self._is_crop(person, crop)
+        row = self._one(f"SELECT jpeg FROM crops JOIN thumbnails USING (embedding) WHERE person = ? AND {this}", person.id, *values)
+        return None if row is None else bytes(row[0])
+
+    def _is_crop(self, person: Person, crop: Crop | None) -> selecting.Where:
+        """What is true of the row of somebody's crop, or of their first."""
+        return selecting.Where("number = 0", ()) if crop is None or person.id is None else rows.is_crop(crop)
+
     def _stored_of(self, column: str, person: Person, crop: Crop | None) -> Any:
-        this, values = ("number = 0", ()) if crop is None or person.id is None else rows.is_crop(crop)
+        this, values = self._is_crop(person, crop)
         row = self._one(f"SELECT {column} FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND {this}", person.id, *values)
         if row is None:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
 from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
@@ -21,14 +22,14 @@ from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _TAKEN: Final = "kind, camera, started_at, zone, known_by"
 _HELD: Final = f"path, size, modified_ns, digest, changed_ns, device, {_TAKEN}, {SOUGHT}, {WATCHED}".split(", ")
-_MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, {_TAKEN}, {SOUGHT}, {WATCHED}"
-_KIND: Final = 5 + _MEDIA.split(", ").index("kind")
-_SOUGHT_AT: Final = 5 + _MEDIA.split(", ").index("detector")
-_WATCHED_AT: Final = 5 + _MEDIA.split(", ").index("seconds")
-_MEDIA_END: Final = 5 + len(_MEDIA.split(", "))
+MEDIA: Final = f"path, size, modified_ns, digest, changed_ns, device, away_since, {_TAKEN}, {SOUGHT}, {WATCHED}"
+_SOUGHT_AT: Final = MEDIA.split(", ").index("detector")
+_WATCHED_AT: Final = MEDIA.split(", ").index("seconds")
+_MEDIA_START: Final = 5
+_MEDIA_END: Final = _MEDIA_START + len(MEDIA.split(", "))
 _PERSON: Final = "people.id, track, first, last, static"
 _LOOKS: Final = "x, y, width, height, time, quality"
-_CROP: Final = f"{_LOOKS}, number"
+CROP: Final = f"{_LOOKS}, number, crops.embedding"
 
 
 def hold(db: sqlite3.Connection, media: Media) -> int:
@@ -88,7 +89,9 @@ def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequenc
 
 def _replace(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
     """The new crops stand before the old ones go, so that an embedding of both stays."""
-    db.execute("UPDATE people SET first = ?, last = ?, static = ? WHERE id = ?", (one.first, one.last, one.static, person))
+    db.execute(
+        f"UPDATE people SET first = ?, last = ?, static = ?, token = {TOKEN} WHERE id = ?", (one.first, one.last, one.static, person)
+    )
     db.execute("UPDATE crops SET number = -1 - number WHERE person = ?", (person,))
     _insert_crops(db, person, media, one)
     db.execute("DELETE FROM crops WHERE person = ? AND number < 0", (person,))
@@ -96,14 +99,16 @@ def _replace(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -
 
 def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
     nothing = [None] * len(one.crops)
-    signatures, worn_by, pictures = (nothing if rows is None else rows for rows in (one.signatures, one.worn, one.pictures))
-    shown = zip(one.crops, one.vectors, signatures, worn_by, pictures, strict=True)
-    for number, (crop, vector, signature, worn, picture) in enumerate(shown):
+    stored = one.signatures, one.worn, one.pictures, one.thumbnails
+    every = zip(one.crops, one.vectors, *(nothing if rows is None else rows for rows in stored), strict=True)
+    for number, (crop, vector, signature, worn, picture, thumbnail) in enumerate(every):
         box = crop.box
         place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
         embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn, picture)
         if signature is not None:
             _sign(db, embedding, signature, media.size)
+        if thumbnail is not None:
+            db.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (embedding, thumbnail))
         db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
 
 
@@ -151,26 +156,30 @@ def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> li
 def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
     """People by id, each with their crops, of whom something in SQL is true."""
     cursor = db.execute(
-        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
+        f"""SELECT {_PERSON}, {MEDIA}, {CROP}
         FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id WHERE {where} ORDER BY people.id, number""",
         values,
     )
     pictures = Pictures.of(db)
     for _, rows in groupby(cursor, key=lambda row: row[0]):
         found = list(rows)
-        yield _person(found[0]), tuple(_crop(row, pictures) for row in found)
+        person = _person(found[0])
+        yield person, tuple(crop_of(row[_MEDIA_END:], person.media, pictures) for row in found)
 
 
 def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
-        f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
+        f"""SELECT {_PERSON}, {MEDIA}, {CROP}
         FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
         WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
         (embeddings, *within.values),
     )
-    pictures = Pictures.of(db)
-    return [(row[-1], _person(row), _crop(row, pictures)) for row in rows]
+    pictures, found = Pictures.of(db), list[tuple[int, Person, Crop]]()
+    for row in rows:
+        person = _person(row)
+        found.append((row[-1], person, crop_of(row[_MEDIA_END:], person.media, pictures)))
+    return found
 
 
 def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
@@ -201,17 +210,22 @@ def is_crop(crop: Crop) -> Where:
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, *taken = row[:_SOUGHT_AT]
-    kind, camera, started_at, zone, known_by = taken
-    sought, watched = sought_of(*row[_SOUGHT_AT:_WATCHED_AT]), watched_of(*row[_WATCHED_AT:_MEDIA_END])
-    where, kept = (Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since), MediaKind(kind)
-    media = Media(*where, kept, camera, started_at, zone, known_by, sought, watched)
-    return Person(media, id, track, first, last, bool(static))
+    id, track, first, last, static = row[:_MEDIA_START]
+    return Person(media_of(row[_MEDIA_START:_MEDIA_END]), id, track, first, last, bool(static))
 
 
-def _crop(row: tuple[Any, ...], pictures: Pictures) -> Crop:
-    *box, time, quality, number, embedding = row[_MEDIA_END:]
-    kept = pictures.path(embedding) if row[_KIND] == MediaKind.CAMERA else None
+def media_of(row: Sequence[Any]) -> Media:
+    """A media as the columns ``MEDIA`` have it."""
+    path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by = row[:_SOUGHT_AT]
+    sought, watched = sought_of(*row[_SOUGHT_AT:_WATCHED_AT]), watched_of(*row[_WATCHED_AT:])
+    where = Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since
+    return Media(*where, MediaKind(kind), camera, started_at, zone, known_by, sought, watched)
+
+
+def crop_of(row: Sequence[Any], media: Media, pictures: Pictures) -> Crop:
+    """A crop of a media as the columns ``CROP`` have it."""
+    *box, time, quality, number, embedding = row
+    kept = pictures.path(embedding) if media.kind is MediaKind.CAMERA and media.pushed_by is None else None
     return Crop(None if box[0] is None else Box(*box), time, quality, number, kept)
 
 
@@ -241,8 +255,8 @@ def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], 
 def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
     """A person of an id that nobody had."""
     given = db.execute(
-        """INSERT INTO people (id, media, track, first, last, static)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?)""",
+        f"""INSERT INTO people (id, media, track, first, last, static, token)
+        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?, {TOKEN})""",
         (row, track, first, last, static),
     )
     return int(given.lastrowid or 0)

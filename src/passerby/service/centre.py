@@ -1,0 +1,124 @@
+"""What devices push to: each under its own name, one session at a time, checked before anything of it is kept."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from threading import Lock
+from typing import Final
+
+from passerby.errors import IndexFault
+from passerby.find.push.receive import Kept, OutOfStep, correct, receive, standing
+from passerby.find.push.wire import About, Rows, decode
+from passerby.index.base import Index
+from passerby.model.encoder import Encoder, attributes_of
+from passerby.service.devices import Devices
+from passerby.service.problems import Refused
+
+_SHARE: Final = 9
+"""How many times as long as folding took it is not done again."""
+_PURGES: Final = 20
+_PURGE_PAUSE: Final = 0.1
+
+
+class OutOfSession(OutOfStep):
+    """A device that tells what belongs to a session that is over."""
+
+
+@dataclass(slots=True)
+class Centre:
+    """What devices push to: an index, and who was there."""
+
+    index: Index
+    encoder: Encoder
+    devices: Devices
+    _sessions: dict[str, str] = field(default_factory=dict)
+    _locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
+    _tending: Lock = field(default_factory=Lock)
+    _not_before: float = 0.0
+
+    def begin(self, device: str, about: About) -> tuple[str, bytes]:
+        """Begin a session of a device, which ends one that it had: what of that is still under way is not kept.
+
+        Returns:
+            the session, and what the index holds of the device.
+
+        Raises:
+            Refused: it is of another model, or another index took its name.
+        """
+        with self._locks[device]:
+            self._sessions.pop(device, None)
+            now, wanted = time.time(), self.encoder.digest
+            self.devices.keep(device, model=about.model.name, digest=about.model.digest, seen=now, ahead=round(about.now - now, 3))
+            if about.model.digest != wanted:
+                raise Refused(
+                    HTTPStatus.CONFLICT,
+                    expected=f"an index made by this centre's model, {self.encoder.name} ({wanted[:12]})",
+                    found=f"one made by {about.model.name} ({about.model.digest[:12]})",
+                    do="upgrade the device, and index again there: passerby index PATH… --rebuild",
+                )
+            held = standing(self.index, device)
+            known = self.devices.get(device).index
+            if known not in ("", about.index) and not about.take_over:
+                raise Refused(
+                    HTTPStatus.CONFLICT,
+                    expected=f"the index that device {device} pushed before",
+                    found="another one, whose push would delete what is here of that",
+                    do="bring back that index, push under another name, or let this one take its place: passerby push --take-over",
+                )
+            self.devices.keep(device, index=about.index)
+            self._keep_private()
+            correct(self.index, device, about.cameras)
+            self._sessions[device] = session = secrets.token_urlsafe(16)
+            return session, held
+
+    def take(self, device: str, session: str, batch: bytes) -> Kept:
+        """Keep a batch of a device's session; it is safe when this ends.
+
+        Raises:
+            OutOfStep: the session is over, or goes on from something else.
+            InputError: no batch of this version.
+            IndexFault: the index cannot be written.
+        """
+        rows = Rows(self.encoder.dim, 2 * len(attributes_of(self.encoder)))
+        records = list(decode(batch, rows))
+        with self._locks[device]:
+            self._require(device, session)
+            return receive(self.index, device, records)
+
+    def end(self, device: str, session: str) -> None:
+        """End a session: what came is made ready for searches, and nothing is left of what went."""
+        with self._locks[device]:
+            self._require(device, session)
+        with self._tending:
+            if (began := time.monotonic()) >= self._not_before:
+                self.index.fold()
+                self.index.settle()
+                self._keep_private()
+                self._not_before = time.monotonic() + _SHARE * (time.monotonic() - began)
+            self._purge()
+
+    def _keep_private(self) -> None:
+        """Pictures of people come into the index: its folder and its files are for their owner alone from now on."""
+        if (folder := self.index.place()) is not None:
+            with suppress(OSError):  # of a folder that belongs to somebody else
+                folder.chmod(0o700)
+                for file in folder.iterdir():
+                    if file.is_file():
+                        file.chmod(0o600)
+
+    def _purge(self) -> None:
+        """Searches may hold on to what was deleted for a moment; what is left then goes with the next session."""
+        for _ in range(_PURGES):
+            with suppress(IndexFault):
+                self.index.purge()
+                return
+            time.sleep(_PURGE_PAUSE)
+
+    def _require(self, device: str, session: str) -> None:
+        if not session or self._sessions.get(device) != session:
+            raise OutOfSession(expected="a session of this device", found="one that is over", do="begin again")
