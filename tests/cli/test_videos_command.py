@@ -49,7 +49,7 @@ def passerby(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Pas
     (folder / "films").mkdir()
     Image.fromarray(blobs([(16, 32), (120, 200), (304, 160)], (640, 480)).picture).save(folder / "films" / "three.png")
     walk = [[(8 * (n // 2), 16), *([(320, 200)] if n < 4 * RATE else [])] for n in range(SECONDS * RATE)]
-    pictures = (blobs(places).picture for places in walk)
+    pictures = (blobs(places, (512, 384)).picture for places in walk)
     write_video(folder / "films" / "gate_20261128_101500.mp4", pictures=pictures, options={"crf": "8"})
     program = Passerby(folder, tiny_bundle)
     dating = ("--name-pattern", "{camera}_%Y%m%d_%H%M%S", "--zone", "+01:00")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from processes import children, is_there, until
 from serving import Client, Sample, copy_of, indexing_of, serving
 
 from passerby.data.synthetic import demo_people, write_gallery
-from passerby.find.watch.state import CameraState, write_state
+from passerby.find.watch.state import CameraState, watching_alone, write_state
 from passerby.index.open import open_index
 from passerby.service.indexing.folders import Indexing
 from passerby.service.indexing.job import State
@@ -157,10 +158,12 @@ def test_no_path_of_this_machine_is_told(site: Site) -> None:
 
 
 def test_live_cameras_say_how_they_are(site: Site) -> None:
-    write_state(site.sample.index, CameraState("<gate>", connected=False, since=1.0, error="nobody answers"))
+    with watching_alone(site.sample.index):
+        write_state(site.sample.index, CameraState("<gate>", connected=False, since=1.0, error="nobody answers"))
     html = site.client.http.get("/cameras").text
+    shutil.rmtree(site.sample.index / "watch")
     assert "&lt;gate&gt;" in html and "<gate>" not in html
-    assert "not watched now" in html
+    assert "not watched now" in html and "nobody answers" in html
 
 
 def test_cameras_are_listed_with_whom_they_saw(site: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from serving import Sample, copy_of, indexing_of, listening
 from visiting import CHROMIUM, chromium, fits, visiting
 
 from passerby.data.synthetic import demo_people, write_gallery
+from passerby.service.indexing.folders import Indexing
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; .ci/run sees to it that it is")
 
@@ -23,6 +24,10 @@ NOTING = """addEventListener("DOMContentLoaded", () => {
     if (said) new MutationObserver(note).observe(said, { childList: true });
 });"""
 """Keeps what the page says on its way, however fast that is over."""
+
+
+COPIES = 20
+PICTURES = 36 * COPIES
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,17 @@ def browser() -> Iterator[Browser]:
 def site(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("indexed")
     own, lobby = copy_of(sample, root), root / "lobby"
-    write_gallery(lobby, demo_people(24)[15:], seed=9, views=4)
+    for picture in write_gallery(lobby, demo_people(24)[15:], seed=9, views=4):  # enough of them for a run that can be watched
+        for copy in range(1, COPIES):
+            picture.with_stem(f"{picture.stem}-{copy}").write_bytes(picture.read_bytes() + bytes([copy]))
     (lobby / "broken.jpg").write_bytes(b"\xff\xd8\xffnothing")
-    with listening(own, root / "service", indexing=indexing_of(own, lobby)) as address:
+    with listening(own, root / "service", indexing=after(1, indexing_of(own, lobby))) as address:
         yield Site(address, lobby)
+
+
+def after(seconds: int, indexing: Indexing) -> Indexing:
+    """Indexing that takes its time to begin."""
+    return replace(indexing, command=("/bin/sh", "-c", f'sleep {seconds}; exec "$0" "$@"', *indexing.command))
 
 
 def people(page: Page) -> int:
@@ -61,12 +73,12 @@ def test_a_folder_is_indexed_before_ones_eyes_and_its_people_are_found(browser: 
         page.get_by_role("link", name="Indexing").click()
         page.get_by_role("button", name="Index", exact=True).click()
         expect(page.get_by_role("progressbar")).to_be_visible()
-        expect(page.locator(".outcome")).to_have_text("36 new, 1 failed, 36 people found")
-        assert re.search(r"\d+ of 37 files", page.evaluate("sessionStorage.told")), "it was told on the way"
+        expect(page.locator(".outcome")).to_have_text(f"{PICTURES} new, 1 failed, {PICTURES} people found")
+        assert re.search(rf"\d+ of {PICTURES + 1} files", page.evaluate("sessionStorage.told")), "it was told on the way"
         expect(page.get_by_role("row", name=re.compile("^broken.jpg expected a picture"))).to_be_visible()
         expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
         page.get_by_role("link", name="Search").click()
-        assert people(page) == before + 36
+        assert people(page) == before + PICTURES
 
 
 def test_without_script_the_page_is_asked_for_anew(browser: Browser, site: Site) -> None:
@@ -82,8 +94,9 @@ def test_without_script_the_page_is_asked_for_anew(browser: Browser, site: Site)
         expect(page.get_by_role("row")).not_to_have_count(0)
 
 
-def test_a_job_is_cancelled_on_a_phone(browser: Browser, site: Site) -> None:
-    with visiting(browser, site.address, "indexing", **PHONE) as page:
+def test_a_job_is_cancelled_on_a_phone(browser: Browser, sample: Sample, site: Site, tmp_path: Path) -> None:
+    indexing = after(60, indexing_of(sample, site.lobby))
+    with listening(sample, tmp_path, indexing=indexing) as address, visiting(browser, address, "indexing", **PHONE) as page:
         assert fits(page)
         page.get_by_role("button", name="Index", exact=True).tap()
         assert fits(page)

@@ -389,7 +389,7 @@ def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample:
         os.umask(before)
     kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
     assert {path.is_dir(): mode(path) for path in kept} == {True: 0o700, False: 0o600}
-    assert {path.name for path in kept if path.is_dir()} == {"service", "audit", "clips"} and len(kept) == 5
+    assert len(kept) == 5
 
 
 def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:

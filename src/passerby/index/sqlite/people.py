@@ -80,8 +80,7 @@ def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequenc
     tracks = json.dumps([*gone, *(one.track for one in people)])
     found = db.execute("SELECT track, id FROM people WHERE media = ? AND track IN (SELECT value FROM json_each(?))", (row, tracks))
     known = dict(found.fetchall())
-    left = {*gone}.difference(one.track for one in people)
-    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in left if track in known])
+    db.executemany("DELETE FROM people WHERE id = ?", [(known[track],) for track in known.keys() - {one.track for one in people}])
     for one in people:
         if one.track in known:
             _replace(db, known[one.track], media, one)

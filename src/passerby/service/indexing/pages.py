@@ -72,6 +72,7 @@ class LiveRow:
     last_person: str
     lag: str
     dropped: int
+    error: str
 
 
 @router.get("/indexing")
@@ -134,4 +135,5 @@ def _camera(seen: SeenBy) -> CameraRow:
 def _live(one: LiveState) -> LiveRow:
     state = one.state
     lag = "" if state.lag is None else f"{state.lag:.1f} s"
-    return LiveRow(state.name, one.said, _here(state.since), _here(state.last_frame), _here(state.last_person), lag, state.dropped)
+    since, last_frame, last_person = (_here(at) for at in (state.since, state.last_frame, state.last_person))
+    return LiveRow(state.name, one.said, since, last_frame, last_person, lag, state.dropped, state.error or "")
