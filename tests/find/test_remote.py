@@ -20,7 +20,8 @@ from serving import Sample, listening
 
 from passerby.cli.app import app
 from passerby.errors import ConfigError, ServiceFault
-from passerby.find.server import Server, read_token
+from passerby.find.address import read_token
+from passerby.find.server import Server
 from passerby.service.tokens import Role, Tokens
 
 

@@ -374,8 +374,9 @@ def search(
     detecting = load_detecting(detector) if like and not box else None
     question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
     if server:
+        from passerby.find.address import read_token
         from passerby.find.remote import ask_server
-        from passerby.find.server import Server, read_token
+        from passerby.find.server import Server
 
         worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
         also = {"with": [*["hat"] * hat, *having], "without": without, "camera": camera, "device": device, "from": start, "to": end}

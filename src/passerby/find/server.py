@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import os
 import ssl
-import stat
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from pathlib import Path
+from http.client import HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import uuid4
 
-from passerby.errors import ConfigError, ServiceFault
+from passerby.errors import ServiceFault
+from passerby.find.address import TOKEN, Address
 
-TOKEN: Final = "PASSERBY_TOKEN"
-"""The variable of the environment that a token is in, so that no list of processes shows it."""
 SECONDS: Final = 30.0
-_API: Final = "/api/v1"
 _LARGEST: Final = 1 << 26
 
 Parameters = Mapping[str, str | float | bool | Sequence[str] | None]
 """Of a request, by name; ``None`` and an empty sequence say nothing."""
-
-
-def read_token(file: Path | None = None) -> str | None:
-    """The token to be let in with: that in a file, else that in ``$PASSERBY_TOKEN``; ``None`` without either.
-
-    Raises:
-        ConfigError: the file cannot be read, or others can read it, or what it holds is no token.
-    """
-    token = os.environ.get(TOKEN, "") if file is None else _read_own(file)
-    token = token.strip()
-    if not token.isascii() or not token.isprintable() or " " in token or (file is not None and not token):
-        raise ConfigError(expected=f"a token in {file or TOKEN}", found="something else", do="write nothing but the token there")
-    return token or None
-
-
-def _read_own(file: Path) -> str:
-    """Raises ``ConfigError`` for a file that others can read."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            if os.name == "posix" and mode & 0o077:
-                found, do = f"one that others may use (mode {mode:04o})", f"chmod 600 {file}"
-                raise ConfigError(expected=f"a token's file of yours alone at {file}", found=found, do=do)
-            return opened.read(4096)
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        raise ConfigError(expected=f"a token's file at {file}", found=found, do="correct --token-file") from None
 
 
 class Server:
@@ -63,14 +30,9 @@ class Server:
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        parts = _read_url(url)
-        if token and parts.scheme == "http" and not _is_loopback(str(parts.hostname)):
-            found = f"{url}, where everybody on the way can read it"
-            raise ConfigError(expected="https:// for a token that is sent to another machine", found=found, do="name it with https://")
-        self.url = url.rstrip("/")
-        self._token = token
-        self._base = parts.path.rstrip("/") + _API
-        self._connection = _connection(parts)
+        address = Address.read(url, with_token=bool(token), said_by="--server")
+        self.url, self._token, self._base = address.url, token, address.api
+        self._connection = address.connection(SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +64,7 @@ class Server:
     def _document(self, path: str, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         response, data = self._ask(method, target, body, headers)
         if response.status == HTTPStatus.NOT_FOUND and _problem(response, data):
-            found = f"one that does not know {_API}/{path}"
+            found = f"one that does not know {self._base}/{path}"
             raise ServiceFault(expected=f"a service of this version at {self.url}", found=found, do="upgrade Passerby there")
         document = _json(response, data, "application/json")
         if response.status != HTTPStatus.OK or document is None:
@@ -147,35 +109,6 @@ class Server:
     def _is_another(self, does: str) -> NoReturn:
         found = f"another kind of server, which {does}"
         raise ServiceFault(expected=f"a service of Passerby at {self.url}", found=found, do="check the address")
-
-
-def _read_url(url: str) -> SplitResult:
-    expected = "a service's address, such as https://people.example.org"
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for one that is no number
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isascii() and url.isprintable() and " " not in url
-    except ValueError:
-        is_one = False
-    if not is_one:
-        raise ConfigError(expected=expected, found=repr(url[:200]), do="correct --server")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError(expected=expected, found="one with more in it", do=f"leave that out; a token goes into {TOKEN} or a file")
-    return parts
-
-
-def _connection(parts: SplitResult) -> HTTPConnection:
-    host = str(parts.hostname)
-    if parts.scheme == "http":
-        return HTTPConnection(host, parts.port, timeout=SECONDS)
-    return HTTPSConnection(host, parts.port, timeout=SECONDS, context=ssl.create_default_context())
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _with_query(path: str, parameters: Parameters) -> str:

@@ -151,7 +151,7 @@ class Engine:
             now = self.index.vectors().ids
             if now is not self._known:
                 before, self._known = self._known, now
-                if not np.isin(before, now).all():
+                if not before.size or not np.isin(before, now).all():  # who left before it first looked is not known
                     self._on_gone()
         self._looked = monotonic()
 

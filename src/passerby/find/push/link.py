@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import os
 import ssl
-import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 
 from passerby.errors import ConfigError, ServiceFault
+from passerby.find import address
+from passerby.find.address import TOKEN, Address
 from passerby.types import Crop
 
-TOKEN: Final = "PASSERBY_TOKEN"
-"""The variable of the environment that a token is in, so that no list of processes shows it."""
 SESSION: Final = "Passerby-Session"
 OUT_OF_STEP: Final = "out-of-step"
 _SECONDS: Final = 60.0
@@ -40,25 +36,12 @@ class Refusal(ServiceFault):
 
 
 def read_token(file: Path | None = None) -> str:
-    """The token of a device: that in a file of its owner alone, else that in ``$PASSERBY_TOKEN``. Raises ``ConfigError`` without one."""
-    token = (os.environ.get(TOKEN, "") if file is None else _read_own(file)).strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    """The token of a device, as :func:`passerby.find.address.read_token` reads it. Raises ``ConfigError`` without one, too."""
+    token = address.read_token(file)
+    if token is None:
         do = f"make one at the centre with passerby token add NAME --role device, and put it into {TOKEN} or a file"
-        raise ConfigError(expected=f"a token in {file or TOKEN}", found="something else" if token else "none", do=do)
+        raise ConfigError(expected=f"a token in {TOKEN}", found="none", do=do)
     return token
-
-
-def _read_own(file: Path) -> str:
-    try:
-        with file.open(encoding="utf-8", errors="replace") as opened:
-            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-            if os.name == "posix" and mode & 0o077:
-                found = f"one that others may use (mode {mode:04o})"
-                raise ConfigError(expected=f"a token's file of yours alone at {file}", found=found, do=f"chmod 600 {file}")
-            return opened.read(4096)
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        raise ConfigError(expected=f"a token's file at {file}", found=found, do="correct --token-file") from None
 
 
 class _Link:
@@ -73,19 +56,15 @@ class _Link:
     """
 
     def __init__(self, url: str, token: str, certificates: Path | None = None, seconds: float = _SECONDS) -> None:
-        self._parts = _read_url(url)
-        self.url, self._token, self._seconds = url.rstrip("/"), token, seconds
-        if self._parts.scheme == "http" and not _is_loopback(str(self._parts.hostname)):
-            found = f"{url}, where everybody on the way can read it"
-            raise ConfigError(expected="https:// for a token that is sent to another machine", found=found, do="name it with https://")
-        self._context = _context(certificates) if self._parts.scheme == "https" else None
+        self._address = Address.read(url, certificates=certificates, with_token=True)
+        self.url, self._token, self._seconds = self._address.url, token, seconds
 
     def _ask(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[HTTPResponse, bytes]:
         """What a service answers to a request, by a connection of its own: what is done between two may take longer than a server waits."""
-        connection = self._connection()
+        connection = self._address.connection(self._seconds)
         sent = {"Authorization": f"Bearer {self._token}", "Content-Length": str(len(body)), "Connection": "close", **headers}
         try:
-            connection.request("POST", f"{self._parts.path.rstrip('/')}/api/v1{path}", body, sent)
+            connection.request("POST", f"{self._address.api}{path}", body, sent)
             response = connection.getresponse()
             data = response.read(_LARGEST)
             if response.getheader("content-length") != str(len(data)):
@@ -104,12 +83,6 @@ class _Link:
         if response.status == HTTPStatus.OK:
             return response, data
         raise self._refused(response, data)
-
-    def _connection(self) -> HTTPConnection:
-        host, port = str(self._parts.hostname), self._parts.port
-        if self._context is None:
-            return HTTPConnection(host, port, timeout=self._seconds)
-        return HTTPSConnection(host, port, timeout=self._seconds, context=self._context)
 
     def _refused(self, response: HTTPResponse, data: bytes) -> ServiceFault:
         said = _problem(data)
@@ -162,33 +135,3 @@ def _problem(data: bytes) -> dict[str, Any]:
         if isinstance(said, dict):
             return said
     return {}
-
-
-def _read_url(url: str) -> SplitResult:
-    expected = "a service's address, such as https://people.example.org"
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for one that is no number
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isascii() and url.isprintable() and " " not in url
-    except ValueError:
-        is_one = False
-    if not is_one:
-        raise ConfigError(expected=expected, found=repr(url[:200]), do="correct the address")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError(expected=expected, found="one with more in it", do=f"leave that out; a token goes into {TOKEN} or a file")
-    return parts
-
-
-def _context(certificates: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=certificates)
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        raise ConfigError(expected=f"certificates in PEM at {certificates}", found=found, do="correct the file") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
