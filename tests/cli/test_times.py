@@ -180,6 +180,7 @@ def test_people_whose_time_is_not_known_are_counted(run: Run) -> None:
         "from": "2026-11-28T00:00:00+00:00",
         "to": "2026-11-29T00:00:00+00:00",
         "folders": [],
+        "devices": [],
     }
     assert "1 were left out, as it is not known when they were seen" in ran.stderr
 

@@ -16,6 +16,7 @@ from pushing import centre, held_of, token_of
 from passerby.find.ingest import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
+from passerby.find.retention import forget_older
 from passerby.index.base import Index as AnyIndex
 from passerby.index.base import Sighting
 from passerby.index.sqlite.index import Index
@@ -95,3 +96,16 @@ def test_live_cameras_and_files_are_compared_in_one_order(
     assert push(index, link).media == 7
     assert push(index, link) == PushReport(unchanged=7)
     assert held_of(at_centre.index, "north") == held_of(index)
+
+
+def test_nobody_comes_who_is_older_than_a_centre_keeps_people(index: Index, link: Centre, at_centre: Service) -> None:
+    """As in an index of one's own: who was deleted by age is not let in again, though the device has them still."""
+    with index.writing():
+        index.put(replace(GATE, path=Path("gate/later"), started_at=1.796e9 + 100), [somebody(2, 2, "#c02030")])
+    push(index, link)
+    assert forget_older(at_centre.index, 1.796e9 + 100).people == 2
+    with index.writing():
+        index.put_again(GATE, [somebody(1, 1, "#c02030")])
+    assert push(index, link).media == 1
+    assert {person.media.own_path for person, _ in at_centre.index.people()} == {Path("gate/later")}
+    assert push(index, link) == PushReport(unchanged=2)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from passerby.devices import folder_of, path_at_centre
 from passerby.errors import IndexFault, InputError
 from passerby.find.push.wire import Forgotten, Record, Told
+from passerby.find.retention import Keeping
 from passerby.index.base import Index
 from passerby.media.clock import Camera, as_camera_name
 from passerby.types import Media, MediaKind
@@ -55,25 +56,27 @@ def receive(index: Index, device: str, records: Iterable[Record]) -> Kept:
     told = list(records)
     kept = Kept()
     with index.writing():
+        keeping = Keeping.of(index)
         for record in told:
             match record:
                 case Forgotten(path):
                     kept = replace(kept, forgotten=kept.forgotten + index.forget(path_at_centre(device, path)))
                 case Told():
-                    _put(index, device, record)
+                    _put(index, device, record, keeping)
                     kept = replace(kept, media=kept.media + 1, people=kept.people + len(record.people))
     return kept
 
 
-def _put(index: Index, device: str, told: Told) -> None:
+def _put(index: Index, device: str, told: Told, keeping: Keeping) -> None:
     media = _media_of(device, told)
+    people = keeping.people(media, told.people)
     if told.whole:
-        index.put(media, told.people)
+        index.put(media, people)
     else:
         there = index.standing(media.path)
         if there is None or there.changed_ns != told.since:
             raise OutOfStep(expected="what goes on from what is here", found="what goes on from something else", do="compare again")
-        index.put_more(media, told.people)
+        index.put_more(media, people)
     if told.media.away_since is not None:
         index.miss(media.path, told.media.away_since)
 
