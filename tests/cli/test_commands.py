@@ -69,7 +69,7 @@ def test_the_group_imports_no_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["seach"], "Did you mean 'search'?"),
+        (["searchh"], "Did you mean 'search'?"),
         (["search", "--nope"], "No such option '--nope'"),
         (["search", "red", "-k", "0"], "'-k': 0 is not in the range x>=1"),
         (["evaluate"], "Missing option '--data'"),

@@ -19,7 +19,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "watch": "Index what recorders write into folders, and whom live cameras see, as it comes",
         "search": "Find people by what they wear, best first",
         "info": "Say what an index holds, which model made it, and which files failed",
-        "remove": "Delete files, all below folders, and single people from an index for good",
+        "remove": "Delete files, all below folders, single people, or whoever was seen too long ago from an index for good",
         "cut": "Cut the seconds around somebody out of a video",
         "describe": "Say what somebody in a picture wears",
         "parse": "Show what a description says",

@@ -76,7 +76,7 @@ _detect_size = click.option(
     default=Engine.LOCAL,
     help="Where pictures are read and encoded: in this process, or by Ray on all cores of this machine or of $RAY_ADDRESS.",
 )
-@click.option("--progress-lines", is_flag=True, hidden=True)
+@click.option("--progress-lines", is_flag=True, hidden=True, help="Say how far it is as lines for programs.")
 @options.as_json
 def index(
     paths: tuple[Path, ...],
