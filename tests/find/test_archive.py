@@ -12,11 +12,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
+from videos import RATE, write_video
 
 from passerby.data.synthetic.gallery import write_gallery
 from passerby.data.synthetic.people import sample_person
+from passerby.data.synthetic.street_film import film_street
 from passerby.data.synthetic.street_folders import write_scenes
 from passerby.errors import ConfigError, ModelError
 from passerby.find.archive import OnRay, connected
@@ -27,8 +30,8 @@ from passerby.media.taken import Clocks
 from passerby.resolve import load_detecting, load_model
 from passerby.types import Box
 
-FILES = 26
-"""Pictures that can be read."""
+FILES = 28
+"""Pictures and films that can be read."""
 
 
 @pytest.fixture(scope="module")
@@ -39,39 +42,44 @@ def stages() -> Iterator[OnRay]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Crops, streets, and a file that is none."""
+    """Crops, streets, films of them, and files that are none."""
     folder = tmp_path_factory.mktemp("archive")
     write_gallery(folder / "crops", [sample_person(n) for n in range(10)], 1, views=2)
     write_scenes(folder / "streets", 3, 6)
+    for seed in (1, 2):
+        moments = film_street(seed, (384, 288), 5, seconds=3, rate=RATE, smallest=60, place="square")
+        write_video(folder / f"film-{seed}.mp4", pictures=(np.asarray(moment.picture) for moment in moments))
     (folder / "crops" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (folder / "broken.mp4").write_bytes(b"no video")
     return folder
 
 
-Held = dict[tuple[str, Box | None], bytes]
+Held = dict[tuple[str, Box | None, float | None], bytes]
 
 
 def held(index: Index) -> Held:
-    """The vector of everybody, by the file's name and the box in it."""
-    return {(person.media.path.name, crop.box): index.vector_of(person, crop).tobytes() for person, (crop,) in index.people()}
+    """The vector of each crop of everybody, by the file's name, and the box and the moment in it."""
+    every = [(person, crop) for person, crops in index.people() for crop in crops]
+    found = {(person.media.path.name, crop.box, crop.time): index.vector_of(person, crop).tobytes() for person, crop in every}
+    assert len(found) == len(every)
+    return found
 
 
 @pytest.fixture(scope="module")
 def expected(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Held:
     encoder = load_model()
     with create_index(tmp_path_factory.mktemp("here") / "index", encoder) as index:
-        assert index_paths(index, encoder, [pictures], detecting=load_detecting()).photos == 6
-        found = held(index)
-        assert len(found) == index.counts()[0] > FILES
-        return found
+        report = index_paths(index, encoder, [pictures], detecting=load_detecting())
+        assert (report.photos, report.videos) == (6, 2) and report.tracks > 0
+        return held(index)
 
 
 def test_the_people_are_those_of_one_process_to_the_bit(pictures: Path, stages: OnRay, expected: Held, tmp_path: Path) -> None:
     encoder, detecting = load_model(), load_detecting()
     with create_index(tmp_path / "index", encoder) as index:
         report = index_paths(index, encoder, [pictures], detecting=detecting, stages=stages)
-        assert [failure.path.name for failure in report.failed] == ["broken.jpg"]
+        assert sorted(failure.path.name for failure in report.failed) == ["broken.jpg", "broken.mp4"]
         assert held(index) == expected
-        assert index.counts()[0] == len(expected)
         assert index_paths(index, encoder, [pictures], detecting=detecting, stages=stages).unchanged == FILES
 
 

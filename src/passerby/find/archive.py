@@ -10,7 +10,7 @@ import logging
 import os
 import pickle
 import socket
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from passerby.detect.people import Detecting
-from passerby.errors import ConfigError, ModelError
+from passerby.errors import ConfigError, ModelError, PasserbyError, VideoError
 from passerby.extras import needs_extra
 from passerby.find.photos import AT_ONCE, SeenFile, Undetected
-from passerby.find.stages import BATCH, Here, Stages
+from passerby.find.stages import BATCH, Here
+from passerby.find.videos import Reel, Stretch, Watching, watch
 from passerby.media.taken import Clocks
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Sought
@@ -39,7 +40,7 @@ _QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_
 _PATIENCE: Final = 5.0
 """Seconds to reach a cluster's address."""
 
-Work = Callable[[Stages], Generator[Any]]
+Work = Callable[[Here], Generator[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,13 @@ class OnRay:
 
     def photos(self, paths: Sequence[Path], clocks: Clocks, *, whole: bool) -> Generator[SeenFile | Undetected | Failure]:
         return self._spread([partial(_photos, paths=some, clocks=clocks, whole=whole) for some in _batches(paths, AT_ONCE)])
+
+    def videos(self, reels: Iterable[Reel], watching: Watching) -> Generator[tuple[Reel, Generator[Stretch]]]:
+        """Each video is looked at by one actor, and comes when it is done with all of it."""
+        begun = list(reels)
+        how = partial(_video, fps=watching.fps, quick=watching.quick, motion=watching.motion)
+        done = self._spread([partial(how, reel=reel) for reel in begun])
+        yield from ((reel, _stretches(*given)) for reel, given in zip(begun, done, strict=True))
 
     def _spread(self, work: Sequence[Work]) -> Generator[Any]:
         """What each piece of work gives, in their order."""
@@ -103,12 +111,31 @@ class _Actor:
             return error
 
 
-def _crops(stages: Stages, *, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[Any]:
+def _crops(stages: Here, *, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[Any]:
     return stages.crops(paths, clocks, sought)
 
 
-def _photos(stages: Stages, *, paths: Sequence[Path], clocks: Clocks, whole: bool) -> Generator[Any]:
+def _photos(stages: Here, *, paths: Sequence[Path], clocks: Clocks, whole: bool) -> Generator[Any]:
     return stages.photos(paths, clocks, whole=whole)
+
+
+def _video(stages: Here, *, reel: Reel, fps: float, quick: bool, motion: bool) -> Generator[tuple[list[Stretch], PasserbyError | None]]:
+    """All that came of a video, and why there is no more if so."""
+    stretches = list[Stretch]()
+    try:
+        if stages.detecting is None:
+            raise ModelError(expected="a detector to find people in videos", found="none", do="name one")
+        stretches.extend(watch(stages.encoder, reel, Watching(stages.detecting, fps, quick, motion)))
+    except (ModelError, VideoError) as error:
+        yield stretches, error
+    else:
+        yield stretches, None
+
+
+def _stretches(stretches: Sequence[Stretch], error: PasserbyError | None) -> Generator[Stretch]:
+    yield from stretches
+    if error is not None:
+        raise error
 
 
 def _batches(paths: Sequence[Path], size: int) -> Iterator[Sequence[Path]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence, Set
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,8 +22,8 @@ from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected
 from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.find.retention import Forgotten, Keeping, forget_older, keep_people
 from passerby.find.stages import BATCH, Here, Stages
-from passerby.find.video_files import OnWatched, Tally, begun_at, seconds_of, watch_file, why_unwatchable
-from passerby.find.videos import FPS, Watching
+from passerby.find.video_files import OnWatched, Tally, begun_at, hold, reel_of, seconds_of, why_unwatchable
+from passerby.find.videos import FPS, Reel, Watching
 from passerby.index.base import Gap, Index, Standing, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
@@ -218,7 +219,7 @@ def index_paths(
         _commit(index, photos, people, AT_ONCE, done, progress)
     tally = Tally(on_watched)
     if looking.watching is not None:
-        _watch(index, encoder, videos, looking.watching, clocks, done, tally, progress)
+        _watch(index, stages, videos, looking.watching, clocks, done, tally, progress)
     pruned = prune_paths(index, pruned_below) if pruned_below else None
     removed = forget_all(index, sorted(scan.aliases))
     away = _keep_unseen(index, scan, done.unreadable, now)
@@ -640,7 +641,7 @@ def _commit(
 
 def _watch(
     index: Index,
-    encoder: Encoder,
+    stages: Stages,
     files: Sequence[Found],
     watching: Watching,
     clocks: Clocks,
@@ -648,18 +649,37 @@ def _watch(
     tally: Tally,
     progress: _Progress,
 ) -> None:
-    """Look at videos, one after the other."""
+    """Look at videos, and commit one after the other."""
     tally.total = seconds_of([file.path for file in files])
-    for file in files:
-        try:
-            watch_file(index, encoder, file.path, watching, lambda media: _dated_video(index, media, clocks), tally)
-            done.encoded += 1
-        except ModelError as error:  # nothing is wrong with the file
+    begun = deque[Found]()
+
+    def fail(file: Found, error: VideoError | ModelError) -> None:
+        if isinstance(error, ModelError):  # nothing is wrong with the file
             done.failed.append(Failure(file.path, str(error)))
-        except VideoError as error:
+        else:
             with index.writing():
                 _fail(index, file, Failure(file.path, str(error)), done)
         progress.add(1)
+
+    def reels() -> Iterator[Reel]:
+        for file in files:
+            try:
+                reel = reel_of(index, file.path, watching, lambda media: _dated_video(index, media, clocks))
+            except VideoError as error:
+                fail(file, error)
+            else:
+                begun.append(file)
+                yield reel
+
+    for reel, stretches in stages.videos(reels(), watching):
+        file = begun.popleft()
+        try:
+            hold(index, reel, stretches, tally)
+        except (ModelError, VideoError) as error:
+            fail(file, error)
+        else:
+            done.encoded += 1
+            progress.add(1)
 
 
 def _fail(index: Index, file: Found, failure: Failure, done: _Done) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -10,6 +10,7 @@ from typing import Final, Protocol, runtime_checkable
 from passerby.detect.people import Detecting
 from passerby.errors import InputError
 from passerby.find.photos import SeenFile, Undetected, encode_crops, encode_photos
+from passerby.find.videos import Reel, Stretch, Watching, watch
 from passerby.media.taken import Clocks
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Sought
@@ -34,6 +35,10 @@ class Stages(Protocol):
         """As :func:`passerby.find.photos.encode_photos`."""
         ...
 
+    def videos(self, reels: Iterable[Reel], watching: Watching) -> Generator[tuple[Reel, Generator[Stretch]]]:
+        """Each video, in their order, and what comes of it, as of :func:`passerby.find.videos.watch`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Here:
@@ -53,3 +58,7 @@ class Here:
         if self.detecting is None:
             raise InputError(expected="a detector to find people in photos", found="none", do="name one, or take photos whole")
         return encode_photos(self.encoder, paths, self.detecting, clocks=clocks, whole=whole)
+
+    def videos(self, reels: Iterable[Reel], watching: Watching) -> Generator[tuple[Reel, Generator[Stretch]]]:
+        for reel in reels:
+            yield reel, watch(self.encoder, reel, watching)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.find.retention import Keeping
-from passerby.find.videos import Stretch, Watching, is_readable, seen_until, time_of, watch
+from passerby.find.videos import Reel, Stretch, Watching, is_readable, seen_until, time_of
 from passerby.index.base import Gap, Index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy, instant_of
 from passerby.media.growing import begins_with, read_video_media
 from passerby.media.video import open_video, require_video
-from passerby.model.encoder import Encoder
 from passerby.types import Media, Note
 
 NO_DETECTOR = "expected a detector to find people in videos, found none; name one with --detector, and leave out --crops"
@@ -96,22 +95,31 @@ def begun_at(path: Path) -> Instant | None:
     return None
 
 
-def watch_file(index: Index, encoder: Encoder, path: Path, watching: Watching, dated: Callable[[Media], Media], tally: Tally) -> None:
-    """Look at a video, from where an earlier run left off if there was one, or near where the file ended if it grew since.
+def reel_of(index: Index, path: Path, watching: Watching, dated: Callable[[Media], Media]) -> Reel:
+    """A video to be looked at from where an earlier run left off if there was one, or near where the file ended if it grew since.
 
     Args:
         dated: says of a media when and by which camera it was taken.
 
     Raises:
+        VideoError: it cannot be read.
+    """
+    video, media = open_video(path), dated(read_video_media(path))
+    return Reel(media, video, _checkpoint(index, media, watching))
+
+
+def hold(index: Index, reel: Reel, stretches: Generator[Stretch], tally: Tally) -> None:
+    """Commit what comes of a video, stretch by stretch.
+
+    Raises:
         VideoError: it cannot be read; what was committed of it stays.
         ModelError: from the detector or the encoder; likewise.
     """
-    video, media, keeping = open_video(path), dated(read_video_media(path)), Keeping.of(index)
-    checkpoint = _checkpoint(index, media, watching)
-    until = time_of(checkpoint) if checkpoint else 0.0
+    media, keeping = reel.media, Keeping.of(index)
+    until = time_of(reel.checkpoint) if reel.checkpoint else 0.0
     tally.skip(until)
-    goes_on = checkpoint is not None
-    with closing(watch(encoder, media, video, watching, checkpoint)) as stretches:
+    goes_on = reel.checkpoint is not None
+    with closing(stretches):
         for stretch in stretches:
             people = keeping.people(stretch.media, stretch.people)
             with index.writing():

@@ -125,18 +125,33 @@ class Stretch:
     gone: tuple[int, ...] = ()
 
 
-def watch(encoder: Encoder, media: Media, video: Video, watching: Watching, checkpoint: str | None) -> Generator[Stretch]:
-    """Find and encode everybody in a video, stretch by stretch.
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """A video that is to be looked at.
 
     Args:
-        checkpoint: of an earlier run of the same settings and bytes, or of the bytes that the file began with then; what comes is what a
-            run from the start would give from there on, also of tracks that the earlier run gave, as the file ended in the midst of them.
+        media: as it is to be held.
+        checkpoint: of an earlier run of the same settings and bytes, or of the bytes that the file began with then, to be gone on from;
+            ``None`` for the whole video.
+    """
+
+    media: Media
+    video: Video
+    checkpoint: str | None = None
+
+
+def watch(encoder: Encoder, reel: Reel, watching: Watching) -> Generator[Stretch]:
+    """Find and encode everybody in a video, stretch by stretch.
+
+    After a checkpoint comes what a run from the start would give from there on, also of tracks that the earlier run gave, as the file
+    ended in the midst of them.
 
     Raises:
         VideoError: the video cannot be read.
         ModelError: from the detector or the encoder.
     """
-    media = replace(media, sought=watching.sought_in(video))
+    video, checkpoint = reel.video, reel.checkpoint
+    media = replace(reel.media, sought=watching.sought_in(video))
     cut = partial(prepare, p=encoder.preprocessing)
     known = _Place.from_json(checkpoint) if checkpoint else _Place(_Before(), Follower(cut).state())
     before, places, again = known.before, _Places(known, _margin(video)), set(known.again)
