@@ -16,6 +16,8 @@ from passerby.cli import options
 
 if TYPE_CHECKING:
     from passerby.detect.people import Detecting
+    from passerby.find.answer import Answer
+    from passerby.find.question import Question
     from passerby.find.stages import Stages
     from passerby.model.encoder import Encoder
 
@@ -116,34 +118,21 @@ def index(
 
     --keep is remembered: it goes by when people were last seen, and keeps whoever has no time. remove --older-than does it once.
     """
-    import time
-
-    from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
-    from passerby.find.cameras import correct_camera
-    from passerby.find.ingest import index_paths, prune_paths
-    from passerby.find.retention import keep_people
-    from passerby.index.open import create_index, open_index
+    from passerby.cli.show.finding import show_index_report
+    from passerby.find.ingest import index_paths
+    from passerby.index.open import create_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
     from passerby.progress import progress_lines as lines_of_progress
     from passerby.resolve import load_detecting, load_model
 
     folder = index_folder(index)
-    if camera and (offset or zone) and not (paths or prune or rebuild or verify):
-        with open_index(folder) as opened:
-            correct_camera(opened, camera, offset, zone)
-            return show_cameras(opened.seen_by_cameras(), as_json=json)
-    if not paths and prune and not (rebuild or verify):
-        with open_index(folder) as opened:
-            return show_index_report(prune_paths(opened, prune), as_json=json)
-    if not paths and keep and not (rebuild or verify):
-        with open_index(folder) as opened:
-            return show_forgotten(keep_people(opened, keep, time.time()), as_json=json)
+    dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
+    if not (paths or rebuild or verify) and (prune or keep or (camera and (offset or zone))):
+        return _amend(folder, prune, keep, camera or "", offset, zone, as_json=json)
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
-    encoder = load_model(model)
-    looking = _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
-    dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
+    encoder, looking = load_model(model), _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
     looking |= {"fps": fps, "quick": quick, "motion": motion}
     progress = lines_of_progress() if progress_lines else progress_bars("indexing", "videos", quiet=json)
     with ExitStack() as stack:
@@ -154,6 +143,27 @@ def index(
         how: dict[str, Any] = {"verify": verify, "prune": prune, "keep": keep, "on_watched": on_watched, "stages": stages}
         report = index_paths(opened, encoder, paths, told, **how, **dating, **looking)
     return show_index_report(report, as_json=json)
+
+
+def _amend(
+    folder: Path, prune: tuple[Path, ...], keep: str | None, camera: str, offset: str | None, zone: str | None, *, as_json: bool
+) -> int:
+    """What is done to an index without looking at files: who is gone or too old is deleted, or a camera's clock corrected."""
+    import time
+
+    from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
+    from passerby.find.cameras import correct_camera
+    from passerby.find.ingest import prune_paths
+    from passerby.find.retention import keep_people
+    from passerby.index.open import open_index
+
+    with open_index(folder) as opened:
+        if prune:
+            return show_index_report(prune_paths(opened, prune), as_json=as_json)
+        if keep:
+            return show_forgotten(keep_people(opened, keep, time.time()), as_json=as_json)
+        correct_camera(opened, camera, offset, zone)
+        return show_cameras(opened.seen_by_cameras(), as_json=as_json)
 
 
 @contextmanager
@@ -347,52 +357,77 @@ def search(
 
     A service says no paths: files have names alone, and pictures come from it. Of a --like picture, only who is meant is sent to it.
     """
+    from passerby.cli.show.finding import show_answer
+    from passerby.find.question import Question
+    from passerby.resolve import load_detecting
+    from passerby.types import Box
+    from passerby.words.filters import read_filters
+    from passerby.words.lexicon import Part
+
+    _require_options(context, {"--sheet": sheet, "--frames": frames}, k, of_server=bool(server))
+    worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
+    having = (*["hat"] * hat, *having)
+    filters = read_filters(
+        {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}, having, without
+    )
+    detecting = load_detecting(detector) if like and not box else None
+    question = Question(" ".join(words), like, filters, box=Box.read(box) if box else None, detecting=detecting)
+    if server:
+        also = {"with": having, "without": without, "camera": camera, "device": device, "from": start, "to": end}
+        asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
+        with _told_by(server, token_file, question, asked, min_probability=min_probability, sure=sure) as told:
+            return show_answer(told, sheet, frames, as_json=json)
+    how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+    found = _found_in(index, model, question, (camera, start, end, folder, device), with_person, k, static=static, **how)
+    return show_answer(found, sheet, frames, as_json=json)
+
+
+def _require_options(context: click.Context, sheets: dict[str, Path | None], people: int, *, of_server: bool) -> None:
+    """Refuse options that would be ignored, and sheets that cannot be drawn."""
+    if of_server:
+        options.refuse_ignored(context, "--server", "index", "model", "folder", "with_person")
+    else:
+        options.refuse_ignored(context, "a search without --server", "token_file")
+    for option, file in sheets.items():
+        if file:
+            _require_sheet(file, option, people)
+
+
+@contextmanager
+def _told_by(server: str, token_file: Path | None, question: Question, asked: dict[str, Any], **how: Any) -> Iterator[Answer]:
+    """What a service answers; its pictures are there for the time of the block."""
     from tempfile import TemporaryDirectory
 
-    from passerby.cli.show.finding import show_answer
+    from passerby.find.address import read_token
+    from passerby.find.remote import ask_server
+    from passerby.find.server import Server
+
+    with Server(server, read_token(token_file)) as service, TemporaryDirectory(prefix="passerby-") as pictures:
+        yield ask_server(service, question, asked, Path(pictures), **how)
+
+
+def _found_in(
+    index: Path | None, model: str, question: Question, among: tuple[Any, ...], with_person: str | None, k: int, *, static: bool, **how: Any
+) -> Answer:
+    """What an index answers.
+
+    Args:
+        among: as of :func:`passerby.find.selection.read_selection_in`.
+    """
     from passerby.find.answer import answer
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
     from passerby.find.together import answer_together
     from passerby.index.open import open_index
     from passerby.places import index_folder
-    from passerby.resolve import load_detecting, load_model
-    from passerby.types import Box
-    from passerby.words.filters import read_filters
-    from passerby.words.lexicon import Part
+    from passerby.resolve import load_model
 
-    if server:
-        options.refuse_ignored(context, "--server", "index", "model", "folder")
-    else:
-        options.refuse_ignored(context, "a search without --server", "token_file")
-    for file, option in ((sheet, "--sheet"), (frames, "--frames")):
-        if file:
-            _require_sheet(file, option, k)
-    at = {Part.HEAD: head, Part.UPPER: upper, Part.LOWER: lower, Part.FEET: feet, Part.CARRIED: carrying}
-    filters = read_filters(at, [*["hat"] * hat, *having], without)
-    around = Box.read(box) if box else None
-    detecting = load_detecting(detector) if like and not box else None
-    question = Question(" ".join(words), like, filters, box=around, detecting=detecting)
-    if server:
-        from passerby.find.address import read_token
-        from passerby.find.remote import ask_server
-        from passerby.find.server import Server
-
-        worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
-        also = {"with": [*["hat"] * hat, *having], "without": without, "camera": camera, "device": device, "from": start, "to": end}
-        asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
-        with Server(server, read_token(token_file)) as service, TemporaryDirectory(prefix="passerby-") as pictures:
-            told = ask_server(service, question, asked, Path(pictures), min_probability=min_probability, sure=sure)
-            return show_answer(told, sheet, frames, as_json=json)
     with open_index(index_folder(index)) as opened:
-        question = question.among(replace(read_selection_in(opened, camera, start, end, folder, device), static=static))
-        how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+        question = question.among(replace(read_selection_in(opened, *among), static=static))
         encoder = load_model(model)
         if with_person is None:
-            found = answer(opened, encoder, question, k, **how)
-        else:
-            found = answer_together(opened, encoder, question, Question(with_person), k, **how)
-    return show_answer(found, sheet, frames, as_json=json)
+            return answer(opened, encoder, question, k, **how)
+        return answer_together(opened, encoder, question, Question(with_person), k, **how)
 
 
 def _require_sheet(file: Path, option: str, people: int) -> None:
