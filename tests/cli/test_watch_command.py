@@ -52,7 +52,8 @@ def test_a_folder_is_watched_until_ctrl_c(tmp_path: Path, tiny_bundle: Path) -> 
     (tmp_path / "films").mkdir()
     pictures = (blobs([(8 * (n // 2), 16)]).picture for n in range(4 * RATE))
     write_video(tmp_path / "films" / "gate_20261128_101500.mp4", pictures=pictures, options={"crf": "8"})
-    how = (*"--index index --detector blobs --detect-size 416 --pause 0.2 --settled 0.1".split(), "--model", str(tiny_bundle))
+    where = ("--index", "index", "--model", str(tiny_bundle), "--detector", "blobs", "--detect-size", "416")
+    how = (*where, "--pause", "0.2", "--settled", "0.1")
     command = [sys.executable, "-m", "passerby", "watch", "films", *how, "--name-pattern", "{camera}_%Y%m%d_%H%M%S"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
