@@ -14,12 +14,14 @@ from passerby.cli.show.console import INTERRUPTED, NOTHING_DONE, note, open_stre
 from passerby.errors import PasserbyError
 
 COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "find": {
+    "index": {
         "index": "Put photos and videos, and the people in them, into an index, or bring it up to date",
         "watch": "Index what recorders write into folders, and whom live cameras see, as it comes",
-        "search": "Find people by what they wear, best first",
         "info": "Say what an index holds, which model made it, and which files failed",
         "remove": "Delete files, all below folders, single people, or whoever was seen too long ago from an index for good",
+    },
+    "find": {
+        "search": "Find people by what they wear, best first",
         "cut": "Cut the seconds around somebody out of a video",
         "describe": "Say what somebody in a picture wears",
         "parse": "Show what a description says",

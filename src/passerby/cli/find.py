@@ -1,12 +1,10 @@
-"""Commands that find people: index, search, and what is beside them."""
+"""Commands that find people: search, and what is beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,247 +13,8 @@ import click
 from passerby.cli import options
 
 if TYPE_CHECKING:
-    from passerby.detect.people import Detecting
     from passerby.find.answer import Answer
     from passerby.find.question import Question
-    from passerby.find.stages import Stages
-    from passerby.model.encoder import Encoder
-
-_ID = click.IntRange(1, 2**63 - 1)
-
-
-class Engine(StrEnum):
-    LOCAL = "local"
-    RAY = "ray"
-
-
-_keep = click.option(
-    "--keep",
-    metavar="AGE",
-    help="Delete who was last seen longer ago, such as 30d, 12h or 4w, now and in later runs, and read nothing older; all keeps everybody.",
-)
-_detect_size = click.option(
-    "--detect-size",
-    type=click.IntRange(0, 4096),
-    default=0,
-    metavar="PIXELS",
-    help="What the longer side of a photo or frame is brought to for the detector; more finds smaller people, and takes longer.",
-    show_default="640, and 832 for large photos of small people; 512 for videos, and 832 from 1080p on",
-)
-
-
-@click.command(epilog="Example: passerby index holiday/ crops/ camera3.mp4 more/*.jpg --index my-index")
-@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
-@options.index_folder
-@options.model
-@click.option("--rebuild", is_flag=True, help="Forget all that the index holds first, so that every picture is encoded again.")
-@click.option("--verify", is_flag=True, help="Read every file again, whatever its times say, and encode those with other bytes.")
-@click.option(
-    "--prune",
-    multiple=True,
-    type=options.PATH,
-    metavar="PATH",
-    help="Delete people below it whose files are gone, for good; again for more.",
-)
-@_keep
-@click.option("--name-pattern", metavar="PATTERN", help="How names tell camera and time where EXIF does not: '{camera}_%Y%m%d_%H%M%S'.")
-@click.option("--camera", metavar="NAME", help="The camera that took all of these; alone, one whose clock is to be corrected.")
-@click.option("--offset", metavar="TIME", help="What to add to that camera's clock, such as '+1h 3m' or '-90s'; all its times follow.")
-@click.option(
-    "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
-)
-@options.detector
-@_detect_size
-@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
-@click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
-@click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
-@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
-@click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
-@click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
-@click.option(
-    "--engine",
-    type=options.OneOf(Engine),
-    default=Engine.LOCAL,
-    help="Where pictures are read and encoded: in this process, or by Ray on all cores of this machine or of $RAY_ADDRESS.",
-)
-@click.option("--progress-lines", is_flag=True, hidden=True, help="Say how far it is as lines for programs.")
-@options.as_json
-def index(
-    paths: tuple[Path, ...],
-    *,
-    index: Path | None,
-    model: str,
-    rebuild: bool,
-    verify: bool,
-    prune: tuple[Path, ...],
-    keep: str | None,
-    name_pattern: str | None,
-    camera: str | None,
-    offset: str | None,
-    zone: str | None,
-    detector: str,
-    detect_size: int,
-    min_height: float,
-    crops: bool,
-    scenes: bool,
-    fps: float,
-    quick: bool,
-    motion: bool,
-    engine: Engine,
-    progress_lines: bool,
-    json: bool,
-) -> int:
-    """Put photos and videos, and the people in them, into an index, or bring it up to date; only new and changed files are read.
-
-    People are found in photos; a crop of one person is taken whole. In videos they are followed from when they come to when they go; this
-    needs the extra [video]. Stopped at any moment, the same command goes on, in the middle of a video too. What another detector looked
-    at, or this one with other settings, is looked at again; crops are not.
-
-    Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
-    and --zone are kept, and correct what is indexed already; no paths are needed for that.
-
-    People whose files cannot be seen, on a disk that is away for one, are kept and said to be away, until --prune says that they are gone.
-
-    --keep is remembered: it goes by when people were last seen, and keeps whoever has no time. remove --older-than does it once.
-    """
-    from passerby.cli.show.finding import show_index_report
-    from passerby.find.ingest import index_paths
-    from passerby.index.open import create_index
-    from passerby.places import index_folder
-    from passerby.progress import progress_bars
-    from passerby.progress import progress_lines as lines_of_progress
-    from passerby.resolve import load_detecting, load_model
-
-    folder = index_folder(index)
-    dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-    if not (paths or rebuild or verify) and (prune or keep or (camera and (offset or zone))):
-        return _amend(folder, prune, keep, camera or "", offset, zone, as_json=json)
-    if not paths:
-        raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
-    encoder, looking = load_model(model), _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
-    looking |= {"fps": fps, "quick": quick, "motion": motion}
-    progress = lines_of_progress() if progress_lines else progress_bars("indexing", "videos", quiet=json)
-    with ExitStack() as stack:
-        looks = None if crops else partial(load_detecting, detector, detect_size, min_height)
-        stages = stack.enter_context(_on_ray(partial(load_model, model, threads=1), looks)) if engine is Engine.RAY else None
-        opened = stack.enter_context(create_index(folder, encoder, rebuild=rebuild))
-        told, on_watched = stack.enter_context(progress)
-        how: dict[str, Any] = {"verify": verify, "prune": prune, "keep": keep, "on_watched": on_watched, "stages": stages}
-        report = index_paths(opened, encoder, paths, told, **how, **dating, **looking)
-    return show_index_report(report, as_json=json)
-
-
-def _amend(
-    folder: Path, prune: tuple[Path, ...], keep: str | None, camera: str, offset: str | None, zone: str | None, *, as_json: bool
-) -> int:
-    """What is done to an index without looking at files: who is gone or too old is deleted, or a camera's clock corrected."""
-    import time
-
-    from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
-    from passerby.find.cameras import correct_camera
-    from passerby.find.ingest import prune_paths
-    from passerby.find.retention import keep_people
-    from passerby.index.open import open_index
-
-    with open_index(folder) as opened:
-        if prune:
-            return show_index_report(prune_paths(opened, prune), as_json=as_json)
-        if keep:
-            return show_forgotten(keep_people(opened, keep, time.time()), as_json=as_json)
-        correct_camera(opened, camera, offset, zone)
-        return show_cameras(opened.seen_by_cameras(), as_json=as_json)
-
-
-@contextmanager
-def _on_ray(load_encoder: Callable[[], Encoder], load_detecting: Callable[[], Detecting] | None) -> Iterator[Stages]:
-    """The stages of an index run by Ray, which is there for the time of the block."""
-    from passerby.find.archive import OnRay, connected
-
-    with connected():
-        yield OnRay(load_encoder, load_detecting)
-
-
-def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
-    """How files are looked at, as arguments of `index_paths`."""
-    from passerby.find.photos import Shows
-    from passerby.resolve import load_detecting
-
-    shows = Shows.said(crops=crops, scenes=scenes)
-    return {"shows": shows, "detecting": None if crops else load_detecting(detector, size, min_height)}
-
-
-@click.command(
-    epilog="Examples: passerby watch recordings/ --name-pattern '{camera}_%Y%m%d_%H%M%S'; passerby watch --cameras cameras.toml; "
-    "passerby watch rtsp://192.168.1.20:554/stream"
-)
-@click.argument(
-    "sources", nargs=-1, metavar="[SOURCE…]", help="Folders that recorders write to, and addresses of cameras without a password."
-)
-@click.option(
-    "--cameras", type=options.PATH, metavar="FILE", help="A TOML file of cameras that only its owner can read; see docs/video.md."
-)
-@options.index_folder
-@options.model
-@options.detector
-@_detect_size
-@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a picture.")
-@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames looked at each second.")
-@click.option("--name-pattern", metavar="PATTERN", help="How names of recordings tell camera and time: '{camera}_%Y%m%d_%H%M%S'.")
-@click.option("--zone", metavar="ZONE", help="In which clocks of recorders tell the time.", show_default="this machine's")
-@click.option("--pause", type=click.FloatRange(0.1), default=5, metavar="SECONDS", help="Between two looks into the folders.")
-@click.option(
-    "--settled", type=click.FloatRange(0), default=5, metavar="SECONDS", help="A recording that is still written is read so long after."
-)
-@_keep
-def watch(
-    sources: tuple[str, ...],
-    *,
-    cameras: Path | None,
-    index: Path | None,
-    model: str,
-    detector: str,
-    detect_size: int,
-    min_height: float,
-    fps: float,
-    name_pattern: str | None,
-    zone: str | None,
-    pause: float,
-    settled: float,
-    keep: str | None,
-) -> int:
-    """Index what recorders write into folders, and whom live cameras see, as it comes. Ctrl-C ends it after what is being committed.
-
-    Folders are indexed as `passerby index` does it, again and again. Each camera has a process of its own, which looks at its newest frame,
-    and connects again when it was gone; `passerby info --cameras` says how each is doing. Needs the extra [video].
-
-    A live camera cannot be looked at again, so small pictures of people are kept in the index, and deleted with them.
-    """
-    from signal import SIGINT, SIGTERM
-
-    from passerby.cli.show.console import ALL_DONE, note
-    from passerby.find.retention import Minutely
-    from passerby.find.watch.loop import WatchSettings, ended_by
-    from passerby.find.watch.loop import watch as watch_all
-    from passerby.find.watch.sources import read_sources
-    from passerby.places import index_folder
-
-    folders, named = read_sources(sources, cameras, fps)
-    indexing: dict[str, Any] = {"name_pattern": name_pattern, "zone": zone, "fps": fps}
-    models = partial(_models, model, detector, detect_size, min_height)
-    settings = WatchSettings(pause, settled, indexing=indexing)
-    if keep is not None:
-        settings = replace(settings, after_round=Minutely(keep))
-    with ended_by(SIGINT, SIGTERM) as ended:
-        watch_all(index_folder(index), models, folders, named, note, ended, settings)
-    note("ended; what was found until now can be searched")
-    return ALL_DONE
-
-
-def _models(model: str, detector: str, size: int, min_height: float) -> tuple[Encoder, Detecting]:
-    """What people are found and encoded with, in whichever process."""
-    from passerby.resolve import load_detecting, load_model
-
-    return load_model(model), load_detecting(detector, size, min_height)
 
 
 def _worn(name: str) -> Callable[[Any], Any]:
@@ -439,43 +198,6 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
     require_file_place(file, option)
 
 
-@click.command(epilog="Examples: passerby info --index my-index --json; passerby info --worn")
-@click.option("--cameras", is_flag=True, help="Say which cameras it knows instead: whom each saw, when, and how its clock is corrected.")
-@click.option("--devices", is_flag=True, help="Say which devices push to it instead: when each was there, and which must upgrade.")
-@click.option("--worn", is_flag=True, help="Say instead how many people probably wear and carry what.")
-@click.option(
-    "--model", metavar="MODEL", help="The model that made the index, to name what is worn.", show_default="the one the index names"
-)
-@options.index_folder
-@options.as_json
-@click.pass_context
-def info(context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
-    """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
-    from passerby.cli.show.finding import show_cameras, show_info
-    from passerby.find.watch.state import live_cameras
-    from passerby.index.open import open_index
-    from passerby.places import index_folder, service_folder
-
-    if not worn:
-        options.refuse_ignored(context, "info without --worn", "model")
-    folder = index_folder(index)
-    with open_index(folder) as opened:
-        if cameras:
-            return show_cameras(opened.seen_by_cameras(), live_cameras(opened), as_json=json)
-        if devices:
-            from passerby.cli.show.pushing import show_devices
-            from passerby.service.devices import standings
-
-            return show_devices(standings(opened, service_folder(folder)), as_json=json)
-        if not worn:
-            return show_info(opened.info(), opened.failures(), as_json=json)
-        from passerby.cli.show.worn import show_wearers
-        from passerby.find.wearers import wearers
-        from passerby.resolve import load_model
-
-        return show_wearers(wearers(opened, lambda name: load_model(model or name)), as_json=json)
-
-
 @click.command(epilog="Example: passerby describe somebody.jpg --json")
 @click.argument("pictures", nargs=-1, required=True, type=options.PATH, metavar="PICTURE…", help="Pictures of one person each.")
 @options.model
@@ -493,66 +215,10 @@ def describe(pictures: tuple[Path, ...], *, model: str, json: bool) -> int:
     return show_appearances(encoder, describe_files(encoder, pictures), as_json=json)
 
 
-@click.command(epilog="Example: passerby remove crops/2019 --index my-index")
-@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
-@click.option(
-    "--person",
-    multiple=True,
-    type=_ID,
-    metavar="ID",
-    help="Delete a person, as `search --json` names them; the next `index` leaves them out.",
-)
-@click.option(
-    "--forget-suppression",
-    multiple=True,
-    type=_ID,
-    metavar="ID",
-    help="Let a removed person in again when they are next indexed.",
-)
-@click.option("--older-than", metavar="AGE", help="Delete who was last seen longer ago, such as 30d, 12h or 4w; older files stay out.")
-@click.option("--dry-run", is_flag=True, help="With --older-than: say how many that are, and delete nobody.")
-@options.index_folder
-@options.as_json
-@click.pass_context
-def remove(
-    context: click.Context,
-    paths: tuple[Path, ...],
-    *,
-    person: tuple[int, ...],
-    forget_suppression: tuple[int, ...],
-    older_than: str | None,
-    dry_run: bool,
-    index: Path | None,
-    json: bool,
-) -> int:
-    """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay."""
-    import time
-
-    from passerby.cli.show.finding import show_forgotten, show_removal
-    from passerby.find.moment import read_age
-    from passerby.find.removal import remove_from
-    from passerby.find.retention import forget_older
-    from passerby.index.open import open_index
-    from passerby.places import index_folder
-
-    if older_than:
-        if paths or person or forget_suppression:
-            raise click.BadParameter("expected it alone, found paths or people beside it; run two commands", param_hint="--older-than")
-        with open_index(index_folder(index)) as opened:
-            found = forget_older(opened, time.time() - read_age(older_than), dry_run=dry_run)
-        return show_forgotten(found, dry_run=dry_run, as_json=json)
-    options.refuse_ignored(context, "remove without --older-than", "dry_run")
-    if not (paths or person or forget_suppression):
-        raise click.BadParameter("expected files, folders, patterns, --person or --older-than, found none; name some", param_hint="PATH…")
-    with open_index(index_folder(index)) as opened:
-        report = remove_from(opened, paths, person, forget_suppression)
-    return show_removal(report, as_json=json)
-
-
 @click.command(
     epilog="Examples: passerby cut --person 17 --out moment.mp4; passerby cut --person 17 --out for-others.mp4 --draw --blur-others"
 )
-@click.option("--person", type=_ID, metavar="ID", required=True, help="Somebody in a video, as `search --json` names them.")
+@click.option("--person", type=options.PERSON_ID, metavar="ID", required=True, help="Somebody in a video, as `search --json` names them.")
 @click.option("--out", type=options.PATH, metavar="FILE", required=True, help="The .mp4 file; a clip that is there makes way.")
 @click.option("--before", type=click.FloatRange(0), default=5, metavar="SECONDS", help="How much to show before they are first seen.")
 @click.option("--after", type=click.FloatRange(0), default=5, metavar="SECONDS", help="How much to show after they are last seen.")

@@ -31,6 +31,7 @@ class _APath(click.Path):
 
 
 PATH: Final = _APath(path_type=Path)
+PERSON_ID: Final = click.IntRange(1, 2**63 - 1)
 
 index_folder = click.option(
     "--index",

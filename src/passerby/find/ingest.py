@@ -9,35 +9,32 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Se
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from io import BytesIO
 from math import inf
 from pathlib import Path
 from typing import Final
 
 from passerby.detect.people import Detecting
 from passerby.devices import ROOT
-from passerby.errors import ImageError, InputError, ModelError, VideoError
+from passerby.errors import InputError, ModelError, VideoError
 from passerby.find.cameras import correct_camera
+from passerby.find.comparing import Gone, compare, date_anew, dated_video, link_known, see
 from passerby.find.photos import AT_ONCE, Looking, SeenFile, Shows, Undetected
 from passerby.find.removal import ROWS, batches, forget_all, named_in
 from passerby.find.retention import Forgotten, Keeping, forget_older, keep_people
 from passerby.find.stages import BATCH, Here, Stages
-from passerby.find.video_files import OnWatched, Tally, begun_at, hold, reel_of, seconds_of, why_unwatchable
+from passerby.find.video_files import OnWatched, Tally, hold, reel_of, seconds_of, why_unwatchable
 from passerby.find.videos import FPS, Reel, Watching
-from passerby.index.base import Gap, Index, Standing, as_index
+from passerby.index.base import Gap, Index, as_index
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
-from passerby.media.clock import KnownBy, as_camera_name, as_zone
-from passerby.media.files import read_media
+from passerby.media.clock import as_camera_name, as_zone
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_named_like_a_video
-from passerby.media.growing import read_video_media
 from passerby.media.name_pattern import NamePattern
-from passerby.media.photo import read_exif
-from passerby.media.scan import Found, Scan, find_file, has_left, is_gone, scan_paths
-from passerby.media.taken import Clocks, Taken
+from passerby.media.scan import Found, Scan, find_file, is_gone, scan_paths
+from passerby.media.taken import Clocks
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.progress import PROGRESS
-from passerby.types import CROP, Failure, Media, Note
+from passerby.types import CROP, Failure, Note
 
 _LONGEST_SETTLED: Final = 1e9
 
@@ -200,12 +197,12 @@ def index_paths(
     scan = scan_paths(named, leave_out=index.place(), known_below=partial(_own_below, index), suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = _compare(index, scan, clocks, looking, Keeping.of(index), verify=verify, settled_before=settled_before)
-    _see(index, compared.seen)
-    redated, guessed = _date(index, compared.undated, clocks)
+    compared = compare(index, scan, clocks, looking, Keeping.of(index), verify=verify, settled_before=settled_before)
+    see(index, compared.seen)
+    redated, guessed = date_anew(index, compared.undated, clocks)
     progress = _Progress(on_progress, len(compared.todo) + len(compared.outdated))
-    gone: _Gone = {}
-    linked = _link_known(index, compared.todo, gone, clocks, looking, progress)
+    gone: Gone = {}
+    linked = link_known(index, compared.todo, gone, clocks, looking, progress.add)
     outdated = [*compared.outdated, *linked.outdated]
     unseen = [*linked.strangers, *outdated]
     videos = [file for file in unseen if is_named_like_a_video(file.path)]
@@ -332,72 +329,6 @@ class _Progress:
             self._told(self._done, self._total)
 
 
-@dataclass(slots=True)
-class _Compared:
-    """What files are beside what an index knows of them.
-
-    Args:
-        todo: files to be read.
-        seen: unchanged files with something new to keep.
-        undated: those that may be dated otherwise, and whether their EXIF is to be looked at.
-        outdated: unchanged files in which people were not looked for as in this run.
-        unchanged: how many others are unchanged.
-        failed: failures that would only repeat.
-        folders: those with known files of which it was asked what they show: whether all are crops.
-        unread: new and changed videos, where these cannot be read.
-        too_old: how many new files are too old to be kept.
-        unsettled: new and changed files that were written a moment ago.
-    """
-
-    todo: list[Found] = field(default_factory=list)
-    seen: list[Found] = field(default_factory=list)
-    undated: list[tuple[Found, bool]] = field(default_factory=list)
-    outdated: list[Found] = field(default_factory=list)
-    unchanged: int = 0
-    failed: list[Failure] = field(default_factory=list)
-    folders: dict[Path, bool] = field(default_factory=dict)
-    unread: list[Found] = field(default_factory=list)
-    too_old: int = 0
-    unsettled: int = 0
-
-    def add(self, file: Found, to: list[Found], settled_before: float) -> None:
-        """Take a new or changed file, unless somebody may still write it."""
-        if file.modified_ns >= settled_before * 1e9:
-            self.unsettled += 1
-        else:
-            to.append(file)
-
-
-def _compare(
-    index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping: Keeping, *, verify: bool, settled_before: float
-) -> _Compared:
-    found = _Compared()
-    for file, known in (_known(index, scan, file) for file in scan.files.values()):
-        is_video = is_named_like_a_video(file.path)
-        if known is not None and known.sought is not None and not is_video:
-            folder = file.path.parent
-            found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
-        new = found.unread if is_video and looking.watching is None else found.todo
-        if known is None and keeping.bound is not None and keeping.leaves_out(file, _taken(clocks, file, by_content=True)):
-            found.too_old += 1
-        elif known is None or verify or _has_changed(known, file):
-            found.add(file, new, settled_before)
-        elif known.failure is None:
-            if looking.is_current(file.path, known.sought):
-                found.unchanged += 1
-            else:
-                found.outdated.append(file)
-            if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
-                found.seen.append(file)
-            if _may_be_dated_otherwise(clocks, file, known) and not (is_video and looking.watching is None):
-                found.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
-        elif file.named:
-            new.append(file)
-        else:
-            found.failed.append(Failure(file.path, known.failure))
-    return found
-
-
 def _part(looking: Looking, files: Sequence[Found], folders: Mapping[Path, bool]) -> tuple[list[Found], list[Found]]:
     """Files that are taken whole, as crops, and those in which people are looked for."""
     whole = looking.crops([file.path for file in files], folders)
@@ -412,169 +343,6 @@ def _mark(index: Index, crops: Sequence[Found], done: _Done, progress: _Progress
                 done.mark(index, file.path)
         progress.add(len(batch))
     return [file for file in crops if file.path not in done.whole]
-
-
-def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> bool:
-    """Whether what a run says of clocks may change when or by which camera an unchanged file was taken; of earlier versions' files nothing
-    is known."""
-    if known.known_by is None or not clocks.is_given:
-        return known.known_by is None
-    found = clocks.taken(file.path, file.modified_ns)
-    by_name = found.instant is not None and found.instant.known_by is KnownBy.NAME
-    if known.known_by == KnownBy.EXIF or (known.known_by == KnownBy.CONTAINER and not by_name):
-        return (found.camera, clocks.zone_of(found.camera)) != (known.camera, known.zone)
-    return not _is_dated(known, found)
-
-
-def _is_dated(known: Standing, found: Taken) -> bool:
-    instant = None if known.started_at is None or known.known_by is None else (known.started_at, known.zone, known.known_by)
-    return (known.camera, instant) == (found.camera, found.instant and (found.instant.at, found.instant.zone, found.instant.known_by))
-
-
-def _date(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks) -> tuple[int, list[Note]]:
-    """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them.
-
-    Args:
-        files: each with whether to look at what it says itself.
-    """
-    changed, notes = 0, list[Note]()
-    for batch in batches(files, ROWS):
-        read = [(file, _taken(clocks, file, by_content=by_content)) for file, by_content in batch]
-        others = [(file, found) for file, found in read if (known := index.standing(file.path)) and not _is_dated(known, found)]
-        if others:
-            with index.writing():
-                for file, found in others:
-                    index.date(file.path, found.camera, found.instant)
-                    notes += [Note(file.path, note) for note in found.notes]
-        changed += len(others)
-    return changed, notes
-
-
-def _taken(clocks: Clocks, file: Found, *, by_content: bool) -> Taken:
-    if not by_content:
-        return clocks.taken(file.path, file.modified_ns)
-    if is_named_like_a_video(file.path):
-        return clocks.taken(file.path, file.modified_ns, begun_at=begun_at(file.path))
-    return clocks.taken(file.path, file.modified_ns, read_exif(file.path))
-
-
-def _has_changed(known: Standing, file: Found) -> bool:
-    """Whether a file may hold other bytes than it did; an older version did not keep the status change time."""
-    if known.failure is not None:
-        return (known.size, known.time_ns) != (file.size, file.changed_ns)
-    return (known.size, known.time_ns, known.changed_ns or file.changed_ns) != (file.size, file.modified_ns, file.changed_ns)
-
-
-def _known(index: Index, scan: Scan, file: Found) -> tuple[Found, Standing | None]:
-    """What is known of a file; by the path it has in the index, where that is one that was not named: a link's other end, or a mount's."""
-    known = index.standing(file.path)
-    if known is not None:
-        return file, known
-    for path in index.with_size_and_time(file.size, file.modified_ns):
-        if path not in scan.files:
-            try:
-                found = find_file(path)
-            except OSError:
-                continue
-            if found.identity == file.identity:
-                return found, index.standing(path)
-    return file, None
-
-
-def _see(index: Index, files: Sequence[Found]) -> None:
-    for batch in batches(files, ROWS):
-        with index.writing():
-            for file in batch:
-                index.see(file.path, file.changed_ns, file.device)
-
-
-_Gone = dict[str, dict[Path, bool]]
-"""Of each digest that was met, the paths that held it and are gone, and whether files have left them and can be recognised elsewhere."""
-
-
-@dataclass(slots=True)
-class _Linked:
-    """Files whose bytes are known, and others.
-
-    Args:
-        strangers: those whose bytes are not known.
-        outdated: those in which people were not looked for as in this run.
-        moved, same: how many of the others are moved or copied, and whose bytes are as they were.
-    """
-
-    strangers: list[Found] = field(default_factory=list)
-    outdated: list[Found] = field(default_factory=list)
-    moved: int = 0
-    same: int = 0
-
-
-def _link_known(index: Index, todo: Sequence[Found], gone: _Gone, clocks: Clocks, looking: Looking, progress: _Progress) -> _Linked:
-    """Settle files whose bytes are known."""
-    linked = _Linked()
-    for batch in batches(todo, BATCH):
-        read = [_read_known_size(index, file, clocks) for file in batch]
-        same = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
-        moved = set[Path]()
-        changed = [item for item in read if item and item.path not in same]
-        if changed:
-            with index.writing():
-                for item in changed:
-                    before = index.standing(item.path)
-                    is_same = before is not None and before.digest == item.digest
-                    if not is_same:
-                        _move_to(index, item, gone)
-                    if index.link(_as_known(index, item, clocks)):
-                        (same if is_same else moved).add(item.path)
-        outdated = {path for path in same | moved if (known := index.standing(path)) and not looking.is_current(path, known.sought)}
-        linked.strangers += [file for file in batch if file.path not in same | moved]
-        linked.outdated += [file for file in batch if file.path in outdated]
-        linked.same += len(same - outdated)
-        linked.moved += len(moved - outdated)
-        progress.add(len((same | moved) - outdated))
-    return linked
-
-
-def _move_to(index: Index, item: Media, gone: _Gone) -> None:
-    """Let a media of the same bytes move to where a file was found, one of its name first, if one has left its place."""
-    if item.digest not in gone:
-        gone[item.digest] = {path: has_left(path, device) for path, device in index.with_digest(item.digest) if is_gone(path)}
-    left = [path for path, has in gone[item.digest].items() if has]
-    if left:
-        source = min(left, key=lambda path: path.name != item.path.name)
-        del gone[item.digest][source]
-        index.move(source, item.path)
-
-
-def _is_current(known: Standing | None, item: Media) -> bool:
-    now = Standing(item.size, item.modified_ns, item.digest, None, item.changed_ns, item.device, None)
-    taken = replace(now, camera=item.camera, started_at=item.started_at, zone=item.zone, known_by=item.known_by)
-    return known is not None and known == replace(taken, sought=known.sought)
-
-
-def _as_known(index: Index, item: Media, clocks: Clocks) -> Media:
-    """A media whose bytes its path has held: what was told of its camera and its clock stays, where this run says nothing of them."""
-    known = index.standing(item.path)
-    if clocks.is_given or known is None or known.digest != item.digest or known.known_by is None:
-        return item
-    kept = replace(item, camera=known.camera, zone=known.zone)
-    return kept if known.known_by == KnownBy.FILE else replace(kept, started_at=known.started_at, known_by=known.known_by)
-
-
-def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
-    """A file's digest, worked out only if some media has its size: no other can have its bytes; and when it was taken."""
-    if not index.knows_size(file.size):
-        return None
-    try:
-        if is_named_like_a_video(file.path):
-            return _dated_video(index, read_video_media(file.path), clocks)
-        media, data = read_media(file.path)
-    except (ImageError, VideoError):
-        return None
-    return _as_known(index, clocks.date(media, read_exif(BytesIO(data)))[0], clocks)
-
-
-def _dated_video(index: Index, media: Media, clocks: Clocks) -> Media:
-    return _as_known(index, clocks.date(media, None, begun_at=begun_at(media.path))[0], clocks)
 
 
 @dataclass(slots=True)
@@ -664,7 +432,7 @@ def _watch(
     def reels() -> Iterator[Reel]:
         for file in files:
             try:
-                reel = reel_of(index, file.path, watching, lambda media: _dated_video(index, media, clocks))
+                reel = reel_of(index, file.path, watching, lambda media: dated_video(index, media, clocks))
             except VideoError as error:
                 fail(file, error)
             else:
