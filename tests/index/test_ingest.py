@@ -11,7 +11,7 @@ import pytest
 from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
-from passerby.find import ingest
+from passerby.find import comparing
 from passerby.find.ingest import Absence, index_paths
 from passerby.find.removal import remove_paths
 from passerby.find.stages import BATCH
@@ -106,7 +106,7 @@ def reading(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         read.append(path)
         return read_media(path)
 
-    monkeypatch.setattr(ingest, "read_media", read_and_note)
+    monkeypatch.setattr(comparing, "read_media", read_and_note)
     return read
 
 
