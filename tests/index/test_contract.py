@@ -698,7 +698,7 @@ def test_pictures_are_indexed_searched_and_removed(index: Index, tiny_encoder: B
     assert "found nothing; check the path" in remove_paths(index, [tmp_path / "crops"]).failed[0].reason
 
 
-@pytest.mark.parametrize("place", ["postgresql://host/people", Path("postgresql://host/people"), b"ftp://x"])
+@pytest.mark.parametrize("place", ["mysql://host/people", Path("postgresql://host/people"), b"ftp://x"])
 def test_a_url_of_no_known_kind_is_no_folder(
     place: str, tiny_encoder: BundleEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

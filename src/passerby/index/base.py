@@ -152,6 +152,7 @@ class IndexInfo:
     """What an index holds.
 
     Args:
+        folder: where it is, or its URL.
         model: ``None`` until something was indexed.
         bytes: the size of its files on disk.
         created: UTC, ISO 8601.
@@ -162,7 +163,7 @@ class IndexInfo:
         looked_into: photos and videos in which people were looked for.
     """
 
-    folder: Path
+    folder: Path | str
     people: int
     media: int
     embeddings: int

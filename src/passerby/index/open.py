@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import IndexFault
+from passerby.extras import needs_extra
 from passerby.index.base import Index
 from passerby.inputs import AnyPath, as_path
 from passerby.model.encoder import Encoder
 
+_IN_POSTGRES: Final = re.compile(r"postgres(ql)?://")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:/")
 """Where a URL stands as a path, which has lost one of its slashes."""
 
@@ -27,6 +29,10 @@ def open_index(place: AnyPath) -> Index:
     """
     from passerby.index.sqlite.index import Index as InFolder
 
+    if (url := _in_postgres(place)) is not None:
+        with needs_extra("cluster"):
+            from passerby.index.postgres.index import Index as InPostgres
+        return InPostgres.open_url(url)
     return InFolder.open(_folder(place))
 
 
@@ -46,7 +52,21 @@ def create_index(place: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> 
 
     if place == "memory://":
         return MemoryIndex(encoder)
+    if (url := _in_postgres(place)) is not None:
+        with needs_extra("cluster"):
+            from passerby.index.postgres.index import Index as InPostgres
+        return InPostgres.create_at(url, encoder, rebuild=rebuild)
     return InFolder.create(_folder(place), encoder, rebuild=rebuild)
+
+
+def is_url(place: object) -> bool:
+    """Whether a place is the URL of an index, and no folder."""
+    return isinstance(place, str) and _IN_POSTGRES.match(place) is not None
+
+
+def _in_postgres(place: AnyPath) -> str | None:
+    """The URL of an index in PostgreSQL, if it is one."""
+    return place if isinstance(place, str) and is_url(place) else None
 
 
 def _folder(place: AnyPath) -> Path:

@@ -23,6 +23,7 @@ from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Pa
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sql import Database
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite import selecting, suppression
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
@@ -99,7 +100,7 @@ class Index(base.Index):
         return self.folder
 
     @property
-    def _db(self) -> sqlite3.Connection:
+    def _db(self) -> Database:
         return self._connections.of_this_thread()
 
     @contextmanager
@@ -113,15 +114,16 @@ class Index(base.Index):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever other processes write; one inside of another is the same."""
-        if self._db.in_transaction:
+        connection = self._connections.of_this_thread()
+        if connection.in_transaction:
             yield
             return
         with plain_faults(self.folder):
-            self._db.execute("BEGIN")
+            connection.execute("BEGIN")
             try:
                 yield
             finally:
-                roll_back(self._db)
+                roll_back(connection)
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
@@ -191,7 +193,11 @@ class Index(base.Index):
     def leave_off(self, path: Path, checkpoint: str) -> None:
         key = os.fsencode(path)
         self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (base.TO_BE_READ, key))
-        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, key))
+        self._db.execute(
+            """INSERT INTO checkpoints SELECT id, ? FROM media WHERE path = ?
+            ON CONFLICT (media) DO UPDATE SET checkpoint = excluded.checkpoint""",
+            (checkpoint, key),
+        )
 
     def left_off(self, path: Path) -> str | None:
         row = self._one("SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ?", os.fsencode(path))
@@ -296,6 +302,7 @@ class Index(base.Index):
             if self.stamp().generation != before.generation + 1:
                 copies = folding.found(self._db)
             folding.write(self._db, copies)
+            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
 
     def settle(self, least: int = 1) -> None:
         """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
@@ -355,13 +362,14 @@ class Index(base.Index):
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """A transaction that nobody else writes beside, for work on the files that belong to the database."""
+        connection = self._connections.of_this_thread()
         with plain_faults(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                connection.execute("COMMIT")
             except BaseException:
-                roll_back(self._db)
+                roll_back(connection)
                 raise
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
@@ -432,7 +440,7 @@ class Index(base.Index):
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         with plain_faults(self.folder):
             if ids is None:
-                yield from rows.read(self._db, "1", ())
+                yield from rows.read(self._db, "TRUE", ())
             else:
                 yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
@@ -546,7 +554,6 @@ class Index(base.Index):
         return row[0]
 
     def info(self) -> IndexInfo:
-        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
         with self.snapshot():
             away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
             return IndexInfo(
@@ -556,14 +563,20 @@ class Index(base.Index):
                 embeddings=self._count("embeddings"),
                 failures=self._count("failures"),
                 model=self.model,
-                bytes=size,
+                bytes=self._bytes(),
                 created=str(self._meta("created")),
                 away=away,
                 away_since=away_since,
                 alike=self._count("copies"),
-                unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
+                unworn=self._unworn() if self.model and self.model.attributes else 0,
                 looked_into=self.looked_into(),
             )
+
+    def _bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+
+    def _unworn(self) -> int:
+        return self.vectors().unworn()
 
     def counts(self) -> tuple[int, int]:
         """How many people there are, and how many media that are away; call it inside of a snapshot."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.sql import Database
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
@@ -27,7 +27,7 @@ _PERSON: Final = "people.id, track, first, last, static"
 _CROP: Final = "x, y, width, height, time, quality"
 
 
-def hold(db: sqlite3.Connection, media: Media) -> int:
+def hold(db: Database, media: Media) -> int:
     """The row of a media, made or brought up to date; its people stay."""
     path = os.fsencode(media.path)
     db.execute("DELETE FROM failures WHERE path = ?", (path,))
@@ -54,7 +54,7 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
             media.zone,
             media.known_by,
             *sought_row(media.sought),
-            *_watched_row(media.watched),
+            *watched_row(media.watched),
         ),
     )
     meet(db, media.camera)
@@ -75,23 +75,24 @@ def sought_of(detector: str | None, size: int, min_height: float, smallest: floa
     return None if detector is None else Sought(ModelDigest(detector) if detector else None, size, min_height, smallest, fps, bool(quick))
 
 
-def _watched_row(watched: Watched | None) -> tuple[float | None, int, float | None, bool]:
+def watched_row(watched: Watched | None) -> tuple[float | None, int, float | None, bool]:
+    """How much of a video was looked at as a row has it."""
     return (None, 0, None, False) if watched is None else (watched.seconds, watched.broken, watched.cut_short_at, watched.clock_reset)
 
 
 def watched_of(seconds: float | None, broken: int, cut_short_at: float | None, clock_reset: int) -> Watched | None:
-    """How much of a video was looked at, as a row has it."""
+    """The same, read back."""
     return None if seconds is None else Watched(seconds, broken, cut_short_at, bool(clock_reset))
 
 
-def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+def put(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media in place of those who are there."""
     before = _newest(db)
     insert(db, row, media, people)
     _delete_until(db, row, before)
 
 
-def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+def insert(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media beside those who are there."""
     for one in people:
         person = _give(db, row, one.track, one.first, one.last, one.static)
@@ -107,7 +108,7 @@ def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sigh
     _note_embedded(db, row)
 
 
-def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
+def copy(db: Database, people: Sequence[Person], target: int) -> None:
     """Put people of one media's row into another's, in place of those who are there."""
     before = _newest(db)
     for person in people:
@@ -118,13 +119,13 @@ def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
     _delete_until(db, target, before)
 
 
-def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
+def delete(db: Database, row: int, people: Sequence[int]) -> None:
     """Delete people of a media's row."""
     db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
     _note_embedded(db, row)
 
 
-def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:
+def with_bytes(db: Database, digest: str, *, read: bool = False) -> list[int]:
     """The rows of the media with these bytes, by path; none of no bytes.
 
     Args:
@@ -139,7 +140,7 @@ def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> li
     return [row for row, _, changed_ns in rows if digest and not (read and changed_ns == TO_BE_READ)]
 
 
-def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+def read(db: Database, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
     """People by id, each with their crops, of whom something in SQL is true."""
     cursor = db.execute(
         f"""SELECT {_PERSON}, {_MEDIA}, {_CROP} FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id
@@ -151,7 +152,7 @@ def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterat
         yield _person(found[0]), tuple(_crop(row) for row in found)
 
 
-def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
+def seen_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
         f"""SELECT {_PERSON}, {_MEDIA}, {_CROP}, embedding
@@ -162,7 +163,7 @@ def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE)
     return [(row[-1], _person(row), _crop(row[:-1])) for row in rows]
 
 
-def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
+def shown_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected: each embedding and the id of a person."""
     return db.execute(
         f"""SELECT DISTINCT embedding, person FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
@@ -190,7 +191,7 @@ def _crop(row: tuple[Any, ...]) -> Crop:
     return Crop(None if box[0] is None else Box(*box), time, quality)
 
 
-def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
+def _embed(db: Database, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
     """An embedding's id; of equal keys the first vector, and what is worn with it, stays."""
     db.execute(
         """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
@@ -200,7 +201,7 @@ def _embed(db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: 
     return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
 
 
-def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], size: int) -> None:
+def _sign(db: Database, embedding: int, signature: NDArray[np.uint8], size: int) -> None:
     """Keep the signature of an embedding of this run, of a file of so many bytes; the first one stays."""
     db.execute(
         "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, (SELECT value FROM meta WHERE key = 'run'))",
@@ -208,7 +209,7 @@ def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], 
     )
 
 
-def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
+def _give(db: Database, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
     """A person of an id that nobody had."""
     given = db.execute(
         """INSERT INTO people (id, media, track, first, last, static)
@@ -218,17 +219,17 @@ def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | No
     return int(given.lastrowid or 0)
 
 
-def _newest(db: sqlite3.Connection) -> int:
+def _newest(db: Database) -> int:
     return int(db.execute("SELECT value FROM meta WHERE key = 'newest_person'").fetchone()[0])
 
 
-def _delete_until(db: sqlite3.Connection, row: int, newest: int) -> None:
+def _delete_until(db: Database, row: int, newest: int) -> None:
     """The new ones stand before the old ones go, so that an embedding of both stays."""
     db.execute("DELETE FROM people WHERE media = ? AND id <= ?", (row, newest))
     _note_embedded(db, row)
 
 
-def _note_embedded(db: sqlite3.Connection, row: int) -> None:
+def _note_embedded(db: Database, row: int) -> None:
     """Whether an embedding has the digest of a media, by which both are found."""
     db.execute(
         """UPDATE media SET embedded = EXISTS (

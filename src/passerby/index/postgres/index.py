@@ -1,0 +1,356 @@
+"""The index in PostgreSQL: any number of devices write to it, one at a time, and any number of machines search it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import local
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import numpy as np
+
+from passerby.errors import IndexFault
+from passerby.index.base import TO_BE_READ, IndexedModel, IndexInfo, Sighting, Stamp, region_of
+from passerby.index.postgres import purging
+from passerby.index.postgres.address import Address
+from passerby.index.postgres.schema import open_schema
+from passerby.index.postgres.segment import Moment, Segment
+from passerby.index.postgres.session import Session, Sessions
+from passerby.index.postgres.writing import Writing, delete_people, hold, people_of
+from passerby.index.sqlite import folding, suppression
+from passerby.index.sqlite import index as in_folder
+from passerby.index.sqlite import people as rows
+from passerby.index.vectors import Chunk, VectorTable
+from passerby.model.encoder import Encoder, as_encoder, attributes_of
+from passerby.types import Crop, Media, ModelDigest, Person
+
+_PAGE: Final = 4096
+"""People that are read at a time."""
+
+_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class Index(in_folder.Index):
+    """An open index in PostgreSQL; close it, or use it in a ``with``.
+
+    What it asks the database is what an index in a folder asks its own, but for how it writes and how it scans.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.folder = Path(address.shown)
+        self._sessions = Sessions(address)
+        self._local = local()
+        self._segment = Segment()
+        self._table = self._copies = self._chosen = self._counts = None
+
+    @classmethod
+    def open_url(cls, url: str) -> Self:
+        """Open an index that exists.
+
+        Raises:
+            IndexFault: there is none, or none that can be got at, or it is of a newer version.
+        """
+        return cls._opened(url, make=False)
+
+    @classmethod
+    def create_at(cls, url: str, encoder: Encoder, *, rebuild: bool = False) -> Self:
+        """Open an index to be written with ``encoder``, made where there is none.
+
+        Args:
+            rebuild: forget everything it holds, whichever model that came from.
+
+        Raises:
+            IndexFault: it cannot be got at or written, is of a newer version, or of another model.
+        """
+        encoder = as_encoder(encoder)
+        index = cls._opened(url, make=True)
+        try:
+            index._adopt(encoder, rebuild)
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    @classmethod
+    def _opened(cls, url: str, *, make: bool) -> Self:
+        index = cls(Address.of(url))
+        try:
+            open_schema(index._session, index.address, make=make)
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    def close(self) -> None:
+        self._sessions.close()
+
+    def place(self) -> None:  # type: ignore[override]
+        return None
+
+    @property
+    def _session(self) -> Session:
+        return self._sessions.of_this_thread()
+
+    @property
+    def _writing(self) -> Writing | None:
+        found: Writing | None = getattr(self._local, "writing", None)
+        return found
+
+    @property
+    def _db(self) -> Session:
+        if self._writing is not None:
+            self._writing.flush()
+        return self._session
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, all or nothing. Whoever writes holds the state's row meanwhile, so one writes at a time."""
+        session = self._session
+        with session.transaction("BEGIN"):
+            session.fetch("UPDATE state SET generation = generation + 1")
+            self._local.writing = Writing(session, self.model)
+            try:
+                yield
+                self._local.writing.flush()
+            finally:
+                self._local.writing = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        session = self._session
+        if session.in_transaction:
+            yield
+            return
+        with session.transaction(_SNAPSHOT):
+            yield
+
+    # -- the model -------------------------------------------------------------------------------------------------------------
+
+    def require_model(self, digest: ModelDigest, name: str) -> None:
+        model = self.model
+        if model is not None and model.digest != digest:
+            raise IndexFault(
+                expected=f"an index made by model {name} ({digest[:12]})",
+                found=f"one made by {model.name} ({model.digest[:12]}) at {self.address.shown}",
+                do=f"name that model with --model, or index again: passerby index PATH… --index '{self.address.shown}' --rebuild",
+            )
+
+    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
+        from passerby.media.signature import VERSION
+
+        if rebuild or self._knows_less_than(encoder):
+            with self.writing():
+                if rebuild:
+                    self._forget_all()
+                if self._knows_less_than(encoder):
+                    model = json.dumps([encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder))])
+                    self._set_meta("model", model)
+        self.require_model(encoder.digest, encoder.name)
+        if self._meta("signatures") != str(VERSION):
+            with self.writing():
+                for table in ("signatures", "copies", "unfolded"):
+                    self._db.script(f"DELETE FROM {table}")
+                self._set_meta("signatures", str(VERSION))
+
+    def _forget_all(self) -> None:
+        """All but who is kept out, and clocks that are corrected."""
+        for table in (
+            "media",
+            "failures",
+            "checkpoints",
+            "people",
+            "crops",
+            "embeddings",
+            "vectors",
+            "signatures",
+            "copies",
+            "unfolded",
+            "deleted",
+        ):
+            self._db.script(f"TRUNCATE {table}")
+        self._db.script("DELETE FROM meta WHERE key = 'model'; DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
+        self._db.fetch("UPDATE state SET epoch = $1", uuid4().hex)
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._db.fetch("INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+
+    # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
+
+    @property
+    def _now_writing(self) -> Writing:
+        if self._writing is None:
+            raise IndexFault(expected="an index that is being written", found="one that is not", do="use `with index.writing():`")
+        return self._writing
+
+    def put(self, media: Media, people: Sequence[Sighting]) -> None:
+        self._now_writing.put(media, people, beside=False)
+
+    def put_more(self, media: Media, people: Sequence[Sighting]) -> None:
+        self._now_writing.put(media, people, beside=True)
+
+    def link(self, media: Media) -> bool:
+        known = self._with_digest(media.digest, read=True)
+        if known:
+            own = [row for row, path in known if path == os.fsencode(media.path)]
+            source = own[0] if own else known[0][0]
+            there = list(rows.read(self._db, "people.media = ?", [source]))
+            sought, watched = self._sought(source)
+            newest_media, newest_person = self._db.fetch("SELECT newest_media, newest_person FROM state")[0]
+            held = hold(self._db, [replace(media, sought=sought, watched=watched)], newest_media)
+            row = held[os.fsencode(media.path)]
+            if row != source:
+                regions = [region_of(one.track, crop) for one, (crop, *_) in there]
+                let_in = self._now_writing.let_in(media, regions)
+                self._copy([one.id or 0 for (one, _), may in zip(there, let_in, strict=True) if may], row, newest_person)
+                delete_people(self._db, people_of(self._db, [row], newest_person))
+        return bool(known)
+
+    def _copy(self, people: Sequence[int], row: int, newest: int) -> None:
+        """Put people of one media's row into another's."""
+        given = list(range(newest + 1, newest + len(people) + 1))
+        pairs = "unnest($1::bigint[], $2::bigint[]) AS pairs (old, new)"
+        columns = "track, first, last, static"
+        self._db.fetch(
+            f"INSERT INTO people (id, media, {columns}) SELECT new, $3, {columns} FROM {pairs} JOIN people ON id = old", people, given, row
+        )
+        columns = "number, day, embedding, x, y, width, height, time, quality"
+        self._db.fetch(
+            f"INSERT INTO crops (person, {columns}) SELECT new, {columns} FROM {pairs} JOIN crops ON person = old", people, given
+        )
+        self._db.fetch("UPDATE state SET newest_person = $1", newest + len(people))
+
+    def forget(self, path: Path) -> int:
+        return self._now_writing.forget(path)
+
+    def suppress(self, person: int) -> int:
+        found = next(rows.read(self._db, "people.id = ?", (person,)), None)
+        if found is None:
+            return 0
+        one, (crop, *_) = found
+        region = region_of(one.track, crop)
+        salt = str(self._meta("salt"))
+        for digest in suppression.digests(salt, one.media, region):
+            self._db.fetch("INSERT INTO suppressed VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", digest, region, person)
+        self._now_writing.others_are_kept_out()
+        own = self._db.fetch("SELECT media FROM people WHERE id = $1", person)
+        media = {own[0][0], *(row for row, _ in self._with_digest(one.media.digest))}
+        there = rows.read(self._db, "people.media IN (SELECT value FROM json_each(?))", (json.dumps(sorted(media)),))
+        same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
+        delete_people(self._db, same)
+        return len(same)
+
+    def unsuppress(self, person: int) -> bool:
+        self._now_writing.others_are_kept_out()
+        return super().unsuppress(person)
+
+    def fold(self) -> None:
+        if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
+            return
+        with self.snapshot():
+            before, copies = self.stamp(), folding.found(self._db)
+        with self.writing():
+            if self.stamp().generation != before.generation + 1:
+                copies = folding.found(self._db)
+            folding.write(self._db, copies)
+            self._db.script("UPDATE state SET run = run + 1")
+
+    def settle(self, least: int = 1) -> None:
+        """Nothing: what is searched follows by itself."""
+
+    def purge(self) -> None:
+        """After a deletion, outside of `writing`: leave nothing of it in any file of this server's data.
+
+        Raises:
+            IndexFault: another process holds on to deleted data.
+        """
+        purging.purge(self._session, self.address)
+
+    # -- reading ---------------------------------------------------------------------------------------------------------------
+
+    def _with_digest(self, digest: str, *, read: bool = False) -> list[tuple[int, bytes]]:
+        """The rows and paths of the media with these bytes, by path; none of no bytes.
+
+        Args:
+            read: only of those that are not to be read again.
+        """
+        if not digest:
+            return []
+        found = self._db.fetch("SELECT id, path, changed_ns FROM media WHERE digest = $1 ORDER BY path", digest)
+        return [(row, path) for row, path, changed_ns in found if not (read and changed_ns == TO_BE_READ)]
+
+    def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
+        known = self._db.fetch("SELECT path, device FROM media WHERE digest = $1 AND digest > '' ORDER BY path", digest)
+        return [(Path(os.fsdecode(path)), device) for path, device in known]
+
+    def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+        if ids is not None:
+            yield from super().people(ids)
+            return
+        newest = 0
+        while page := [row[0] for row in self._db.fetch("SELECT id FROM people WHERE id > $1 ORDER BY id LIMIT $2", newest, _PAGE)]:
+            yield from super().people(page)
+            newest = page[-1]
+
+    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
+        of_these = " AND camera = ANY($1::text[])" if cameras else ""
+        found = self._db.fetch(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL{of_these}", *[list(cameras)] * bool(cameras))
+        return {row[0] for row in found}
+
+    def stamp(self) -> Stamp:
+        id, generation = self._db.fetch("SELECT value, generation FROM meta, state WHERE key = 'id'")[0]
+        return Stamp(id, generation)
+
+    def vectors(self) -> VectorTable:
+        stamp = self.stamp()
+        if self._table is None or self._table[0] != stamp:
+            self._table = stamp, self._segment.table(self._db, self._moment())
+        return self._table[1]
+
+    def _moment(self) -> Moment:
+        epoch, generation, newest = self._db.fetch("SELECT epoch, generation, newest FROM state")[0]
+        model = self.model or IndexedModel("", ModelDigest("0" * 64), 0)
+        return Moment(epoch, generation, newest, model.dim, 2 * model.attributes)
+
+    def embeddings(self, ids: Sequence[int]) -> Chunk:
+        found = self._db.fetch(
+            """SELECT id, vector, worn FROM embeddings JOIN vectors ON embedding = id AND vectors.day = embeddings.day
+            WHERE id = ANY($1::bigint[]) ORDER BY id""",
+            list(ids),
+        )
+        now = self._moment()
+        vectors = np.frombuffer(b"".join(row[1] for row in found), "<f4").reshape(len(found), now.dim)
+        worn = np.frombuffer(b"".join(row[2] or bytes(now.width) for row in found), np.uint8)
+        return Chunk(np.array([row[0] for row in found], np.int64), vectors, worn.reshape(len(found), now.width))
+
+    def _stored_of(self, column: str, person: Person, crop: Crop | None) -> Any:
+        this, values = "number = 0", []
+        if crop is not None and person.id is not None:
+            box = crop.box
+            place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+            values = [*place, crop.time, crop.quality]
+            names = ("x", "y", "width", "height", "time", "quality")
+            this = " AND ".join(f"{name} IS NOT DISTINCT FROM ${number}::float8" for number, name in enumerate(names, 2))
+        found = self._db.fetch(
+            f"SELECT {column} FROM crops JOIN vectors USING (embedding, day) WHERE person = $1 AND {this}", person.id, *values
+        )
+        if not found:
+            raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
+        return found[0][0]
+
+    def info(self) -> IndexInfo:
+        return replace(super().info(), folder=self.address.shown)
+
+    def _bytes(self) -> int:
+        sizes = (
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"
+        )
+        return int(self._db.fetch(sizes)[0][0])
+
+    def _unworn(self) -> int:
+        return int(self._db.fetch("SELECT count(*) FROM vectors WHERE worn IS NULL")[0][0])
