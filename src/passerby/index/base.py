@@ -305,12 +305,22 @@ class Found:
     copies: tuple[int, ...] = ()
 
 
+EXACT: Final = "exact"
+HNSW: Final = "hnsw"
+"""Ways to search: everybody is looked at, or those whom a graph of near vectors leads to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Who fits a question best, best first, and the scores of everybody that they stand out of."""
+    """Who fits a question best, best first, and the scores of everybody that they stand out of.
+
+    Args:
+        way: how they were searched: ``EXACT``, or ``HNSW``, which may miss some and takes the crowd's scores from a sample.
+    """
 
     people: tuple[Found, ...]
     crowd: Crowd
+    way: str = EXACT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Final, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from passerby.errors import IndexFault
+from passerby.index.base import EXACT, HNSW
 
 SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user@host/database"
-WAYS: Final = ("exact", "hnsw")
+WAYS: Final = (EXACT, HNSW)
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _OURS: Final = ("schema", "search")
 

@@ -15,16 +15,19 @@ from uuid import uuid4
 import numpy as np
 
 from passerby.errors import IndexFault
-from passerby.index.base import TO_BE_READ, IndexedModel, IndexInfo, Sighting, Stamp, region_of
-from passerby.index.postgres import purging
+from passerby.index.base import HNSW, TO_BE_READ, IndexInfo, Nearest, Passes, Sighting, Stamp, region_of
+from passerby.index.postgres import hnsw, purging
 from passerby.index.postgres.address import Address
 from passerby.index.postgres.schema import open_schema
 from passerby.index.postgres.segment import Moment, Segment
 from passerby.index.postgres.session import Session, Sessions
 from passerby.index.postgres.writing import Writing, delete_people, hold, people_of
+from passerby.index.score import Weights
+from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sqlite import folding, suppression
 from passerby.index.sqlite import index as in_folder
 from passerby.index.sqlite import people as rows
+from passerby.index.sqlite.embeddings import model_of
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder, attributes_of
 from passerby.types import Crop, Media, ModelDigest, Person
@@ -47,6 +50,7 @@ class Index(in_folder.Index):
         self._sessions = Sessions(address)
         self._local = local()
         self._segment = Segment()
+        self._graph = hnsw.Graph()
         self._table = self._copies = self._chosen = self._counts = None
 
     @classmethod
@@ -81,7 +85,7 @@ class Index(in_folder.Index):
     def _opened(cls, url: str, *, make: bool) -> Self:
         index = cls(Address.of(url))
         try:
-            open_schema(index._session, index.address, make=make)
+            open_schema(index.session, index.address, make=make)
         except BaseException:
             index.close()
             raise
@@ -94,7 +98,8 @@ class Index(in_folder.Index):
         return None
 
     @property
-    def _session(self) -> Session:
+    def session(self) -> Session:
+        """Of this thread."""
         return self._sessions.of_this_thread()
 
     @property
@@ -106,12 +111,12 @@ class Index(in_folder.Index):
     def _db(self) -> Session:
         if self._writing is not None:
             self._writing.flush()
-        return self._session
+        return self.session
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction, all or nothing. Whoever writes holds the state's row meanwhile, so one writes at a time."""
-        session = self._session
+        session = self.session
         with session.transaction("BEGIN"):
             session.fetch("UPDATE state SET generation = generation + 1")
             self._local.writing = Writing(session, self.model)
@@ -123,7 +128,7 @@ class Index(in_folder.Index):
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        session = self._session
+        session = self.session
         if session.in_transaction:
             yield
             return
@@ -260,8 +265,10 @@ class Index(in_folder.Index):
             folding.write(self._db, copies)
             self._db.script("UPDATE state SET run = run + 1")
 
-    def settle(self, least: int = 1) -> None:
-        """Nothing: what is searched follows by itself."""
+    def settle(self, least: int = 1) -> None:  # noqa: ARG002
+        """After writing, outside of `writing`: make the graph, where it is to be searched by and is not there yet."""
+        if self.address.way == HNSW and (model := self.model) and not self._graph.is_there(self.session):
+            hnsw.build(self.session, model.dim)
 
     def purge(self) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file of this server's data.
@@ -269,7 +276,7 @@ class Index(in_folder.Index):
         Raises:
             IndexFault: another process holds on to deleted data.
         """
-        purging.purge(self._session, self.address)
+        purging.purge(self.session, self.address)
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
@@ -298,13 +305,28 @@ class Index(in_folder.Index):
             newest = page[-1]
 
     def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
-        of_these = " AND camera = ANY($1::text[])" if cameras else ""
+        of_these = " AND camera IN (SELECT unnest($1::text[]))" if cameras else ""
         found = self._db.fetch(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL{of_these}", *[list(cameras)] * bool(cameras))
         return {row[0] for row in found}
 
     def stamp(self) -> Stamp:
         id, generation = self._db.fetch("SELECT value, generation FROM meta, state WHERE key = 'id'")[0]
         return Stamp(id, generation)
+
+    def nearest(
+        self,
+        questions: Sequence[Weights],
+        k: int,
+        passes: Passes | None = None,
+        *,
+        selection: Selection = EVERYBODY,
+        fold: bool = True,
+    ) -> list[Nearest]:
+        """As :meth:`passerby.index.base.Index.nearest`; by the graph where the URL says so, it is there, and nothing else filters."""
+        if self.address.way != HNSW or passes is not None or not self._graph.is_there(self.session):
+            return super().nearest(questions, k, passes, selection=selection, fold=fold)
+        with self.snapshot():
+            return self._graph.nearest(self, self._moment(), questions, k, selection, fold=fold)
 
     def vectors(self) -> VectorTable:
         stamp = self.stamp()
@@ -313,14 +335,15 @@ class Index(in_folder.Index):
         return self._table[1]
 
     def _moment(self) -> Moment:
-        epoch, generation, newest = self._db.fetch("SELECT epoch, generation, newest FROM state")[0]
-        model = self.model or IndexedModel("", ModelDigest("0" * 64), 0)
-        return Moment(epoch, generation, newest, model.dim, 2 * model.attributes)
+        facts = "SELECT epoch, generation, newest, (SELECT value FROM meta WHERE key = 'model') FROM state"
+        epoch, generation, newest, said = self._db.fetch(facts)[0]
+        model = model_of(said)
+        return Moment(epoch, generation, newest, *((model.dim, 2 * model.attributes) if model else (0, 0)))
 
     def embeddings(self, ids: Sequence[int]) -> Chunk:
         found = self._db.fetch(
             """SELECT id, vector, worn FROM embeddings JOIN vectors ON embedding = id AND vectors.day = embeddings.day
-            WHERE id = ANY($1::bigint[]) ORDER BY id""",
+            WHERE id IN (SELECT unnest($1::bigint[])) ORDER BY id""",
             list(ids),
         )
         now = self._moment()

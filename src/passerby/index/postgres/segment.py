@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -15,6 +16,8 @@ from passerby.index.vectors import VectorTable
 
 _AHEAD: Final = 19
 """Bytes before the rows of a binary COPY."""
+_HEAD: Final = 4
+"""Bytes before the numbers of a halfvec: how many there are."""
 _TAIL: Final = 0.25
 """The share of rows that came since, above which all are put together."""
 
@@ -91,6 +94,19 @@ class Segment:
         """Whether somebody was there at an earlier moment who was deleted before they were read."""
         later = np.array([id for id, generation in gone.items() if generation > now.generation and id <= now.newest], np.int64)
         return not np.isin(later, np.concatenate([base.ids, tail.ids])).all()
+
+
+STORED: Final = "vectors.embedding, halfvec_send(half), worn"
+"""What :func:`table_of` takes of a row of vectors."""
+
+
+def table_of(rows: Sequence[tuple[int, bytes, bytes | None]], now: Moment) -> VectorTable:
+    """The vectors of some rows, in any order."""
+    ids = np.array([row[0] for row in rows], np.int64)
+    halves = np.frombuffer(b"".join(row[1][_HEAD:] for row in rows), ">f2").astype("<f2").reshape(len(rows), now.dim)
+    worn = np.frombuffer(b"".join(row[2] or bytes(now.width) for row in rows), np.uint8).reshape(len(rows), now.width)
+    order = np.argsort(ids)
+    return VectorTable.of([halves[order]], ids[order], np.empty(0, np.intp), [in_blocks(worn[order])])
 
 
 def _read(session: Session, newest: int, now: Moment) -> _Rows:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _CONNECT_SECONDS: Final = 15
 _NAMED: Final = re.compile(r"(?<!:):([a-z_]+)")
 _OF_LIST: Final = "IN (SELECT value FROM json_each(?))"
-_TO_ARRAY: Final = "= ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))::bigint))"
+_TO_ARRAY: Final = "IN (SELECT json_array_elements_text(CAST(? AS json))::bigint)"
 _ORDERED_JOIN: Final = re.compile(r"CROSS JOIN (\w+(?: AS \w+)?) (ON|USING)\b")
 
 

@@ -93,7 +93,7 @@ class Writing:
         orphaned, self._orphaned = self._orphaned, []
         media, beside, self._media, self._beside, self._crops = self._media, self._beside, {}, set(), 0
         if orphaned:
-            self._session.fetch("DELETE FROM checkpoints WHERE media = ANY($1::bigint[])", orphaned)
+            self._session.fetch("DELETE FROM checkpoints WHERE media IN (SELECT unnest($1::bigint[]))", orphaned)
             delete_people(self._session, people_of(self._session, orphaned))
         if media and self._model is not None:
             _write(self._session, self._model.digest, media, beside)
@@ -104,6 +104,8 @@ class Writing:
             (salt,) = self._session.fetch("SELECT value FROM meta WHERE key = 'salt'")[0]
             self._kept_out = salt, dict(self._session.fetch("SELECT digest, region FROM suppressed"))
         salt, known = self._kept_out
+        if not known:
+            return [True] * len(regions)
         removed = [region for region in sorted(set(known.values())) if not known.keys().isdisjoint(digests(salt, media, region))]
         out = kept_out(regions, removed)
         return [number not in out for number in range(len(regions))]
@@ -146,17 +148,17 @@ def _write(session: Session, model: ModelDigest, gathered: Gathered, beside: set
 def hold(session: Session, media: Sequence[Media], newest: int) -> dict[bytes, int]:
     """The rows of media by path, made or brought up to date; their people stay."""
     paths = [os.fsencode(one.path) for one in media]
-    known: dict[bytes, int] = dict(session.fetch("SELECT path, id FROM media WHERE path = ANY($1::bytea[])", paths))
+    known: dict[bytes, int] = dict(session.fetch("SELECT path, id FROM media WHERE path IN (SELECT unnest($1::bytea[]))", paths))
     rows = [(path, *_media_row(one)) for path, one in zip(paths, media, strict=True)]
     given = {path: newest + number for number, path in enumerate((path for path in paths if path not in known), 1)}
     session.copy_in("media", ("id", *_MEDIA), [(given[row[0]], *row) for row in rows if row[0] in given])
     again = [row for row in rows if row[0] in known]
     if again:
         session.executemany_numbered(f"UPDATE media SET {_MEDIA_SET} WHERE path = $1", again)
-        session.fetch("DELETE FROM checkpoints WHERE media = ANY($1::bigint[])", list(known.values()))
+        session.fetch("DELETE FROM checkpoints WHERE media IN (SELECT unnest($1::bigint[]))", list(known.values()))
     if given:
         session.fetch("UPDATE state SET newest_media = $1", newest + len(given))
-    session.fetch("DELETE FROM failures WHERE path = ANY($1::bytea[])", paths)
+    session.fetch("DELETE FROM failures WHERE path IN (SELECT unnest($1::bytea[]))", paths)
     cameras = sorted({one.camera for one in media if one.camera is not None})
     if cameras:
         session.fetch("INSERT INTO cameras (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", cameras)
@@ -165,18 +167,20 @@ def hold(session: Session, media: Sequence[Media], newest: int) -> dict[bytes, i
 
 def people_of(session: Session, media: Sequence[int], newest: int = 2**63 - 1) -> list[int]:
     """Who is in the rows of media, of those with ids up to one."""
-    return [row[0] for row in session.fetch("SELECT id FROM people WHERE media = ANY($1::bigint[]) AND id <= $2", media, newest)]
+    return [
+        row[0] for row in session.fetch("SELECT id FROM people WHERE media IN (SELECT unnest($1::bigint[])) AND id <= $2", media, newest)
+    ]
 
 
 def delete_people(session: Session, people: Sequence[int]) -> None:
     """Delete people, their crops, and embeddings that nobody is left of; a group that lost one is no more until it is worked out anew."""
     if not people:
         return
-    shown = session.fetch("DELETE FROM crops WHERE person = ANY($1::bigint[]) RETURNING embedding, day", people)
-    session.fetch("DELETE FROM people WHERE id = ANY($1::bigint[])", people)
+    shown = session.fetch("DELETE FROM crops WHERE person IN (SELECT unnest($1::bigint[])) RETURNING embedding, day", people)
+    session.fetch("DELETE FROM people WHERE id IN (SELECT unnest($1::bigint[]))", people)
     _mark_unwiped(session, {day for _, day in shown})
     gone = session.fetch(
-        """DELETE FROM embeddings WHERE id = ANY($1::bigint[])
+        """DELETE FROM embeddings WHERE id IN (SELECT unnest($1::bigint[]))
             AND NOT EXISTS (SELECT 1 FROM crops WHERE embedding = embeddings.id) RETURNING id, day""",
         sorted({embedding for embedding, _ in shown}),
     )
@@ -188,14 +192,16 @@ def _delete_embeddings(session: Session, gone: Sequence[tuple[int, date]]) -> No
     """What stands behind embeddings that are no more."""
     ids, days = [id for id, _ in gone], {day for _, day in gone}
     _mark_unwiped(session, days)
-    session.fetch("DELETE FROM vectors WHERE embedding = ANY($1::bigint[]) AND day = ANY($2::date[])", ids, sorted(days))
+    session.fetch(
+        "DELETE FROM vectors WHERE embedding IN (SELECT unnest($1::bigint[])) AND day IN (SELECT unnest($2::date[]))", ids, sorted(days)
+    )
     session.fetch("INSERT INTO deleted SELECT unnest($1::bigint[]), generation FROM state ON CONFLICT DO NOTHING", ids)
-    groups = "SELECT leader FROM copies WHERE embedding = ANY($1::bigint[]) UNION SELECT unnest($1::bigint[])"
+    groups = "SELECT leader FROM copies WHERE embedding IN (SELECT unnest($1::bigint[])) UNION SELECT unnest($1::bigint[])"
     lost = session.fetch(f"DELETE FROM copies WHERE leader IN ({groups}) RETURNING embedding, leader", ids)
     left = {one for pair in lost for one in pair}.difference(ids)
     session.fetch("INSERT INTO unfolded SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING", sorted(left))
     for table in ("unfolded", "signatures"):
-        session.fetch(f"DELETE FROM {table} WHERE embedding = ANY($1::bigint[])", ids)
+        session.fetch(f"DELETE FROM {table} WHERE embedding IN (SELECT unnest($1::bigint[]))", ids)
 
 
 def _mark_unwiped(session: Session, days: Iterable[date]) -> None:
@@ -225,7 +231,7 @@ def _embed(session: Session, crops: Sequence[_Crop], newest: int, run: int) -> d
     first: dict[bytes, _Crop] = {}
     for crop in crops:
         first.setdefault(crop.key, crop)
-    found = session.fetch("SELECT key, id, day FROM embeddings WHERE key = ANY($1::bytea[])", list(first))
+    found = session.fetch("SELECT key, id, day FROM embeddings WHERE key IN (SELECT unnest($1::bytea[]))", list(first))
     ids: dict[bytes, tuple[int, date]] = {key: (id, day) for key, id, day in found}
     new = [crop for key, crop in first.items() if key not in ids]
     if new:
@@ -250,7 +256,7 @@ def _sign(session: Session, crops: Sequence[_Crop], ids: dict[bytes, tuple[int, 
             signed.setdefault(id, (id, crop.signature.tobytes(), crop.size, run))
     before = [id for id in signed if id <= newest]
     if before:
-        for (known,) in session.fetch("SELECT embedding FROM signatures WHERE embedding = ANY($1::bigint[])", before):
+        for (known,) in session.fetch("SELECT embedding FROM signatures WHERE embedding IN (SELECT unnest($1::bigint[]))", before):
             del signed[known]
     session.copy_in("signatures", ("embedding", "signature", "bytes", "run"), list(signed.values()))
     if before:
@@ -260,22 +266,27 @@ def _sign(session: Session, crops: Sequence[_Crop], ids: dict[bytes, tuple[int, 
 
 
 def _binary(ids: Sequence[int], crops: Sequence[_Crop]) -> Iterable[bytes]:
-    """Rows of vectors as COPY takes them in binary: those of whom it is known what is worn, and the others."""
+    """Rows of vectors as COPY takes them: those of whom it is known what is worn, and the others."""
     for known in (True, False):
         some = [(id, crop) for id, crop in zip(ids, crops, strict=True) if (crop.worn is not None) == known]
         if some:
-            yield _same_width([id for id, _ in some], [crop for _, crop in some])
+            vectors = np.stack([crop.vector for _, crop in some])
+            worn = np.stack([crop.worn for _, crop in some if crop.worn is not None]) if known else np.empty((len(some), 0), np.uint8)
+            yield binary_rows([id for id, _ in some], vectors, worn, [crop.day for _, crop in some])
 
 
-def _same_width(ids: Sequence[int], crops: Sequence[_Crop]) -> bytes:
-    dim, width = len(crops[0].vector), 0 if crops[0].worn is None else len(crops[0].worn)
+def binary_rows(ids: Sequence[int], vectors: NDArray[np.float32], worn: NDArray[np.uint8], days: Sequence[date]) -> bytes:
+    """Rows of vectors as a binary COPY has them.
+
+    Args:
+        vectors: float32 (n, d).
+        worn: uint8 (n, 2a), or (n, 0) where it is not known.
+    """
+    dim, width = vectors.shape[1], worn.shape[1]
     fields: list[Any] = [("fields", ">i2"), ("a", ">i4"), ("id", ">i8"), ("b", ">i4"), ("day", ">i4")]
     fields += [("c", ">i4"), ("dim", ">i2"), ("unused", ">i2"), ("half", ">f2", dim), ("d", ">i4"), ("vector", "<f4", dim), ("e", ">i4")]
     rows = np.zeros(len(ids), np.dtype([*fields, ("worn", np.uint8, width)]))
-    vectors = np.stack([crop.vector for crop in crops])
     rows["fields"], rows["a"], rows["b"], rows["c"], rows["d"], rows["e"] = 5, 8, 4, 4 + 2 * dim, 4 * dim, width or -1
-    rows["id"], rows["dim"], rows["half"], rows["vector"] = ids, dim, vectors, vectors
-    rows["day"] = [_BEFORE_ALL if crop.day == UNDATED else (crop.day - _EPOCH).days for crop in crops]
-    if width:
-        rows["worn"] = np.stack([crop.worn for crop in crops if crop.worn is not None])
+    rows["id"], rows["dim"], rows["half"], rows["vector"], rows["worn"] = ids, dim, vectors, vectors, worn
+    rows["day"] = [_BEFORE_ALL if day == UNDATED else (day - _EPOCH).days for day in days]
     return b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows.tobytes() + b"\xff\xff"
