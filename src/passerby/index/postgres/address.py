@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -14,6 +15,7 @@ SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user@host/database"
 WAYS: Final = (EXACT, HNSW)
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _OURS: Final = ("schema", "search")
 
 
@@ -49,6 +51,9 @@ class Address:
             raise _wrong(f"the schema {own['schema']!r}", "name it in small letters, digits and underscores")
         if own["search"] not in WAYS:
             raise _wrong(f"search={own['search']}", f"name one of {' and '.join(WAYS)}")
+        for name, value in asked:
+            if name in _FILES and not Path(value).is_file():
+                raise IndexFault(expected=f"the file of {name}", found=f"none at {value}", do="correct the URL")
         rest = [(name, value) for name, value in asked if name not in _OURS]
         told = [(name, value) for name, value in asked if "password" not in name]
         return cls(

@@ -15,6 +15,7 @@ BUSY_SECONDS: Final = 30
 
 _AGAIN: Final = "run the same command again; it goes on where it stopped"
 _LOST: Final = ("a server that goes on answering at {place}", "a connection that was lost", _AGAIN)
+_UNREACHABLE: Final = ("a PostgreSQL server that answers at {place}", "none", "start it, or correct the URL")
 _RIGHTS: Final = (
     "a role that may use the index at {place}",
     "one without the right",
@@ -35,6 +36,7 @@ _FAULTS: Final[tuple[tuple[tuple[type[BaseException], ...], tuple[str, str, str]
             "name the authority that signed the server's certificate with sslrootcert=FILE in the URL, or correct sslmode",
         ),
     ),
+    ((ConnectionRefusedError,), _UNREACHABLE),
     ((pg.InvalidPasswordError, pg.InvalidAuthorizationSpecificationError), _REFUSED),
     (
         (pg.InvalidCatalogNameError,),
@@ -76,14 +78,12 @@ _FAULTS: Final[tuple[tuple[tuple[type[BaseException], ...], tuple[str, str, str]
             pg.CrashShutdownError,
             pg.QueryCanceledError,
             pg.InterfaceError,
+            pg.InternalClientError,
             ConnectionError,
         ),
         _LOST,
     ),
-    (
-        (OSError, TimeoutError),
-        ("a PostgreSQL server that answers at {place}", "none", "start it, or correct the URL"),
-    ),
+    ((OSError, TimeoutError), _UNREACHABLE),
     (
         (pg.PostgresSystemError, pg.InsufficientResourcesError, pg.InternalServerError, pg.OperatorInterventionError),
         ("a server that works at {place}", "one that fails", "look into its log, then run the same command again"),

@@ -24,7 +24,7 @@ from passerby.index.vectors import VectorTable
 if TYPE_CHECKING:
     from passerby.index.postgres.index import Index
 
-CANDIDATES: Final = 1000
+CANDIDATES: Final = 500
 """Embeddings that are ranked by the score for each question, at least."""
 
 FEW: Final = 0.02
@@ -84,13 +84,13 @@ class Graph:
             table = _of(index.session, now, sample.few)
             return nearest(table, _among(index, within, table), questions, k, None, fold=fold)
         answers = []
-        with _by_graph(index.session, sample.days):
-            for question in questions:
-                table = _candidates(index.session, now, question, max(CANDIDATES, 4 * k), None if selection.is_everybody else within)
-                (found,) = nearest(table, _among(index, within, table), [question], k, None, fold=fold)
-                scores = sample.table.weighted([question])[0].astype(np.float64)
-                crowd = crowd_of(scores)._replace(size=np.array([float(sample.size)]))
-                answers.append(replace(found, crowd=crowd, way=HNSW))
+        for question in questions:
+            filtered = None if selection.is_everybody else within
+            table = _candidates(index.session, now, question, max(CANDIDATES, 4 * k), filtered, sample.days)
+            (found,) = nearest(table, _among(index, within, table), [question], k, None, fold=fold)
+            scores = sample.table.weighted([question])[0].astype(np.float64)
+            crowd = crowd_of(scores)._replace(size=np.array([float(sample.size)]))
+            answers.append(replace(found, crowd=crowd, way=HNSW))
         return answers
 
     def _sample(self, index: Index, now: Moment, selection: Selection) -> _Sample:
@@ -135,7 +135,7 @@ def _among(index: Index, within: Where, table: VectorTable) -> SelectedPeople:
     return SelectedPeople(index, within, np.ones(len(table), np.bool_), table, Selected(0, 0))
 
 
-def _candidates(session: Session, now: Moment, question: Weights, count: int, within: Where | None) -> VectorTable:
+def _candidates(session: Session, now: Moment, question: Weights, count: int, within: Where | None, days: int) -> VectorTable:
     """Those whose vectors are most like a question's."""
     vector = "[" + ",".join(map(repr, question.vector.astype(np.float16).astype(float).tolist())) + "]"
     selected, values = "TRUE", tuple[object, ...]()
@@ -146,13 +146,14 @@ def _candidates(session: Session, now: Moment, question: Weights, count: int, wi
     nearest_of = (
         f"SELECT {STORED} FROM vectors WHERE {selected} ORDER BY half::halfvec({now.dim}) <=> CAST(? AS text)::halfvec LIMIT {count}"
     )
-    return table_of(session.fetch(translated(nearest_of), *values, vector), now)
+    with _by_graph(session, days):
+        return table_of(session.fetch(translated(nearest_of), *values, vector), now)
 
 
 @contextmanager
 def _by_graph(session: Session, days: int) -> Iterator[None]:
     """Inside of a transaction: a search by the graphs of so many days goes on until it has enough who are selected."""
-    kept = min(max(2 * CANDIDATES // max(days, 1), _LEAST), _MOST)
+    kept = min(max(CANDIDATES // max(days, 1), _LEAST), _MOST)
     session.script(
         f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {kept};"
         f"SET LOCAL hnsw.max_scan_tuples = {_SCANNED}; {_planning('off')}"

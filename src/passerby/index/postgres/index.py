@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import local
@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from passerby.errors import IndexFault
-from passerby.index.base import HNSW, TO_BE_READ, IndexInfo, Nearest, Passes, Sighting, Stamp, region_of
+from passerby.index.base import HNSW, TO_BE_READ, IndexedModel, IndexInfo, Nearest, Passes, Sighting, Stamp, StoredRow, region_of
 from passerby.index.postgres import hnsw, purging
 from passerby.index.postgres.address import Address
 from passerby.index.postgres.schema import open_schema
@@ -29,11 +29,15 @@ from passerby.index.sqlite import index as in_folder
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.embeddings import model_of
 from passerby.index.vectors import Chunk, VectorTable
-from passerby.model.encoder import Encoder, as_encoder, attributes_of
+from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Crop, Media, ModelDigest, Person
 
 _PAGE: Final = 4096
 """People that are read at a time."""
+
+_BEGUN: Final = """UPDATE state SET generation = generation + 1;
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"""
+"""The lock of whoever writes; and what is reported as done is on the disk, however the server is set."""
 
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -72,10 +76,14 @@ class Index(in_folder.Index):
         Raises:
             IndexFault: it cannot be got at or written, is of a newer version, or of another model.
         """
-        encoder = as_encoder(encoder)
+        return cls.create_at_of(url, IndexedModel.of(as_encoder(encoder)), rebuild=rebuild)
+
+    @classmethod
+    def create_at_of(cls, url: str, model: IndexedModel, *, rebuild: bool = False) -> Self:
+        """The same of a model that is known by name only."""
         index = cls._opened(url, make=True)
         try:
-            index._adopt(encoder, rebuild)
+            index._adopt(model, rebuild)
         except BaseException:
             index.close()
             raise
@@ -118,11 +126,15 @@ class Index(in_folder.Index):
         """One transaction, all or nothing. Whoever writes holds the state's row meanwhile, so one writes at a time."""
         session = self.session
         with session.transaction("BEGIN"):
-            session.fetch("UPDATE state SET generation = generation + 1")
-            self._local.writing = Writing(session, self.model)
+            session.script(_BEGUN)
+            self._local.writing = writing = Writing(session, self.model)
             try:
                 yield
-                self._local.writing.flush()
+                writing.flush()
+            except BaseException:
+                with suppress(Exception):
+                    writing.wait()
+                raise
             finally:
                 self._local.writing = None
 
@@ -146,17 +158,16 @@ class Index(in_folder.Index):
                 do=f"name that model with --model, or index again: passerby index PATH… --index '{self.address.shown}' --rebuild",
             )
 
-    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
+    def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
         from passerby.media.signature import VERSION
 
-        if rebuild or self._knows_less_than(encoder):
+        if rebuild or self._knows_less_than(model):
             with self.writing():
                 if rebuild:
                     self._forget_all()
-                if self._knows_less_than(encoder):
-                    model = json.dumps([encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder))])
-                    self._set_meta("model", model)
-        self.require_model(encoder.digest, encoder.name)
+                if self._knows_less_than(model):
+                    self._set_meta("model", json.dumps([model.name, model.digest, model.dim, model.attributes]))
+        self.require_model(model.digest, model.name)
         if self._meta("signatures") != str(VERSION):
             with self.writing():
                 for table in ("signatures", "copies", "unfolded"):
@@ -365,6 +376,20 @@ class Index(in_folder.Index):
         if not found:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return found[0][0]
+
+    # -- to be copied ----------------------------------------------------------------------------------------------------------
+
+    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[StoredRow]]:
+        found = self._db.fetch(
+            """SELECT person, vector, worn, signature, run
+            FROM crops JOIN vectors USING (embedding, day) LEFT JOIN signatures USING (embedding)
+            WHERE person IN (SELECT unnest($1::bigint[])) ORDER BY person, number""",
+            list(ids),
+        )
+        return rows.by_person(found)
+
+    def copied(self) -> tuple[str, int]:
+        return str(self._meta("copy_of") or ""), int(self._db.fetch("SELECT newest_person FROM state")[0][0])
 
     def info(self) -> IndexInfo:
         return replace(super().info(), folder=self.address.shown)

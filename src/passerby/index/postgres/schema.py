@@ -71,12 +71,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX ON deleted (generation);
     CREATE TABLE unwiped (day date PRIMARY KEY);
 
-    -- Statistics are samples of what is stored, and would keep it when it is deleted.
     ALTER TABLE media ALTER path SET STATISTICS 0, ALTER digest SET STATISTICS 0;
     ALTER TABLE failures ALTER path SET STATISTICS 0, ALTER reason SET STATISTICS 0;
     ALTER TABLE embeddings ALTER key SET STATISTICS 0, ALTER digest SET STATISTICS 0;
-    ALTER TABLE vectors ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0;
     ALTER TABLE signatures ALTER signature SET STATISTICS 0;
+    ALTER TABLE vectors ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0;
     """,
 )
 """Step ``i`` takes a schema from version ``i`` to ``i + 1``."""
@@ -85,6 +84,9 @@ UNDATED: Final = date.min
 """The day of those of whom it is not known when they were seen; minus infinity in the database."""
 
 _PARTED: Final = ("vectors", "crops")
+
+_NO_STATISTICS: Final = "ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0"
+"""They are samples of what is stored, and would keep it when it is deleted; a table that is made like another has its own."""
 
 
 def open_schema(session: Session, address: Address, *, make: bool) -> None:
@@ -122,7 +124,7 @@ def _version(session: Session, address: Address) -> int | None:
             found=f"tables of another program in the schema {address.schema}",
             do="name another schema: ?schema=NAME",
         )
-    return int(session.fetch("SELECT value FROM meta WHERE key = 'version'")[0][0])
+    return int(session.fetch(f"SELECT value FROM {address.schema}.meta WHERE key = 'version'")[0][0])
 
 
 def _migrate(session: Session, address: Address) -> None:
@@ -168,6 +170,8 @@ def make_days(session: Session, days: Iterable[date]) -> None:
             name = part_of(table, day)
             if name not in known:
                 session.script(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
+                if table == "vectors":
+                    session.script(f"ALTER TABLE {name} {_NO_STATISTICS}")
                 session.script(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES IN ('{_written(day)}')")
 
 

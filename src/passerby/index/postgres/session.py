@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import BytesIO
@@ -24,9 +24,10 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 _CONNECT_SECONDS: Final = 15
+_LOOK_SECONDS: Final = 1.0
 _NAMED: Final = re.compile(r"(?<!:):([a-z_]+)")
 _OF_LIST: Final = "IN (SELECT value FROM json_each(?))"
-_TO_ARRAY: Final = "IN (SELECT json_array_elements_text(CAST(? AS json))::bigint)"
+_TO_ARRAY: Final = "= ANY (ARRAY(SELECT json_array_elements_text(CAST(? AS json))::bigint))"
 _ORDERED_JOIN: Final = re.compile(r"CROSS JOIN (\w+(?: AS \w+)?) (ON|USING)\b")
 
 
@@ -81,11 +82,25 @@ class EventLoop:
         self._thread = Thread(target=self._loop.run_forever, name="postgresql", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for what a coroutine gives; stopped meanwhile, so is the coroutine."""
+    def run(self, work: Coroutine[Any, Any, T], is_lost: Callable[[], bool] = lambda: False) -> T:
+        """Wait for what a coroutine gives; stopped meanwhile, so is the coroutine.
+
+        Args:
+            is_lost: whether its connection is, asked now and then; of one that is lost at a bad moment the driver may say nothing.
+
+        Raises:
+            ConnectionError: it is lost.
+        """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result()
+            while True:
+                try:
+                    return future.result(_LOOK_SECONDS)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                    if is_lost():
+                        raise ConnectionError("the server closed it") from None
         except BaseException:
             future.cancel()
             raise
@@ -102,7 +117,7 @@ class Session:
     def __init__(self, loop: EventLoop, address: Address) -> None:
         self._loop, self._place = loop, address.shown
         with plain_faults(self._place):
-            self._connection = loop.run(_connect(address))
+            self._connection = loop.run(asyncio.wait_for(_connect(address), 2 * _CONNECT_SECONDS))
 
     @property
     def in_transaction(self) -> bool:
@@ -181,7 +196,7 @@ class Session:
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         with plain_faults(self._place):
-            return self._loop.run(work)
+            return self._loop.run(work, lambda: self.is_lost)
 
 
 class Sessions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from itertools import compress
 from pathlib import Path
@@ -20,8 +21,8 @@ from passerby.index.sqlite.people import SOUGHT, WATCHED, sought_row, watched_ro
 from passerby.index.sqlite.suppression import digests
 from passerby.types import Media, ModelDigest
 
-ROWS: Final = 4096
-"""Crops that are gathered at most before they are written."""
+ROWS: Final = 2048
+"""Crops, or media, that are gathered at most before they are written."""
 
 _MEDIA: Final = tuple(
     f"path, size, modified_ns, digest, changed_ns, device, away_since, kind, camera, started_at, zone, known_by, {SOUGHT}, {WATCHED}".split(
@@ -49,10 +50,14 @@ class _Crop(NamedTuple):
     worn: NDArray[np.uint8] | None
     signature: NDArray[np.uint8] | None
     size: int
+    run: int | None
 
 
 class Writing:
-    """What one transaction of a session writes. It is gathered, and written before anything is read."""
+    """What one transaction of a session writes. It is gathered, and written before anything is read.
+
+    Of many, those that were gathered are written by a thread of its own while the next are.
+    """
 
     def __init__(self, session: Session, model: IndexedModel | None) -> None:
         self._session, self._model = session, model
@@ -61,6 +66,7 @@ class Writing:
         self._crops = 0
         self._orphaned: list[int] = []
         self._kept_out: tuple[str, dict[bytes, str]] | None = None
+        self._aside: Future[None] | None = None
 
     def put(self, media: Media, people: Sequence[Sighting], *, beside: bool) -> None:
         """Hold a media and those in it who are not kept out.
@@ -71,8 +77,10 @@ class Writing:
         if self._model is not None:
             self._model.require_worn(people)
         path = os.fsencode(media.path)
-        if path in self._media or self._orphaned or self._crops >= ROWS or len(self._media) >= ROWS:
+        if path in self._media or self._orphaned:
             self.flush()
+        elif self._crops >= ROWS or len(self._media) >= ROWS:
+            self._write_aside()
         let_in = self.let_in(media, [one.region for one in people])
         self._media[path] = media, list(compress(people, let_in))
         self._beside |= {path} if beside else set()
@@ -90,11 +98,30 @@ class Writing:
 
     def flush(self) -> None:
         """Write what is gathered."""
+        self.wait()
         orphaned, self._orphaned = self._orphaned, []
-        media, beside, self._media, self._beside, self._crops = self._media, self._beside, {}, set(), 0
         if orphaned:
             self._session.fetch("DELETE FROM checkpoints WHERE media IN (SELECT unnest($1::bigint[]))", orphaned)
             delete_people(self._session, people_of(self._session, orphaned))
+        self._write(*self._gathered())
+
+    def wait(self) -> None:
+        """Until nothing is being written any more."""
+        aside, self._aside = self._aside, None
+        if aside is not None:
+            aside.result()
+
+    def _write_aside(self) -> None:
+        self.wait()
+        writer = ThreadPoolExecutor(1, thread_name_prefix="writing")
+        self._aside = writer.submit(self._write, *self._gathered())
+        writer.shutdown(wait=False)
+
+    def _gathered(self) -> tuple[Gathered, set[bytes]]:
+        media, beside, self._media, self._beside, self._crops = self._media, self._beside, {}, set(), 0
+        return media, beside
+
+    def _write(self, media: Gathered, beside: set[bytes]) -> None:
         if media and self._model is not None:
             _write(self._session, self._model.digest, media, beside)
 
@@ -127,7 +154,7 @@ def _write(session: Session, model: ModelDigest, gathered: Gathered, beside: set
     person = newest_person
     for path, (media, seen) in gathered.items():
         for one in seen:
-            person += 1
+            person = max(person + 1, one.id or 0)
             people.append((person, known[path], one.track, one.first, one.last, one.static))
             crops += [(person, number, crop, one) for number, crop in enumerate(_crops_of(model, media, one))]
     ids = _embed(session, [crop for _, _, crop, _ in crops], newest, run)
@@ -222,7 +249,9 @@ def _crops_of(model: ModelDigest, media: Media, one: Sighting) -> list[_Crop]:
     for crop, vector, signature, worn in zip(one.crops, one.vectors, signatures, worn_by, strict=True):
         key = key_of(media, one.track, crop, vector)
         known = None if worn is None or not worn.size else worn
-        found.append(_Crop(embedding_key(model, key), key[0], day_of(media.started_at, crop.time), vector, known, signature, media.size))
+        found.append(
+            _Crop(embedding_key(model, key), key[0], day_of(media.started_at, crop.time), vector, known, signature, media.size, one.run)
+        )
     return found
 
 
@@ -248,12 +277,14 @@ def _embed(session: Session, crops: Sequence[_Crop], newest: int, run: int) -> d
 
 
 def _sign(session: Session, crops: Sequence[_Crop], ids: dict[bytes, tuple[int, date]], newest: int, run: int) -> None:
-    """Keep the signatures of embeddings, of this run and files of so many bytes; the first ones stay."""
+    """Keep the signatures of embeddings, of this run or of a copied one, and of files of so many bytes; the first ones stay."""
     signed: dict[int, tuple[int, bytes, int, int]] = {}
     for crop in crops:
         if crop.signature is not None:
             id = ids[crop.key][0]
-            signed.setdefault(id, (id, crop.signature.tobytes(), crop.size, run))
+            signed.setdefault(id, (id, crop.signature.tobytes(), crop.size, run if crop.run is None else crop.run))
+    if any(of > run for *_, of in signed.values()):
+        session.fetch("UPDATE state SET run = $1", max(of for *_, of in signed.values()))
     before = [id for id in signed if id <= newest]
     if before:
         for (known,) in session.fetch("SELECT embedding FROM signatures WHERE embedding IN (SELECT unnest($1::bigint[]))", before):

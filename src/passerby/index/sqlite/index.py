@@ -33,7 +33,7 @@ from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.media.clock import Camera, Instant
-from passerby.model.encoder import Encoder, as_encoder, attributes_of
+from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Watched
 
 
@@ -77,11 +77,16 @@ class Index(base.Index):
             InputError: an argument of the wrong kind.
             IndexFault: it cannot be written, is damaged, of a newer version, or of another model.
         """
-        path, encoder = as_path(folder, "an index's folder, a str or a Path"), as_encoder(encoder)
+        return cls.create_of(folder, IndexedModel.of(as_encoder(encoder)), rebuild=rebuild)
+
+    @classmethod
+    def create_of(cls, folder: AnyPath, model: IndexedModel, *, rebuild: bool = False) -> Self:
+        """The same of a model that is known by name only."""
+        path = as_path(folder, "an index's folder, a str or a Path")
         rebuild = require(rebuild, bool, "rebuild to be True or False")
         index = cls(path, open_for_writing(path))
         try:
-            index._adopt(encoder, rebuild)
+            index._adopt(model, rebuild)
         except BaseException:
             index.close()
             raise
@@ -131,6 +136,10 @@ class Index(base.Index):
     def model(self) -> IndexedModel | None:
         return model_of(self._meta("model"))
 
+    def attributes(self) -> int | None:
+        model = self.model
+        return None if model is None else model.attributes
+
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index.
 
@@ -145,8 +154,8 @@ class Index(base.Index):
                 do=f"name that model with --model, or index again: passerby index PATH… --index {self.folder} --rebuild",
             )
 
-    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
-        if rebuild or self._knows_less_than(encoder):
+    def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
+        if rebuild or self._knows_less_than(model):
             with self.writing():
                 if rebuild:
                     self._db.execute("DELETE FROM media")
@@ -155,10 +164,10 @@ class Index(base.Index):
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
                     self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
-                if self._knows_less_than(encoder):
-                    model = json.dumps([encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder))])
-                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (model,))
-        self.require_model(encoder.digest, encoder.name)
+                if self._knows_less_than(model):
+                    said = json.dumps([model.name, model.digest, model.dim, model.attributes])
+                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (said,))
+        self.require_model(model.digest, model.name)
         from passerby.index.sqlite import folding
         from passerby.media.signature import VERSION
 
@@ -166,10 +175,10 @@ class Index(base.Index):
             with self.writing():
                 folding.forget(self._db)
 
-    def _knows_less_than(self, encoder: Encoder) -> bool:
+    def _knows_less_than(self, model: IndexedModel) -> bool:
         """Whether it is of no model yet, or was begun when this one did not say what is worn."""
-        model = self.model
-        return model is None or (model.digest == encoder.digest and model.attributes < len(attributes_of(encoder)))
+        known = self.model
+        return known is None or (known.digest == model.digest and known.attributes < model.attributes)
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
@@ -552,6 +561,45 @@ class Index(base.Index):
         if row is None:
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return row[0]
+
+    # -- to be copied ----------------------------------------------------------------------------------------------------------
+
+    def model_of_all(self) -> IndexedModel | None:
+        return self.model
+
+    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
+        ids = [row[0] for row in self._all("SELECT id FROM people WHERE id > ? ORDER BY id LIMIT ?", after, count)]
+        stored = self._rows_of_people(ids)
+        return [(person.media, base.as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
+
+    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[base.StoredRow]]:
+        """What is stored of each crop of people, by their ids."""
+        found = self._all(
+            """SELECT person, vector, worn, signature, run FROM crops JOIN embeddings ON embeddings.id = crops.embedding
+            LEFT JOIN signatures USING (embedding) WHERE person IN (SELECT value FROM json_each(?)) ORDER BY person, number""",
+            json.dumps(ids),
+        )
+        return rows.by_person(found)
+
+    def media_after(self, path: bytes, count: int) -> list[Media]:
+        with plain_faults(self.folder):
+            return rows.media_after(self._db, path, count)
+
+    def suppression(self) -> base.Suppression:
+        known = self._all("SELECT digest, region, person FROM suppressed ORDER BY digest")
+        return base.Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
+
+    def keep_out(self, suppression: base.Suppression) -> None:
+        self._db.execute("DELETE FROM suppressed")
+        removed = [(digest, *who) for digest, who in suppression.removed.items()]
+        self._db.executemany("INSERT INTO suppressed VALUES (?, ?, ?)", removed)
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (suppression.salt,))
+
+    def copied(self) -> tuple[str, int]:
+        return str(self._meta("copy_of") or ""), int(str(self._meta("newest_person")))
+
+    def copy_from(self, origin: str) -> None:
+        self._db.execute("INSERT INTO meta VALUES ('copy_of', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (origin,))
 
     def info(self) -> IndexInfo:
         with self.snapshot():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.base import TO_BE_READ, Key, Sighting, StoredRow, key_of
 from passerby.index.sql import Database
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
@@ -95,7 +95,7 @@ def put(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> Non
 def insert(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media beside those who are there."""
     for one in people:
-        person = _give(db, row, one.track, one.first, one.last, one.static)
+        person = _give(db, row, one)
         nothing = [None] * len(one.crops)
         signatures, worn_by = (nothing if rows is None else rows for rows in (one.signatures, one.worn))
         for number, (crop, vector, signature, worn) in enumerate(zip(one.crops, one.vectors, signatures, worn_by, strict=True)):
@@ -103,7 +103,7 @@ def insert(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> 
             place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
             embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
             if signature is not None:
-                _sign(db, embedding, signature, media.size)
+                _sign(db, embedding, signature, media.size, one.run)
             db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
     _note_embedded(db, row)
 
@@ -114,7 +114,7 @@ def copy(db: Database, people: Sequence[Person], target: int) -> None:
     for person in people:
         db.execute(
             """INSERT INTO crops SELECT ?, number, embedding, x, y, width, height, time, quality FROM crops WHERE person = ?""",
-            (_give(db, target, person.track, person.first, person.last, person.static), person.id),
+            (_give(db, target, person), person.id),
         )
     _delete_until(db, target, before)
 
@@ -152,6 +152,19 @@ def read(db: Database, where: str, values: Sequence[object]) -> Iterator[tuple[P
         yield _person(found[0]), tuple(_crop(row) for row in found)
 
 
+def by_person(found: Iterable[tuple[Any, ...]]) -> dict[int, list[StoredRow]]:
+    """What is stored of crops, by the ids of their people, from rows of person, vector, worn, signature and run."""
+    people: dict[int, list[StoredRow]] = {}
+    for person, vector, worn, signature, run in found:
+        people.setdefault(person, []).append(StoredRow(vector, worn, signature, run))
+    return people
+
+
+def media_after(db: Database, path: bytes, count: int) -> list[Media]:
+    """So many media with larger paths, by path."""
+    return [_media(row) for row in db.execute(f"SELECT {_MEDIA} FROM media WHERE path > ? ORDER BY path LIMIT ?", (path, count))]
+
+
 def seen_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
@@ -180,10 +193,14 @@ def is_crop(crop: Crop) -> Where:
 
 
 def _person(row: tuple[Any, ...]) -> Person:
-    id, track, first, last, static, path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:17]
+    id, track, first, last, static = row[:5]
+    return Person(_media(row[5:_MEDIA_END]), id, track, first, last, bool(static))
+
+
+def _media(row: tuple[Any, ...]) -> Media:
+    path, size, modified_ns, digest, changed_ns, device, away_since, kind, *taken = row[:12]
     media = Media(Path(os.fsdecode(path)), size, modified_ns, digest, changed_ns, device, away_since, MediaKind(kind), *taken)
-    media = replace(media, sought=sought_of(*row[17:23]), watched=watched_of(*row[23:_MEDIA_END]))
-    return Person(media, id, track, first, last, bool(static))
+    return replace(media, sought=sought_of(*row[12:18]), watched=watched_of(*row[18:]))
 
 
 def _crop(row: tuple[Any, ...]) -> Crop:
@@ -201,20 +218,23 @@ def _embed(db: Database, key: Key, vector: NDArray[np.float32], worn: NDArray[np
     return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
 
 
-def _sign(db: Database, embedding: int, signature: NDArray[np.uint8], size: int) -> None:
-    """Keep the signature of an embedding of this run, of a file of so many bytes; the first one stays."""
+def _sign(db: Database, embedding: int, signature: NDArray[np.uint8], size: int, run: int | None) -> None:
+    """Keep the signature of an embedding of this run, or of a copied one, of a file of so many bytes; the first one stays."""
+    if run is not None:
+        db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'run'", (run,))
     db.execute(
-        "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, (SELECT value FROM meta WHERE key = 'run'))",
-        (embedding, signature.tobytes(), size),
+        "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, coalesce(?, (SELECT value FROM meta WHERE key = 'run')))",
+        (embedding, signature.tobytes(), size, run),
     )
 
 
-def _give(db: Database, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
-    """A person of an id that nobody had."""
+def _give(db: Database, row: int, one: Sighting | Person) -> int:
+    """A person of an id that nobody had; of a copied one it is theirs, if it can be."""
+    asked = one.id if isinstance(one, Sighting) else None
     given = db.execute(
         """INSERT INTO people (id, media, track, first, last, static)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?)""",
-        (row, track, first, last, static),
+        VALUES ((SELECT max(value + 1, coalesce(?, 0)) FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?)""",
+        (asked, row, one.track, one.first, one.last, one.static),
     )
     return int(given.lastrowid or 0)
 
