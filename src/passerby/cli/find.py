@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 _ID = click.IntRange(1, 2**63 - 1)
 
@@ -54,7 +55,7 @@ _detect_size = click.option(
 def index(
     paths: tuple[Path, ...],
     *,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     rebuild: bool,
     verify: bool,
@@ -185,7 +186,7 @@ def search(
     sheet: Path | None,
     frames: Path | None,
     detector: str,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     json: bool,
 ) -> int:
@@ -241,7 +242,7 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 @options.index_folder
 @options.as_json
 @click.pass_context
-def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+def info(context: click.Context, *, cameras: bool, worn: bool, model: str | None, index: IndexPlace | None, json: bool) -> int:
     """Say what an index holds, which model made it, and which files failed; or its cameras, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.index.open import open_index
@@ -296,7 +297,9 @@ def describe(pictures: tuple[Path, ...], *, model: str, json: bool) -> int:
 )
 @options.index_folder
 @options.as_json
-def remove(paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: Path | None, json: bool) -> int:
+def remove(
+    paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppression: tuple[int, ...], index: IndexPlace | None, json: bool
+) -> int:
     """Delete files, all below folders, and single people from an index for good; the files themselves stay."""
     from passerby.cli.show.finding import show_removal
     from passerby.find.removal import remove_from
@@ -308,6 +311,29 @@ def remove(paths: tuple[Path, ...], *, person: tuple[int, ...], forget_suppressi
     with open_index(index_folder(index)) as opened:
         report = remove_from(opened, paths, person, forget_suppression)
     return show_removal(report, as_json=json)
+
+
+@click.command(
+    "copy-index",
+    epilog="Examples: passerby copy-index my-index postgresql://me@db.example.org/people; passerby copy-index postgresql:///people mine",
+)
+@click.argument("source", type=options.INDEX, metavar="FROM", help="An index: its folder, or its URL.")
+@click.argument("target", type=options.INDEX, metavar="TO", help="An empty one, or none yet.")
+@options.as_json
+def copy_index(*, source: IndexPlace, target: IndexPlace, json: bool) -> int:
+    """Copy an index to another place or kind, from a folder into PostgreSQL or back. FROM stays as it is.
+
+    No picture is read and nothing is encoded again. People keep their ids; who is kept out, cameras' clocks, and files that failed go
+    with them. Stopped at any moment, the same command goes on.
+    """
+    from passerby.cli.show.finding import show_copy
+    from passerby.find.copying import copy_between
+    from passerby.places import index_folder
+    from passerby.progress import progress_bar
+
+    with progress_bar("copying", quiet=json) as on_progress:
+        report = copy_between(index_folder(source), index_folder(target), on_progress)
+    return show_copy(report, as_json=json)
 
 
 @click.command(
@@ -331,7 +357,7 @@ def cut(
     draw: bool,
     blur_others: bool,
     audio: bool,
-    index: Path | None,
+    index: IndexPlace | None,
     json: bool,
 ) -> int:
     """Cut the seconds around somebody out of a video, as an MP4 file that browsers play.

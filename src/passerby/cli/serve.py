@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 
 @click.command(epilog="Example: passerby serve --index my-index")
@@ -26,7 +27,7 @@ from passerby.cli import options
 @click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     host: str,
     port: int,
@@ -67,7 +68,7 @@ def serve(
 @click.option("--role", type=click.Choice(["view", "admin"]), default="view", help="Who is admin may read who asked what, too.")
 @options.index_folder
 @options.as_json
-def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:
+def token(action: str, name: str | None, *, role: str, index: IndexPlace | None, json: bool) -> int:
     """Say who may use a service: add somebody, list them, revoke one. A service that runs knows it at once.
 
     The token is shown this once; the index keeps its hash alone.
