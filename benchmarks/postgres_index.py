@@ -42,7 +42,7 @@ LATENT = 48
 ATTRIBUTES = 193
 CAMERAS = 10
 WINDOWS, WINDOW_SECONDS = 100, 840.0
-CHUNK = 4096
+CHUNK = 16_384
 WEIGHT = 0.0135 / 40
 """Of a byte of what is worn, as the bundled model has it."""
 
