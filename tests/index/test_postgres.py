@@ -7,6 +7,7 @@ import random
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -213,6 +214,12 @@ def test_a_url_and_a_folder_are_told_apart() -> None:
     one = Address.of("postgresql://me:a%40b@h:5/p?schema=door&search=hnsw&sslmode=require&password=x")
     assert (one.schema, one.way, one.shown) == ("door", HNSW, "postgresql://me@h:5/p?schema=door&search=hnsw&sslmode=require")
     assert one.url == "postgresql://me:a%40b@h:5/p?sslmode=require&password=x"
+
+
+def test_without_the_driver_the_extra_is_named() -> None:
+    asked = "import sys; sys.modules['asyncpg'] = None; from passerby.index.open import open_index; open_index('postgresql:///people')"
+    ran = subprocess.run([sys.executable, "-c", asked], check=False, capture_output=True, text=True)
+    assert "MissingExtra: expected the packages of the extra [cluster], found no asyncpg" in ran.stderr
 
 
 def test_shared_sql_is_translated() -> None:
