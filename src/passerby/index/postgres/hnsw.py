@@ -24,13 +24,13 @@ from passerby.index.vectors import VectorTable
 if TYPE_CHECKING:
     from passerby.index.postgres.index import Index
 
-CANDIDATES: Final = 500
+CANDIDATES: Final = 300
 """Embeddings that are ranked by the score for each question, at least."""
 
 FEW: Final = 0.02
 """A selection of so small a share of all is looked at as a whole: a graph would be searched for the few who pass."""
 
-_LEAST, _MOST = 60, 400
+_LEAST, _MOST = 60, 1000
 """Candidates that the search of a day's graph keeps in mind: of many days, each has few of the best."""
 
 _SCANNED: Final = 100_000
@@ -153,7 +153,7 @@ def _candidates(session: Session, now: Moment, question: Weights, count: int, wi
 @contextmanager
 def _by_graph(session: Session, days: int) -> Iterator[None]:
     """Inside of a transaction: a search by the graphs of so many days goes on until it has enough who are selected."""
-    kept = min(max(CANDIDATES // max(days, 1), _LEAST), _MOST)
+    kept = min(max(CANDIDATES * 5 // 4 // max(days, 1), _LEAST), _MOST)
     session.script(
         f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {kept};"
         f"SET LOCAL hnsw.max_scan_tuples = {_SCANNED}; {_planning('off')}"
