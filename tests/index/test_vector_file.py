@@ -245,6 +245,15 @@ def test_what_is_worn_is_found_in_all_blocks(tmp_path: Path) -> None:
     assert path.stat().st_size == 4 * ROWS * truth.width
 
 
+def test_full_blocks_of_whom_nobody_is_deleted_stay_as_they_are(tmp_path: Path) -> None:
+    truth, file = Truth(), VectorFile(tmp_path)
+    truth.add(ROWS)
+    while file.append(truth):
+        pass
+    file.wipe(truth, np.empty(0, np.int64))
+    assert found(file.table(truth)) == expected(truth)
+
+
 def test_a_model_that_says_more_begins_the_file_anew(tmp_path: Path) -> None:
     truth, file = Truth(), VectorFile(tmp_path)
     truth.width = 0

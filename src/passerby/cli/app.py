@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "search": "Find people by what they wear, best first",
         "info": "Say what an index holds, which model made it, and which files failed",
         "remove": "Delete files, all below folders, and single people from an index for good",
+        "copy-index": "Copy an index to another place or kind",
         "cut": "Cut the seconds around somebody out of a video",
         "describe": "Say what somebody in a picture wears",
         "parse": "Show what a description says",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 if TYPE_CHECKING:
     from passerby.detect.people import Detecting
@@ -81,7 +82,7 @@ _detect_size = click.option(
 def index(
     paths: tuple[Path, ...],
     *,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     rebuild: bool,
     verify: bool,
@@ -330,7 +331,7 @@ def search(
     server: str | None,
     token_file: Path | None,
     detector: str,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     json: bool,
 ) -> int:
@@ -413,7 +414,9 @@ def _require_sheet(file: Path, option: str, people: int) -> None:
 @options.index_folder
 @options.as_json
 @click.pass_context
-def info(context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+def info(
+    context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: IndexPlace | None, json: bool
+) -> int:
     """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
@@ -486,7 +489,7 @@ def remove(
     forget_suppression: tuple[int, ...],
     older_than: str | None,
     dry_run: bool,
-    index: Path | None,
+    index: IndexPlace | None,
     json: bool,
 ) -> int:
     """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay."""
@@ -514,6 +517,29 @@ def remove(
 
 
 @click.command(
+    "copy-index",
+    epilog="Examples: passerby copy-index my-index postgresql://me@db.example.org/people; passerby copy-index postgresql:///people mine",
+)
+@click.argument("source", type=options.INDEX, metavar="FROM", help="An index: its folder, or its URL.")
+@click.argument("target", type=options.INDEX, metavar="TO", help="An empty one, or none yet.")
+@options.as_json
+def copy_index(*, source: IndexPlace, target: IndexPlace, json: bool) -> int:
+    """Copy an index to another place or kind, from a folder into PostgreSQL or back. FROM stays as it is.
+
+    No picture is read and nothing is encoded again. People keep their ids; who is kept out, cameras' clocks, and files that failed go
+    with them. Stopped at any moment, the same command goes on.
+    """
+    from passerby.cli.show.finding import show_copy
+    from passerby.find.copying import copy_between
+    from passerby.places import index_folder
+    from passerby.progress import progress_bar
+
+    with progress_bar("copying", quiet=json) as on_progress:
+        report = copy_between(index_folder(source), index_folder(target), on_progress)
+    return show_copy(report, as_json=json)
+
+
+@click.command(
     epilog="Examples: passerby cut --person 17 --out moment.mp4; passerby cut --person 17 --out for-others.mp4 --draw --blur-others"
 )
 @click.option("--person", type=_ID, metavar="ID", required=True, help="Somebody in a video, as `search --json` names them.")
@@ -534,7 +560,7 @@ def cut(
     draw: bool,
     blur_others: bool,
     audio: bool,
-    index: Path | None,
+    index: IndexPlace | None,
     json: bool,
 ) -> int:
     """Cut the seconds around somebody out of a video, as an MP4 file that browsers play.

@@ -293,6 +293,8 @@ def _overwrite(file: IO[bytes], rows: NDArray[np.intp], worn: NDArray[np.uint8])
 
     A block is written whole, what stays of it as it was, so a kill changes nothing of that.
     """
+    if not len(rows):
+        return
     width = worn.shape[1]
     size = width * ROWS
     worn = np.broadcast_to(worn, (len(rows), width))
