@@ -202,7 +202,7 @@ def watch(
     sources: tuple[str, ...],
     *,
     cameras: Path | None,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     detector: str,
     detect_size: int,

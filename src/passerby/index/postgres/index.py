@@ -48,6 +48,8 @@ class Index(in_folder.Index):
     What it asks the database is what an index in a folder asks its own, but for how it writes and how it scans.
     """
 
+    tallies = grown = None  # type: ignore[assignment]  # nobody's device: no `Outgoing`
+
     def __init__(self, address: Address) -> None:
         self.address = address
         self.folder = Path(address.shown)

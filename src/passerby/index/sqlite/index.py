@@ -41,7 +41,7 @@ from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Wa
 Known = TypeVar("Known")
 
 
-class Index(base.Outgoing):
+class Index(base.Index):
     """An open index folder; close it, or use it in a ``with``.
 
     Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
