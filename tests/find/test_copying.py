@@ -36,7 +36,10 @@ def dressed(tiny_encoder: BundleEncoder) -> DressedEncoder:
 def original(dressed: DressedEncoder, tmp_path: Path) -> Iterator[Copyable]:
     """Of all that an index can hold, with gaps between ids."""
     rng = np.random.default_rng(3)
-    sought, watched = Sought(ModelDigest("d" * 64), 640, 40.0, 45.5, 5.0, quick=True), Watched(60.0, 2, 50.0, clock_reset=True)
+    sought, watched = (
+        Sought(ModelDigest("d" * 64), 640, 40.0, 45.5, 5.0, quick=True, motion=True),
+        Watched(60.0, 2, 50.0, True, ((3.0, 4.5),), 7),
+    )
     with create_index(str(tmp_path / "original"), dressed) as index:
         with index.writing():
             for number in range(12):
@@ -58,6 +61,10 @@ def original(dressed: DressedEncoder, tmp_path: Path) -> Iterator[Copyable]:
             index.fail(Path("/broken.jpg"), 5, 6, "no picture")
             index.miss(Path("/photos/2.jpg"), 77)
             index.correct(Camera("gate", 90.5, "Europe/Berlin"))
+            pushed = replace(media("/device:/north/photos/1.jpg", "pushed"), changed_ns=2**62, device=2**62)
+            index.put(pushed, [Sighting((Crop(),), VECTORS[31][None], thumbnails=(b"a thumbnail",))])
+            index.keep_from(-5.5)
+            index.rest(Path("/nobody.jpg"), "rests")
             index.suppress(3)
             index.forget(Path("/photos/7.jpg"))
         index.fold()
@@ -72,7 +79,11 @@ def everything(index: Copyable) -> object:
     people = list(index.people())
     return (
         people,
-        [(index.vector_of(one, crop).tobytes(), index.worn_of(one, crop).tobytes()) for one, crops in people for crop in crops],
+        [
+            (index.vector_of(one, crop).tobytes(), index.worn_of(one, crop).tobytes(), index.thumbnail_of(one, crop))
+            for one, crops in people
+            for crop in crops
+        ],
         [(path, index.standing(path), index.kept_out(path), index.left_off(path)) for path in paths],
         (
             index.failures(),
@@ -82,6 +93,8 @@ def everything(index: Copyable) -> object:
             index.looked_into(),
             index.counts(),
             index.suppression(),
+            index.kept_from(),
+            [index.rests(path) for path in paths],
         ),
         [(one.people, [part.tolist() for part in one.crowd]) for fold in (True, False) for one in index.nearest(questions, 9, fold=fold)],
     )
@@ -93,8 +106,8 @@ def test_a_copy_and_the_copy_of_that_are_equal_to_the_bit(original: Copyable, tm
     with create_index_of(url, of(original)) as there:
         report = copy_index(original, there, lambda *progress: told.append(progress))
         assert everything(there) == everything(original)
-        assert (report.people, report.before, report.media, report.failures, report.suppressed) == (14, 0, 15, 1, 1)
-        assert told[-1] == (14, 14)
+        assert (report.people, report.before, report.media, report.failures, report.suppressed) == (15, 0, 16, 1, 1)
+        assert told[-1] == (15, 15)
         with create_index_of(tmp_path / "back", of(original)) as back:
             copy_index(there, back)
             assert everything(back) == everything(original)

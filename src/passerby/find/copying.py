@@ -135,6 +135,8 @@ def _copy_media(source: Copyable, target: Copyable, shown: set[Path]) -> int:
             for media in page:
                 if media.changed_ns == TO_BE_READ and (checkpoint := source.left_off(media.path)) is not None:
                     target.leave_off(media.path, checkpoint)
+                if media.changed_ns != TO_BE_READ and (checkpoint := source.rests(media.path)) is not None:
+                    target.rest(media.path, checkpoint)
                 if media.away_since is not None:
                     target.miss(media.path, media.away_since)
         count += len(page)
