@@ -27,6 +27,7 @@ from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, Q
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
+from passerby.index.base import Suppression
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY
 from passerby.index.sqlite.index import Index
@@ -506,9 +507,11 @@ ARGUMENTS: Mapping[str, object] = {
     "device": 1,
     "ids": [1],
     "embedding": 1,
+    "after": 0,
+    "suppression": Suppression("salt", {}),
 }
 
-USES = sorted(name for name in vars(Index) if not name.startswith("_") and name not in {"open", "create", "close", "place"})
+USES = sorted(name for name in vars(Index) if not name.startswith("_") and name not in {"open", "create", "create_of", "close", "place"})
 
 
 def use(index: Index, name: str) -> None:

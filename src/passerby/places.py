@@ -5,15 +5,31 @@ A home is looked for only where nothing was named, and nothing here touches the 
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from passerby.errors import ConfigError
 
+IndexPlace = Path | str
+"""Where an index is: a folder, or a URL as it was written."""
 
-def index_folder(named: Path | None = None) -> Path:
-    """The folder of the index: the one that is named, else one in the user's data folder. Raises ``ConfigError`` without a home."""
+_URL: Final = re.compile(r"postgres(ql)?://")
+
+
+def is_url(place: object) -> bool:
+    """Whether a place is the URL of an index, and no folder."""
+    return isinstance(place, str) and _URL.match(place) is not None
+
+
+def index_folder(named: IndexPlace | None = None) -> IndexPlace:
+    """Where the index is: where it is named, else in the user's data folder. Raises ``ConfigError`` without a home."""
+    if isinstance(named, str):
+        return named
     if named:
         return expanded(named)
     from platformdirs import user_data_path
@@ -21,9 +37,16 @@ def index_folder(named: Path | None = None) -> Path:
     return _of_user(user_data_path, "index", "name the index with --index or PASSERBY_INDEX")
 
 
-def service_folder(index: Path) -> Path:
-    """Where a service of the index in a folder keeps its tokens and its log."""
-    return index / "service"
+def service_folder(index: IndexPlace) -> Path:
+    """Where a service of an index keeps its tokens and its log: in its folder, or in the user's data folder of one with a URL."""
+    if isinstance(index, Path):
+        return index / "service"
+    from platformdirs import user_data_path
+
+    url = urlsplit(index)
+    schema = dict(parse_qsl(url.query)).get("schema", "")
+    name = hashlib.sha256(f"{url.hostname} {url.port} {url.path} {schema}".encode()).hexdigest()[:16]
+    return _of_user(user_data_path, f"service-{name}", "serve on a machine with one")
 
 
 def engines_folder() -> Path:

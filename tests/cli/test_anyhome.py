@@ -191,7 +191,7 @@ def test_a_users_place_is_never_below_the_current_folder(monkeypatch: pytest.Mon
     monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
     for place in (places.index_folder, places.engines_folder, places.reference_folder):
         try:
-            assert place().is_absolute()
+            assert Path(place()).is_absolute()
         except ConfigError as error:
             assert "HOME" in error.do
 

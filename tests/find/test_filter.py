@@ -216,7 +216,7 @@ class TestCommand:
                 for number, vector in enumerate(random_vectors(FEWEST)):
                     index.add(media(f"/{number}.jpg", str(number)), vector)
             index._db.execute("UPDATE meta SET value = json_remove(value, '$[3]') WHERE key = 'model'")  # as older versions left it
-            index._db.commit()
+            index._connections.of_this_thread().commit()
             result = self.run(index, telling_bundle, "--upper", "red", "--json")
         assert result.exit_code == 0
         assert json.loads(result.stdout)["relative"] is True

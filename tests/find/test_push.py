@@ -133,7 +133,7 @@ def test_a_device_that_was_restored_from_yesterday(index: Index, encoder: Counti
     link = Centre(at_centre.listening.url, token_of(at_centre, "north"))
     push(index, link)
     with sqlite3.connect(tmp_path / "yesterday.db") as copy:
-        index._db.backup(copy)
+        index._connections.of_this_thread().backup(copy)
     index_video(index, range(4, 9), more=True)
     index_paths(index, encoder, write_crops(tmp_path / "today", 6))
     push(index, link)
@@ -192,7 +192,7 @@ def test_an_index_that_is_in_no_folder_is_not_pushed(encoder: CountingEncoder) -
 def test_a_device_of_an_earlier_version_is_brought_up_to_date(index: Index, at_centre: Service, tmp_path: Path) -> None:
     """Its people have no tokens yet: they get some when it is opened."""
     index_video(index, range(3))
-    index._db.executescript(
+    index._connections.of_this_thread().executescript(
         """DROP TRIGGER thumbnail_of_nobody; DROP TABLE thumbnails; ALTER TABLE people DROP COLUMN token; PRAGMA user_version = 7"""
     )
     index.close()

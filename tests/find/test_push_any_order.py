@@ -96,7 +96,7 @@ class Device:
 
     def keep(self) -> None:
         with sqlite3.connect(self.folder / "kept.db") as copy:
-            self.index._db.backup(copy)
+            self.index._connections.of_this_thread().backup(copy)
 
     def restore(self) -> None:
         self.index.close()

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "watch": "Index what recorders write into folders, and whom live cameras see, as it comes",
         "info": "Say what an index holds, which model made it, and which files failed",
         "remove": "Delete files, all below folders, single people, or whoever was seen too long ago from an index for good",
+        "copy-index": "Copy an index to another place or kind",
     },
     "find": {
         "search": "Find people by what they wear, best first",

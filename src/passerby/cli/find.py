@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 if TYPE_CHECKING:
     from passerby.find.answer import Answer
@@ -99,7 +100,7 @@ def search(
     server: str | None,
     token_file: Path | None,
     detector: str,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     json: bool,
 ) -> int:
@@ -166,7 +167,15 @@ def _told_by(server: str, token_file: Path | None, question: Question, asked: di
 
 
 def _found_in(
-    index: Path | None, model: str, question: Question, among: tuple[Any, ...], with_person: str | None, k: int, *, static: bool, **how: Any
+    index: IndexPlace | None,
+    model: str,
+    question: Question,
+    among: tuple[Any, ...],
+    with_person: str | None,
+    k: int,
+    *,
+    static: bool,
+    **how: Any,
 ) -> Answer:
     """What an index answers.
 
@@ -236,7 +245,7 @@ def cut(
     draw: bool,
     blur_others: bool,
     audio: bool,
-    index: Path | None,
+    index: IndexPlace | None,
     json: bool,
 ) -> int:
     """Cut the seconds around somebody out of a video, as an MP4 file that browsers play.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 if TYPE_CHECKING:
     from passerby.detect.people import Detecting
@@ -79,7 +80,7 @@ _detect_size = click.option(
 def index(
     paths: tuple[Path, ...],
     *,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     rebuild: bool,
     verify: bool,
@@ -142,7 +143,7 @@ def index(
 
 
 def _amend(
-    folder: Path, prune: tuple[Path, ...], keep: str | None, camera: str, offset: str | None, zone: str | None, *, as_json: bool
+    folder: IndexPlace, prune: tuple[Path, ...], keep: str | None, camera: str, offset: str | None, zone: str | None, *, as_json: bool
 ) -> int:
     """What is done to an index without looking at files: who is gone or too old is deleted, or a camera's clock corrected."""
     import time
@@ -207,7 +208,7 @@ def watch(
     sources: tuple[str, ...],
     *,
     cameras: Path | None,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     detector: str,
     detect_size: int,
@@ -264,7 +265,9 @@ def _models(model: str, detector: str, size: int, min_height: float) -> tuple[En
 @options.index_folder
 @options.as_json
 @click.pass_context
-def info(context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: Path | None, json: bool) -> int:
+def info(
+    context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: IndexPlace | None, json: bool
+) -> int:
     """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
@@ -320,7 +323,7 @@ def remove(
     forget_suppression: tuple[int, ...],
     older_than: str | None,
     dry_run: bool,
-    index: Path | None,
+    index: IndexPlace | None,
     json: bool,
 ) -> int:
     """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay."""
@@ -345,3 +348,26 @@ def remove(
     with open_index(index_folder(index)) as opened:
         report = remove_from(opened, paths, person, forget_suppression)
     return show_removal(report, as_json=json)
+
+
+@click.command(
+    "copy-index",
+    epilog="Examples: passerby copy-index my-index postgresql://me@db.example.org/people; passerby copy-index postgresql:///people mine",
+)
+@click.argument("source", type=options.INDEX, metavar="FROM", help="An index: its folder, or its URL.")
+@click.argument("target", type=options.INDEX, metavar="TO", help="An empty one, or none yet.")
+@options.as_json
+def copy_index(*, source: IndexPlace, target: IndexPlace, json: bool) -> int:
+    """Copy an index to another place or kind, from a folder into PostgreSQL or back. FROM stays as it is.
+
+    No picture is read and nothing is encoded again. People keep their ids; who is kept out, cameras' clocks, and files that failed go
+    with them. Stopped at any moment, the same command goes on.
+    """
+    from passerby.cli.show.finding import show_copy
+    from passerby.find.copying import copy_between
+    from passerby.places import index_folder
+    from passerby.progress import progress_bar
+
+    with progress_bar("copying", quiet=json) as on_progress:
+        report = copy_between(index_folder(source), index_folder(target), on_progress)
+    return show_copy(report, as_json=json)

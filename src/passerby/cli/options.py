@@ -8,6 +8,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from passerby.places import is_url
+
 DEFAULT_MODEL: Final = "passerby-s"
 DEFAULT_DETECTOR: Final = "passerby-d"
 
@@ -30,16 +32,24 @@ class _APath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _AnIndex(_APath):
+    """A folder as a path, or a URL as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_url(value) else super().convert(value, param, ctx)
+
+
 PATH: Final = _APath(path_type=Path)
 PERSON_ID: Final = click.IntRange(1, 2**63 - 1)
+INDEX: Final = _AnIndex(path_type=Path)
 
 index_folder = click.option(
     "--index",
-    type=PATH,
+    type=INDEX,
     metavar="DIR",
     envvar="PASSERBY_INDEX",
     show_envvar=True,
-    help="The index's folder.",
+    help="The index's folder, or its URL: postgresql://user@host/database.",
     show_default="in your data folder",
 )
 model = click.option(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from passerby.cli import options
+from passerby.places import IndexPlace
 
 
 @click.command(epilog="Example: passerby serve --index my-index")
@@ -42,7 +43,7 @@ from passerby.cli import options
 @click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
-    index: Path | None,
+    index: IndexPlace | None,
     model: str,
     detector: str,
     host: str,
@@ -100,7 +101,7 @@ def serve(
 )
 @options.index_folder
 @options.as_json
-def token(action: str, name: str | None, *, role: str, index: Path | None, json: bool) -> int:
+def token(action: str, name: str | None, *, role: str, index: IndexPlace | None, json: bool) -> int:
     """Say who may use a service: add somebody, list them, revoke one. A service that runs knows it at once.
 
     The token is shown this once; the index keeps its hash alone.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +18,7 @@ from passerby.find.filter import SURE, Filtered, sift
 from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
-from passerby.find.worn import says_what_is_worn
-from passerby.index.base import Found, Index, LookedInto, Nearest, Selected, as_index
+from passerby.index.base import EXACT, Found, Index, LookedInto, Nearest, Selected, as_index
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
@@ -49,6 +49,7 @@ class Answer:
         filtered: who passed the question's filters; ``None`` where it has none.
         looked_into: photos and videos in which people were looked for, of those selected, and how small people in them are missed.
         beside: who is asked for near each of them; ``None`` if nobody.
+        way: how people were searched, ``exact`` or ``hnsw``, which may miss some.
         reindex: whether the model says what is worn and the index does not know it, as indexing again would tell.
     """
 
@@ -63,6 +64,7 @@ class Answer:
     reindex: bool = False
     looked_into: LookedInto = field(default_factory=LookedInto)
     beside: Question | None = None
+    way: str = EXACT
 
     @property
     def section(self) -> tuple[str, Sequence[Hit]]:
@@ -99,6 +101,7 @@ class Answer:
             "videos": self.looked_into.watched_json(),
             "undated": self.undated,
             "away": self.away,
+            "search": self.way,
             "hits": [hit.to_json() for hit in self.people],
             "unlikely": len(self.unlikely),
         }
@@ -196,10 +199,14 @@ class _Asking:
 
     def __init__(self, index: Index, encoder: Encoder, k: int, least: float | None, sure: float, *, fold: bool) -> None:
         self._index, self._encoder, self._k, self._least, self._sure, self._fold = index, encoder, k, least, sure, fold
-        self._table: VectorTable = index.vectors()
-        self._knows_worn = says_what_is_worn(encoder, self._table)
+        self._knows_worn = len(attributes_of(encoder)) > 0 and index.attributes() in {None, len(attributes_of(encoder))}
         self._people, self._away = index.counts()
         self._offsets = offsets_of(index)
+
+    @cached_property
+    def _table(self) -> VectorTable:
+        """Of everybody; not every question needs it, and not every index has it at hand."""
+        return self._index.vectors()
 
     def answers(self, questions: Sequence[Question]) -> Iterator[Answer]:
         asked = queries(self._encoder, questions)
@@ -222,6 +229,7 @@ class _Asking:
                 filtered=through,
                 reindex=reindex,
                 looked_into=looked_into,
+                way=best.way,
             )
 
     def _sift(self, filters: Sequence[Filter]) -> Filtered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, minutes_text
 from passerby.model.calibration import Crowd
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import Box, Crop, Failure, Media, MediaKind, ModelDigest, Person, Sought, Watched, is_tuple_of
 
 Passes = Callable[[VectorTable], NDArray[np.bool_]]
@@ -39,6 +40,10 @@ class IndexedModel:
     digest: ModelDigest
     dim: int
     attributes: int = 0
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Self:
+        return cls(encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder)))
 
     def require_worn(self, people: Sequence[Sighting]) -> None:
         """Refuse bytes of other attributes. Raises ``InputError``."""
@@ -200,6 +205,7 @@ class IndexInfo:
     """What an index holds.
 
     Args:
+        folder: where it is, or its URL.
         model: ``None`` until something was indexed.
         bytes: the size of its files on disk.
         created: UTC, ISO 8601.
@@ -211,7 +217,7 @@ class IndexInfo:
         kept_from: from when on people are kept, in seconds since 1970; ``None`` if from ever.
     """
 
-    folder: Path
+    folder: Path | str
     people: int
     media: int
     embeddings: int
@@ -245,6 +251,8 @@ class Sighting:
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
         pictures: of each crop a JPEG to be kept, where the media cannot show it again; ``None`` otherwise.
         thumbnails: of each crop a small JPEG, or ``None``; of media whose files are on this machine there are none at all.
+        id: that they had in another index, and have here if it is larger than any that was given.
+        run: of that index, which put them.
 
     Raises:
         InputError: no crop, or not a vector, a signature, what is worn, or a picture, for each.
@@ -260,6 +268,8 @@ class Sighting:
     static: bool = False
     pictures: tuple[bytes, ...] | None = None
     thumbnails: tuple[bytes | None, ...] | None = None
+    id: int | None = None
+    run: int | None = None
 
     def __post_init__(self) -> None:
         if not is_tuple_of(Crop, self.crops) or not self.crops:
@@ -284,6 +294,37 @@ class Sighting:
         """Somebody of whom a photo shows nothing else: of a vector float32 (d,), a signature uint8 (n,) and what is worn, uint8 (2a,)."""
         signatures, worn_rows = (None if one is None else one[None] for one in (signature, worn))
         return cls((Crop(),), vector[None], signatures=signatures, worn=worn_rows)
+
+
+class StoredRow(NamedTuple):
+    """What is stored of a crop, in bytes.
+
+    Args:
+        worn, signature, thumbnail: ``None`` where there is none.
+        run: which put its signature.
+    """
+
+    vector: bytes
+    worn: bytes | None
+    signature: bytes | None
+    run: int | None
+    thumbnail: bytes | None
+
+
+def as_put(person: Person, crops: tuple[Crop, ...], stored: Sequence[StoredRow]) -> Sighting:
+    """Somebody as they were put, of what is stored of their crops."""
+    vectors = np.stack([np.frombuffer(one.vector, "<f4") for one in stored])
+    worn, signatures = (
+        None if None in rows else np.stack([np.frombuffer(row or b"", np.uint8) for row in rows])
+        for rows in ([one.worn for one in stored], [one.signature for one in stored])
+    )
+    run = max((one.run for one in stored if one.run is not None), default=None)
+    there = all(crop.kept is not None and crop.kept.is_file() for crop in crops)
+    pictures = tuple(crop.kept.read_bytes() for crop in crops if crop.kept) if there else None
+    thumbnails = tuple(one.thumbnail for one in stored)
+    shown = pictures, thumbnails if any(thumbnails) else None
+    seen = person.track, person.first, person.last, signatures, worn, person.static
+    return Sighting(crops, vectors, *seen, *shown, person.id, run)
 
 
 Key = tuple[str, str]
@@ -364,12 +405,22 @@ class Found:
     worn: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
 
+EXACT: Final = "exact"
+HNSW: Final = "hnsw"
+"""Ways to search: everybody is looked at, or those whom a graph of near vectors leads to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Who fits a question best, best first, and the scores of everybody that they stand out of."""
+    """Who fits a question best, best first, and the scores of everybody that they stand out of.
+
+    Args:
+        way: how they were searched: ``EXACT``, or ``HNSW``, which may miss some and takes the crowd's scores from a sample.
+    """
 
     people: tuple[Found, ...]
     crowd: Crowd
+    way: str = EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +435,19 @@ class SeenBy:
     people: int
     first: datetime | None
     last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Who is kept out of an index.
+
+    Args:
+        salt: of the digests.
+        removed: of each digest the region and the person's id.
+    """
+
+    salt: str
+    removed: Mapping[bytes, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +510,10 @@ class Index(Protocol):
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index. Raises ``IndexFault``."""
+        ...
+
+    def attributes(self) -> int | None:
+        """Of how many it has room to say whether they are worn; ``None`` until something was indexed."""
         ...
 
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
@@ -733,6 +801,39 @@ class Outgoing(Index, Protocol):
 
     def grown(self, path: Path, tally: int) -> Grown | None:
         """Who came to a media since a tally; ``None`` if it is there no more. Inside of a snapshot."""
+        ...
+
+
+@runtime_checkable
+class Copyable(Index, Protocol):
+    """An index of which another can be made as it is."""
+
+    def model_of_all(self) -> IndexedModel | None:
+        """The model that made it; ``None`` until something was indexed."""
+        ...
+
+    def stamp(self) -> Stamp: ...
+
+    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
+        """So many people with larger ids, by id, as they were put; of a person without signatures in all crops there are none."""
+        ...
+
+    def media_after(self, path: bytes, count: int) -> list[Media]:
+        """So many media with larger paths, by path."""
+        ...
+
+    def suppression(self) -> Suppression: ...
+
+    def keep_out(self, suppression: Suppression) -> None:
+        """Inside of ``writing``: keep others out instead of those who are."""
+        ...
+
+    def copied(self) -> tuple[str, int]:
+        """What it becomes a copy of, empty for nothing, and the largest id of a person that was ever given."""
+        ...
+
+    def copy_from(self, origin: str) -> None:
+        """Inside of ``writing``: remember what it becomes a copy of; empty once it is one."""
         ...
 
 

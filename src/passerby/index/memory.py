@@ -132,6 +132,9 @@ class MemoryIndex:
         if digest != self._model.digest:
             raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
+    def attributes(self) -> int:
+        return self._model.attributes
+
     def put(self, media: Media, people: Sequence[Sighting]) -> None:
         before = self._at(media.path)
         self.put_more(media, people)
@@ -524,7 +527,7 @@ class MemoryIndex:
             if number not in out:
                 crops = tuple(replace(crop, number=n) for n, crop in enumerate(one.crops))
                 somebody = _Somebody(media.path, replace(one, crops=crops), keys)
-                self._all.newest += 1
+                self._all.newest = max(self._all.newest + 1, one.id or 0)
                 self._all.people[self._all.newest] = somebody
                 self._embed(somebody, media.size)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from passerby.errors import IndexFault
-from passerby.index.base import Index
+from passerby.extras import needs_extra
+from passerby.index.base import Copyable, Index, IndexedModel
 from passerby.inputs import AnyPath, as_path
 from passerby.model.encoder import Encoder
+from passerby.places import is_url
+
+if TYPE_CHECKING:
+    from passerby.index.postgres.index import Index as InPostgres
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]+:/")
 """Where a URL stands as a path, which has lost one of its slashes."""
@@ -27,6 +32,8 @@ def open_index(place: AnyPath) -> Index:
     """
     from passerby.index.sqlite.index import Index as InFolder
 
+    if is_url(place):
+        return _in_postgres().open_url(str(place))
     return InFolder.open(_folder(place))
 
 
@@ -46,7 +53,30 @@ def create_index(place: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> 
 
     if place == "memory://":
         return MemoryIndex(encoder)
+    if is_url(place):
+        return _in_postgres().create_at(str(place), encoder, rebuild=rebuild)
     return InFolder.create(_folder(place), encoder, rebuild=rebuild)
+
+
+def create_index_of(place: AnyPath, model: IndexedModel) -> Copyable:
+    """Open an index to be written with rows of a model, made where there is none.
+
+    Raises:
+        InputError: no place.
+        IndexFault: as of `create_index`.
+    """
+    from passerby.index.sqlite.index import Index as InFolder
+
+    if is_url(place):
+        return _in_postgres().create_at_of(str(place), model)
+    return InFolder.create_of(_folder(place), model)
+
+
+def _in_postgres() -> type[InPostgres]:
+    with needs_extra("cluster"):
+        from passerby.index.postgres.index import Index
+
+    return Index
 
 
 def _folder(place: AnyPath) -> Path:

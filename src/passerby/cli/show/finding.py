@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from passerby.draw.heatmap import Relevance
     from passerby.find.answer import Answer
     from passerby.find.clip import PersonClip
+    from passerby.find.copying import CopyReport
     from passerby.find.embed import Embeddings
     from passerby.find.filter import Filtered
     from passerby.find.ingest import Absence, IndexReport
@@ -156,6 +157,17 @@ def _note_forgotten(forgotten: Forgotten, *, dry_run: bool = False) -> None:
     note(f"{would}deleted, as last seen before {clock_text(forgotten.before, None)}: {forgotten.people:,} people{guessed}{media}")
     if forgotten.undated:
         note(f"kept, as it is not known when they were seen: {forgotten.undated:,} people")
+
+
+def show_copy(report: CopyReport, *, as_json: bool) -> int:
+    """Say what was copied of an index; returns the exit code."""
+    if as_json:
+        show_json(asdict(report))
+        return ALL_DONE
+    before = f", {report.before:,} of them by runs that were stopped" if report.before else ""
+    note(f"{report.people:,} people in {report.media:,} photos and videos copied{before}")
+    note(f"with them {report.failures:,} files that failed, and {report.suppressed:,} people who are kept out")
+    return ALL_DONE
 
 
 def show_clip(cut: PersonClip, *, as_json: bool) -> int:

@@ -24,6 +24,7 @@ from passerby.index.open import create_index
 from passerby.media.camera import CameraSource, LiveCamera, Pace
 from passerby.media.video import require_video
 from passerby.model.encoder import Encoder
+from passerby.places import IndexPlace
 
 Models = Callable[[], tuple[Encoder, Detecting]]
 """Loads an encoder, and how people are looked for; each camera's process calls it, so it is to be a function of a module, or a partial of
@@ -61,7 +62,7 @@ class WatchSettings:
 
 
 def watch(
-    place: Path,
+    place: IndexPlace,
     models: Models,
     folders: Sequence[Path],
     cameras: Sequence[CameraSource],

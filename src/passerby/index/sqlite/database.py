@@ -12,6 +12,7 @@ from threading import Lock, Thread, current_thread
 from uuid import uuid4
 
 from passerby.errors import IndexFault
+from passerby.index.sql import Database
 
 FILE_NAME = "index.db"
 APPLICATION_ID = 0x50534259
@@ -312,7 +313,7 @@ def _make_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
 
 
-def schema_version(connection: sqlite3.Connection) -> int:
+def schema_version(connection: Database) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.base import IndexedModel
+from passerby.index.sql import Database
 from passerby.index.vectors import Chunk
 from passerby.types import ModelDigest
 
@@ -17,7 +17,7 @@ from passerby.types import ModelDigest
 class Embeddings:
     """As the copy of the vectors is made of them, all of one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Database) -> None:
         self._db = connection
         facts = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'newest', 'model')"))
         self.epoch, self.newest = str(facts["epoch"]), int(facts["newest"])

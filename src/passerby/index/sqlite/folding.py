@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.copies import leaders, same_moment
+from passerby.index.sql import Database
 from passerby.media.signature import LENGTH, VERSION
 
 Copies = dict[int, int]
@@ -17,14 +17,14 @@ Copies = dict[int, int]
 _AT_ONCE: Final = 1 << 14
 
 
-def forget(db: sqlite3.Connection) -> None:
+def forget(db: Database) -> None:
     """Inside of a transaction: delete signatures of another version, and what was found by them."""
     for table in ("signatures", "copies", "unfolded"):
         db.execute(f"DELETE FROM {table}")
     db.execute("UPDATE meta SET value = ? WHERE key = 'signatures'", (VERSION,))
 
 
-def found(db: sqlite3.Connection) -> Copies:
+def found(db: Database) -> Copies:
     """What counts for what; only crops that are new, or that lost a copy, are held against all."""
     ids, signatures = _in_order(db)
     by_id = np.argsort(ids)
@@ -40,16 +40,18 @@ def found(db: sqlite3.Connection) -> Copies:
     return dict(zip(ids[copies].tolist(), ids[led[copies]].tolist(), strict=True))
 
 
-def write(db: sqlite3.Connection, copies: Copies) -> None:
-    """Inside of a transaction: keep what was found of the same state; another run begins."""
+def write(db: Database, copies: Copies) -> None:
+    """Inside of a transaction: keep what was found of the same state."""
     before = dict(db.execute("SELECT embedding, leader FROM copies"))
     db.executemany("DELETE FROM copies WHERE embedding = ?", [(one,) for one in before.keys() - copies.keys()])
-    db.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?)", sorted(copies.items() - before.items()))
+    db.executemany(
+        "INSERT INTO copies VALUES (?, ?) ON CONFLICT (embedding) DO UPDATE SET leader = excluded.leader",
+        sorted(copies.items() - before.items()),
+    )
     db.execute("DELETE FROM unfolded")
-    db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
 
 
-def _in_order(db: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def _in_order(db: Database) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Embeddings in the order in which they would count for each other: their ids int64 (n,) and signatures uint8 (n, LENGTH)."""
     cursor = db.execute("SELECT embedding, run, bytes, signature FROM signatures")
     facts, signatures = [np.empty((0, 3), np.int64)], [np.empty(0, np.uint8)]
@@ -61,7 +63,7 @@ def _in_order(db: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.uin
     return ids[order], np.concatenate(signatures).reshape(-1, LENGTH)[order]
 
 
-def _of_one_moment(db: sqlite3.Connection) -> NDArray[np.int64]:
+def _of_one_moment(db: Database) -> NDArray[np.int64]:
     """Embeddings of one moment and place, of what shows new ones: int64 (2, m). Whole pictures have no place, and are not looked at."""
     rows = db.execute(
         """SELECT DISTINCT embedding, digest, coalesce(time, 0), x, y, width, height

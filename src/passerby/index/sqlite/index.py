@@ -24,6 +24,7 @@ from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Pa
 from passerby.index.nearest import nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Place, Selection
+from passerby.index.sql import Database
 from passerby.index.sqlite import media_row, outgoing, selecting, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
@@ -34,13 +35,13 @@ from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.media.clock import Camera, Instant
-from passerby.model.encoder import Encoder, as_encoder, attributes_of
+from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Watched
 
 Known = TypeVar("Known")
 
 
-class Index(base.Outgoing):
+class Index(base.Index):
     """An open index folder; close it, or use it in a ``with``.
 
     Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
@@ -81,11 +82,16 @@ class Index(base.Outgoing):
             InputError: an argument of the wrong kind.
             IndexFault: it cannot be written, is damaged, of a newer version, or of another model.
         """
-        path, encoder = as_path(folder, "an index's folder, a str or a Path"), as_encoder(encoder)
+        return cls.create_of(folder, IndexedModel.of(as_encoder(encoder)), rebuild=rebuild)
+
+    @classmethod
+    def create_of(cls, folder: AnyPath, model: IndexedModel, *, rebuild: bool = False) -> Self:
+        """The same of a model that is known by name only."""
+        path = as_path(folder, "an index's folder, a str or a Path")
         rebuild = require(rebuild, bool, "rebuild to be True or False")
         index = cls(path, open_for_writing(path))
         try:
-            index._adopt(encoder, rebuild)
+            index._adopt(model, rebuild)
         except BaseException:
             index.close()
             raise
@@ -104,7 +110,7 @@ class Index(base.Outgoing):
         return self.folder
 
     @property
-    def _db(self) -> sqlite3.Connection:
+    def _db(self) -> Database:
         return self._connections.of_this_thread()
 
     @contextmanager
@@ -118,23 +124,28 @@ class Index(base.Outgoing):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever other processes write; one inside of another is the same."""
-        if self._db.in_transaction:
+        connection = self._connections.of_this_thread()
+        if connection.in_transaction:
             yield
             return
         with plain_faults(self.folder):
-            self._db.execute("BEGIN")
+            connection.execute("BEGIN")
             try:
                 self._moment.stamp = self.stamp()
                 yield
             finally:
                 self._moment.stamp = None
-                roll_back(self._db)
+                roll_back(connection)
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
     @property
     def model(self) -> IndexedModel | None:
         return self._once("model", lambda: model_of(self._meta("model")))
+
+    def attributes(self) -> int | None:
+        model = self.model
+        return None if model is None else model.attributes
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         """Refuse vectors of a model other than the one that made this index.
@@ -150,8 +161,8 @@ class Index(base.Outgoing):
                 do=f"name that model with --model, or index again: passerby index PATH… --index {self.folder} --rebuild",
             )
 
-    def _adopt(self, encoder: Encoder, rebuild: bool) -> None:
-        if rebuild or self._knows_less_than(encoder):
+    def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
+        if rebuild or self._knows_less_than(model):
             with self.writing():
                 if rebuild:
                     self._db.execute("DELETE FROM media")
@@ -161,10 +172,10 @@ class Index(base.Outgoing):
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
                     self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
-                if self._knows_less_than(encoder):
-                    model = json.dumps([encoder.name, encoder.digest, encoder.dim, len(attributes_of(encoder))])
-                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (model,))
-        self.require_model(encoder.digest, encoder.name)
+                if self._knows_less_than(model):
+                    said = json.dumps([model.name, model.digest, model.dim, model.attributes])
+                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (said,))
+        self.require_model(model.digest, model.name)
         from passerby.index.sqlite import folding
         from passerby.media.signature import VERSION
 
@@ -172,10 +183,10 @@ class Index(base.Outgoing):
             with self.writing():
                 folding.forget(self._db)
 
-    def _knows_less_than(self, encoder: Encoder) -> bool:
+    def _knows_less_than(self, model: IndexedModel) -> bool:
         """Whether it is of no model yet, or was begun when this one did not say what is worn."""
-        model = self.model
-        return model is None or (model.digest == encoder.digest and model.attributes < len(attributes_of(encoder)))
+        known = self.model
+        return known is None or (known.digest == model.digest and known.attributes < model.attributes)
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
@@ -202,15 +213,18 @@ class Index(base.Outgoing):
         return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
 
     def leave_off(self, path: Path, checkpoint: str) -> None:
-        key = os.fsencode(path)
-        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (base.TO_BE_READ, key))
-        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, key))
+        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (base.TO_BE_READ, os.fsencode(path)))
+        self.rest(path, checkpoint)
 
     def left_off(self, path: Path) -> str | None:
         return self._checkpoint(path, f"changed_ns = {base.TO_BE_READ}")
 
     def rest(self, path: Path, checkpoint: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO checkpoints SELECT id, ? FROM media WHERE path = ?", (checkpoint, os.fsencode(path)))
+        self._db.execute(
+            """INSERT INTO checkpoints SELECT id, ? FROM media WHERE path = ?
+            ON CONFLICT (media) DO UPDATE SET checkpoint = excluded.checkpoint""",
+            (checkpoint, os.fsencode(path)),
+        )
 
     def rests(self, path: Path) -> str | None:
         return self._checkpoint(path, f"changed_ns IS NOT {base.TO_BE_READ}")
@@ -326,6 +340,7 @@ class Index(base.Outgoing):
             if self.stamp().generation != before.generation + 1:
                 copies = folding.found(self._db)
             folding.write(self._db, copies)
+            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
 
     def settle(self, least: int = 1) -> None:
         """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
@@ -386,13 +401,14 @@ class Index(base.Outgoing):
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """A transaction that nobody else writes beside, for work on the files that belong to the database."""
+        connection = self._connections.of_this_thread()
         with plain_faults(self.folder):
-            self._db.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                connection.execute("COMMIT")
             except BaseException:
-                roll_back(self._db)
+                roll_back(connection)
                 raise
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
@@ -503,7 +519,7 @@ class Index(base.Outgoing):
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         with plain_faults(self.folder):
             if ids is None:
-                yield from rows.read(self._db, "1", ())
+                yield from rows.read(self._db, "TRUE", ())
             else:
                 yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
@@ -647,8 +663,47 @@ class Index(base.Outgoing):
             raise IndexFault(expected=f"{person.media.path} in the index", found="it is gone", do="search again")
         return row[0]
 
+    # -- to be copied ----------------------------------------------------------------------------------------------------------
+
+    def model_of_all(self) -> IndexedModel | None:
+        return self.model
+
+    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
+        ids = [row[0] for row in self._all("SELECT id FROM people WHERE id > ? ORDER BY id LIMIT ?", after, count)]
+        stored = self._rows_of_people(ids)
+        return [(person.media, base.as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
+
+    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[base.StoredRow]]:
+        """What is stored of each crop of people, by their ids."""
+        found = self._all(
+            """SELECT person, vector, worn, signature, run, jpeg FROM crops JOIN embeddings ON embeddings.id = crops.embedding
+            LEFT JOIN signatures USING (embedding) LEFT JOIN thumbnails USING (embedding)
+            WHERE person IN (SELECT value FROM json_each(?)) ORDER BY person, number""",
+            json.dumps(ids),
+        )
+        return rows.by_person(found)
+
+    def media_after(self, path: bytes, count: int) -> list[Media]:
+        with plain_faults(self.folder):
+            return rows.media_after(self._db, path, count)
+
+    def suppression(self) -> base.Suppression:
+        known = self._all("SELECT digest, region, person FROM suppressed ORDER BY digest")
+        return base.Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
+
+    def keep_out(self, suppression: base.Suppression) -> None:
+        self._db.execute("DELETE FROM suppressed")
+        removed = [(digest, *who) for digest, who in suppression.removed.items()]
+        self._db.executemany("INSERT INTO suppressed VALUES (?, ?, ?)", removed)
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (suppression.salt,))
+
+    def copied(self) -> tuple[str, int]:
+        return str(self._meta("copy_of") or ""), int(str(self._meta("newest_person")))
+
+    def copy_from(self, origin: str) -> None:
+        self._db.execute("INSERT INTO meta VALUES ('copy_of', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (origin,))
+
     def info(self) -> IndexInfo:
-        size = sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
         with self.snapshot():
             away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
             return IndexInfo(
@@ -658,15 +713,21 @@ class Index(base.Outgoing):
                 embeddings=self._count("embeddings"),
                 failures=self._count("failures"),
                 model=self.model,
-                bytes=size,
+                bytes=self._bytes(),
                 created=str(self._meta("created")),
                 away=away,
                 away_since=away_since,
                 alike=self._count("copies"),
-                unworn=self.vectors().unworn() if self.model and self.model.attributes else 0,
+                unworn=self._unworn() if self.model and self.model.attributes else 0,
                 looked_into=self.looked_into(),
                 kept_from=self.kept_from(),
             )
+
+    def _bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
+
+    def _unworn(self) -> int:
+        return self.vectors().unworn()
 
     def counts(self) -> tuple[int, int]:
         """How many people there are, and how many media that are away; call it inside of a snapshot."""

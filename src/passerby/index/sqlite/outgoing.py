@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Iterator
 from heapq import merge
 from itertools import accumulate, groupby
@@ -15,6 +14,7 @@ import numpy as np
 
 from passerby.devices import CAMERAS
 from passerby.index.base import Grown, Sighting, Tallied
+from passerby.index.sql import Database
 from passerby.index.sqlite.people import CROP, MEDIA, crop_of, media_of
 from passerby.index.sqlite.pictures import Pictures
 from passerby.types import Media
@@ -28,13 +28,13 @@ _FIRST: Final = os.fsencode(f"{CAMERAS}/")
 """What is told before the path of a live camera's media, which is relative."""
 
 
-def tallies(db: sqlite3.Connection) -> Iterator[Tallied]:
+def tallies(db: Database) -> Iterator[Tallied]:
     """All media by the path that is told of them, each with the sum of the tokens of its people."""
     live = (one._replace(path=_FIRST + one.path) for one in _tallies(db, "path < X'2F' OR path >= X'30'"))
     return merge(_tallies(db, "path >= X'2F' AND path < X'30'"), live, key=lambda one: one.path)
 
 
-def _tallies(db: sqlite3.Connection, where: str) -> Iterator[Tallied]:
+def _tallies(db: Database, where: str) -> Iterator[Tallied]:
     """Those of which something in SQL is true, by path."""
     tally = "SELECT coalesce(sum(token), 0) FROM people WHERE media = media.id"
     return (
@@ -48,7 +48,7 @@ def _facts(row: tuple[Any, ...]) -> int:
     return int.from_bytes(hashlib.sha256(told).digest()[:8], "big") >> 1
 
 
-def grown(db: sqlite3.Connection, path: Path, tally: int) -> Grown | None:
+def grown(db: Database, path: Path, tally: int) -> Grown | None:
     """Who came to a media since its tally was this, or all where it never was."""
     found = db.execute(f"SELECT id, {MEDIA} FROM media WHERE path = ?", (os.fsencode(path),)).fetchone()
     if found is None:
@@ -62,14 +62,14 @@ def grown(db: sqlite3.Connection, path: Path, tally: int) -> Grown | None:
     return Grown(seen_in, _facts(row), known is None, _after(db, media, seen_in, newest, start))
 
 
-def _after(db: sqlite3.Connection, row: int, media: Media, newest: int, tally: int) -> Iterator[tuple[Sighting, int]]:
-    pictures = Pictures.of(db)
+def _after(db: Database, row: int, media: Media, newest: int, tally: int) -> Iterator[tuple[Sighting, int]]:
+    pictures = Pictures.beside(db)
     for (_, token), rows in groupby(db.execute(_PEOPLE, (row, newest)), key=lambda row: (row[0], row[1])):
         tally += token
         yield _sighting(list(rows), media, pictures), tally
 
 
-def _sighting(rows: list[tuple[Any, ...]], media: Media, pictures: Pictures) -> Sighting:
+def _sighting(rows: list[tuple[Any, ...]], media: Media, pictures: Pictures | None) -> Sighting:
     _, _, track, first, last, static, *_ = rows[0]
     vectors, worn, signatures = ([row[column] for row in rows] for column in (6, 7, 8))
     return Sighting(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Key, Sighting, key_of
+from passerby.index.base import TO_BE_READ, Key, Sighting, StoredRow, key_of
+from passerby.index.sql import Database
 from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
 from passerby.index.sqlite.pictures import Pictures
@@ -32,7 +32,7 @@ _LOOKS: Final = "x, y, width, height, time, quality"
 CROP: Final = f"{_LOOKS}, number, crops.embedding"
 
 
-def hold(db: sqlite3.Connection, media: Media) -> int:
+def hold(db: Database, media: Media) -> int:
     """The row of a media, made or brought up to date; its people stay."""
     path = os.fsencode(media.path)
     db.execute("DELETE FROM failures WHERE path = ?", (path,))
@@ -61,21 +61,21 @@ def hold(db: sqlite3.Connection, media: Media) -> int:
     return row
 
 
-def put(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+def put(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media in place of those who are there."""
     before = _newest(db)
     insert(db, row, media, people)
     _delete_until(db, row, before)
 
 
-def insert(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting]) -> None:
+def insert(db: Database, row: int, media: Media, people: Sequence[Sighting]) -> None:
     """Put people into the row of a media beside those who are there."""
     for one in people:
-        _insert_crops(db, _give(db, row, one.track, one.first, one.last, one.static), media, one)
+        _insert_crops(db, _give(db, row, one), media, one)
     _note_embedded(db, row)
 
 
-def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequence[Sighting], gone: Collection[int]) -> None:
+def insert_again(db: Database, row: int, media: Media, people: Sequence[Sighting], gone: Collection[int]) -> None:
     """The same, but those of tracks that are there take the place of who was there; and tracks that are gone are deleted."""
     tracks = json.dumps([*gone, *(one.track for one in people)])
     found = db.execute("SELECT track, id FROM people WHERE media = ? AND track IN (SELECT value FROM json_each(?))", (row, tracks))
@@ -87,7 +87,7 @@ def insert_again(db: sqlite3.Connection, row: int, media: Media, people: Sequenc
     insert(db, row, media, [one for one in people if one.track not in known])
 
 
-def _replace(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
+def _replace(db: Database, person: int, media: Media, one: Sighting) -> None:
     """The new crops stand before the old ones go, so that an embedding of both stays."""
     db.execute(
         f"UPDATE people SET first = ?, last = ?, static = ?, token = {TOKEN} WHERE id = ?", (one.first, one.last, one.static, person)
@@ -97,7 +97,7 @@ def _replace(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -
     db.execute("DELETE FROM crops WHERE person = ? AND number < 0", (person,))
 
 
-def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighting) -> None:
+def _insert_crops(db: Database, person: int, media: Media, one: Sighting) -> None:
     nothing = [None] * len(one.crops)
     stored = one.signatures, one.worn, one.pictures, one.thumbnails
     every = zip(one.crops, one.vectors, *(nothing if rows is None else rows for rows in stored), strict=True)
@@ -106,30 +106,30 @@ def _insert_crops(db: sqlite3.Connection, person: int, media: Media, one: Sighti
         place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
         embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn, picture)
         if signature is not None:
-            _sign(db, embedding, signature, media.size)
+            _sign(db, embedding, signature, media.size, one.run)
         if thumbnail is not None:
             db.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (embedding, thumbnail))
         db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
 
 
-def copy(db: sqlite3.Connection, people: Sequence[Person], target: int) -> None:
+def copy(db: Database, people: Sequence[Person], target: int) -> None:
     """Put people of one media's row into another's, in place of those who are there."""
     before = _newest(db)
     for person in people:
         db.execute(
             """INSERT INTO crops SELECT ?, number, embedding, x, y, width, height, time, quality FROM crops WHERE person = ?""",
-            (_give(db, target, person.track, person.first, person.last, person.static), person.id),
+            (_give(db, target, person), person.id),
         )
     _delete_until(db, target, before)
 
 
-def delete(db: sqlite3.Connection, row: int, people: Sequence[int]) -> None:
+def delete(db: Database, row: int, people: Sequence[int]) -> None:
     """Delete people of a media's row."""
     db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
     _note_deleted(db, row)
 
 
-def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
+def drop(db: Database, people: Sequence[int]) -> None:
     """Delete people of any media."""
     named = json.dumps(list(people))
     found = db.execute("SELECT DISTINCT media FROM people WHERE id IN (SELECT value FROM json_each(?))", (named,)).fetchall()
@@ -138,7 +138,7 @@ def drop(db: sqlite3.Connection, people: Sequence[int]) -> None:
         _note_deleted(db, row)
 
 
-def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> list[int]:
+def with_bytes(db: Database, digest: str, *, read: bool = False) -> list[int]:
     """The rows of the media with these bytes, by path; none of no bytes.
 
     Args:
@@ -153,21 +153,34 @@ def with_bytes(db: sqlite3.Connection, digest: str, *, read: bool = False) -> li
     return [row for row, _, changed_ns in rows if digest and not (read and changed_ns == TO_BE_READ)]
 
 
-def read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+def read(db: Database, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
     """People by id, each with their crops, of whom something in SQL is true."""
     cursor = db.execute(
         f"""SELECT {_PERSON}, {MEDIA}, {CROP}
         FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id WHERE {where} ORDER BY people.id, number""",
         values,
     )
-    pictures = Pictures.of(db)
+    pictures = Pictures.beside(db)
     for _, rows in groupby(cursor, key=lambda row: row[0]):
         found = list(rows)
         person = _person(found[0])
         yield person, tuple(crop_of(row[_MEDIA_END:], person.media, pictures) for row in found)
 
 
-def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
+def by_person(found: Iterable[tuple[Any, ...]]) -> dict[int, list[StoredRow]]:
+    """What is stored of crops, by the ids of their people, from rows of person, vector, worn, signature, run and thumbnail."""
+    people: dict[int, list[StoredRow]] = {}
+    for person, *stored in found:
+        people.setdefault(person, []).append(StoredRow(*stored))
+    return people
+
+
+def media_after(db: Database, path: bytes, count: int) -> list[Media]:
+    """So many media with larger paths, by path."""
+    return [media_of(row) for row in db.execute(f"SELECT {MEDIA} FROM media WHERE path > ? ORDER BY path LIMIT ?", (path, count))]
+
+
+def seen_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
         f"""SELECT {_PERSON}, {MEDIA}, {CROP}
@@ -175,14 +188,14 @@ def seen_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE)
         WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
         (embeddings, *within.values),
     )
-    pictures, found = Pictures.of(db), list[tuple[int, Person, Crop]]()
+    pictures, found = Pictures.beside(db), list[tuple[int, Person, Crop]]()
     for row in rows:
         person = _person(row)
         found.append((row[-1], person, crop_of(row[_MEDIA_END:], person.media, pictures)))
     return found
 
 
-def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
+def shown_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, int]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected: each embedding and the id of a person."""
     return db.execute(
         f"""SELECT DISTINCT embedding, person FROM crops JOIN people ON people.id = person JOIN media ON media.id = people.media
@@ -191,7 +204,7 @@ def shown_by(db: sqlite3.Connection, embeddings: str, within: Where = EVERYWHERE
     ).fetchall()
 
 
-def beside(db: sqlite3.Connection, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
+def beside(db: Database, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
     """Who is near each of some people in the same media and at most so many seconds before or after: pairs of ids, rising."""
     return db.execute(
         """SELECT one.id, other.id FROM people AS one JOIN people AS other ON other.media = one.media
@@ -222,16 +235,14 @@ def media_of(row: Sequence[Any]) -> Media:
     return Media(*where, MediaKind(kind), camera, started_at, zone, known_by, sought, watched)
 
 
-def crop_of(row: Sequence[Any], media: Media, pictures: Pictures) -> Crop:
+def crop_of(row: Sequence[Any], media: Media, pictures: Pictures | None) -> Crop:
     """A crop of a media as the columns ``CROP`` have it."""
     *box, time, quality, number, embedding = row
-    kept = pictures.path(embedding) if media.kind is MediaKind.CAMERA and media.pushed_by is None else None
+    kept = pictures.path(embedding) if pictures and media.kind is MediaKind.CAMERA and media.pushed_by is None else None
     return Crop(None if box[0] is None else Box(*box), time, quality, number, kept)
 
 
-def _embed(
-    db: sqlite3.Connection, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None, picture: bytes | None = None
-) -> int:
+def _embed(db: Database, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None, picture: bytes | None = None) -> int:
     """An embedding's id; of equal keys the first vector, and what is worn and shown with it, stays."""
     added = db.execute(
         """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
@@ -244,41 +255,44 @@ def _embed(
     return embedding
 
 
-def _sign(db: sqlite3.Connection, embedding: int, signature: NDArray[np.uint8], size: int) -> None:
-    """Keep the signature of an embedding of this run, of a file of so many bytes; the first one stays."""
+def _sign(db: Database, embedding: int, signature: NDArray[np.uint8], size: int, run: int | None) -> None:
+    """Keep the signature of an embedding of this run, or of a copied one, of a file of so many bytes; the first one stays."""
+    if run is not None:
+        db.execute("UPDATE meta SET value = max(value, ?) WHERE key = 'run'", (run,))
     db.execute(
-        "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, (SELECT value FROM meta WHERE key = 'run'))",
-        (embedding, signature.tobytes(), size),
+        "INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, coalesce(?, (SELECT value FROM meta WHERE key = 'run')))",
+        (embedding, signature.tobytes(), size, run),
     )
 
 
-def _give(db: sqlite3.Connection, row: int, track: int | None, first: float | None, last: float | None, static: bool) -> int:
-    """A person of an id that nobody had."""
+def _give(db: Database, row: int, one: Sighting | Person) -> int:
+    """A person of an id that nobody had; of a copied one it is theirs, if it can be."""
+    asked = one.id if isinstance(one, Sighting) else None
     given = db.execute(
         f"""INSERT INTO people (id, media, track, first, last, static, token)
-        VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?, {TOKEN})""",
-        (row, track, first, last, static),
+        VALUES ((SELECT max(value + 1, coalesce(?, 0)) FROM meta WHERE key = 'newest_person'), ?, ?, ?, ?, ?, {TOKEN})""",
+        (asked, row, one.track, one.first, one.last, one.static),
     )
     return int(given.lastrowid or 0)
 
 
-def _newest(db: sqlite3.Connection) -> int:
+def _newest(db: Database) -> int:
     return int(db.execute("SELECT value FROM meta WHERE key = 'newest_person'").fetchone()[0])
 
 
-def _delete_until(db: sqlite3.Connection, row: int, newest: int) -> None:
+def _delete_until(db: Database, row: int, newest: int) -> None:
     """The new ones stand before the old ones go, so that an embedding of both stays."""
     db.execute("DELETE FROM people WHERE media = ? AND id <= ?", (row, newest))
     _note_embedded(db, row)
 
 
-def _note_deleted(db: sqlite3.Connection, row: int) -> None:
+def _note_deleted(db: Database, row: int) -> None:
     """Where those who were there at the end of a media went may be of somebody who was deleted."""
     db.execute(f"DELETE FROM checkpoints WHERE media = ? AND media IN (SELECT id FROM media WHERE changed_ns IS NOT {TO_BE_READ})", (row,))
     _note_embedded(db, row)
 
 
-def _note_embedded(db: sqlite3.Connection, row: int) -> None:
+def _note_embedded(db: Database, row: int) -> None:
     """Whether an embedding has the digest of a media, by which both are found."""
     db.execute(
         """UPDATE media SET embedded = EXISTS (

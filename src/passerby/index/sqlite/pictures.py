@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from passerby.errors import IndexFault
+from passerby.index.sql import Database
 
 _FOLDER: Final = "pictures"
 _TOGETHER: Final = 1000
@@ -27,10 +28,15 @@ class Pictures:
     folder: Path
 
     @classmethod
-    def of(cls, db: sqlite3.Connection) -> Self:
+    def of(cls, db: Database) -> Self:
         """Those beside an open database."""
         file = next(file for _, name, file in db.execute("PRAGMA database_list") if name == "main")
         return cls(Path(file).parent / _FOLDER)
+
+    @classmethod
+    def beside(cls, db: Database) -> Self | None:
+        """The same, of a database that may have none beside it."""
+        return cls.of(db) if isinstance(db, sqlite3.Connection) else None
 
     def path(self, embedding: int) -> Path:
         return self.folder / f"{embedding // _TOGETHER:06}" / f"{embedding}.jpg"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from passerby.index.base import TO_BE_READ, Expired, Gap, LookedInto, SeenBy
 from passerby.index.selection import Conditions, Window
+from passerby.index.sql import Database
 from passerby.index.sqlite.media_row import WATCHED, watched_of
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind, Watched
@@ -34,7 +34,7 @@ class Where(NamedTuple):
     values: tuple[object, ...]
 
 
-EVERYWHERE: Final = Where("1", ())
+EVERYWHERE: Final = Where("TRUE", ())
 
 
 class Chosen(NamedTuple):
@@ -54,10 +54,10 @@ class Chosen(NamedTuple):
 def where(conditions: Conditions) -> Where:
     """What is true of those who are selected."""
     clauses = list(_clauses(conditions))
-    return Where(" AND ".join(["1", *(f"({sql})" for sql, _ in clauses)]), tuple(value for _, values in clauses for value in values))
+    return Where(" AND ".join(["TRUE", *(f"({sql})" for sql, _ in clauses)]), tuple(value for _, values in clauses for value in values))
 
 
-def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
+def choose(db: Database, conditions: Conditions) -> Chosen:
     """Who is selected."""
     sql, values = where(conditions)
     found = np.array(db.execute(f"SELECT embedding, person FROM {_CROPS_OF} WHERE {sql}", values).fetchall(), np.int64).reshape(-1, 2)
@@ -65,7 +65,7 @@ def choose(db: sqlite3.Connection, conditions: Conditions) -> Chosen:
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), undated)
 
 
-def static(db: sqlite3.Connection) -> Chosen:
+def static(db: Database) -> Chosen:
     """Things that look like people."""
     found = np.array(
         db.execute("SELECT embedding, person FROM people CROSS JOIN crops ON crops.person = people.id WHERE static").fetchall(), np.int64
@@ -73,19 +73,19 @@ def static(db: sqlite3.Connection) -> Chosen:
     return Chosen(found[:, 0], len(np.unique(found[:, 1])), 0)
 
 
-def portraits(db: sqlite3.Connection) -> NDArray[np.int64]:
+def portraits(db: Database) -> NDArray[np.int64]:
     """The embeddings of the first crop of everybody who is no thing, int64 (n,), rising."""
     first = "SELECT DISTINCT embedding FROM people CROSS JOIN crops ON crops.person = people.id WHERE number = 0 AND NOT static"
     return np.fromiter((row[0] for row in db.execute(f"{first} ORDER BY embedding")), np.int64)
 
 
-def looked_into(db: sqlite3.Connection, conditions: Conditions) -> LookedInto:
+def looked_into(db: Database, conditions: Conditions) -> LookedInto:
     """In which media people were looked for, of those selected."""
     everything = replace(conditions, static=True)
     sql, values = where(everything)
     photos, *heights = db.execute(
         f"""SELECT count(*), min(smallest), max(smallest)
-        FROM media CROSS JOIN (SELECT NULL AS time) AS crops WHERE detector > '' AND kind = '{MediaKind.PHOTO}' AND {sql}""",
+        FROM media CROSS JOIN (SELECT CAST(NULL AS REAL) AS time) AS crops WHERE detector > '' AND kind = '{MediaKind.PHOTO}' AND {sql}""",
         values,
     ).fetchone()
     watched = list(_watched(db, everything))
@@ -105,7 +105,7 @@ class _Watched(NamedTuple):
     gaps: list[Gap]
 
 
-def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[_Watched]:
+def _watched(db: Database, conditions: Conditions) -> Iterator[_Watched]:
     sql, values = where(replace(conditions, window=None))
     rows = db.execute(
         f"""SELECT smallest, camera, started_at, zone, known_by, changed_ns, path, {WATCHED}
@@ -123,20 +123,20 @@ def _watched(db: sqlite3.Connection, conditions: Conditions) -> Iterator[_Watche
             yield _Watched(smallest, watched, counted, changed_ns != TO_BE_READ, inside)
 
 
-def _count_static(db: sqlite3.Connection, conditions: Conditions) -> int:
+def _count_static(db: Database, conditions: Conditions) -> int:
     sql, values = where(conditions)
     hidden = f"""SELECT count(DISTINCT people.id) FROM people CROSS JOIN media ON media.id = people.media
         CROSS JOIN crops ON crops.person = people.id WHERE people.static AND {sql}"""
     return int(db.execute(hidden, values).fetchone()[0])
 
 
-def _count_undated(db: sqlite3.Connection, anytime: Conditions) -> int:
+def _count_undated(db: Database, anytime: Conditions) -> int:
     sql, values = where(anytime)
     undated = f"SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE {_ANY_KIND} AND started_at IS NULL AND {sql}"
     return int(db.execute(undated, values).fetchone()[0])
 
 
-def expired(db: sqlite3.Connection, bound: float) -> Expired:
+def expired(db: Database, bound: float) -> Expired:
     """Who was last seen before an instant, by clocks that go right."""
     offsets = {camera.name: camera.offset_seconds for camera in cameras(db)}
     latest = bound - min([0.0, *offsets.values()])
@@ -164,38 +164,42 @@ def expired(db: sqlite3.Connection, bound: float) -> Expired:
     return Expired(tuple(people), tuple(media), estimated, _count_undated(db, Conditions(static=True)))
 
 
-def cameras(db: sqlite3.Connection) -> list[Camera]:
+def cameras(db: Database) -> list[Camera]:
     """All that are known, by name."""
     return [Camera(*row) for row in db.execute("SELECT name, offset_seconds, zone FROM cameras ORDER BY name")]
 
 
-def seen_by(db: sqlite3.Connection, camera: Camera) -> SeenBy:
+def seen_by(db: Database, camera: Camera) -> SeenBy:
     """What a camera has seen."""
     people = int(
         db.execute("SELECT count(*) FROM media JOIN people ON people.media = media.id WHERE camera = ?", (camera.name,)).fetchone()[0]
     )
     bounds = [
         db.execute(
-            f"""SELECT {bound}(started_at + coalesce({bound_of}, 0)), zone FROM media JOIN people ON people.media = media.id
-            WHERE camera = ?""",
+            f"""SELECT started_at + coalesce({of}, 0), zone FROM media JOIN people ON people.media = media.id
+            WHERE camera = ? AND started_at IS NOT NULL ORDER BY 1 {order} LIMIT 1""",
             (camera.name,),
         ).fetchone()
-        for bound, bound_of in (("min", "first"), ("max", "last"))
+        for of, order in (("first", "ASC"), ("last", "DESC"))
     ]
-    first, last = (None if at is None else clock_time(at, zone, camera.offset_seconds) for at, zone in bounds)
+    first, last = (bound and clock_time(bound[0], bound[1], camera.offset_seconds) for bound in bounds)
     return SeenBy(camera, people, first, last)
 
 
-def meet(db: sqlite3.Connection, camera: str | None) -> None:
+def meet(db: Database, camera: str | None) -> None:
     """Know a camera from now on."""
     if camera is not None:
-        db.execute("INSERT OR IGNORE INTO cameras (name) VALUES (?)", (camera,))
+        db.execute("INSERT INTO cameras (name) VALUES (?) ON CONFLICT DO NOTHING", (camera,))
 
 
-def correct(db: sqlite3.Connection, camera: Camera) -> None:
+def correct(db: Database, camera: Camera) -> None:
     """Keep a camera's clock, and read again what it told in another zone."""
     before = next((known for known in cameras(db) if known.name == camera.name), Camera(camera.name))
-    db.execute("INSERT OR REPLACE INTO cameras VALUES (?, ?, ?)", (camera.name, camera.offset_seconds, camera.zone))
+    db.execute(
+        """INSERT INTO cameras VALUES (?, ?, ?)
+        ON CONFLICT (name) DO UPDATE SET offset_seconds = excluded.offset_seconds, zone = excluded.zone""",
+        (camera.name, camera.offset_seconds, camera.zone),
+    )
     if camera.zone != before.zone:
         told = db.execute(
             "SELECT id, started_at, zone, known_by FROM media WHERE camera = ? AND started_at IS NOT NULL AND known_by IS NOT NULL",

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from passerby.index.base import TO_BE_READ, kept_out, region_of
+from passerby.index.sql import Database
 from passerby.index.sqlite import people
 from passerby.types import Media, MediaKind
 
 
-def let_in(db: sqlite3.Connection, media: Media, regions: Sequence[str]) -> list[bool]:
+def let_in(db: Database, media: Media, regions: Sequence[str]) -> list[bool]:
     """Which of the people of a media, by their regions, are not kept out."""
     out = kept_out(regions, _removed(db, media))
     return [number not in out for number in range(len(regions))]
 
 
-def count(db: sqlite3.Connection, path: Path) -> int:
+def count(db: Database, path: Path) -> int:
     """How many people of the media at a path are kept out."""
     row = db.execute("SELECT path, digest, kind FROM media WHERE path = ?", (os.fsencode(path),)).fetchone()
     return len(_removed(db, _media(*row))) if row else 0
 
 
-def _removed(db: sqlite3.Connection, media: Media) -> list[str]:
+def _removed(db: Database, media: Media) -> list[str]:
     """The regions of a media from which people were removed."""
     regions = [row[0] for row in db.execute("SELECT DISTINCT region FROM suppressed")]
     return [region for region in regions if _any_kept_out(db, _digests(db, media, region))]
 
 
-def suppress(db: sqlite3.Connection, person: int) -> int:
+def suppress(db: Database, person: int) -> int:
     """Delete a person, and whoever is at their place in media of the same bytes, and keep them out; how many were deleted."""
     found = next(people.read(db, "people.id = ?", (person,)), None)
     if found is None:
@@ -39,7 +39,8 @@ def suppress(db: sqlite3.Connection, person: int) -> int:
     one, (crop, *_) = found
     region = region_of(one.track, crop)
     db.executemany(
-        "INSERT OR IGNORE INTO suppressed VALUES (?, ?, ?)", [(digest, region, person) for digest in _digests(db, one.media, region)]
+        "INSERT INTO suppressed VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(digest, region, person) for digest in _digests(db, one.media, region)],
     )
     (own,) = db.execute("SELECT media FROM people WHERE id = ?", (person,)).fetchone()
     deleted = 0
@@ -51,7 +52,7 @@ def suppress(db: sqlite3.Connection, person: int) -> int:
     return deleted
 
 
-def unsuppress(db: sqlite3.Connection, person: int) -> bool:
+def unsuppress(db: Database, person: int) -> bool:
     """Let a person in again, and have the media that show them read again; whether they were kept out."""
     kept = dict(db.execute("SELECT digest, region FROM suppressed WHERE person = ?", (person,)))
     db.execute("DELETE FROM suppressed WHERE person = ?", (person,))
@@ -67,13 +68,17 @@ def _media(path: bytes, digest: str, kind: str) -> Media:
     return Media(Path(os.fsdecode(path)), 0, 0, digest, kind=MediaKind(kind))
 
 
-def _digests(db: sqlite3.Connection, media: Media, region: str) -> list[bytes]:
-    """What somebody is kept out by: the bytes of their media and, as those of a video may grow, its path too."""
+def _digests(db: Database, media: Media, region: str) -> list[bytes]:
     (salt,) = db.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
+    return digests(salt, media, region)
+
+
+def digests(salt: str, media: Media, region: str) -> list[bytes]:
+    """What somebody is kept out by: the bytes of their media and, as those of a video may grow, its path too."""
     names = [media.digest.encode()] if media.digest else []
     names += [os.fsencode(media.path)] if media.kind is not MediaKind.PHOTO else []
     return [hashlib.sha256(b"\0".join([salt.encode(), name, region.encode()])).digest() for name in names]
 
 
-def _any_kept_out(db: sqlite3.Connection, digests: list[bytes]) -> bool:
+def _any_kept_out(db: Database, digests: list[bytes]) -> bool:
     return any(db.execute("SELECT 1 FROM suppressed WHERE digest = ?", (digest,)).fetchone() for digest in digests)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
+from passerby.places import IndexPlace
 from passerby.progress import FILES, SECONDS
 
 _NICE: Final = 10
@@ -41,7 +42,7 @@ class Outcome:
     problem: str = ""
 
 
-def index_command(index: Path, model: str) -> tuple[str, ...]:
+def index_command(index: IndexPlace, model: str) -> tuple[str, ...]:
     """The command that brings an index up to date with a folder, which is to follow it."""
     return sys.executable, "-P", "-m", "passerby", "index", "--index", str(index), "--model", model, "--json", "--progress-lines"
 

@@ -1,0 +1,73 @@
+"""Where an index in PostgreSQL is, as a URL says it, and how it is told to people: never with a password."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from passerby.errors import IndexFault
+from passerby.index.base import EXACT, HNSW
+
+SCHEMES: Final = ("postgresql", "postgres")
+EXAMPLE: Final = "postgresql://user@host/database"
+WAYS: Final = (EXACT, HNSW)
+_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
+_OURS: Final = ("schema", "search")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a URL says of an index.
+
+    Args:
+        url: as the driver takes it, with all that is secret.
+        shown: the same for people, without a password.
+        schema: of the database, in which all of the index is.
+        way: how it is searched, ``exact`` or ``hnsw``.
+    """
+
+    url: str
+    shown: str
+    schema: str
+    way: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Raises ``IndexFault`` for a URL that says something else; it is not shown, as it may have a password in it."""
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+            asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        except ValueError:
+            raise _wrong("one that cannot be read") from None
+        if parts.scheme not in SCHEMES or parts.fragment:
+            raise _wrong("one of another form")
+        own = {"schema": "passerby", "search": WAYS[0]} | {name: value for name, value in asked if name in _OURS}
+        if not _SCHEMA.fullmatch(own["schema"]):
+            raise _wrong(f"the schema {own['schema']!r}", "name it in small letters, digits and underscores")
+        if own["search"] not in WAYS:
+            raise _wrong(f"search={own['search']}", f"name one of {' and '.join(WAYS)}")
+        for name, value in asked:
+            if name in _FILES and not Path(value).is_file():
+                raise IndexFault(expected=f"the file of {name}", found=f"none at {value}", do="correct the URL")
+        rest = [(name, value) for name, value in asked if name not in _OURS]
+        told = [(name, value) for name, value in asked if "password" not in name]
+        return cls(
+            urlunsplit(parts._replace(query=urlencode(rest))),
+            urlunsplit(parts._replace(netloc=_without_password(parts.netloc), query=urlencode(told, safe="/"))),
+            own["schema"],
+            own["search"],
+        )
+
+
+def _without_password(netloc: str) -> str:
+    user, at, host = netloc.rpartition("@")
+    return f"{quote(user.partition(':')[0], safe='%')}{at}{host}"
+
+
+def _wrong(found: str, do: str = f"write it as {EXAMPLE}") -> IndexFault:
+    return IndexFault(expected=f"the URL of an index in PostgreSQL, such as {EXAMPLE}", found=found, do=do)
