@@ -170,3 +170,18 @@ def of(index: Copyable) -> IndexedModel:
     model = index.model_of_all()
     assert model is not None
     return model
+
+
+def test_pictures_of_a_live_camera_are_copied_between_folders(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    live = replace(media("gate/live", "live"), kind=MediaKind.CAMERA)
+    seen = Sighting((Crop(time=1.0),), VECTORS[:1], 1, 0.0, 1.0, pictures=(b"a JPEG",))
+    with create_index(str(tmp_path / "one"), tiny_encoder) as index:
+        assert isinstance(index, Copyable)
+        with index.writing():
+            index.put(live, [seen])
+        with create_index_of(tmp_path / "other", of(index)) as other:
+            copy_index(index, other)
+            ((_, (crop,)),) = other.people()
+            assert crop.kept is not None
+            assert crop.kept.read_bytes() == b"a JPEG"
+            assert crop.kept.is_relative_to(tmp_path / "other")
