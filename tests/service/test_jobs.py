@@ -19,6 +19,7 @@ from passerby.errors import ConfigError, ServiceBusy
 from passerby.service.indexing.folders import Indexing, failures_below, named_folders
 from passerby.service.indexing.job import Job, Pace, State
 from passerby.service.indexing.jobs import KEPT, WAITING, Jobs
+from passerby.service.indexing.process import index_command
 from passerby.service.indexing.words import said
 from passerby.service.problems import Refused
 from passerby.types import Failure
@@ -241,3 +242,10 @@ def test_the_pace_is_that_of_late() -> None:
 )
 def test_a_job_in_words(changes: dict[str, object], words: str) -> None:
     assert said(replace(Job(1, "0" * 12, "lobby", "", 0.0), **changes)) == words  # type: ignore[arg-type]
+
+
+def test_an_index_that_the_environment_names_is_on_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://passerby:secret@db.example.org/people"
+    assert url in index_command(url, "passerby-s")
+    monkeypatch.setenv("PASSERBY_INDEX", url)
+    assert not any("secret" in part for part in index_command(url, "passerby-s"))

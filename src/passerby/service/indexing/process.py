@@ -43,8 +43,12 @@ class Outcome:
 
 
 def index_command(index: IndexPlace, model: str) -> tuple[str, ...]:
-    """The command that brings an index up to date with a folder, which is to follow it."""
-    return sys.executable, "-P", "-m", "passerby", "index", "--index", str(index), "--model", model, "--json", "--progress-lines"
+    """The command that brings an index up to date with a folder, which is to follow it.
+
+    An index that ``$PASSERBY_INDEX`` names is not named again: a URL may hold a password, and others can list commands.
+    """
+    named = () if os.environ.get("PASSERBY_INDEX") == str(index) else ("--index", str(index))
+    return sys.executable, "-P", "-m", "passerby", "index", *named, "--model", model, "--json", "--progress-lines"
 
 
 class IndexProcess:
