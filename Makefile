@@ -23,9 +23,8 @@ demo: $(VENV)/core  ## draw a sample gallery, index it, ask three questions of i
 test: $(VENV)/dev  ## lint, types, import contracts and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest; tests=$$?; wait $$types && exit $$tests  # at once: the tests use little more than one core
 
 lint: $(VENV)/dev  ## style, types and import contracts only
 	$(BIN)/ruff check .
