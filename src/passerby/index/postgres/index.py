@@ -30,7 +30,7 @@ from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.embeddings import model_of
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.types import Crop, Media, ModelDigest, Person
+from passerby.types import Crop, Media, Person
 
 _PAGE: Final = 4096
 """People that are read at a time."""
@@ -153,14 +153,9 @@ class Index(in_folder.Index):
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
-    def require_model(self, digest: ModelDigest, name: str) -> None:
-        model = self.model
-        if model is not None and model.digest != digest:
-            raise IndexFault(
-                expected=f"an index made by model {name} ({digest[:12]})",
-                found=f"one made by {model.name} ({model.digest[:12]}) at {self.address.shown}",
-                do=f"name that model with --model, or index again: passerby index PATH… --index '{self.address.shown}' --rebuild",
-            )
+    @property
+    def _shown(self) -> str:
+        return self.address.shown
 
     def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
         from passerby.media.signature import VERSION

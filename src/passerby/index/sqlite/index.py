@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
+from shlex import quote
 from threading import local
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -157,9 +158,14 @@ class Index(base.Index):
         if model is not None and model.digest != digest:
             raise IndexFault(
                 expected=f"an index made by model {name} ({digest[:12]})",
-                found=f"one made by {model.name} ({model.digest[:12]}) at {self.folder}",
-                do=f"name that model with --model, or index again: passerby index PATH… --index {self.folder} --rebuild",
+                found=f"one made by {model.name} ({model.digest[:12]}) at {self._shown}",
+                do=f"name that model with --model, or index again: passerby index PATH… --index {quote(self._shown)} --rebuild",
             )
+
+    @property
+    def _shown(self) -> str:
+        """Where it is, as people may see it."""
+        return str(self.folder)
 
     def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
         if rebuild or self._knows_less_than(model):
