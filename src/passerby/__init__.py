@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from passerby.find.query import Query, ask
     from passerby.find.question import Question
     from passerby.find.search import search
-    from passerby.index.base import IndexedModel, IndexInfo
+    from passerby.index.info import IndexedModel, IndexInfo
     from passerby.index.sqlite.index import Index
     from passerby.measure.evaluation import Evaluation, evaluate
     from passerby.model.encoder import Encoder
@@ -90,9 +90,9 @@ _HOMES = {
     "Fit": "passerby.types",
     "Hit": "passerby.types",
     "Index": "passerby.index.sqlite.index",
-    "IndexInfo": "passerby.index.base",
+    "IndexInfo": "passerby.index.info",
     "IndexReport": "passerby.find.ingest",
-    "IndexedModel": "passerby.index.base",
+    "IndexedModel": "passerby.index.info",
     "Item": "passerby.words.description",
     "Media": "passerby.types",
     "MediaKind": "passerby.types",

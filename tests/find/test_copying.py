@@ -17,9 +17,11 @@ from postgres import server
 from passerby.cli.app import app
 from passerby.errors import IndexFault, InputError
 from passerby.find.copying import copy_between, copy_index
-from passerby.index.base import Copyable, IndexedModel, Sighting
+from passerby.index.base import Copyable
+from passerby.index.info import IndexedModel
 from passerby.index.open import create_index, create_index_of, open_index
 from passerby.index.score import Weights
+from passerby.index.sighting import Sighting
 from passerby.media.clock import Camera
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Crop, MediaKind, ModelDigest, Sought, Watched

@@ -25,7 +25,7 @@ from passerby.find.answer import find
 from passerby.find.describe import Appearance, describe
 from passerby.find.ingest import index_paths
 from passerby.find.wearers import wearers
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.picture import AnyPicture
 from passerby.model.bundle import read_bundle

@@ -24,8 +24,9 @@ from passerby.find.ingest import index_paths
 from passerby.find.push.compare import UNKNOWN, read_held
 from passerby.find.push.link import Centre, Refusal
 from passerby.find.push.send import PushReport, follow, push
-from passerby.index.base import Sighting, Tallied
+from passerby.index.base import Tallied
 from passerby.index.open import create_index
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.files import read_media
 from passerby.service.service import Service

@@ -22,7 +22,7 @@ from passerby.find.push.link import Centre as Link
 from passerby.find.push.link import Unreachable
 from passerby.find.push.send import push
 from passerby.find.push.wire import About
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.clock import Camera
 from passerby.model.bundle_encoder import BundleEncoder

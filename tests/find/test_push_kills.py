@@ -19,7 +19,7 @@ from pushing import centre, held_of, token_of
 
 from passerby.find.push.link import Centre
 from passerby.find.push.send import push
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.service.tokens import Role, Tokens
 from passerby.types import Box, Crop, MediaKind, Watched

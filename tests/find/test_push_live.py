@@ -18,7 +18,7 @@ from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
 from passerby.find.retention import forget_older
 from passerby.index.base import Index as AnyIndex
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.service.service import Service
 from passerby.types import Box, Crop, Media, MediaKind, Watched

@@ -20,8 +20,8 @@ from passerby.find import together
 from passerby.find.answer import answer
 from passerby.find.question import Question
 from passerby.find.together import NEAR, answer_together
-from passerby.index.base import Sighting
 from passerby.index.selection import Selection
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder

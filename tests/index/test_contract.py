@@ -23,11 +23,14 @@ from passerby.find.ingest import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import TO_BE_READ, Expired, Index, LookedInto, Sighting, Standing, as_index
+from passerby.index.base import Index, as_index
+from passerby.index.info import TO_BE_READ, Expired, Standing
+from passerby.index.looked_into import LookedInto
 from passerby.index.open import create_index, open_index
 from passerby.index.scan import ROUNDING
 from passerby.index.score import Weights, weighted_scores
 from passerby.index.selection import Selection
+from passerby.index.sighting import Sighting
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera
 from passerby.media.signature import LENGTH

@@ -28,9 +28,10 @@ from passerby.find.ingest import index_paths, prune_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search
-from passerby.index.base import Index, Sighting
+from passerby.index.base import Index
 from passerby.index.open import create_index, open_index
 from passerby.index.score import Weights
+from passerby.index.sighting import Sighting
 from passerby.index.vectors import VectorTable
 from passerby.media.signature import alike
 from passerby.model.bundle_encoder import BundleEncoder

@@ -12,7 +12,7 @@ import pytest
 from crops import media, random_vectors
 
 from passerby.errors import IndexFault
-from passerby.index.base import Standing
+from passerby.index.info import Standing
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder

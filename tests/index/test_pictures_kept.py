@@ -13,7 +13,7 @@ from crops import random_vectors
 from passerby.errors import ImageError, IndexFault
 from passerby.find.removal import remove_from
 from passerby.find.search import look
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.shown import read_crop, read_shown
 from passerby.model.bundle_encoder import BundleEncoder

@@ -29,7 +29,7 @@ from test_contract import CHANGES, change, everything, seen, video
 
 from passerby.cli.app import app
 from passerby.errors import IndexFault
-from passerby.index.base import HNSW, Nearest, Sighting
+from passerby.index.nearest import HNSW, Nearest
 from passerby.index.open import create_index, open_index
 from passerby.index.postgres import hnsw, purging, schema, writing
 from passerby.index.postgres.address import Address
@@ -37,6 +37,7 @@ from passerby.index.postgres.index import Index
 from passerby.index.postgres.session import translated
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
+from passerby.index.sighting import Sighting
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.places import is_url
 from passerby.types import Crop

@@ -16,9 +16,11 @@ from kinds import KINDS, Make
 from numpy.typing import NDArray
 
 from passerby.errors import QueryError
-from passerby.index.base import Index, Selected, Sighting
+from passerby.index.base import Index
+from passerby.index.info import Selected
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import Sighting
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, Instant, KnownBy, clock_iso
 from passerby.model.bundle_encoder import BundleEncoder

@@ -9,7 +9,7 @@ import pytest
 from crops import media, random_vectors
 from kinds import KINDS
 
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Crop
 

@@ -27,7 +27,8 @@ from passerby.find.push.link import Frames, Refusal, read_token
 from passerby.find.push.send import push
 from passerby.find.push.wire import About, Rows, Told, decode, encode
 from passerby.find.removal import remove_from
-from passerby.index.base import IndexedModel, Sighting
+from passerby.index.info import IndexedModel
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder

@@ -17,8 +17,9 @@ from passers_by import put_street, red_at, write_street
 from serving import Client, Sample, serving
 
 from passerby.errors import ServiceBusy
-from passerby.index.base import Index, Sighting
+from passerby.index.base import Index
 from passerby.index.open import create_index
+from passerby.index.sighting import Sighting
 from passerby.service import clips
 from passerby.service.clips import LONGEST, Clips, moments
 from passerby.service.problems import Refused

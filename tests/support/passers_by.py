@@ -9,7 +9,8 @@ import numpy as np
 from crops import random_vectors
 from videos import RATE, write_video
 
-from passerby.index.base import Index, Sighting
+from passerby.index.base import Index
+from passerby.index.sighting import Sighting
 from passerby.media.frame import Pixels
 from passerby.media.growing import read_digest
 from passerby.types import Box, Crop, Media, MediaKind

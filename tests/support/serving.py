@@ -20,8 +20,8 @@ from starlette.testclient import TestClient
 from passerby.data.synthetic import demo_people, write_gallery
 from passerby.detect.people import Detecting
 from passerby.find.ingest import index_paths
-from passerby.index.base import Sighting
 from passerby.index.open import create_index, open_index
+from passerby.index.sighting import Sighting
 from passerby.media.files import read_media
 from passerby.model.encoder import Encoder, see
 from passerby.model.preprocess import preprocess

@@ -18,7 +18,10 @@ from passerby.find.filter import SURE, Filtered, sift
 from passerby.find.query import Query, queries
 from passerby.find.question import Question, as_question, as_questions
 from passerby.find.search import as_count, hits_of, likely, look
-from passerby.index.base import EXACT, Found, Index, LookedInto, Nearest, Selected, as_index
+from passerby.index.base import Index, as_index
+from passerby.index.info import Selected
+from passerby.index.looked_into import LookedInto
+from passerby.index.nearest import EXACT, Found, Nearest
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require, wrong

@@ -13,7 +13,8 @@ from passerby.find.removal import ROWS, batches
 from passerby.find.retention import Keeping
 from passerby.find.stages import BATCH
 from passerby.find.video_files import begun_at
-from passerby.index.base import Index, Standing
+from passerby.index.base import Index
+from passerby.index.info import Standing
 from passerby.media.clock import KnownBy
 from passerby.media.files import read_media
 from passerby.media.formats import is_named_like_a_video

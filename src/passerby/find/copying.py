@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from passerby.errors import IndexFault
-from passerby.index.base import TO_BE_READ, Copyable
+from passerby.index.base import Copyable
+from passerby.index.info import TO_BE_READ
 from passerby.index.open import create_index_of, open_index
 from passerby.inputs import AnyPath, as_function, wrong
 from passerby.progress import PROGRESS, Progress

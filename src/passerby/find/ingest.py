@@ -24,7 +24,8 @@ from passerby.find.retention import Forgotten, Keeping, forget_older, keep_peopl
 from passerby.find.stages import BATCH, Here, Stages
 from passerby.find.video_files import OnWatched, Tally, hold, reel_of, seconds_of, why_unwatchable
 from passerby.find.videos import FPS, Reel, Watching
-from passerby.index.base import Gap, Index, as_index
+from passerby.index.base import Index, as_index
+from passerby.index.looked_into import Gap
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
 from passerby.media.clock import as_camera_name, as_zone

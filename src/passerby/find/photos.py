@@ -17,7 +17,7 @@ from passerby.detect.people import MOST, Detecting, People
 from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.errors import ConfigError, InputError, ModelError, PasserbyError
 from passerby.find.videos import Watching
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.look_ahead import look_ahead
 from passerby.media.cut import cut_out
 from passerby.media.encode_files import EncodedFile, encode_files

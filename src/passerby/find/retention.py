@@ -11,7 +11,8 @@ from typing import Any, Final
 from passerby.errors import VideoError
 from passerby.find.moment import read_age
 from passerby.find.removal import ROWS, batches, forget_all
-from passerby.index.base import Index, Sighting, as_index
+from passerby.index.base import Index, as_index
+from passerby.index.sighting import Sighting
 from passerby.inputs import as_text, wrong
 from passerby.media.clock import clock_iso
 from passerby.media.formats import is_named_like_a_video

@@ -12,7 +12,8 @@ import numpy as np
 
 from passerby.errors import QueryError
 from passerby.find.query import Query
-from passerby.index.base import Found, Index, Nearest, Passes, as_index
+from passerby.index.base import Index, as_index
+from passerby.index.nearest import Found, Nearest, Passes
 from passerby.inputs import as_function, as_integer, require
 from passerby.model.calibration import Calibration, Crowd
 from passerby.types import Fit, Hit, MediaKind

@@ -10,7 +10,8 @@ from pathlib import Path
 from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.find.retention import Keeping
 from passerby.find.videos import Reel, Stretch, Watching, is_readable, seen_until, time_of
-from passerby.index.base import Gap, Index
+from passerby.index.base import Index
+from passerby.index.looked_into import Gap
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy, instant_of
 from passerby.media.growing import begins_with, read_video_media

@@ -19,7 +19,7 @@ from passerby.detect.detector import Detections, Detector, TunableDetector
 from passerby.detect.following import Followed, Follower, Prepare, box_between
 from passerby.detect.people import SMALLEST, Detecting
 from passerby.detect.photos import tall
-from passerby.index.base import Sighting
+from passerby.index.sighting import Sighting
 from passerby.inputs import wrong
 from passerby.look_ahead import look_ahead
 from passerby.media.frame import STAMP_STEP, Coverage, Frame, Gaps, Pixels, Video, joined

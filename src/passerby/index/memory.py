@@ -14,29 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index.base import (
-    TO_BE_READ,
-    Expired,
-    Found,
-    Gap,
-    IndexedModel,
-    IndexInfo,
-    Key,
-    LookedInto,
-    Nearest,
-    Passes,
-    SeenBy,
-    Selected,
-    Sighting,
-    Standing,
-    kept_out,
-    key_of,
-)
 from passerby.index.columns import in_blocks
 from passerby.index.copies import counted, leaders, same_moment
-from passerby.index.nearest import crowd_of, ranked
+from passerby.index.info import TO_BE_READ, Expired, IndexedModel, IndexInfo, SeenBy, Selected, Standing
+from passerby.index.looked_into import Gap, LookedInto
+from passerby.index.nearest import Found, Nearest, Passes, crowd_of, ranked
+from passerby.index.region import Key, kept_out, key_of
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import Sighting
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone, instant_of
 from passerby.media.signature import LENGTH

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import Found, Nearest, Passes
 from passerby.index.scan import could_be_best, kth_best, rounding_of
 from passerby.index.score import Weights, weighted_scores
 from passerby.index.vectors import Chunk, VectorTable
@@ -19,6 +18,43 @@ from passerby.types import Crop, Person
 
 _CHUNK: Final = 1024
 _MORE: Final = 4
+
+Passes = Callable[[VectorTable], NDArray[np.bool_]]
+"""Of the n vectors of an index, which may be an answer, bool (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Somebody, their crop that fits a question best, and its score, exact in float64.
+
+    Args:
+        copies: the ids of the others who share their place, as their pictures are near-copies of this one; rising.
+        worn: what is worn in the crop, as `Index.worn_of` says it, where the index has it at hand.
+    """
+
+    person: Person
+    crop: Crop
+    score: float
+    copies: tuple[int, ...] = ()
+    worn: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+
+
+EXACT: Final = "exact"
+HNSW: Final = "hnsw"
+"""Ways to search: everybody is looked at, or those whom a graph of near vectors leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Who fits a question best, best first, and the scores of everybody that they stand out of.
+
+    Args:
+        way: how they were searched: ``EXACT``, or ``HNSW``, which may miss some and takes the crowd's scores from a sample.
+    """
+
+    people: tuple[Found, ...]
+    crowd: Crowd
+    way: str = EXACT
 
 
 Ranked = list[tuple[int, Found]]

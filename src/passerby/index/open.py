@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from passerby.errors import IndexFault
 from passerby.extras import needs_extra
-from passerby.index.base import Copyable, Index, IndexedModel
+from passerby.index.base import Copyable, Index
+from passerby.index.info import IndexedModel
 from passerby.inputs import AnyPath, as_path
 from passerby.model.encoder import Encoder
 from passerby.places import is_url

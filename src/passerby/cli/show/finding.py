@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from passerby.find.removal import RemovalReport
     from passerby.find.retention import Forgotten
     from passerby.find.watch.state import LiveState
-    from passerby.index.base import Gap, IndexInfo, LookedInto, SeenBy
+    from passerby.index.info import IndexInfo, SeenBy
+    from passerby.index.looked_into import Gap, LookedInto
     from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
 

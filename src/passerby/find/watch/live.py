@@ -19,7 +19,8 @@ from passerby.detect.following import Followed, Follower
 from passerby.errors import IndexFault
 from passerby.find.videos import Watching, people_in, prepare, sightings, unsure_too
 from passerby.find.watch.state import read_state, stopped, write_state
-from passerby.index.base import Index, Sighting
+from passerby.index.base import Index
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.camera import LiveCamera
 from passerby.media.clock import KnownBy

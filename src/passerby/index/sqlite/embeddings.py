@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import IndexedModel
+from passerby.index.info import IndexedModel
 from passerby.index.sql import Database
 from passerby.index.vectors import Chunk
 from passerby.types import ModelDigest

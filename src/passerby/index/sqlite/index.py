@@ -21,10 +21,14 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.index import base
-from passerby.index.base import IndexedModel, IndexInfo, LookedInto, Nearest, Passes, SeenBy, Selected, Sighting, Stamp, Standing
-from passerby.index.nearest import nearest
+from passerby.index.base import Grown, Tallied
+from passerby.index.info import TO_BE_READ, Expired, IndexedModel, IndexInfo, SeenBy, Selected, Stamp, Standing
+from passerby.index.looked_into import LookedInto
+from passerby.index.nearest import Nearest, Passes, nearest
+from passerby.index.region import Suppression, region_of
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Place, Selection
+from passerby.index.sighting import Sighting, StoredRow, as_put
 from passerby.index.sql import Database
 from passerby.index.sqlite import media_row, outgoing, selecting, suppression
 from passerby.index.sqlite import people as rows
@@ -219,11 +223,11 @@ class Index(base.Index):
         return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
 
     def leave_off(self, path: Path, checkpoint: str) -> None:
-        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (base.TO_BE_READ, os.fsencode(path)))
+        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (TO_BE_READ, os.fsencode(path)))
         self.rest(path, checkpoint)
 
     def left_off(self, path: Path) -> str | None:
-        return self._checkpoint(path, f"changed_ns = {base.TO_BE_READ}")
+        return self._checkpoint(path, f"changed_ns = {TO_BE_READ}")
 
     def rest(self, path: Path, checkpoint: str) -> None:
         self._db.execute(
@@ -233,7 +237,7 @@ class Index(base.Index):
         )
 
     def rests(self, path: Path) -> str | None:
-        return self._checkpoint(path, f"changed_ns IS NOT {base.TO_BE_READ}")
+        return self._checkpoint(path, f"changed_ns IS NOT {TO_BE_READ}")
 
     def _checkpoint(self, path: Path, where: str) -> str | None:
         row = self._one(f"SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ? AND {where}", os.fsencode(path))
@@ -269,7 +273,7 @@ class Index(base.Index):
             sought, watched = self._sought(source)
             row = rows.hold(self._db, replace(media, sought=sought, watched=watched))
             if row != source:
-                let_in = suppression.let_in(self._db, media, [base.region_of(one.track, crop) for one, (crop, *_) in there])
+                let_in = suppression.let_in(self._db, media, [region_of(one.track, crop) for one, (crop, *_) in there])
                 rows.copy(self._db, [*compress((one for one, _ in there), let_in)], row)
         return bool(known)
 
@@ -438,7 +442,7 @@ class Index(base.Index):
         bound = self._meta("kept_from")
         return None if bound is None else float(str(bound))
 
-    def expired(self, bound: float) -> base.Expired:
+    def expired(self, bound: float) -> Expired:
         with self.snapshot():
             return selecting.expired(self._db, bound)
 
@@ -483,11 +487,11 @@ class Index(base.Index):
         )
         return [(Path(os.fsdecode(one)), changed_ns, device) for one, changed_ns, device in known]
 
-    def tallies(self) -> Iterator[base.Tallied]:
+    def tallies(self) -> Iterator[Tallied]:
         with plain_faults(self.folder):
             yield from outgoing.tallies(self._db)
 
-    def grown(self, path: Path, tally: int) -> base.Grown | None:
+    def grown(self, path: Path, tally: int) -> Grown | None:
         with plain_faults(self.folder):
             return outgoing.grown(self._db, path, tally)
 
@@ -677,9 +681,9 @@ class Index(base.Index):
     def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
         ids = [row[0] for row in self._all("SELECT id FROM people WHERE id > ? ORDER BY id LIMIT ?", after, count)]
         stored = self._rows_of_people(ids)
-        return [(person.media, base.as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
+        return [(person.media, as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
 
-    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[base.StoredRow]]:
+    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[StoredRow]]:
         """What is stored of each crop of people, by their ids."""
         found = self._all(
             """SELECT person, vector, worn, signature, run, jpeg FROM crops JOIN embeddings ON embeddings.id = crops.embedding
@@ -693,11 +697,11 @@ class Index(base.Index):
         with plain_faults(self.folder):
             return rows.media_after(self._db, path, count)
 
-    def suppression(self) -> base.Suppression:
+    def suppression(self) -> Suppression:
         known = self._all("SELECT digest, region, person FROM suppressed ORDER BY digest")
-        return base.Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
+        return Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
 
-    def keep_out(self, suppression: base.Suppression) -> None:
+    def keep_out(self, suppression: Suppression) -> None:
         self._db.execute("DELETE FROM suppressed")
         removed = [(digest, *who) for digest, who in suppression.removed.items()]
         self._db.executemany("INSERT INTO suppressed VALUES (?, ?, ?)", removed)

@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from passerby.devices import CAMERAS
-from passerby.index.base import Grown, Sighting, Tallied
+from passerby.index.base import Grown, Tallied
+from passerby.index.sighting import Sighting
 from passerby.index.sql import Database
 from passerby.index.sqlite.people import CROP, MEDIA, crop_of, media_of
 from passerby.index.sqlite.pictures import Pictures

@@ -12,7 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Key, Sighting, StoredRow, key_of
+from passerby.index.info import TO_BE_READ
+from passerby.index.region import Key, key_of
+from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql import Database
 from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row

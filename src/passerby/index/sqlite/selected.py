@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import Selected
+from passerby.index.info import Selected
 from passerby.index.selection import Conditions
 from passerby.index.sqlite.selecting import Chosen, Where, where
 from passerby.index.vectors import Chunk, VectorTable

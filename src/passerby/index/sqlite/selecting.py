@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import TO_BE_READ, Expired, Gap, LookedInto, SeenBy
+from passerby.index.info import TO_BE_READ, Expired, SeenBy
+from passerby.index.looked_into import Gap, LookedInto
 from passerby.index.selection import Conditions, Window
 from passerby.index.sql import Database
 from passerby.index.sqlite.media_row import WATCHED, watched_of

@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from passerby.index.base import TO_BE_READ, kept_out, region_of
+from passerby.index.info import TO_BE_READ
+from passerby.index.region import kept_out, region_of
 from passerby.index.sql import Database
 from passerby.index.sqlite import people
 from passerby.types import Media, MediaKind

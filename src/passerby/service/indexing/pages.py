@@ -12,7 +12,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from passerby.find.watch.state import LiveState, live_cameras
-from passerby.index.base import SeenBy
+from passerby.index.info import SeenBy
 from passerby.media.clock import correction_text
 from passerby.service.indexing.api import JobId
 from passerby.service.indexing.folders import FOLDER_ID, Folder
