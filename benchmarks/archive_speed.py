@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from common import options, show
 from synthetic import write_pictures
 
-from passerby.find.archive import OnRay, connected
-from passerby.find.ingest import index_paths
-from passerby.find.stages import Here, Stages
+from passerby.find.ingest.archive import OnRay, connected
+from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.stages import Here, Stages
 from passerby.index.open import create_index
 from passerby.model.encoder import Encoder
 from passerby.resolve import load_model

@@ -13,8 +13,8 @@ from common import options, show
 from numpy.typing import NDArray
 from synthetic import write_pictures
 
-from passerby.find.ingest import index_paths
-from passerby.find.stages import BATCH
+from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.stages import BATCH
 from passerby.index.sqlite.index import Index
 from passerby.media.photo import read_image
 from passerby.model.encoder import Encoder

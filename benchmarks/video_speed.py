@@ -20,8 +20,8 @@ import av  # noqa: TID251
 from common import Row, options, show
 
 from passerby.detect.people import Detecting
-from passerby.find import videos
-from passerby.find.ingest import index_paths
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.video import open_video
 from passerby.resolve import DEFAULT_DETECTOR, DEFAULT_MODEL, load_detector, load_model

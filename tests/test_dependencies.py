@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
 

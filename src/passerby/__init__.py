@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from passerby.find.answer import Answer, answer, answers, find
     from passerby.find.describe import Appearance, describe
     from passerby.find.embed import Embeddings, embed
-    from passerby.find.ingest import IndexReport, index_paths
+    from passerby.find.ingest.report import IndexReport
+    from passerby.find.ingest.run import index_paths
     from passerby.find.query import Query, ask
     from passerby.find.question import Question
     from passerby.find.search import search
@@ -91,7 +92,7 @@ _HOMES = {
     "Hit": "passerby.types",
     "Index": "passerby.index.sqlite.index",
     "IndexInfo": "passerby.index.info",
-    "IndexReport": "passerby.find.ingest",
+    "IndexReport": "passerby.find.ingest.report",
     "IndexedModel": "passerby.index.info",
     "Item": "passerby.words.description",
     "Media": "passerby.types",
@@ -112,7 +113,7 @@ _HOMES = {
     "embed": "passerby.find.embed",
     "evaluate": "passerby.measure.evaluation",
     "find": "passerby.find",
-    "index_paths": "passerby.find.ingest",
+    "index_paths": "passerby.find.ingest.run",
     "load_dataset": "passerby.data.datasets",
     "load_model": "passerby.resolve",
     "parse": "passerby.words.parser",

@@ -12,8 +12,9 @@ from passerby.data.synthetic.street_folders import write_demo_streets
 from passerby.detect.people import Detecting
 from passerby.draw.found import write_found
 from passerby.find.answer import Answer, answers
-from passerby.find.ingest import IndexReport, index_paths
-from passerby.find.photos import Shows
+from passerby.find.ingest.photos import Shows
+from passerby.find.ingest.report import IndexReport
+from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.model.encoder import Encoder
 

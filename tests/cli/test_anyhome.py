@@ -20,7 +20,7 @@ from crops import write_crop, write_crops
 from passerby import places
 from passerby.atomic import replacing, replacing_folder
 from passerby.errors import ConfigError, IndexFault
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder

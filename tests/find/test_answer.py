@@ -17,7 +17,7 @@ from passerby.data.datasets import load_dataset
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import AT_ONCE, answer, answers, find
 from passerby.find.explain import FEWEST
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.query import ask, directions
 from passerby.find.question import Question
 from passerby.find.search import search

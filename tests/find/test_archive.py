@@ -22,8 +22,8 @@ from passerby.data.synthetic.people import sample_person
 from passerby.data.synthetic.street_film import film_street
 from passerby.data.synthetic.street_folders import write_scenes
 from passerby.errors import ConfigError, ModelError
-from passerby.find.archive import OnRay, connected
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.archive import OnRay, connected
+from passerby.find.ingest.run import index_paths
 from passerby.index.base import Index
 from passerby.index.open import create_index, open_index
 from passerby.media.taken import Clocks

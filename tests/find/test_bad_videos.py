@@ -16,8 +16,8 @@ from videos import write_video
 from walkers import PASSING, everybody, write_walkers
 
 from passerby.detect.people import Detecting
-from passerby.find import videos
-from passerby.find.ingest import index_paths
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
 
@@ -90,8 +90,8 @@ import resource, signal, sys
 from pathlib import Path
 from passerby.detect.people import Detecting
 from passerby.errors import IndexFault
-from passerby.find import videos
-from passerby.find.ingest import index_paths
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder

@@ -23,7 +23,7 @@ from passerby.cli.app import app
 from passerby.errors import IndexFault, ModelError
 from passerby.find.answer import find
 from passerby.find.describe import Appearance, describe
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.wearers import wearers
 from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index

@@ -12,8 +12,8 @@ from street import ColourDetector
 from walkers import PASSING, everybody, write_walkers
 
 from passerby.detect.people import Detecting
-from passerby.find import videos
-from passerby.find.ingest import index_paths
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
 from passerby.find.removal import remove_from
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder

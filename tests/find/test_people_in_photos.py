@@ -17,8 +17,8 @@ from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting
 from passerby.errors import InputError, QueryError
 from passerby.find.answer import find
-from passerby.find.ingest import index_paths
-from passerby.find.photos import FEW, MORE, Shows, folders_of_crops, sample
+from passerby.find.ingest.photos import FEW, MORE, Shows, folders_of_crops, sample
+from passerby.find.ingest.run import index_paths
 from passerby.find.question import Question
 from passerby.find.removal import remove_from, remove_paths
 from passerby.index.sqlite.index import Index

@@ -20,7 +20,7 @@ from PIL import Image
 from pushing import breaking, centre, held_of, token_of
 
 from passerby.errors import ConfigError, IndexFault, ServiceFault
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.push.compare import UNKNOWN, read_held
 from passerby.find.push.link import Centre, Refusal
 from passerby.find.push.send import PushReport, follow, push

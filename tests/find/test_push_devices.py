@@ -14,7 +14,7 @@ from pushing import breaking, centre, held_of, token_of
 
 from passerby.devices import folder_of
 from passerby.find.cameras import correct_camera
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import push
 from passerby.index.selection import Selection

@@ -13,7 +13,7 @@ from indexing import CountingEncoder
 from PIL import Image
 from pushing import centre, held_of, token_of
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
 from passerby.find.retention import forget_older

@@ -11,7 +11,7 @@ from postgres import lend
 from pushing import centre, held_of, token_of
 
 from passerby.errors import IndexFault
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
 from passerby.index.sqlite.index import Index

@@ -25,7 +25,7 @@ from walkers import PASSING, write_walkers
 from passerby.cli.app import app
 from passerby.detect.people import Detecting
 from passerby.errors import PasserbyError, QueryError
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.moment import read_age
 from passerby.find.retention import Forgotten, Minutely, forget_older
 from passerby.index.sqlite.index import Index

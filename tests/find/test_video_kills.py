@@ -19,8 +19,8 @@ INDEXING = """
 import sys
 from pathlib import Path
 from passerby.detect.people import Detecting
-from passerby.find import videos
-from passerby.find.ingest import index_paths
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder

@@ -24,10 +24,10 @@ from walkers import PASSING, TALL, WIDE, UnsureDetector, Walk, everybody, write_
 
 from passerby.detect.people import Detecting
 from passerby.errors import InputError
-from passerby.find import videos
 from passerby.find.answer import find
-from passerby.find.ingest import index_paths
-from passerby.find.videos import Watching
+from passerby.find.ingest import videos
+from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.videos import Watching
 from passerby.index.selection import Selection
 from passerby.index.sqlite.index import Index
 from passerby.media.cut import cut_out

@@ -17,8 +17,8 @@ from walkers import PASSING, moments
 from watching import QUICK, small_models, watching, write_cameras
 
 from passerby.data.synthetic.street import draw_street
+from passerby.find.ingest.videos import Watching
 from passerby.find.removal import remove_from
-from passerby.find.videos import Watching
 from passerby.find.watch import live
 from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states
 from passerby.index.selection import Selection

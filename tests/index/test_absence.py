@@ -22,7 +22,9 @@ from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.cli import app as cli
 from passerby.draw.sheet import draw_sheet
-from passerby.find.ingest import Absence, index_paths, prune_paths
+from passerby.find.ingest.absence import Absence
+from passerby.find.ingest.prune import prune_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import look, search
@@ -245,7 +247,7 @@ MOVING = """
 import sys
 from pathlib import Path
 from passerby.index.sqlite.index import Index
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 

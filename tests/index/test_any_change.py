@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from indexing import away, held
 from numpy.typing import NDArray
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.encode_files import EncodedFile, encode_files
 from passerby.model.bundle_encoder import BundleEncoder

@@ -19,7 +19,7 @@ from kinds import KINDS, Make
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault, InputError
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search

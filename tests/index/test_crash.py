@@ -22,7 +22,7 @@ INDEXING = """
 import sys
 from pathlib import Path
 from passerby.index.sqlite.index import Index
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.model.bundle import read_bundle
 from indexing import DressedEncoder
 

@@ -24,7 +24,8 @@ from passerby.cli.app import app
 from passerby.data.synthetic import captions, draw, sample_person
 from passerby.errors import InputError
 from passerby.find.answer import find
-from passerby.find.ingest import index_paths, prune_paths
+from passerby.find.ingest.prune import prune_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import search

@@ -11,10 +11,11 @@ import pytest
 from crops import write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
-from passerby.find import comparing
-from passerby.find.ingest import Absence, index_paths
+from passerby.find.ingest import comparing
+from passerby.find.ingest.absence import Absence
+from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.stages import BATCH
 from passerby.find.removal import remove_paths
-from passerby.find.stages import BATCH
 from passerby.index.sqlite.index import Index
 from passerby.index.sqlite.vector_file import HEAD
 from passerby.media.encode_files import EncodedFile, encode_files

@@ -17,7 +17,7 @@ import pytest
 from crops import media, write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, DressedEncoder, held
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.score import Weights
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index

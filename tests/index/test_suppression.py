@@ -17,7 +17,7 @@ from crops import write_crops
 from indexing import NOTHING, CountingEncoder, held
 from numpy.typing import NDArray
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.removal import RemovalReport, remove_from
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder

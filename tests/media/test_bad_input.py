@@ -21,7 +21,7 @@ from crops import write_crop, write_crops
 from PIL import Image
 
 from passerby.errors import IndexFault
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite import database
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder

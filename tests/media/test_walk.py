@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from indexing import NOTHING, CountingEncoder, away, held
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.removal import remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.scan import Root, scan_paths

@@ -20,7 +20,7 @@ from street import ColourDetector, street
 from walkers import write_walkers
 
 from passerby.detect.people import Detecting
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index, open_index
 
 CHROMIUM = shutil.which("chromium")

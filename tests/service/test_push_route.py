@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from tiny import write_tiny_bundle
 
 from passerby.errors import ConfigError, InputError, ServiceFault
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre as Link
 from passerby.find.push.link import Frames, Refusal, read_token
 from passerby.find.push.send import push

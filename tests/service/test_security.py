@@ -22,7 +22,7 @@ from PIL import Image
 from serving import Client, Sample, serving
 
 from passerby.errors import ConfigError, ImageError, ServiceBusy
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module

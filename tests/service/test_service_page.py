@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving import Client, Sample, serving
 
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service.asking import Asked
 from passerby.service.chips import COLOURS, chips

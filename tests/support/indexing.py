@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.find.ingest import IndexReport
+from passerby.find.ingest.report import IndexReport
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Seen

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from passerby.data.synthetic import demo_people, write_gallery
 from passerby.detect.people import Detecting
-from passerby.find.ingest import index_paths
+from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index, open_index
 from passerby.index.sighting import Sighting
 from passerby.media.files import read_media

@@ -17,7 +17,7 @@ from passerby.places import IndexPlace
 
 if TYPE_CHECKING:
     from passerby.detect.people import Detecting
-    from passerby.find.stages import Stages
+    from passerby.find.ingest.stages import Stages
     from passerby.model.encoder import Encoder
 
 
@@ -116,7 +116,7 @@ def index(
     --keep is remembered: it goes by when people were last seen, and keeps whoever has no time. remove --older-than does it once.
     """
     from passerby.cli.show.finding import show_index_report
-    from passerby.find.ingest import index_paths
+    from passerby.find.ingest.run import index_paths
     from passerby.index.open import create_index
     from passerby.places import index_folder
     from passerby.progress import progress_bars
@@ -150,7 +150,7 @@ def _amend(
 
     from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
     from passerby.find.cameras import correct_camera
-    from passerby.find.ingest import prune_paths
+    from passerby.find.ingest.prune import prune_paths
     from passerby.find.retention import keep_people
     from passerby.index.open import open_index
 
@@ -166,7 +166,7 @@ def _amend(
 @contextmanager
 def _on_ray(load_encoder: Callable[[], Encoder], load_detecting: Callable[[], Detecting] | None) -> Iterator[Stages]:
     """The stages of an index run by Ray, which is there for the time of the block."""
-    from passerby.find.archive import OnRay, connected
+    from passerby.find.ingest.archive import OnRay, connected
 
     with connected():
         yield OnRay(load_encoder, load_detecting)
@@ -174,7 +174,7 @@ def _on_ray(load_encoder: Callable[[], Encoder], load_detecting: Callable[[], De
 
 def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes: bool) -> dict[str, Any]:
     """How files are looked at, as arguments of `index_paths`."""
-    from passerby.find.photos import Shows
+    from passerby.find.ingest.photos import Shows
     from passerby.resolve import load_detecting
 
     shows = Shows.said(crops=crops, scenes=scenes)

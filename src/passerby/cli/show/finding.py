@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from passerby.find.copying import CopyReport
     from passerby.find.embed import Embeddings
     from passerby.find.filter import Filtered
-    from passerby.find.ingest import Absence, IndexReport
+    from passerby.find.ingest.absence import Absence
+    from passerby.find.ingest.report import IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.find.retention import Forgotten
     from passerby.find.watch.state import LiveState

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from passerby.detect.following import Followed, Follower
 from passerby.errors import IndexFault
-from passerby.find.videos import Watching, people_in, prepare, sightings, unsure_too
+from passerby.find.ingest.videos import Watching, people_in, prepare, sightings, unsure_too
 from passerby.find.watch.state import read_state, stopped, write_state
 from passerby.index.base import Index
 from passerby.index.sighting import Sighting

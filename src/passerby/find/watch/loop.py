@@ -15,8 +15,9 @@ from typing import Any, Final
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, IndexFault, PasserbyError
 from passerby.find.cameras import correct_camera
-from passerby.find.ingest import IndexReport, index_paths
-from passerby.find.videos import Watching
+from passerby.find.ingest.report import IndexReport
+from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.videos import Watching
 from passerby.find.watch.live import watch_live
 from passerby.find.watch.state import CameraState, read_state, read_states, stopped, watching_alone, write_state
 from passerby.index.base import Index
@@ -50,7 +51,7 @@ class WatchSettings:
         pause: seconds between two rounds of the folders.
         settled: seconds for which nobody may have written a file before it is read.
         pace: how long cameras are waited for.
-        indexing: more arguments of :func:`passerby.find.ingest.index_paths`.
+        indexing: more arguments of :func:`passerby.find.ingest.run.index_paths`.
         after_round: is called with the index after each round.
     """
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.ingest.videos import Reel, Stretch, Watching, is_readable, seen_until, time_of
 from passerby.find.retention import Keeping
-from passerby.find.videos import Reel, Stretch, Watching, is_readable, seen_until, time_of
 from passerby.index.base import Index
 from passerby.index.looked_into import Gap
 from passerby.index.sqlite.vector_file import TAIL

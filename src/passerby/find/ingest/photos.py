@@ -16,7 +16,7 @@ from passerby.detect.detector import Detections
 from passerby.detect.people import MOST, Detecting, People
 from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.errors import ConfigError, InputError, ModelError, PasserbyError
-from passerby.find.videos import Watching
+from passerby.find.ingest.videos import Watching
 from passerby.index.sighting import Sighting
 from passerby.look_ahead import look_ahead
 from passerby.media.cut import cut_out

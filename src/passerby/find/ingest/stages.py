@@ -9,8 +9,8 @@ from typing import Final, Protocol, runtime_checkable
 
 from passerby.detect.people import Detecting
 from passerby.errors import InputError
-from passerby.find.photos import SeenFile, Undetected, encode_crops, encode_photos
-from passerby.find.videos import Reel, Stretch, Watching, watch
+from passerby.find.ingest.photos import SeenFile, Undetected, encode_crops, encode_photos
+from passerby.find.ingest.videos import Reel, Stretch, Watching, watch
 from passerby.media.taken import Clocks
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Sought
@@ -28,15 +28,15 @@ class Stages(Protocol):
     """
 
     def crops(self, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[SeenFile | Failure]:
-        """As :func:`passerby.find.photos.encode_crops`."""
+        """As :func:`passerby.find.ingest.photos.encode_crops`."""
         ...
 
     def photos(self, paths: Sequence[Path], clocks: Clocks, *, whole: bool) -> Generator[SeenFile | Undetected | Failure]:
-        """As :func:`passerby.find.photos.encode_photos`."""
+        """As :func:`passerby.find.ingest.photos.encode_photos`."""
         ...
 
     def videos(self, reels: Iterable[Reel], watching: Watching) -> Generator[tuple[Reel, Generator[Stretch]]]:
-        """Each video, in their order, and what comes of it, as of :func:`passerby.find.videos.watch`."""
+        """Each video, in their order, and what comes of it, as of :func:`passerby.find.ingest.videos.watch`."""
         ...
 
 

@@ -8,11 +8,11 @@ from io import BytesIO
 from pathlib import Path
 
 from passerby.errors import ImageError, VideoError
-from passerby.find.photos import Looking
+from passerby.find.ingest.photos import Looking
+from passerby.find.ingest.stages import BATCH
+from passerby.find.ingest.video_files import begun_at
 from passerby.find.removal import ROWS, batches
 from passerby.find.retention import Keeping
-from passerby.find.stages import BATCH
-from passerby.find.video_files import begun_at
 from passerby.index.base import Index
 from passerby.index.info import Standing
 from passerby.media.clock import KnownBy

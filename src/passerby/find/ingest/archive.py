@@ -1,7 +1,8 @@
 """The stages of an index run on many processes or machines, by Ray Data; the one file that imports Ray.
 
-Files travel as names, in the batches that one process would make of them, so that vectors are those of :class:`~passerby.find.stages.Here`
-to the bit; what comes back is ready for the index, which the process that asks alone writes to. Every actor loads the models once.
+Files travel as names, in the batches that one process would make of them, so that vectors are those of
+:class:`~passerby.find.ingest.stages.Here` to the bit; what comes back is ready for the index, which the process that asks alone writes to.
+Every actor loads the models once.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import Any, Final, cast
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, ModelError, PasserbyError, VideoError
 from passerby.extras import needs_extra
-from passerby.find.photos import AT_ONCE, SeenFile, Undetected
-from passerby.find.stages import BATCH, Here
-from passerby.find.videos import Reel, Stretch, Watching, watch
+from passerby.find.ingest.photos import AT_ONCE, SeenFile, Undetected
+from passerby.find.ingest.stages import BATCH, Here
+from passerby.find.ingest.videos import Reel, Stretch, Watching, watch
 from passerby.media.taken import Clocks
 from passerby.model.encoder import Encoder
 from passerby.types import Failure, Sought
