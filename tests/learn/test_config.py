@@ -180,7 +180,7 @@ def test_what_is_set_last_holds_and_its_paths_are_relative_to_the_current_folder
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("optimiser.image_rat=2e-4", "expected keys of [optimiser]: image_rate, text_rate,"),
+        ("optimiser.image_rat=2e-4", "expected keys of [optimiser]: weight_decay, warm_up,"),
         ("optimizer.image_rate=2e-4", "expected keys of [top level]: data, out, stages,"),
         ("optimiser.image_rate=fast", "expected optimiser.image_rate as float, found 'fast'"),
         ("optimiser=fast", "expected a table [optimiser]"),

@@ -168,36 +168,50 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimiser:
+class Steps:
     """AdamW with linear warm-up, a plateau where wanted, then a cosine to zero.
 
     Args:
-        frozen_text_layers: how many of the text tower's first layers stay as they are; its embeddings always do.
-        clip: largest norm of the gradient.
         warm_up: share of all steps.
         decay: share of all steps, the last ones, in which the rates fall to zero; with 0 they never do.
         average: how much of the average of the weights over the steps stays at each step; that average is judged and kept. With 0 it is
             the last step's weights.
+        clip: largest norm of the gradient.
     """
 
-    image_rate: float = 3e-4
-    text_rate: float = 1e-4
-    head_rate: float = 1e-3
     weight_decay: float = 0.02
     warm_up: float = 0.05
     decay: float = 1.0
     average: float = 0.0
     clip: float = 5.0
     batch_size: int = 128
+
+    def require_steps(self, *rates: float, smallest_batch: int) -> None:
+        """Raises ``ConfigError`` for steps that cannot be taken at these rates."""
+        require(min(*rates, self.weight_decay) >= 0, "rates and decay from 0", self)
+        require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1, "warm_up and decay from 0 to 1", self)
+        require(0 <= self.average < 1, "average from 0, below 1", self)
+        require(self.clip > 0, "clip above 0", self)
+        require(self.batch_size >= smallest_batch, f"batch_size from {smallest_batch}", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Optimiser(Steps):
+    """How fast each part of a CLIP learns.
+
+    Args:
+        frozen_text_layers: how many of the text tower's first layers stay as they are; its embeddings always do.
+    """
+
+    image_rate: float = 3e-4
+    text_rate: float = 1e-4
+    head_rate: float = 1e-3
     pictures_per_identity: int = 1
     frozen_text_layers: int = 2
 
     def __post_init__(self) -> None:
-        require(min(self.image_rate, self.text_rate, self.head_rate, self.weight_decay) >= 0, "rates and decay from 0", self)
-        require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1, "warm_up and decay from 0 to 1", self)
-        require(0 <= self.average < 1, "average from 0, below 1", self)
-        require(self.clip > 0, "clip above 0", self)
-        require(self.batch_size >= 2 and self.pictures_per_identity >= 1, "batch_size from 2 and pictures_per_identity from 1", self)
+        self.require_steps(self.image_rate, self.text_rate, self.head_rate, smallest_batch=2)
+        require(self.pictures_per_identity >= 1, "pictures_per_identity from 1", self)
         require(self.frozen_text_layers >= 0, "frozen_text_layers from 0", self)
 
 

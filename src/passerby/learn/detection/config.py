@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from passerby.detect.letterbox import MULTIPLE
-from passerby.learn.config import read_run, read_toml, require
+from passerby.learn.config import Steps, read_run, read_toml, require
 from passerby.learn.models.detector import WIDTH
 
 
@@ -44,30 +44,27 @@ class Views:
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """AdamW with linear warm-up, then a cosine to zero.
+class Rates(Steps):
+    """How fast each part of a detector learns.
 
     Args:
         trunk: of what ImageNet has taught already.
         rest: of the pyramid and the heads.
         frozen: how many of the trunk's first blocks stay as ImageNet left them, with the stem; a step takes half the time then.
-        average: how much of the average of the weights over the steps stays at each step; that average is judged and kept.
     """
 
-    trunk: float = 5e-4
-    rest: float = 2e-3
     weight_decay: float = 0.05
     warm_up: float = 0.03
-    decay: float = 1.0
     average: float = 0.998
     clip: float = 10.0
     batch_size: int = 16
+    trunk: float = 5e-4
+    rest: float = 2e-3
     frozen: int = 3
 
     def __post_init__(self) -> None:
-        require(min(self.trunk, self.rest, self.weight_decay) >= 0 and self.clip > 0, "rates and decay from 0, clip above 0", self)
-        require(0 <= self.warm_up <= 1 and 0 <= self.decay <= 1 and 0 <= self.average < 1, "shares from 0 to 1", self)
-        require(self.batch_size >= 1 and self.frozen >= 0, "batch_size from 1 and frozen from 0", self)
+        self.require_steps(self.trunk, self.rest, smallest_batch=1)
+        require(self.frozen >= 0, "frozen from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
