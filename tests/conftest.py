@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from serving import Sample
     from small_clip import Exported
 
+    from passerby.detect.people import Detecting
+
 settings.register_profile("passerby", deadline=None, derandomize="CI" in os.environ)  # new examples are looked for at people's desks
 settings.load_profile("passerby")
 
@@ -47,6 +49,16 @@ def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
     """An empty one of that encoder, in a folder."""
     with Index.create(tmp_path / "index", encoder) as opened:
         yield opened
+
+
+@pytest.fixture
+def detecting() -> Detecting:
+    """Finds drawn people by their colours, from 20 pixels on."""
+    from street import ColourDetector
+
+    from passerby.detect.people import Detecting
+
+    return Detecting(ColourDetector(), min_height=20)
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from indexing import CountingEncoder
-from street import ColourDetector
 from videos import write_video
 from walkers import PASSING, everybody, write_walkers
 
@@ -19,25 +18,8 @@ from passerby.detect.people import Detecting
 from passerby.find.ingest import videos
 from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
-from passerby.model.bundle_encoder import BundleEncoder
 
 SECONDS, FPS = 9.5, 3.0
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def detecting() -> Detecting:
-    return Detecting(ColourDetector(), min_height=20)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 def replaced(film: Path) -> None:

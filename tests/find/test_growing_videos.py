@@ -16,26 +16,9 @@ from passerby.find.ingest import videos
 from passerby.find.ingest.run import index_paths
 from passerby.find.removal import remove_from
 from passerby.index.sqlite.index import Index
-from passerby.model.bundle_encoder import BundleEncoder
 
 LONG = (PASSING[0], PASSING[2], (8.5, 12.0, lambda t: 120 - 20 * (t - 8.5), 50, 1))
 SECONDS, FPS = 12.0, 3.0
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def detecting() -> Detecting:
-    return Detecting(ColourDetector(), min_height=20)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 @pytest.fixture(autouse=True)

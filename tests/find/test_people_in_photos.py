@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,22 +22,10 @@ from passerby.find.question import Question
 from passerby.find.removal import remove_from, remove_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.cut import cut_out
-from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.preprocess import preprocess
 from passerby.types import CROP, Box
 
 THREE = [(20, 60, 70, 200), (120, 80, 160, 190), (300, 100, 350, 260)]
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 @pytest.fixture

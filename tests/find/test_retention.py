@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,8 @@ from passerby.find.moment import read_age
 from passerby.find.retention import Forgotten, Minutely, forget_older
 from passerby.index.sqlite.index import Index
 from passerby.media.growing import read_video_media
-from passerby.model.bundle_encoder import BundleEncoder
 
 DAY = 86400.0
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder) -> Iterator[Index]:
-    with Index.create(tmp_path / "index", encoder) as opened:
-        yield opened
 
 
 def taken(path: Path, days_ago: float) -> Path:

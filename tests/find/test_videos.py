@@ -49,11 +49,6 @@ def film(street: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def detecting() -> Detecting:
-    return Detecting(ColourDetector(), min_height=20)
-
-
-@pytest.fixture
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(videos, "STRETCH", 1.7)
 

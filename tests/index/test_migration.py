@@ -182,11 +182,6 @@ def version(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
-
-
-@pytest.fixture
 def dressed(tiny_encoder: BundleEncoder) -> DressedEncoder:
     return DressedEncoder(tiny_encoder._bundle, threads=1)
 

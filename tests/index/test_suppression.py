@@ -20,12 +20,6 @@ from numpy.typing import NDArray
 from passerby.find.ingest.run import index_paths
 from passerby.find.removal import RemovalReport, remove_from
 from passerby.index.sqlite.index import Index
-from passerby.model.bundle_encoder import BundleEncoder
-
-
-@pytest.fixture
-def encoder(tiny_encoder: BundleEncoder) -> CountingEncoder:
-    return CountingEncoder(tiny_encoder._bundle, threads=1)
 
 
 @pytest.fixture
