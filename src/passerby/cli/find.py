@@ -312,16 +312,8 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
 )
 @click.option("--out", type=options.PATH, metavar="DIR", required=True, help="Where boxes.json goes; what detect wrote there makes way.")
 @options.detector
-@click.option(
-    "--detect-size",
-    type=click.IntRange(64, 4096),
-    default=640,
-    metavar="PIXELS",
-    help="Of a photo's longer side when the detector looks; more finds smaller people, and takes longer.",
-)
-@click.option(
-    "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are less high in the photo."
-)
+@options.detect_size
+@options.min_height
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),

@@ -31,6 +31,7 @@ _keep = click.option(
     metavar="AGE",
     help="Delete who was last seen longer ago, such as 30d, 12h or 4w, now and in later runs, and read nothing older; all keeps everybody.",
 )
+_paths = click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
 _detect_size = click.option(
     "--detect-size",
     type=click.IntRange(0, 4096),
@@ -39,10 +40,19 @@ _detect_size = click.option(
     help="What the longer side of a photo or frame is brought to for the detector; more finds smaller people, and takes longer.",
     show_default="640, and 832 for large photos of small people; 512 for videos, and 832 from 1080p on",
 )
+_fps = click.option(
+    "--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second."
+)
+_name_pattern = click.option(
+    "--name-pattern", metavar="PATTERN", help="How names tell camera and time where files do not: '{camera}_%Y%m%d_%H%M%S'."
+)
+_zone = click.option(
+    "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
+)
 
 
 @click.command(epilog="Example: passerby index holiday/ crops/ camera3.mp4 more/*.jpg --index my-index")
-@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
+@_paths
 @options.index_folder
 @options.model
 @click.option("--rebuild", is_flag=True, help="Forget all that the index holds first, so that every picture is encoded again.")
@@ -55,18 +65,16 @@ _detect_size = click.option(
     help="Delete people below it whose files are gone, for good; again for more.",
 )
 @_keep
-@click.option("--name-pattern", metavar="PATTERN", help="How names tell camera and time where EXIF does not: '{camera}_%Y%m%d_%H%M%S'.")
+@_name_pattern
 @click.option("--camera", metavar="NAME", help="The camera that took all of these; alone, one whose clock is to be corrected.")
 @click.option("--offset", metavar="TIME", help="What to add to that camera's clock, such as '+1h 3m' or '-90s'; all its times follow.")
-@click.option(
-    "--zone", metavar="ZONE", help="In which clocks tell the time, such as Europe/Berlin or +01:00.", show_default="this machine's"
-)
+@_zone
 @options.detector
 @_detect_size
-@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a photo.")
+@options.min_height
 @click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
-@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second.")
+@_fps
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
 @click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
 @click.option(
@@ -195,10 +203,10 @@ def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes
 @options.model
 @options.detector
 @_detect_size
-@click.option("--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in a picture.")
-@click.option("--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames looked at each second.")
-@click.option("--name-pattern", metavar="PATTERN", help="How names of recordings tell camera and time: '{camera}_%Y%m%d_%H%M%S'.")
-@click.option("--zone", metavar="ZONE", help="In which clocks of recorders tell the time.", show_default="this machine's")
+@options.min_height
+@_fps
+@_name_pattern
+@_zone
 @click.option("--pause", type=click.FloatRange(0.1), default=5, metavar="SECONDS", help="Between two looks into the folders.")
 @click.option(
     "--settled", type=click.FloatRange(0), default=5, metavar="SECONDS", help="A recording that is still written is read so long after."
@@ -295,7 +303,7 @@ def info(
 
 
 @click.command(epilog="Example: passerby remove crops/2019 --index my-index")
-@click.argument("paths", nargs=-1, type=options.PATH, metavar="[PATH…]", help="Files, folders with all below them, or patterns.")
+@_paths
 @click.option(
     "--person",
     multiple=True,

@@ -84,13 +84,7 @@ def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, e
     help="Measure a person detector instead: a bundled one, a bundle's folder or a YOLOX .onnx file; DATASET has scenes then.",
     show_default="none",
 )
-@click.option(
-    "--detect-size",
-    type=click.IntRange(64, 4096),
-    default=640,
-    metavar="PIXELS",
-    help="Of a scene's longer side when the detector looks.",
-)
+@options.detect_size
 @options.as_json
 @click.pass_context
 def evaluate(

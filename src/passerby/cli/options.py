@@ -64,6 +64,16 @@ detector = click.option(
     default=DEFAULT_DETECTOR,
     help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
 )
+detect_size = click.option(
+    "--detect-size",
+    type=click.IntRange(64, 4096),
+    default=640,
+    metavar="PIXELS",
+    help="Of a photo's longer side when the detector looks; more finds smaller people, and takes longer.",
+)
+min_height = click.option(
+    "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in their picture."
+)
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
 input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")
 as_json = click.option("--json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")
