@@ -8,7 +8,6 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from passerby.atomic import replacing
 from passerby.draw.frames import PHOTO, frame, shown
 from passerby.draw.sheet import (
     CARD,
@@ -25,12 +24,11 @@ from passerby.draw.sheet import (
     Section,
     draw_card,
     font,
-    format_of,
-    require_room,
     shortened,
     stacked,
     told,
     wrapped,
+    write_drawn,
 )
 from passerby.types import Hit
 
@@ -42,16 +40,8 @@ _WIDTH: Final = 2 * MARGIN + PHOTO[0] + BESIDE * (GAP + PICTURE[0])
 
 
 def write_found(path: Path, sections: Sequence[Section]) -> None:
-    """Draw answers to a PNG, JPEG or WebP file, whole or not at all.
-
-    Raises:
-        QueryError: the name ends in none of these, or there are more hits than fit on a sheet.
-        OSError: the file cannot be written.
-    """
-    image_format = format_of(path, "--out")
-    require_room(sum(len(hits) for _, hits in sections))
-    with replacing(path) as file:
-        draw_found(sections).save(file, image_format)
+    """Draw answers to a file, as :func:`passerby.draw.sheet.write_sheet`."""
+    write_drawn(path, sections, draw_found, "--out")
 
 
 def draw_found(sections: Sequence[Section]) -> Image.Image:

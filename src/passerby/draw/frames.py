@@ -9,7 +9,6 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageOps
 
-from passerby.atomic import replacing
 from passerby.draw.sheet import (
     CARD,
     EDGE,
@@ -21,11 +20,10 @@ from passerby.draw.sheet import (
     PAPER,
     Section,
     font,
-    format_of,
-    require_room,
     shortened,
     stacked,
     wrapped,
+    write_drawn,
 )
 from passerby.errors import ImageError, MissingExtra, VideoError
 from passerby.media.clock import seen_at
@@ -41,16 +39,8 @@ _WIDTH: Final = 2 * MARGIN + _COLUMNS * (PHOTO[0] + GAP) - GAP
 
 
 def write_frames(path: Path, sections: Sequence[Section]) -> None:
-    """Draw photos to a PNG, JPEG or WebP file, whole or not at all.
-
-    Raises:
-        QueryError: the name ends in none of these, or there are more hits than fit on a sheet.
-        OSError: the file cannot be written.
-    """
-    image_format = format_of(path, "--frames")
-    require_room(sum(len(hits) for _, hits in sections))
-    with replacing(path) as file:
-        draw_frames(sections).save(file, image_format)
+    """Draw photos to a file, as :func:`passerby.draw.sheet.write_sheet`."""
+    write_drawn(path, sections, draw_frames, "--frames")
 
 
 def draw_frames(sections: Sequence[Section]) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -50,10 +50,15 @@ def write_sheet(path: Path, sections: Sequence[Section]) -> None:
         QueryError: the name ends in none of these, or there are more than ``MOST`` hits.
         OSError: the file cannot be written.
     """
-    image_format = format_of(path, "--sheet")
+    write_drawn(path, sections, draw_sheet, "--sheet")
+
+
+def write_drawn(path: Path, sections: Sequence[Section], draw: Callable[[Sequence[Section]], Image.Image], option: str) -> None:
+    """The same of any picture of the sections, for a file that an option names."""
+    image_format = format_of(path, option)
     require_room(sum(len(hits) for _, hits in sections))
     with replacing(path) as file:
-        draw_sheet(sections).save(file, image_format)
+        draw(sections).save(file, image_format)
 
 
 def require_room(people: int) -> None:
