@@ -12,7 +12,7 @@ from threading import Lock, Thread, current_thread
 from uuid import uuid4
 
 from passerby.errors import IndexFault
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 
 FILE_NAME = "index.db"
 APPLICATION_ID = 0x50534259

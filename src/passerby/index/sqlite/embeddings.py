@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.info import IndexedModel
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 from passerby.index.vectors import Chunk
 from passerby.types import ModelDigest
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.copies import leaders, same_moment
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 from passerby.media.signature import LENGTH, VERSION
 
 Copies = dict[int, int]

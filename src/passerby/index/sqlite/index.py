@@ -5,48 +5,41 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
-from shlex import quote
 from threading import local
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index import base
 from passerby.index.base import Grown, Tallied
-from passerby.index.info import TO_BE_READ, Expired, IndexedModel, IndexInfo, SeenBy, Selected, Stamp, Standing
-from passerby.index.looked_into import LookedInto
-from passerby.index.nearest import Nearest, Passes, nearest
-from passerby.index.region import Suppression, region_of
-from passerby.index.score import Weights
-from passerby.index.selection import EVERYBODY, Place, Selection
-from passerby.index.sighting import Sighting, StoredRow, as_put
-from passerby.index.sql import Database
-from passerby.index.sqlite import media_row, outgoing, selecting, suppression
+from passerby.index.info import IndexedModel, Stamp
+from passerby.index.region import region_of
+from passerby.index.selection import Selection
+from passerby.index.sighting import Sighting, StoredRow
+from passerby.index.sql.database import Database
+from passerby.index.sql.index import SqlIndex
+from passerby.index.sqlite import outgoing, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
-from passerby.index.sqlite.embeddings import Embeddings, model_of
+from passerby.index.sqlite.embeddings import Embeddings
 from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
-from passerby.media.clock import Camera, Instant
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought, Watched
-
-Known = TypeVar("Known")
+from passerby.types import Crop, Media, Person
 
 
-class Index(base.Index):
+class Index(SqlIndex):
     """An open index folder; close it, or use it in a ``with``.
 
     Any number of threads and processes may use it at once: each thread reads by a connection of its own, and one writes at a time.
@@ -118,6 +111,9 @@ class Index(base.Index):
     def _db(self) -> Database:
         return self._connections.of_this_thread()
 
+    def _faults(self) -> AbstractContextManager[None]:
+        return plain_faults(self.folder)
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction, all or nothing: what it holds is on the disk when it ends. Keep it short: one writes at a time."""
@@ -144,33 +140,6 @@ class Index(base.Index):
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
-    @property
-    def model(self) -> IndexedModel | None:
-        return self._once("model", lambda: model_of(self._meta("model")))
-
-    def attributes(self) -> int | None:
-        model = self.model
-        return None if model is None else model.attributes
-
-    def require_model(self, digest: ModelDigest, name: str) -> None:
-        """Refuse vectors of a model other than the one that made this index.
-
-        Raises:
-            IndexFault: another made it.
-        """
-        model = self.model
-        if model is not None and model.digest != digest:
-            raise IndexFault(
-                expected=f"an index made by model {name} ({digest[:12]})",
-                found=f"one made by {model.name} ({model.digest[:12]}) at {self._shown}",
-                do=f"name that model with --model, or index again: passerby index PATH… --index {quote(self._shown)} --rebuild",
-            )
-
-    @property
-    def _shown(self) -> str:
-        """Where it is, as people may see it."""
-        return str(self.folder)
-
     def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
         if rebuild or self._knows_less_than(model):
             with self.writing():
@@ -192,11 +161,6 @@ class Index(base.Index):
         if self._meta("signatures") != VERSION:
             with self.writing():
                 folding.forget(self._db)
-
-    def _knows_less_than(self, model: IndexedModel) -> bool:
-        """Whether it is of no model yet, or was begun when this one did not say what is worn."""
-        known = self.model
-        return known is None or (known.digest == model.digest and known.attributes < model.attributes)
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
@@ -222,43 +186,6 @@ class Index(base.Index):
             model.require_worn(people)
         return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
 
-    def leave_off(self, path: Path, checkpoint: str) -> None:
-        self._db.execute("UPDATE media SET changed_ns = ? WHERE path = ?", (TO_BE_READ, os.fsencode(path)))
-        self.rest(path, checkpoint)
-
-    def left_off(self, path: Path) -> str | None:
-        return self._checkpoint(path, f"changed_ns = {TO_BE_READ}")
-
-    def rest(self, path: Path, checkpoint: str) -> None:
-        self._db.execute(
-            """INSERT INTO checkpoints SELECT id, ? FROM media WHERE path = ?
-            ON CONFLICT (media) DO UPDATE SET checkpoint = excluded.checkpoint""",
-            (checkpoint, os.fsencode(path)),
-        )
-
-    def rests(self, path: Path) -> str | None:
-        return self._checkpoint(path, f"changed_ns IS NOT {TO_BE_READ}")
-
-    def _checkpoint(self, path: Path, where: str) -> str | None:
-        row = self._one(f"SELECT checkpoint FROM checkpoints JOIN media ON media.id = media WHERE path = ? AND {where}", os.fsencode(path))
-        return None if row is None else str(row[0])
-
-    def add(
-        self,
-        media: Media,
-        vector: NDArray[np.float32],
-        signature: NDArray[np.uint8] | None = None,
-        worn: NDArray[np.uint8] | None = None,
-    ) -> None:
-        """Hold one person, the whole of a photo, in place of what its path held.
-
-        Args:
-            vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
-            signature: uint8 (n,), as :func:`passerby.media.signature.signature` makes it.
-            worn: uint8 (2a,), as :func:`passerby.model.worn.worn_bytes` makes it.
-        """
-        self.put(media, [Sighting.whole(vector, signature, worn)])
-
     def link(self, media: Media) -> bool:
         """Hold the people of a media whose bytes are known: a moved, copied or merely touched file.
 
@@ -277,43 +204,6 @@ class Index(base.Index):
                 rows.copy(self._db, [*compress((one for one, _ in there), let_in)], row)
         return bool(known)
 
-    def move(self, source: Path, target: Path) -> None:
-        self.forget(target)
-        self._db.execute("UPDATE media SET path = ? WHERE path = ?", (os.fsencode(target), os.fsencode(source)))
-
-    def see(self, path: Path, changed_ns: int, device: int) -> None:
-        self._db.execute(
-            "UPDATE media SET changed_ns = ?, device = ?, away_since = NULL WHERE path = ?", (changed_ns, device, os.fsencode(path))
-        )
-
-    def date(self, path: Path, camera: str | None, instant: Instant | None) -> None:
-        taken = (instant.at, instant.zone, instant.known_by) if instant else (None, None, None)
-        self._db.execute(
-            "UPDATE media SET camera = ?, started_at = ?, zone = ?, known_by = ? WHERE path = ?", (camera, *taken, os.fsencode(path))
-        )
-        selecting.meet(self._db, camera)
-
-    def mark(self, path: Path, sought: Sought) -> None:
-        self._db.execute(
-            f"UPDATE media SET {', '.join(f'{column} = ?' for column in media_row.SOUGHT.split(', '))} WHERE path = ?",
-            (*media_row.sought_row(sought), os.fsencode(path)),
-        )
-
-    def correct(self, camera: Camera) -> None:
-        selecting.correct(self._db, camera)
-
-    def miss(self, path: Path, since: int) -> None:
-        self._db.execute("UPDATE media SET away_since = ? WHERE path = ? AND away_since IS NULL", (since, os.fsencode(path)))
-
-    def fail(self, path: Path, size: int, changed_ns: int, reason: str) -> None:
-        """Remember that a file could not be used, in place of what its path held.
-
-        Args:
-            changed_ns: its status change time, so that a change of permissions is a change too.
-        """
-        self.forget(path)
-        self._db.execute("INSERT INTO failures VALUES (?, ?, ?, ?)", (os.fsencode(path), size, changed_ns, reason))
-
     def forget(self, path: Path) -> int:
         """Delete a file, its people, and embeddings nobody is left of.
 
@@ -327,9 +217,6 @@ class Index(base.Index):
     def suppress(self, person: int) -> int:
         return suppression.suppress(self._db, person)
 
-    def unsuppress(self, person: int) -> bool:
-        return suppression.unsuppress(self._db, person)
-
     def drop(self, people: Sequence[int]) -> None:
         rows.drop(self._db, people)
 
@@ -338,19 +225,8 @@ class Index(base.Index):
         if bound is not None:
             self._db.execute("INSERT INTO meta VALUES ('kept_from', ?)", (bound,))
 
-    def fold(self) -> None:
-        """After a run, outside of `writing`: work out which of the new crops count once with others."""
-        if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
-            return
-        from passerby.index.sqlite import folding
-
-        with self.snapshot():
-            before, copies = self.stamp(), folding.found(self._db)
-        with self.writing():
-            if self.stamp().generation != before.generation + 1:
-                copies = folding.found(self._db)
-            folding.write(self._db, copies)
-            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
+    def _next_run(self) -> None:
+        self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
 
     def settle(self, least: int = 1) -> None:
         """After writing, outside of `writing`: bring the copy of the vectors up to date, and leave nothing in it of what was deleted.
@@ -423,69 +299,11 @@ class Index(base.Index):
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
-    def standing(self, path: Path) -> Standing | None:
-        row = self._one(
-            f"""SELECT size, modified_ns, digest, NULL, changed_ns, device, away_since, camera, started_at, zone, known_by,
-                {media_row.SOUGHT}
-                FROM media WHERE path = :path
-            UNION ALL SELECT size, changed_ns, NULL, reason, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0
-                FROM failures WHERE path = :path""",
-            path=os.fsencode(path),
-        )
-        return replace(Standing(*row[:11]), sought=media_row.sought_of(*row[11:])) if row else None
-
-    def _sought(self, media: int) -> tuple[Sought | None, Watched | None]:
-        row = self._all(f"SELECT {media_row.SOUGHT}, {media_row.WATCHED} FROM media WHERE id = ?", media)[0]
-        return media_row.sought_of(*row[:7]), media_row.watched_of(*row[7:])
-
-    def kept_from(self) -> float | None:
-        bound = self._meta("kept_from")
-        return None if bound is None else float(str(bound))
-
-    def expired(self, bound: float) -> Expired:
-        with self.snapshot():
-            return selecting.expired(self._db, bound)
-
-    def knows_size(self, size: int) -> bool:
-        return self._one("SELECT 1 FROM media WHERE size = ? LIMIT 1", size) is not None
-
-    def kept_out(self, path: Path) -> int:
-        with plain_faults(self.folder):
-            return suppression.count(self._db, path)
-
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         with plain_faults(self.folder):
             found = json.dumps(rows.with_bytes(self._db, digest))
         known = self._all("SELECT path, device FROM media WHERE id IN (SELECT value FROM json_each(?)) ORDER BY path", found)
         return [(Path(os.fsdecode(path)), device) for path, device in known]
-
-    def with_size_and_time(self, size: int, modified_ns: int) -> list[Path]:
-        known = self._all("SELECT path FROM media WHERE size = ? AND modified_ns = ? ORDER BY path", size, modified_ns)
-        return [Path(os.fsdecode(row[0])) for row in known]
-
-    def paths_under(self, path: Path) -> list[Path]:
-        """Media and failures at a path or, were it a folder, below it; sorted."""
-        key = os.fsencode(path)
-        separator = os.sep.encode()
-        below = key.removesuffix(separator) + separator
-        known = self._all(
-            """SELECT path FROM media WHERE path = :key OR path > :below AND path < :beyond
-            UNION SELECT path FROM failures WHERE path = :key OR path > :below AND path < :beyond ORDER BY path""",
-            key=key,
-            below=below,
-            beyond=below[:-1] + bytes([below[-1] + 1]),
-        )
-        return [Path(os.fsdecode(row[0])) for row in known]
-
-    def seen_under(self, path: Path) -> list[tuple[Path, int | None, int | None]]:
-        place = Place.of(path)
-        known = self._all(
-            "SELECT path, changed_ns, device FROM media WHERE path = ? OR path > ? AND path < ? ORDER BY path",
-            place.path,
-            place.below,
-            place.beyond,
-        )
-        return [(Path(os.fsdecode(one)), changed_ns, device) for one, changed_ns, device in known]
 
     def tallies(self) -> Iterator[Tallied]:
         with plain_faults(self.folder):
@@ -495,24 +313,11 @@ class Index(base.Index):
         with plain_faults(self.folder):
             return outgoing.grown(self._db, path, tally)
 
-    def failures(self) -> list[Failure]:
-        return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
-
     def stamp(self) -> Stamp:
         if known := getattr(self._moment, "stamp", None):
             return cast(Stamp, known)
         facts = dict(self._all("SELECT key, value FROM meta WHERE key IN ('id', 'generation')"))
         return Stamp(str(facts["id"]), int(facts["generation"]))
-
-    def _once(self, what: Hashable, read: Callable[[], Known]) -> Known:
-        """What is read in a snapshot, kept until something is written; elsewhere it is read each time."""
-        stamp = getattr(self._moment, "stamp", None)
-        if stamp is None:
-            return read()
-        known = self._facts.get(what)
-        if known is None or known[0] != stamp:
-            self._facts[what] = known = stamp, read()
-        return cast(Known, known[1])
 
     def vectors(self) -> VectorTable:
         stamp = self.stamp()
@@ -526,146 +331,6 @@ class Index(base.Index):
         with plain_faults(self.folder):
             return Embeddings(self._db).with_ids(ids)
 
-    def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
-        with plain_faults(self.folder):
-            if ids is None:
-                yield from rows.read(self._db, "TRUE", ())
-            else:
-                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
-
-    def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
-        with plain_faults(self.folder):
-            return rows.beside(self._db, people, seconds)
-
-    def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
-        """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""
-        with plain_faults(self.folder):
-            return rows.seen_by(self._db, json.dumps(list(ids)), within)
-
-    def shown_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, int]]:
-        """Whose crops have the embeddings with these ids, and are selected: each embedding's id and a person's."""
-        with plain_faults(self.folder):
-            return rows.shown_by(self._db, json.dumps(list(ids)), within)
-
-    def copies(self) -> NDArray[np.int64]:
-        """Embeddings that do not count, and those that count for them, in the order in which they would in turn: int64 (2, m)."""
-        stamp, known = self.stamp(), self._copies
-        if known is None or known[0] != stamp:
-            pairs = self._all(
-                """SELECT copies.embedding, leader FROM copies JOIN signatures USING (embedding)
-                ORDER BY run, bytes DESC, copies.embedding"""
-            )
-            self._copies = known = stamp, np.array(pairs, np.int64).reshape(-1, 2).T
-        return known[1]
-
-    def nearest(
-        self,
-        questions: Sequence[Weights],
-        k: int,
-        passes: Passes | None = None,
-        *,
-        selection: Selection = EVERYBODY,
-        fold: bool = True,
-    ) -> list[Nearest]:
-        """As :meth:`passerby.index.base.Index.nearest`."""
-        with self.snapshot():
-            if self._is_all(selection):
-                return nearest(self.vectors(), self, questions, k, passes, fold=fold)
-            chosen = self._choose(selection)
-            may = passes(self.vectors())[chosen.rows] if passes else None
-            return nearest(chosen.table, chosen, questions, k, None if may is None else lambda _: may, fold=fold)
-
-    def portraits(self) -> NDArray[np.intp]:
-        ids = self.vectors().ids
-        if self._one("SELECT 1 FROM people WHERE static UNION ALL SELECT 1 FROM crops WHERE number > 0 LIMIT 1") is None:
-            return np.arange(len(ids))
-        with plain_faults(self.folder):
-            return np.searchsorted(ids, selecting.portraits(self._db))
-
-    def sample(self, count: int, selection: Selection = EVERYBODY) -> NDArray[np.float32]:
-        """At most ``count`` vectors of those selected, evenly spread over all in the order in which they came: float32 (m, d)."""
-        with self.snapshot():
-            return (self.vectors() if self._is_all(selection) else self._choose(selection).table).spread(count)
-
-    def selected(self, selection: Selection) -> Selected:
-        with self.snapshot():
-            return self._choose(selection).count
-
-    def looked_into(self, selection: Selection = EVERYBODY) -> LookedInto:
-        if selection.is_everybody:
-            return self._once(("looked into", selection.static), lambda: self._look_into(selection))
-        return self._look_into(selection)
-
-    def _look_into(self, selection: Selection) -> LookedInto:
-        conditions = selection.conditions(self.cameras())
-        with plain_faults(self.folder):
-            return selecting.looked_into(self._db, conditions)
-
-    def cameras(self) -> list[Camera]:
-        return list(self._once("cameras", self._read_cameras))
-
-    def _read_cameras(self) -> list[Camera]:
-        with plain_faults(self.folder):
-            return selecting.cameras(self._db)
-
-    def seen_by_cameras(self) -> list[SeenBy]:
-        with self.snapshot():
-            seen = [selecting.seen_by(self._db, camera) for camera in self.cameras()]
-            return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
-
-    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
-        of_these = "AND camera IN (SELECT value FROM json_each(?))" if cameras else ""
-        values = [json.dumps(list(cameras))] if cameras else []
-        return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
-
-    def _is_all(self, selection: Selection) -> bool:
-        """Whether really nobody and nothing is left out."""
-        return selection.is_everybody and (selection.static or not self._once("any static", self._has_static))
-
-    def _has_static(self) -> bool:
-        return self._one("SELECT 1 FROM people WHERE static LIMIT 1") is not None
-
-    def _choose(self, selection: Selection) -> SelectedPeople:
-        """Who is selected at this moment; the last ones are kept until something is written."""
-        stamp, known = self.stamp(), self._chosen
-        if known is None or known[:2] != (stamp, selection):
-            conditions = selection.conditions(self.cameras())
-            with plain_faults(self.folder):
-                if selection.is_everybody:
-                    chosen = SelectedPeople.all_but_static(self, conditions, selecting.static(self._db), self.counts()[0])
-                else:
-                    chosen = SelectedPeople.of(self, conditions, selecting.choose(self._db, conditions))
-            known = stamp, selection, chosen
-            self._chosen = known
-        return known[2]
-
-    def vector_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.float32]:
-        """The vector of somebody's crop, or of their first, float32 (d,).
-
-        Raises:
-            IndexFault: they are not there any more.
-        """
-        return np.frombuffer(self._stored_of("vector", person, crop), "<f4")
-
-    def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
-        """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros where it is not known.
-
-        Raises:
-            IndexFault: they are not there any more.
-        """
-        stored = self._stored_of("worn", person, crop)
-        attributes = self.model.attributes if self.model else 0
-        return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
-
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
-        this, values = self._is_crop(person, crop)
-        row = self._one(f"SELECT jpeg FROM crops JOIN thumbnails USING (embedding) WHERE person = ? AND {this}", person.id, *values)
-        return None if row is None else bytes(row[0])
-
-    def _is_crop(self, person: Person, crop: Crop | None) -> selecting.Where:
-        """What is true of the row of somebody's crop, or of their first."""
-        return selecting.Where("number = 0", ()) if crop is None or person.id is None else rows.is_crop(crop)
-
     def _stored_of(self, column: str, person: Person, crop: Crop | None) -> Any:
         this, values = self._is_crop(person, crop)
         row = self._one(f"SELECT {column} FROM crops JOIN embeddings ON id = embedding WHERE person = ? AND {this}", person.id, *values)
@@ -674,14 +339,6 @@ class Index(base.Index):
         return row[0]
 
     # -- to be copied ----------------------------------------------------------------------------------------------------------
-
-    def model_of_all(self) -> IndexedModel | None:
-        return self.model
-
-    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
-        ids = [row[0] for row in self._all("SELECT id FROM people WHERE id > ? ORDER BY id LIMIT ?", after, count)]
-        stored = self._rows_of_people(ids)
-        return [(person.media, as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
 
     def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[StoredRow]]:
         """What is stored of each crop of people, by their ids."""
@@ -693,66 +350,11 @@ class Index(base.Index):
         )
         return rows.by_person(found)
 
-    def media_after(self, path: bytes, count: int) -> list[Media]:
-        with plain_faults(self.folder):
-            return rows.media_after(self._db, path, count)
-
-    def suppression(self) -> Suppression:
-        known = self._all("SELECT digest, region, person FROM suppressed ORDER BY digest")
-        return Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
-
-    def keep_out(self, suppression: Suppression) -> None:
-        self._db.execute("DELETE FROM suppressed")
-        removed = [(digest, *who) for digest, who in suppression.removed.items()]
-        self._db.executemany("INSERT INTO suppressed VALUES (?, ?, ?)", removed)
-        self._db.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (suppression.salt,))
-
     def copied(self) -> tuple[str, int]:
         return str(self._meta("copy_of") or ""), int(str(self._meta("newest_person")))
-
-    def copy_from(self, origin: str) -> None:
-        self._db.execute("INSERT INTO meta VALUES ('copy_of', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (origin,))
-
-    def info(self) -> IndexInfo:
-        with self.snapshot():
-            away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
-            return IndexInfo(
-                folder=self.folder,
-                people=self._count("people"),
-                media=self._count("media"),
-                embeddings=self._count("embeddings"),
-                failures=self._count("failures"),
-                model=self.model,
-                bytes=self._bytes(),
-                created=str(self._meta("created")),
-                away=away,
-                away_since=away_since,
-                alike=self._count("copies"),
-                unworn=self._unworn() if self.model and self.model.attributes else 0,
-                looked_into=self.looked_into(),
-                kept_from=self.kept_from(),
-            )
 
     def _bytes(self) -> int:
         return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
 
     def _unworn(self) -> int:
         return self.vectors().unworn()
-
-    def counts(self) -> tuple[int, int]:
-        """How many people there are, and how many media that are away; call it inside of a snapshot."""
-        return self._once("counts", lambda: (self._count("people"), self._count("media WHERE away_since IS NOT NULL")))
-
-    def _count(self, table: str) -> int:
-        return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
-
-    def _meta(self, key: str) -> object:
-        row = self._one("SELECT value FROM meta WHERE key = ?", key)
-        return row[0] if row else None
-
-    def _one(self, sql: str, *values: object, **named: object) -> tuple[Any, ...] | None:
-        return next(iter(self._all(sql, *values, **named)), None)
-
-    def _all(self, sql: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
-        with plain_faults(self.folder):
-            return self._db.execute(sql, named or values).fetchall()

@@ -15,7 +15,7 @@ import numpy as np
 from passerby.devices import CAMERAS
 from passerby.index.base import Grown, Tallied
 from passerby.index.sighting import Sighting
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 from passerby.index.sqlite.people import CROP, MEDIA, crop_of, media_of
 from passerby.index.sqlite.pictures import Pictures
 from passerby.types import Media

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from passerby.index.info import TO_BE_READ
 from passerby.index.region import Key, key_of
 from passerby.index.sighting import Sighting, StoredRow
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
 from passerby.index.sqlite.pictures import Pictures

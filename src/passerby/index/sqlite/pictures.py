@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from passerby.errors import IndexFault
-from passerby.index.sql import Database
+from passerby.index.sql.database import Database
 
 _FOLDER: Final = "pictures"
 _TOGETHER: Final = 1000

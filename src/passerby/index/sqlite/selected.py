@@ -16,7 +16,7 @@ from passerby.index.vectors import Chunk, VectorTable
 from passerby.types import Crop, Person
 
 if TYPE_CHECKING:
-    from passerby.index.sqlite.index import Index
+    from passerby.index.sql.searching import Searching
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,20 +28,20 @@ class SelectedPeople:
         table: these alone.
     """
 
-    index: Index
+    index: Searching
     within: Where
     rows: NDArray[np.bool_]
     table: VectorTable
     count: Selected
 
     @classmethod
-    def of(cls, index: Index, conditions: Conditions, found: Chosen) -> Self:
+    def of(cls, index: Searching, conditions: Conditions, found: Chosen) -> Self:
         everybody = index.vectors()
         chosen = np.isin(everybody.ids, found.embeddings)
         return cls(index, where(conditions), chosen, everybody.only(chosen), Selected(found.people, found.undated))
 
     @classmethod
-    def all_but_static(cls, index: Index, conditions: Conditions, static: Chosen, people: int) -> Self:
+    def all_but_static(cls, index: Searching, conditions: Conditions, static: Chosen, people: int) -> Self:
         """Everybody of so many people but things; if nothing is one, no row is left out."""
         everybody = index.vectors()
         chosen = np.ones(len(everybody), np.bool_) if conditions.static else ~np.isin(everybody.ids, static.embeddings)

@@ -1,0 +1,1 @@
+"""What indexes in databases have in common."""

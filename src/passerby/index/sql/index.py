@@ -1,0 +1,159 @@
+"""An index in a database, whichever; what it is written and scanned by is the database's own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passerby.errors import IndexFault
+from passerby.index.info import Expired, IndexedModel, IndexInfo
+from passerby.index.region import Suppression
+from passerby.index.sighting import Sighting, StoredRow, as_put
+from passerby.index.sql.files import Files
+from passerby.index.sql.searching import Searching
+from passerby.index.sqlite import people as rows
+from passerby.index.sqlite import selecting, suppression
+from passerby.types import Media, ModelDigest
+
+
+class SqlIndex(Files, Searching):
+    """An open index in a database."""
+
+    @abstractmethod
+    def _next_run(self) -> None:
+        """Inside of ``writing``: what comes from now on is of another run."""
+
+    @abstractmethod
+    def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[StoredRow]]:
+        """What is stored of each crop of people, by their ids."""
+
+    @abstractmethod
+    def _bytes(self) -> int:
+        """The size of its files."""
+
+    @abstractmethod
+    def _unworn(self) -> int:
+        """How many embeddings there are of which it is not known what is worn."""
+
+    def attributes(self) -> int | None:
+        model = self.model
+        return None if model is None else model.attributes
+
+    def require_model(self, digest: ModelDigest, name: str) -> None:
+        """Refuse vectors of a model other than the one that made this index.
+
+        Raises:
+            IndexFault: another made it.
+        """
+        model = self.model
+        if model is not None and model.digest != digest:
+            raise IndexFault(
+                expected=f"an index made by model {name} ({digest[:12]})",
+                found=f"one made by {model.name} ({model.digest[:12]}) at {self._shown}",
+                do=f"name that model with --model, or index again: passerby index PATH… --index {quote(self._shown)} --rebuild",
+            )
+
+    @property
+    def _shown(self) -> str:
+        """Where it is, as people may see it."""
+        return str(self.folder)
+
+    def _knows_less_than(self, model: IndexedModel) -> bool:
+        """Whether it is of no model yet, or was begun when this one did not say what is worn."""
+        known = self.model
+        return known is None or (known.digest == model.digest and known.attributes < model.attributes)
+
+    def add(
+        self,
+        media: Media,
+        vector: NDArray[np.float32],
+        signature: NDArray[np.uint8] | None = None,
+        worn: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Hold one person, the whole of a photo, in place of what its path held.
+
+        Args:
+            vector: float32 (d,), L2-normalised; of equal bytes the first one stays.
+            signature: uint8 (n,), as :func:`passerby.media.signature.signature` makes it.
+            worn: uint8 (2a,), as :func:`passerby.model.worn.worn_bytes` makes it.
+        """
+        self.put(media, [Sighting.whole(vector, signature, worn)])
+
+    def unsuppress(self, person: int) -> bool:
+        return suppression.unsuppress(self._db, person)
+
+    def kept_from(self) -> float | None:
+        bound = self._meta("kept_from")
+        return None if bound is None else float(str(bound))
+
+    def expired(self, bound: float) -> Expired:
+        with self.snapshot():
+            return selecting.expired(self._db, bound)
+
+    def kept_out(self, path: Path) -> int:
+        with self._faults():
+            return suppression.count(self._db, path)
+
+    def fold(self) -> None:
+        """After a run, outside of `writing`: work out which of the new crops count once with others."""
+        if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
+            return
+        from passerby.index.sqlite import folding
+
+        with self.snapshot():
+            before, copies = self.stamp(), folding.found(self._db)
+        with self.writing():
+            if self.stamp().generation != before.generation + 1:
+                copies = folding.found(self._db)
+            folding.write(self._db, copies)
+            self._next_run()
+
+    def model_of_all(self) -> IndexedModel | None:
+        return self.model
+
+    def sightings(self, after: int, count: int) -> list[tuple[Media, Sighting]]:
+        ids = [row[0] for row in self._all("SELECT id FROM people WHERE id > ? ORDER BY id LIMIT ?", after, count)]
+        stored = self._rows_of_people(ids)
+        return [(person.media, as_put(person, crops, stored[person.id or 0])) for person, crops in self.people(ids)]
+
+    def media_after(self, path: bytes, count: int) -> list[Media]:
+        with self._faults():
+            return rows.media_after(self._db, path, count)
+
+    def suppression(self) -> Suppression:
+        known = self._all("SELECT digest, region, person FROM suppressed ORDER BY digest")
+        return Suppression(str(self._meta("salt")), {digest: (region, person) for digest, region, person in known})
+
+    def keep_out(self, suppression: Suppression) -> None:
+        self._db.execute("DELETE FROM suppressed")
+        removed = [(digest, *who) for digest, who in suppression.removed.items()]
+        self._db.executemany("INSERT INTO suppressed VALUES (?, ?, ?)", removed)
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (suppression.salt,))
+
+    def copy_from(self, origin: str) -> None:
+        self._db.execute("INSERT INTO meta VALUES ('copy_of', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (origin,))
+
+    def info(self) -> IndexInfo:
+        with self.snapshot():
+            away, away_since = self._all("SELECT count(*), min(away_since) FROM media WHERE away_since IS NOT NULL")[0]
+            return IndexInfo(
+                folder=self.folder,
+                people=self._count("people"),
+                media=self._count("media"),
+                embeddings=self._count("embeddings"),
+                failures=self._count("failures"),
+                model=self.model,
+                bytes=self._bytes(),
+                created=str(self._meta("created")),
+                away=away,
+                away_since=away_since,
+                alike=self._count("copies"),
+                unworn=self._unworn() if self.model and self.model.attributes else 0,
+                looked_into=self.looked_into(),
+                kept_from=self.kept_from(),
+            )
