@@ -15,7 +15,7 @@ from videos import drawn, write_video
 from passerby.draw.track import coarse
 from passerby.errors import InputError, PasserbyError, QueryError, VideoError
 from passerby.find.clip import PersonClip, cut_person
-from passerby.index.memory import MemoryIndex
+from passerby.index.memory.index import MemoryIndex
 from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.media.frame import Frame, Pixels

@@ -49,7 +49,7 @@ def create_index(place: AnyPath, encoder: Encoder, *, rebuild: bool = False) -> 
         InputError: an argument of the wrong kind.
         IndexFault: it cannot be written, is damaged, of a newer version, of another model, or of a kind that is not known.
     """
-    from passerby.index.memory import MemoryIndex
+    from passerby.index.memory.index import MemoryIndex
     from passerby.index.sqlite.index import Index as InFolder
 
     if place == "memory://":
