@@ -186,6 +186,7 @@ def test_mixed_load_beside_an_index_run(sample: Sample, own: Path, tmp_path: Pat
     new.mkdir()
     memory: list[float] = []
     coming: list[Path] = []
+    numbers = count()
     with running(own) as service:
         load = Load(service, people, pictures[3].read_bytes())
         kinds = [*[load.search] * 6, *[load.look] * 3, load.send]
@@ -195,7 +196,8 @@ def test_mixed_load_beside_an_index_run(sample: Sample, own: Path, tmp_path: Pat
         try:
             ends = time.monotonic() + SECONDS
             while time.monotonic() < ends and not load.broken:
-                coming += _more(new, pictures[len(coming) % len(pictures)], len(coming))
+                number = next(numbers)
+                coming += _more(new, pictures[number % len(pictures)], number)
                 done = passerby("index", new, "--index", own, "--crops")
                 assert not done["failed"]
                 while len(coming) > 12:
@@ -209,10 +211,10 @@ def test_mixed_load_beside_an_index_run(sample: Sample, own: Path, tmp_path: Pat
                 thread.join()
         assert not load.broken, load.broken[:5]
         there = {hit["name"] for hit in json.loads(service.ask("/api/v1/search?q=a+person&k=100&all=true", 40)[1])["hits"]}
-    assert {path.name for path in coming} <= there
-    assert len(asked_words(own)) > sum(n for (path, status), n in load.statuses.items() if status == 200 and path == "/search")
     warm = memory[len(memory) // 2 :]
     print(f"memory: {min(memory):.0f} to {max(memory):.0f} MB, once warm {min(warm):.0f} to {max(warm):.0f}; {dict(load.statuses)}")
+    assert {path.name for path in coming} <= there
+    assert len(asked_words(own)) > sum(n for (path, status), n in load.statuses.items() if status == 200 and path == "/search")
     assert max(warm) - min(warm) <= FLAT
 
 

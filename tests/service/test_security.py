@@ -6,12 +6,15 @@ import hmac
 import json
 import os
 import stat
+import subprocess
 import sys
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from struct import pack
 from types import SimpleNamespace
@@ -72,6 +75,25 @@ def bomb(width: int, height: int) -> bytes:
     header = pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     rows = zlib.compress((b"\0" + b"\0" * (width // 8)) * height, 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def slow_jpeg(side: int, scans: int) -> bytes:
+    """A JPEG of few bytes that takes its decoder long: each scan goes over every block, and says nothing of any."""
+
+    def segment(marker: int, body: bytes) -> bytes:
+        return pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+    def scan(first: int, last: int, bits: str) -> bytes:
+        bits += "1" * (-len(bits) % 8)
+        data = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+        return segment(0xDA, bytes([1, 1, 0, first, last, 0])) + data
+
+    one_code = bytes([1, *[0] * 15])
+    blocks = (side // 8) ** 2
+    tables = segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC4, b"\x00" + one_code + b"\0") + segment(0xC4, b"\x10" + one_code + b"\xe0")
+    frame = segment(0xC2, pack(">BHHBBBB", 8, side, side, 1, 1, 0x11, 0))
+    nothing = scan(1, 63, ("0" + "1" * 14) * (blocks // 32767 + 1))
+    return b"\xff\xd8" + tables + frame + scan(0, 0, "0" * blocks) + nothing * scans + b"\xff\xd9"
 
 
 # -- where it listens --------------------------------------------------------------------------------------------------------------------
@@ -283,22 +305,49 @@ def test_an_upload_is_of_25_megapixels_at_most_however_few_bytes_it_has() -> Non
     assert decode_upload(bomb(5_000, 5_000)).size == (5_000, 5_000)
 
 
-def test_a_decoder_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_picture_that_takes_too_much_of_the_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the machine lets its decoder wait."""
+    monkeypatch.setattr(uploads, "PATIENCE", 100)
+    with pytest.raises(ImageError, match=r"takes longer than 1 s; save it as a plain JPEG"):
+        decode_upload(slow_jpeg(4096, scans=10_000), seconds=1)
+
+
+def test_a_decoder_that_gets_no_time_is_ended_and_not_the_pictures_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 60\n")
     slow.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(slow))
+    monkeypatch.setattr(uploads, "PATIENCE", 0.5)
     began = time.monotonic()
-    with pytest.raises(ImageError, match=r"takes longer than 0\.5 s"):
-        decode_upload(jpeg(), seconds=0.5)
+    with pytest.raises(ServiceBusy, match="found one that is busy; send it again"):
+        decode_upload(jpeg(), seconds=1)
     assert time.monotonic() - began < 5
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    with pytest.raises(ServiceBusy, match="can start a decoder"):
+        decode_upload(jpeg())
 
 
 def test_pictures_are_decoded_one_at_a_time_and_who_waits_too_long_is_told_so() -> None:
     with uploads._ONE_AT_A_TIME, pytest.raises(ServiceBusy, match="send it again"):
-        decode_upload(jpeg(), seconds=0.1)
+        decode_upload(jpeg(), seconds=0)
     assert decode_upload(jpeg()).size == (60, 120)
+
+
+def test_pictures_that_wait_leave_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with ThreadPoolExecutor(20) as threads:
+        with uploads._ONE_AT_A_TIME:
+            sent = [threads.submit(decode_upload, jpeg(), 30) for _ in range(20)]
+            refused = list(islice(as_completed(sent, 20), 12))
+            assert not any(one.done() for one in sent if one not in refused)
+        assert {type(one.exception()) for one in refused} == {ServiceBusy}
+        assert {type(one.exception()) for one in sent if one not in refused} == {ImageError}, "their turn came"
+
+
+def test_a_decoder_that_breaks_leaves_no_picture_of_its_memory_on_the_disk() -> None:
+    code = "import resource, passerby.service.uploads as uploads; uploads._limit(5); print(*resource.getrlimit(resource.RLIMIT_CORE))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[0] == "0"
 
 
 def test_a_decoder_that_breaks_breaks_alone(monkeypatch: pytest.MonkeyPatch) -> None:

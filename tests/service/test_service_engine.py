@@ -24,7 +24,6 @@ from passerby.index.selection import Selection
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.resolve import find_bundle
 from passerby.service.engine import Ask, Engine
-from passerby.service.remembering import RememberingEncoder
 from passerby.words.filters import read_filters
 from passerby.words.lexicon import Part
 
@@ -113,14 +112,6 @@ def test_what_was_asked_a_moment_ago_is_not_read_again(index: Index) -> None:
         again = asking(engine, Ask(Question("a red jacket"), k=3)).result()
     assert [hit.score for hit in again.people] == [hit.score for hit in once.people[:3]]
     assert len(encoder.runs) == read > 0
-
-
-def test_texts_that_were_not_asked_for_long_are_let_go(sample: Sample) -> None:
-    encoder = RememberingEncoder(Watched(), texts=2)
-    vectors = encoder.embed_texts(["a", "b", "a", "c"])
-    assert np.array_equal(vectors, sample.encoder.embed_texts(["a", "b", "a", "c"]))
-    assert list(encoder._vectors) == ["b", "c"]
-    assert encoder.embed_texts([]).shape == (0, encoder.dim)
 
 
 def test_of_questions_that_are_asked_together_one_that_cannot_be_answered_fails_alone(index: Index) -> None:

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError
 from passerby.model.calibration import Calibration
-from passerby.model.encoder import CountsTokens, Encoder, Seen, attributes_of, see, unit_vectors
-from passerby.model.preprocess import Preprocessing
-from passerby.types import ModelDigest
+from passerby.model.encoder import Encoder, unit_vectors
+from passerby.model.wrapped import WrappedEncoder
 
 PLACE: Final = "{}"
 """Stands for the words in a template."""
 
 
-class PromptedEncoder:
+class PromptedEncoder(WrappedEncoder):
     """An encoder whose texts are put into templates, such as ``a photo of a person wearing {}``; pictures stay as they are.
 
     A text's vector is the mean of what the templates give, scaled to length 1.
@@ -35,7 +34,7 @@ class PromptedEncoder:
         for template in templates or ("",):
             if template.count(PLACE) != 1:
                 raise ConfigError(expected=f"a prompt with one {PLACE} for the words", found=repr(template), do="correct --prompts")
-        self._encoder = encoder
+        super().__init__(encoder)
         self._templates = tuple(templates)
 
     @property
@@ -43,31 +42,9 @@ class PromptedEncoder:
         return f"{self._encoder.name}, asked {', '.join(repr(template) for template in self._templates)}"
 
     @property
-    def digest(self) -> ModelDigest:
-        return self._encoder.digest
-
-    @property
-    def dim(self) -> int:
-        return self._encoder.dim
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return self._encoder.preprocessing
-
-    @property
     def calibration(self) -> Calibration | None:
         """None: what was measured of the bare words says nothing about these."""
         return None
-
-    def embed_images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._encoder.embed_images(pixels)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        return attributes_of(self._encoder)
-
-    def see(self, pixels: NDArray[np.float32]) -> Seen:
-        return see(self._encoder, pixels)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         asked = [self._encoder.embed_texts([_put(text, template) for text in texts]) for template in self._templates]
@@ -76,16 +53,13 @@ class PromptedEncoder:
 
     def tokens_cut(self, text: str) -> int:
         """How many tokens at the end of a text, in the template that has least room for it, are over the model's limit."""
-        counts = self._encoder
-        return max(counts.tokens_cut(_put(text, template)) for template in self._templates) if isinstance(counts, CountsTokens) else 0
+        cut = super().tokens_cut
+        return max(cut(_put(text, template)) for template in self._templates)
 
     def characters_read(self, text: str) -> int:
         """How many characters of a text are within it in that template."""
-        counts = self._encoder
-        if not isinstance(counts, CountsTokens):
-            return len(text)
-        read = (counts.characters_read(_put(text, template)) - template.index(PLACE) for template in self._templates)
-        return max(0, min(len(text), *read))
+        read = super().characters_read
+        return max(0, min(len(text), *(read(_put(text, template)) - template.index(PLACE) for template in self._templates)))
 
 
 def _put(text: str, template: str) -> str:

@@ -21,7 +21,7 @@ from passerby.find.filter import SURE
 from passerby.find.question import Question
 from passerby.index.base import Index
 from passerby.model.encoder import Encoder
-from passerby.service.remembering import RememberingEncoder
+from passerby.model.remembering import RememberingEncoder
 
 AT_ONCE: Final = 16
 """Questions that share a run of the text tower and a pass over the vectors: more wait longer and are hardly answered faster."""
