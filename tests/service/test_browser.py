@@ -14,30 +14,23 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect
 from serving import Sample, listening
 from street import ColourDetector, street
+from visiting import CHROMIUM, PATIENCE, chromium
 from walkers import write_walkers
 
 from passerby.detect.people import Detecting
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index, open_index
 
-CHROMIUM = shutil.which("chromium")
-PATIENCE = 30_000
-"""Milliseconds that a busy machine may take for a step."""
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; .ci/run sees to it that it is")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -12,13 +14,16 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 30_000
 """Milliseconds that a busy machine may take for a step."""
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(home: Path) -> Iterator[Browser]:
+    """A browser that keeps what it keeps in a folder, not in the home of whoever runs the tests."""
     expect.set_options(timeout=PATIENCE)
+    named = {name: str(home / name) for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"])
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, env={**os.environ, "HOME": str(home), **named})
         yield opened
         opened.close()
 
