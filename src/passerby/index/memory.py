@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,7 @@ from passerby.index.base import (
     Standing,
     kept_out,
     key_of,
+    no_picture,
 )
 from passerby.index.columns import in_blocks
 from passerby.index.copies import counted, leaders, same_moment
@@ -53,7 +55,7 @@ class _Embedding:
     worn: NDArray[np.uint8] | None
     size: int
     run: int
-    thumbnail: bytes | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +99,9 @@ class MemoryIndex:
         self._held = None
 
     def place(self) -> None:
+        return None
+
+    def local_folder(self) -> None:
         return None
 
     @property
@@ -337,7 +342,7 @@ class MemoryIndex:
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
-            yield self._person(person), self._all.people[person].seen.crops
+            yield self._person(person), self._crops(person)
 
     def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
         def are(one: _Somebody, other: _Somebody) -> bool:
@@ -373,9 +378,7 @@ class MemoryIndex:
             if question.worn.size and worn.size:
                 scores -= np.sum(worn * question.worn, axis=1)
             found = [
-                (row, Found(self._person(person), self._all.people[person].seen.crops[n], float(scores[row])))
-                for row, person, n in shown
-                if row in counts
+                (row, Found(self._person(person), self._crops(person)[n], float(scores[row]))) for row, person, n in shown if row in counts
             ]
             best = [
                 replace(one, copies=tuple(sorted({p for r, p, _ in shown if led[r] == led[row] and may[r]} - {one.person.id or 0})))
@@ -473,8 +476,11 @@ class MemoryIndex:
     def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
         return self._worn_by(self._embedding_of(person, crop))
 
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
-        return self._embedding_of(person, crop).thumbnail
+    def _picture(self, media: Media, key: Key) -> bytes:
+        picture = self._all.embeddings[key].picture if key in self._all.embeddings else None
+        if picture is None:
+            raise no_picture(media)
+        return picture
 
     def counts(self) -> tuple[int, int]:
         return len(self._all.people), sum(media.away_since is not None for media in self._all.media.values())
@@ -517,6 +523,12 @@ class MemoryIndex:
         one = self._all.people[person]
         return Person(self._all.media[one.path], person, one.seen.track, one.seen.first, one.seen.last, one.seen.static)
 
+    def _crops(self, person: int) -> tuple[Crop, ...]:
+        one, media = self._all.people[person], self._media_of(person)
+        if media.has_file:
+            return one.seen.crops
+        return tuple(replace(crop, kept=partial(self._picture, media, key)) for crop, key in zip(one.seen.crops, one.keys, strict=True))
+
     def _put(self, media: Media, people: Sequence[tuple[Sighting, tuple[Key, ...]]]) -> None:
         self._all.failed.pop(media.path, None)
         self._all.checkpoints.pop(media.path, None)
@@ -535,11 +547,11 @@ class MemoryIndex:
         """Of equal keys the first vector with what is worn, and the first signature, stay."""
         seen, nothing = somebody.seen, [None] * len(somebody.keys)
         signatures, worn_by = (nothing if rows is None else rows for rows in (seen.signatures, seen.worn))
-        pictures = seen.thumbnails or nothing
+        pictures = seen.pictures or nothing
         for key, vector, signature, worn, picture in zip(somebody.keys, seen.vectors, signatures, worn_by, pictures, strict=True):
             known = self._all.embeddings.get(key)
             if known is not None and picture is not None:
-                known = self._all.embeddings[key] = replace(known, thumbnail=picture)
+                known = self._all.embeddings[key] = replace(known, picture=picture)
             if known is None:
                 self._all.embeddings[key] = _Embedding(vector, signature, worn, size, self._all.run, picture)
             elif known.signature is None and signature is not None:

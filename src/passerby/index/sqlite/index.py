@@ -30,7 +30,6 @@ from passerby.index.sqlite import media_row, outgoing, selecting, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings, model_of
-from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
@@ -110,6 +109,9 @@ class Index(base.Index):
     def place(self) -> Path:
         return self.folder
 
+    def local_folder(self) -> Path:
+        return self.folder
+
     @property
     def _db(self) -> Database:
         return self._connections.of_this_thread()
@@ -173,7 +175,6 @@ class Index(base.Index):
                 if rebuild:
                     self._db.execute("DELETE FROM media")
                     self._db.execute("DELETE FROM failures")
-                    Pictures.of(self._db).clear()
                     self._db.execute("DELETE FROM meta WHERE key = 'model'")
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
@@ -181,6 +182,9 @@ class Index(base.Index):
                 if self._knows_less_than(model):
                     said = json.dumps([model.name, model.digest, model.dim, model.attributes])
                     self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (said,))
+        if rebuild:
+            with suppress(IndexFault):  # of another process that reads still; what it reads goes with the next deletion
+                self.purge()
         self.require_model(model.digest, model.name)
         from passerby.index.sqlite import folding
         from passerby.media.signature import VERSION
@@ -214,6 +218,8 @@ class Index(base.Index):
 
     def _let_in(self, media: Media, people: Sequence[Sighting]) -> list[Sighting]:
         """Those who are not kept out. Raises ``InputError`` where what is worn is of other attributes."""
+        if any(one.pictures is not None for one in people):
+            self._keep_private()
         if any(one.worn is not None for one in people) and (model := self.model):
             model.require_worn(people)
         return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
@@ -359,6 +365,11 @@ class Index(base.Index):
         Raises:
             IndexFault: deleted vectors cannot be overwritten.
         """
+        self._settle_vectors(least)
+        if self._one("SELECT 1 FROM pictures LIMIT 1"):
+            self._keep_private()
+
+    def _settle_vectors(self, least: int) -> None:
         deleted = self._one("SELECT 1 FROM deleted WHERE NOT wiped LIMIT 1")
         if self._file.lacks(Embeddings(self._db)) < least and (least > 1 or not deleted):
             return
@@ -368,6 +379,14 @@ class Index(base.Index):
             while more:
                 with self._locked():
                     more = self._file.append(Embeddings(self._db))
+
+    def _keep_private(self) -> None:
+        """Pictures of people come into the index: its folder and its files are for their owner alone from now on."""
+        with suppress(OSError):  # of a folder that belongs to somebody else
+            self.folder.chmod(0o700)
+            for file in self.folder.iterdir():
+                if file.is_file():
+                    file.chmod(0o600)
 
     def purge(self) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file.
@@ -392,7 +411,6 @@ class Index(base.Index):
             ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
             try:
                 self._file.wipe(source, np.array(ids, np.int64))
-                Pictures.of(self._db).delete(ids, source.newest)
                 self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
                 if self._file.is_mostly_dead(source):
                     self._file.drop()
@@ -489,7 +507,7 @@ class Index(base.Index):
 
     def grown(self, path: Path, tally: int) -> base.Grown | None:
         with plain_faults(self.folder):
-            return outgoing.grown(self._db, path, tally)
+            return outgoing.grown(self._db, path, tally, self._picture)
 
     def failures(self) -> list[Failure]:
         return [Failure(Path(os.fsdecode(path)), reason) for path, reason in self._all("SELECT path, reason FROM failures ORDER BY path")]
@@ -525,9 +543,9 @@ class Index(base.Index):
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         with plain_faults(self.folder):
             if ids is None:
-                yield from rows.read(self._db, "TRUE", ())
+                yield from rows.read(self._db, "TRUE", (), self._picture)
             else:
-                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),), self._picture)
 
     def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
         with plain_faults(self.folder):
@@ -536,7 +554,7 @@ class Index(base.Index):
     def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
         """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""
         with plain_faults(self.folder):
-            return rows.seen_by(self._db, json.dumps(list(ids)), within)
+            return rows.seen_by(self._db, json.dumps(list(ids)), self._picture, within)
 
     def shown_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, int]]:
         """Whose crops have the embeddings with these ids, and are selected: each embedding's id and a person's."""
@@ -653,10 +671,12 @@ class Index(base.Index):
         attributes = self.model.attributes if self.model else 0
         return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
 
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
-        this, values = self._is_crop(person, crop)
-        row = self._one(f"SELECT jpeg FROM crops JOIN thumbnails USING (embedding) WHERE person = ? AND {this}", person.id, *values)
-        return None if row is None else bytes(row[0])
+    def _picture(self, media: Media, embedding: int) -> bytes:
+        """The JPEG that is kept of an embedding. Raises ``ImageError`` where there is none."""
+        row = self._one("SELECT jpeg FROM pictures WHERE embedding = ?", embedding)
+        if row is None:
+            raise base.no_picture(media)
+        return bytes(row[0])
 
     def _is_crop(self, person: Person, crop: Crop | None) -> selecting.Where:
         """What is true of the row of somebody's crop, or of their first."""
@@ -683,7 +703,7 @@ class Index(base.Index):
         """What is stored of each crop of people, by their ids."""
         found = self._all(
             """SELECT person, vector, worn, signature, run, jpeg FROM crops JOIN embeddings ON embeddings.id = crops.embedding
-            LEFT JOIN signatures USING (embedding) LEFT JOIN thumbnails USING (embedding)
+            LEFT JOIN signatures USING (embedding) LEFT JOIN pictures USING (embedding)
             WHERE person IN (SELECT value FROM json_each(?)) ORDER BY person, number""",
             json.dumps(ids),
         )
@@ -730,7 +750,7 @@ class Index(base.Index):
             )
 
     def _bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
 
     def _unworn(self) -> int:
         return self.vectors().unworn()
