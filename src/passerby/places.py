@@ -37,16 +37,22 @@ def index_folder(named: IndexPlace | None = None) -> IndexPlace:
     return _of_user(user_data_path, "index", "name the index with --index or PASSERBY_INDEX")
 
 
-def service_folder(index: IndexPlace) -> Path:
-    """Where a service of an index keeps its tokens and its log: in its folder, or in the user's data folder of one with a URL."""
+def local_folder(index: IndexPlace) -> Path:
+    """Where this machine keeps what belongs to an index: its folder, or one in the user's data folder for one with a URL."""
     if isinstance(index, Path):
-        return index / "service"
+        return index
     from platformdirs import user_data_path
 
     url = urlsplit(index)
-    schema = dict(parse_qsl(url.query)).get("schema", "")
-    name = hashlib.sha256(f"{url.hostname} {url.port} {url.path} {schema}".encode()).hexdigest()[:16]
-    return _of_user(user_data_path, f"service-{name}", "serve on a machine with one")
+    asked = dict(parse_qsl(url.query))
+    database = url.hostname or asked.get("host"), url.port or asked.get("port"), url.path, asked.get("schema")
+    name = hashlib.sha256(repr(database).encode()).hexdigest()[:16]
+    return _of_user(user_data_path, f"index-{name}", "use a machine with one")
+
+
+def service_folder(index: IndexPlace) -> Path:
+    """Where a service of an index keeps its tokens and its log."""
+    return local_folder(index) / "service"
 
 
 def engines_folder() -> Path:

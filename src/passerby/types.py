@@ -6,11 +6,13 @@ Whatever cannot be, such as rank 0, raises ``InputError``, which is a ``ValueErr
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
 from pathlib import Path, PurePath
+from types import UnionType
 from typing import Any, Final, NewType
 
 from passerby.devices import device_and_path
@@ -254,6 +256,11 @@ class Media:
         return device_and_path(self.path)[0]
 
     @property
+    def has_file(self) -> bool:
+        """Whether it is a file of this machine, which can be looked at again: no live camera, and not pushed."""
+        return self.kind is not MediaKind.CAMERA and self.pushed_by is None
+
+    @property
     def own_path(self) -> Path:
         """Its path on the machine that indexed it."""
         return device_and_path(self.path)[1]
@@ -268,14 +275,15 @@ class Crop:
         time: seconds from the start of a video; ``None`` in a photo.
         quality: how good a picture of them it is, higher for better; ``None`` where nobody judged.
         number: its place among the crops of its person, as an index has them; equal crops may have another.
-        kept: the JPEG file that an index keeps it in, where its media cannot show it again; ``None`` otherwise.
+        kept: reads the JPEG of it that an index keeps, where its media has no file here; ``None`` otherwise. Raises ``ImageError`` where it
+            keeps none.
     """
 
     box: Box | None = None
     time: float | None = None
     quality: float | None = None
     number: int = field(default=0, compare=False)
-    kept: Path | None = field(default=None, compare=False)
+    kept: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _require(self.box is None or isinstance(self.box, Box), "a Box or None", self.box)
@@ -496,7 +504,7 @@ def _is_share(value: object) -> bool:
     return isinstance(value, float) and 0 <= value <= 1
 
 
-def is_tuple_of(kind: type, values: object) -> bool:
+def is_tuple_of(kind: type | UnionType, values: object) -> bool:
     """Whether this is a tuple, and of nothing else."""
     return isinstance(values, tuple) and all(isinstance(value, kind) for value in values)
 

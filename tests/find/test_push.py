@@ -194,7 +194,7 @@ def test_a_device_of_an_earlier_version_is_brought_up_to_date(index: Index, at_c
     """Its people have no tokens yet: they get some when it is opened."""
     index_video(index, range(3))
     index._connections.of_this_thread().executescript(
-        """DROP TRIGGER thumbnail_of_nobody; DROP TABLE thumbnails; ALTER TABLE people DROP COLUMN token; PRAGMA user_version = 7"""
+        """DROP TRIGGER thumbnail_of_nobody; DROP TABLE pictures; ALTER TABLE people DROP COLUMN token; PRAGMA user_version = 7"""
     )
     index.close()
     with Index.open(tmp_path / "index") as again:

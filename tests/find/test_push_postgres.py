@@ -30,7 +30,7 @@ def test_a_centre_in_postgres_holds_and_shows_what_a_device_pushes(tiny_encoder:
         assert push(index, link).thumbnails == 4
         assert held_of(held, "north") == held_of(index)
         assert push(index, link) == PushReport(unchanged=4)
-        shown = [held.thumbnail_of(person) or b"" for person, _ in held.people()]
+        shown = [crop.kept() if crop.kept else b"" for _, (crop, *_) in held.people()]
         assert [jpeg[:2] for jpeg in shown] == [b"\xff\xd8"] * 4
         with pytest.raises(IndexFault, match="the index of a device, in a folder"):
             push(held, link)

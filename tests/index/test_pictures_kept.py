@@ -1,4 +1,4 @@
-"""Pictures of people whom no file shows again: kept with them, gone with them."""
+"""Pictures of people whose media have no file here, live cameras' and pushed ones: kept with them by every index, gone with them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from crops import random_vectors
+from crops import media, random_vectors
+from kinds import KINDS
 
 from passerby.errors import ImageError, IndexFault
 from passerby.find.removal import remove_from
 from passerby.find.search import look
+from passerby.index.base import Index
+from passerby.index.open import open_index
 from passerby.index.sighting import Sighting
-from passerby.index.sqlite.index import Index
+from passerby.index.sqlite.index import Index as FolderIndex
 from passerby.media.shown import read_crop, read_shown
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Box, Crop, Hit, Media, MediaKind
 
 VECTORS = random_vectors(12)
 GATE = Media(Path("gate/2026-11-29T03:00:00Z"), 0, 1, "", kind=MediaKind.CAMERA, camera="gate")
+PUSHED = replace(media("/device:/north/a.jpg", "a"), changed_ns=2**40, device=2**62)
+
+
+@pytest.fixture(params=KINDS)
+def index(request: pytest.FixtureRequest, tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[Index]:
+    with KINDS[request.param](str(tmp_path / "index"), tiny_encoder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, tiny_encoder: BundleEncoder) -> Iterator[FolderIndex]:
+    with FolderIndex.create(tmp_path / "index", tiny_encoder) as opened:
+        yield opened
 
 
 def seen(*numbers: int, track: int) -> Sighting:
@@ -29,76 +45,73 @@ def seen(*numbers: int, track: int) -> Sighting:
     return Sighting(crops, VECTORS[list(numbers)], track, 0.0, 60.0, pictures=shown)
 
 
-@pytest.fixture
-def watched(index: Index) -> Index:
+def pushed(number: int, picture: bytes | None) -> Sighting:
+    crops = Crop(Box(number, 0, 10, 20)), Crop(Box(number, 0, 10, 21))
+    return Sighting(crops, VECTORS[2 * number :][:2], pictures=(picture, None))
+
+
+def kept_of(crop: Crop) -> bytes | None:
+    assert crop.kept is not None
+    try:
+        return crop.kept()
+    except ImageError:
+        return None
+
+
+def shown(index: Index) -> list[bytes | None]:
+    return [kept_of(crop) for _, crops in index.people() for crop in crops]
+
+
+def test_each_crop_of_a_camera_has_its_picture(index: Index) -> None:
     with index.writing():
         index.put(GATE, [seen(0, 1, track=1), seen(2, track=2)])
-    return index
-
-
-def kept(index: Index) -> list[bytes]:
-    return sorted(file.read_bytes() for file in (index.folder / "pictures").rglob("*") if file.is_file())
-
-
-def everything(folder: Path) -> Iterator[bytes]:
-    return (file.read_bytes() for file in folder.rglob("*") if file.is_file())
-
-
-def test_each_crop_of_a_camera_names_its_picture(watched: Index) -> None:
-    shown = {crop.box: crop.kept.read_bytes() for _, crops in watched.people() for crop in crops if crop.kept and crop.box}
-    assert {int(box.x): picture for box, picture in shown.items()} == {
-        0: b"JPEG of 0 on track 1",
-        1: b"JPEG of 1 on track 1",
-        2: b"JPEG of 2 on track 2",
-    }
-    files = [file for file in (watched.folder / "pictures").rglob("*") if file.is_file()]
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    assert watched.info().bytes > sum(file.stat().st_size for file in files) > 0
-
-
-def test_a_picture_goes_with_its_person_and_with_its_camera(watched: Index) -> None:
-    first = next(person.id for person, _ in watched.people() if person.track == 1)
-    assert remove_from(watched, [], [first or 0]).removed == 1
-    assert kept(watched) == [b"JPEG of 2 on track 2"]
-    assert not any(b"on track 1" in data for data in everything(watched.folder))
-    assert remove_from(watched, [Path("gate")]).removed == 1
-    assert kept(watched) == [] and not any(b"JPEG of" in data for data in everything(watched.folder))
-
-
-def test_a_picture_that_gives_way_to_a_better_one_goes_with_the_next_deletion(watched: Index) -> None:
-    with watched.writing():
-        watched.put_again(GATE, [seen(1, 5, track=1)])
-    watched.purge()
-    assert kept(watched) == [b"JPEG of 1 on track 1", b"JPEG of 2 on track 2", b"JPEG of 5 on track 1"]
-
-
-def test_a_picture_of_a_commit_that_never_was_is_not_left(watched: Index) -> None:
-    with pytest.raises(KeyboardInterrupt), watched.writing():
-        watched.put_more(GATE, [seen(7, track=7)])
-        raise KeyboardInterrupt
-    watched.purge()
-    assert len(kept(watched)) == 3 and len(list(watched.people())) == 2
-    with watched.writing():
-        watched.put_more(GATE, [seen(8, track=8)])
-    assert b"JPEG of 8 on track 8" in kept(watched)
-
-
-def test_an_index_that_is_made_anew_keeps_no_picture(watched: Index, tiny_encoder: BundleEncoder) -> None:
-    with Index.create(watched.folder, tiny_encoder, rebuild=True) as again:
-        assert list(again.people()) == [] and not any(b"JPEG of" in data for data in everything(again.folder))
-
-
-def test_without_room_for_a_picture_nothing_of_it_is_kept(watched: Index) -> None:
-    (watched.folder / "pictures" / "000000").rename(watched.folder / "aside")
-    (watched.folder / "pictures" / "000000").write_bytes(b"in the way")
-    with pytest.raises(IndexFault, match=r"room for pictures in .*; free some"), watched.writing():
-        watched.put_more(GATE, [seen(9, track=9)])
-    assert len(list(watched.people())) == 2
-
-
-def test_who_was_seen_live_is_never_away(watched: Index) -> None:
-    (hit,) = look([Hit(1, 0.5, next(watched.people())[0])])
+        index.add(media("/b.jpg", "b"), VECTORS[9])
+    *live, (_, (of_a_file,)) = index.people()
+    assert of_a_file.kept is None
+    assert [kept_of(crop) for _, crops in live for crop in crops] == [
+        b"JPEG of 0 on track 1",
+        b"JPEG of 1 on track 1",
+        b"JPEG of 2 on track 2",
+    ]
+    (hit,) = look([Hit(1, 0.5, live[0][0])])
     assert hit.person.media.away_since is None
+
+
+def test_small_pictures_that_are_pushed_go_with_their_people(index: Index) -> None:
+    with index.writing():
+        index.put(PUSHED, [pushed(0, b"small"), pushed(1, None)])
+        index.put(replace(PUSHED, path=Path("/b.jpg"), changed_ns=None, device=None), [])
+    assert shown(index) == [b"small", None, None, None]
+    assert index.seen_under(Path("/device:/north")) == [(PUSHED.path, 2**40, 2**62)]
+    assert index.seen_under(Path("/device:/nort")) == []
+    assert [path for path, *_ in index.seen_under(Path("/"))] == [Path("/b.jpg"), PUSHED.path]
+    with index.writing():
+        index.put(PUSHED, [pushed(0, b"newer"), pushed(1, None)])
+    assert shown(index) == [b"newer", None, None, None]
+    with index.writing():
+        index.forget(PUSHED.path)
+        index.put(PUSHED, [pushed(0, None)])
+    assert shown(index) == [None, None]
+
+
+def test_a_picture_goes_with_its_person_and_with_its_camera(index: Index) -> None:
+    with index.writing():
+        index.put(GATE, [seen(0, 1, track=1), seen(2, track=2)])
+    first, (crop, _) = next(index.people())
+    assert remove_from(index, [], [first.id or 0]).removed == 1
+    assert (kept_of(crop), shown(index)) == (None, [b"JPEG of 2 on track 2"])
+    assert remove_from(index, [Path("gate")]).removed == 1
+    assert shown(index) == []
+
+
+def test_a_picture_gives_way_to_a_better_one(index: Index) -> None:
+    with index.writing():
+        index.put(GATE, [seen(0, 1, track=1), seen(2, track=2)])
+    gone = next(index.people())[1][0]
+    with index.writing():
+        index.put_again(GATE, [seen(1, 5, track=1)])
+    assert kept_of(gone) is None
+    assert shown(index) == [b"JPEG of 1 on track 1", b"JPEG of 5 on track 1", b"JPEG of 2 on track 2"]
 
 
 def test_of_a_camera_the_crop_is_read_and_the_rest_of_the_frame_is_gone(index: Index, tmp_path: Path) -> None:
@@ -111,7 +124,65 @@ def test_of_a_camera_the_crop_is_read_and_the_rest_of_the_frame_is_gone(index: I
     assert read_crop(person.media, crop).size == (20, 40)
     with pytest.raises(ImageError, match="of a live camera only people are kept"):
         read_shown(person.media, crop)
-    assert crop.kept is not None
-    crop.kept.unlink()
-    with pytest.raises(ImageError):
+    with index.writing():
+        index.forget(GATE.path)
+    with pytest.raises(ImageError, match="expected a picture from camera gate, found none"):
         read_crop(person.media, crop)
+
+
+# -- in a folder ------------------------------------------------------------------------------------------------------------------
+
+
+def everything(folder: Path) -> Iterator[bytes]:
+    return (file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_pictures_are_for_their_owner_alone_and_nothing_is_left_of_them(in_folder: FolderIndex, tiny_encoder: BundleEncoder) -> None:
+    with in_folder.writing():
+        in_folder.put(GATE, [seen(0, 1, track=1), seen(2, track=2)])
+    in_folder.settle()
+    files = [file for file in in_folder.folder.rglob("*") if file.is_file()]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE(in_folder.folder.stat().st_mode) == 0o700
+    assert any(b"on track 1" in data for data in everything(in_folder.folder))
+    remove_from(in_folder, [], [next(in_folder.people())[0].id or 0])
+    assert not any(b"on track 1" in data for data in everything(in_folder.folder))
+    with FolderIndex.create(in_folder.folder, tiny_encoder, rebuild=True) as again:
+        assert list(again.people()) == [] and not any(b"JPEG of" in data for data in everything(again.folder))
+
+
+def test_a_closed_index_is_said_to_be_closed(in_folder: FolderIndex) -> None:
+    with in_folder.writing():
+        in_folder.put(GATE, [seen(0, track=1)])
+    person, (crop,) = next(in_folder.people())
+    in_folder.close()
+    with pytest.raises(IndexFault, match="found a closed one"):
+        read_crop(person.media, crop)
+
+
+def test_pictures_that_were_files_come_into_the_index(in_folder: FolderIndex, tiny_encoder: BundleEncoder) -> None:
+    with in_folder.writing():
+        in_folder.put(GATE, [seen(0, 1, track=1)])
+    in_folder._connections.of_this_thread().executescript(
+        "DELETE FROM pictures; ALTER TABLE pictures RENAME TO thumbnails; PRAGMA user_version = 8"
+    )
+    in_folder.close()
+    (files := in_folder.folder / "pictures" / "000000").mkdir(parents=True)
+    for number, text in enumerate((b"one", b"two", b"of nobody"), 1):
+        (files / f"{number}.jpg").write_bytes(text)
+    with open_index(in_folder.folder) as index:
+        assert shown(index) == [b"one", b"two"]
+    FolderIndex.create(in_folder.folder, tiny_encoder).close()
+    assert not files.parent.exists()
+
+
+def test_a_folder_of_somebody_s_own_pictures_beside_the_index_is_left_alone(in_folder: FolderIndex, tiny_encoder: BundleEncoder) -> None:
+    with in_folder.writing():
+        in_folder.put(GATE, [seen(0, track=1)])
+    in_folder.close()
+    own = [in_folder.folder / "pictures" / name for name in ("000000/1.jpg", "202611/1.jpg", "1.jpg")]
+    for file in own:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"my own")
+    FolderIndex.create(in_folder.folder, tiny_encoder).close()
+    assert all(file.read_bytes() == b"my own" for file in own)

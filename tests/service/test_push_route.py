@@ -213,7 +213,7 @@ def spoiled(**changes: Any) -> bytes:
         encode(told(people=(replace(told().people[0], vectors=np.full((1, 16), np.nan, np.float32)),))),
         encode(told(people=(replace(told().people[0], vectors=random_vectors(1) * np.float32(2)),))),
         encode(told(people=(replace(told().people[0], vectors=random_vectors(1, 8)),))),
-        encode(told(people=(replace(told().people[0], thumbnails=(b"GIF89a",)),))),
+        encode(told(people=(replace(told().people[0], pictures=(b"GIF89a",)),))),
     ],
 )
 def test_what_no_device_says_is_refused_whole(batch: bytes) -> None:
@@ -342,7 +342,7 @@ def test_nothing_is_left_of_somebody_who_was_removed(by: str, index: Index, push
     folder = at_centre.index.place()
     assert folder is not None
     person, (crop,) = next(at_centre.index.people())
-    picture = (at_centre.index.thumbnail_of(person, crop) or b"")[1000:]  # behind the tables that every JPEG has
+    picture = (crop.kept() if crop.kept else b"")[1000:]  # behind the tables that every JPEG has
     traces = [at_centre.index.vector_of(person).tobytes(), *(picture[start : start + 32] for start in range(0, len(picture) - 32, 32))]
     assert len(traces) > 100
     assert sum(trace in bytes_below(folder) for trace in traces) > 0.95 * len(traces)  # pages of the database part a few

@@ -102,8 +102,6 @@ def held_of(index: Index, device: str | None = None) -> list[tuple[Any, ...]]:
             media, camera = person.media, person.media.camera
             camera = camera and camera.removeprefix(f"{device}/")
             facts = (media.kind, media.size, camera, media.started_at, media.known_by, media.away_since, media.watched, media.sought)
-            rows = [
-                (replace(crop, kept=None), index.vector_of(person, crop).tobytes(), index.worn_of(person, crop).tobytes()) for crop in crops
-            ]
+            rows = [(crop, index.vector_of(person, crop).tobytes(), index.worn_of(person, crop).tobytes()) for crop in crops]
             found.append((str(path), person.track, person.first, person.last, person.static, repr(facts), repr(rows)))
     return sorted(found, key=repr)

@@ -22,6 +22,7 @@ from passerby.media.camera import Pace
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.model.encoder import Encoder
+from passerby.places import IndexPlace, is_url
 from passerby.resolve import load_detecting, load_model
 
 QUICK = Pace(patience=2.0, timeout=1.0, pause=0.2, longest_pause=0.8)
@@ -41,13 +42,13 @@ def run(index: str, bundle: str, cameras: str, pace: dict[str, float], *sources:
     folders, named = read_sources(sources, Path(cameras) if cameras else None)
     models = partial(small_models, Path(bundle)) if bundle else shipped_models
     with ended_by(SIGINT, SIGTERM) as ended:
-        watch(Path(index), models, folders, named, partial(print, flush=True), ended, settings)
+        watch(index if is_url(index) else Path(index), models, folders, named, partial(print, flush=True), ended, settings)
     print("ended", flush=True)
 
 
 @contextmanager
 def watching(
-    index: Path, bundle: Path | str, *sources: str | Path, cameras: Path | str = "", pace: Pace = QUICK, **environment: str
+    index: IndexPlace, bundle: Path | str, *sources: str | Path, cameras: Path | str = "", pace: Pace = QUICK, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that watches, which is gone in the end."""
     arguments = json.dumps([str(index), str(bundle), str(cameras), asdict(pace), *map(str, sources)])

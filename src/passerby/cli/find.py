@@ -138,8 +138,8 @@ def search(
         with _told_by(server, token_file, question, asked, min_probability=min_probability, sure=sure) as told:
             return show_answer(told, sheet, frames, as_json=json)
     how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
-    found = _found_in(index, model, question, (camera, start, end, folder, device), with_person, k, static=static, **how)
-    return show_answer(found, sheet, frames, as_json=json)
+    with _found_in(index, model, question, (camera, start, end, folder, device), with_person, k, static=static, **how) as found:
+        return show_answer(found, sheet, frames, as_json=json)
 
 
 def _require_options(context: click.Context, sheets: dict[str, Path | None], people: int, *, of_server: bool) -> None:
@@ -166,6 +166,7 @@ def _told_by(server: str, token_file: Path | None, question: Question, asked: di
         yield ask_server(service, question, asked, Path(pictures), **how)
 
 
+@contextmanager
 def _found_in(
     index: IndexPlace | None,
     model: str,
@@ -176,8 +177,8 @@ def _found_in(
     *,
     static: bool,
     **how: Any,
-) -> Answer:
-    """What an index answers.
+) -> Iterator[Answer]:
+    """What an index answers; pictures that it keeps are there for the time of the block.
 
     Args:
         among: as of :func:`passerby.find.selection.read_selection_in`.
@@ -194,8 +195,9 @@ def _found_in(
         question = question.among(replace(read_selection_in(opened, *among), static=static))
         encoder = load_model(model)
         if with_person is None:
-            return answer(opened, encoder, question, k, **how)
-        return answer_together(opened, encoder, question, Question(with_person), k, **how)
+            yield answer(opened, encoder, question, k, **how)
+        else:
+            yield answer_together(opened, encoder, question, Question(with_person), k, **how)
 
 
 def _require_sheet(file: Path, option: str, people: int) -> None:

@@ -65,6 +65,10 @@ class Index(Protocol):
         """The folder that it lives in, in which nobody looks for pictures; ``None`` if in none."""
         ...
 
+    def local_folder(self) -> Path | None:
+        """The folder in which this machine keeps what belongs to it, such as how live cameras are doing; ``None`` if in none."""
+        ...
+
     def writing(self) -> AbstractContextManager[None]:
         """One transaction, all or nothing: what it holds is safe when it ends."""
         ...
@@ -309,10 +313,6 @@ class Index(Protocol):
     def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
         """What is worn in somebody's crop, or in their first, uint8 (2a,); zeros if not known. Raises ``IndexFault`` if they are gone."""
         ...
-
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:  # noqa: ARG002 - of an index without
-        """The small JPEG that came with somebody's crop, or with their first, if one did."""
-        return None
 
     def counts(self) -> tuple[int, int]:
         """How many people there are, and how many media that are away; call it inside of a snapshot."""

@@ -9,9 +9,10 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.errors import ImageError
 from passerby.index.region import region_of
 from passerby.inputs import wrong
-from passerby.types import Crop, Person, is_tuple_of
+from passerby.types import Crop, Media, Person, is_tuple_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,7 @@ class Sighting:
         track, first, last, static: as of `Person`.
         signatures: of each crop, uint8 (c, n), as :mod:`passerby.media.signature` makes them; crops without are nobody's near-copies.
         worn: of each crop what is worn, uint8 (c, 2a), as :func:`passerby.model.worn.worn_bytes` makes it; ``None`` where it is not known.
-        pictures: of each crop a JPEG to be kept, where the media cannot show it again; ``None`` otherwise.
-        thumbnails: of each crop a small JPEG, or ``None``; of media whose files are on this machine there are none at all.
+        pictures: of each crop a JPEG to be kept, or ``None``; of media whose files are on this machine there are none at all.
         id: that they had in another index, and have here if it is larger than any that was given.
         run: of that index, which put them.
 
@@ -41,8 +41,7 @@ class Sighting:
     signatures: NDArray[np.uint8] | None = None
     worn: NDArray[np.uint8] | None = None
     static: bool = False
-    pictures: tuple[bytes, ...] | None = None
-    thumbnails: tuple[bytes | None, ...] | None = None
+    pictures: tuple[bytes | None, ...] | None = None
     id: int | None = None
     run: int | None = None
 
@@ -54,10 +53,8 @@ class Sighting:
         for rows, what in ((self.signatures, "signatures"), (self.worn, "what is worn")):
             if rows is not None and (rows.dtype != np.uint8 or rows.ndim != 2 or len(rows) != len(self.crops)):
                 raise wrong(rows, f"{what} as uint8 ({len(self.crops)}, n), one for each crop", "correct the value")
-        if self.pictures is not None and not (is_tuple_of(bytes, self.pictures) and len(self.pictures) == len(self.crops)):
-            raise wrong(self.pictures, f"{len(self.crops)} pictures, one for each crop", "correct the value")
-        if self.thumbnails is not None and len(self.thumbnails) != len(self.crops):
-            raise wrong(self.thumbnails, "a thumbnail or None for each crop", "correct the value")
+        if self.pictures is not None and not (is_tuple_of(bytes | None, self.pictures) and len(self.pictures) == len(self.crops)):
+            raise wrong(self.pictures, "a JPEG or None for each crop", "correct the value")
 
     @property
     def region(self) -> str:
@@ -75,7 +72,7 @@ class StoredRow(NamedTuple):
     """What is stored of a crop, in bytes.
 
     Args:
-        worn, signature, thumbnail: ``None`` where there is none.
+        worn, signature, picture: ``None`` where there is none.
         run: which put its signature.
     """
 
@@ -83,7 +80,15 @@ class StoredRow(NamedTuple):
     worn: bytes | None
     signature: bytes | None
     run: int | None
-    thumbnail: bytes | None
+    picture: bytes | None
+
+
+def no_picture(media: Media) -> ImageError:
+    """What is said of somebody in a media whose picture is not kept."""
+    of = f"device {media.pushed_by}" if media.pushed_by else f"camera {media.camera}"
+    return ImageError(
+        expected=f"a picture from {of}", found="none: it could not be read, or is gone", do="search again, or look at it on the device"
+    )
 
 
 def as_put(person: Person, crops: tuple[Crop, ...], stored: Sequence[StoredRow]) -> Sighting:
@@ -94,9 +99,6 @@ def as_put(person: Person, crops: tuple[Crop, ...], stored: Sequence[StoredRow])
         for rows in ([one.worn for one in stored], [one.signature for one in stored])
     )
     run = max((one.run for one in stored if one.run is not None), default=None)
-    there = all(crop.kept is not None and crop.kept.is_file() for crop in crops)
-    pictures = tuple(crop.kept.read_bytes() for crop in crops if crop.kept) if there else None
-    thumbnails = tuple(one.thumbnail for one in stored)
-    shown = pictures, thumbnails if any(thumbnails) else None
+    pictures = tuple(one.picture for one in stored)
     seen = person.track, person.first, person.last, signatures, worn, person.static
-    return Sighting(crops, vectors, *seen, *shown, person.id, run)
+    return Sighting(crops, vectors, *seen, pictures if any(pictures) else None, person.id, run)

@@ -30,9 +30,9 @@ def read_shown(media: Media, crop: Crop) -> Image.Image:
 
 
 def read_crop(media: Media, crop: Crop) -> Image.Image:
-    """The pixels of somebody's crop. Raises as :func:`read_shown` does, but for a live camera's, of which crops are kept."""
+    """The pixels of somebody's crop. Raises as :func:`read_shown` does, but for those that an index keeps, and where its is closed."""
     if crop.kept is not None:
-        return read_image(crop.kept)
+        return read_image(crop.kept())
     picture = read_shown(media, crop)
     return picture if crop.box is None else cut_out(picture, crop.box, margin=0)
 

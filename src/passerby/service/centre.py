@@ -71,7 +71,6 @@ class Centre:
                     do="bring back that index, push under another name, or let this one take its place: passerby push --take-over",
                 )
             self.devices.keep(device, index=about.index)
-            self._keep_private()
             correct(self.index, device, about.cameras)
             self._sessions[device] = session = secrets.token_urlsafe(16)
             return session, held
@@ -98,18 +97,8 @@ class Centre:
             if (began := time.monotonic()) >= self._not_before:
                 self.index.fold()
                 self.index.settle()
-                self._keep_private()
                 self._not_before = time.monotonic() + _SHARE * (time.monotonic() - began)
             self._purge()
-
-    def _keep_private(self) -> None:
-        """Pictures of people come into the index: its folder and its files are for their owner alone from now on."""
-        if (folder := self.index.place()) is not None:
-            with suppress(OSError):  # of a folder that belongs to somebody else
-                folder.chmod(0o700)
-                for file in folder.iterdir():
-                    if file.is_file():
-                        file.chmod(0o600)
 
     def _purge(self) -> None:
         """Searches may hold on to what was deleted for a moment; what is left then goes with the next session."""

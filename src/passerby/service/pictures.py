@@ -16,7 +16,7 @@ from passerby.errors import ImageError, MissingExtra, VideoError
 from passerby.index.base import Index
 from passerby.media.files import read_media
 from passerby.media.photo import read_image
-from passerby.media.shown import read_crop, read_shown, require_unchanged
+from passerby.media.shown import read_shown, require_unchanged
 from passerby.service.problems import Refused
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
@@ -51,20 +51,18 @@ def crop_at(person: Person, crops: Sequence[Crop], number: int) -> Crop:
     return crops[number]
 
 
-def thumbnail(index: Index, person: Person, crop: Crop) -> bytes:
-    """The small picture that a device pushed with a crop. Raises ``Refused`` where none came."""
-    picture = index.thumbnail_of(person, crop)
-    if picture is None:
-        expected, found = f"a picture from device {person.media.pushed_by}", "none: it could not read the file when it pushed"
-        raise Refused(HTTPStatus.GONE, expected=expected, found=found, do="look at it on the device")
-    return picture
+def kept_jpeg(crop: Crop) -> bytes | None:
+    """The picture that the index keeps of a crop; ``None`` of files, which are looked at themselves. Raises ``Refused`` where none came."""
+    try:
+        return crop.kept() if crop.kept else None
+    except ImageError as error:
+        raise Refused(HTTPStatus.GONE, expected=error.expected, found=error.found, do=error.do) from None
 
 
 def crop_image(media: Media, crop: Crop) -> Image.Image:
     """The pixels of a crop, upright RGB. Raises ``Refused`` where the file is not there, or not the one that was indexed."""
-    if crop.kept is not None:
-        with gone():
-            return read_crop(media, crop)
+    if (kept := kept_jpeg(crop)) is not None:
+        return read_image(kept)
     photo = _indexed(media, crop)
     return photo if crop.box is None else photo.crop(_corners(crop.box))
 
@@ -79,6 +77,8 @@ class Crops:
 
     def jpeg(self, media: Media, crop: Crop) -> bytes:
         """A crop, at most ``CROP_SIZE``. Raises as :func:`crop_image` does."""
+        if (kept := kept_jpeg(crop)) is not None:
+            return kept
         key = media.digest or str(media.path), crop
         with self._lock:
             known = self._known

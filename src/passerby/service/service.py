@@ -23,7 +23,6 @@ from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
-from passerby.media.photo import read_image
 from passerby.model.encoder import Encoder
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
@@ -36,7 +35,7 @@ from passerby.service.facets import Census
 from passerby.service.indexing.folders import NO_INDEXING, Indexing, failures_below
 from passerby.service.indexing.job import Job
 from passerby.service.indexing.jobs import Jobs
-from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, photo_jpeg, somebody, thumbnail
+from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, photo_jpeg, somebody
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.sent import Picture, Sent, look_at
@@ -259,12 +258,12 @@ class Service:
 
     def _alike(self, crop: str) -> Image:
         person, one = crop_of(self.index, *crop_numbers(crop))
-        return crop_image(person.media, one) if person.media.pushed_by is None else read_image(thumbnail(self.index, person, one))
+        return crop_image(person.media, one)
 
     def crop_jpeg(self, crop: str) -> bytes:
         """The picture of somebody by a crop's id. Raises ``Refused`` where it cannot be shown."""
         person, one = crop_of(self.index, *crop_numbers(crop))
-        return self.crops.jpeg(person.media, one) if person.media.pushed_by is None else thumbnail(self.index, person, one)
+        return self.crops.jpeg(person.media, one)
 
     def photo_jpeg(self, person: Person, crop: Crop, client: Client) -> bytes:
         """The whole photo or frame that a crop is of, which is kept in the log; of a device that is away, their small picture.
@@ -274,7 +273,7 @@ class Service:
         self.audit.append({"who": client.name, "address": client.address, "did": "photo", "shown": [person.id]})
         if person.media.pushed_by is None:
             return photo_jpeg(person.media, crop)
-        return self.elsewhere.frame(person, crop) or thumbnail(self.index, person, crop)
+        return self.elsewhere.frame(person, crop) or self.crops.jpeg(person.media, crop)
 
     def _keep(self, asked: Asked, client: Client, picture: Picture | None, answer: Answer) -> Found:
         said: dict[str, Any] = dict[str, Any](asked.model_dump(by_alias=True, exclude_defaults=True))

@@ -78,7 +78,7 @@ class _Tally:
         people = [one for record, _ in records if isinstance(record, Told) for one in record.people]
         media = sum(isinstance(record, Told) and last for record, last in records)
         deleted = sum(isinstance(record, Forgotten) for record, _ in records)
-        pictures = sum(picture is not None for one in people for picture in one.thumbnails or ())
+        pictures = sum(picture is not None for one in people for picture in one.pictures or ())
         now = self.report
         self.report = replace(
             now,
@@ -270,7 +270,7 @@ def _some(people: Iterator[tuple[Sighting, int]], most: int) -> tuple[list[tuple
 
 def _with_thumbnails(media: Media, people: Sequence[tuple[Sighting, int]]) -> list[tuple[Sighting, int]]:
     drawn = thumbnails(media, [crop for one, _ in people for crop in one.crops]) if people else {}
-    return [(replace(one, thumbnails=tuple(drawn.get(crop) for crop in one.crops)), tally) for one, tally in people]
+    return [(replace(one, pictures=tuple(drawn.get(crop) for crop in one.crops)), tally) for one, tally in people]
 
 
 def _batches(records: Iterator[tuple[Record, bool]], most: int) -> Iterator[list[tuple[Record, bool, bytes]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from io import BytesIO
 from typing import Final
 
@@ -13,6 +14,7 @@ from passerby.find.push.wire import LARGEST_THUMBNAIL, THUMBNAIL
 from passerby.media.files import read_media
 from passerby.media.growing import begins_as
 from passerby.media.photo import read_image
+from passerby.media.shown import read_crop
 from passerby.media.video import frames_at
 from passerby.types import Box, Crop, Media, MediaKind
 
@@ -50,7 +52,9 @@ def _pictures(media: Media, crops: Sequence[Crop]) -> Iterator[tuple[Crop, Image
             picture = Image.fromarray(frame.pixels)
             yield from ((crop, _cut(picture, crop.box)) for crop in crops if crop.time == time)
     elif media.kind is MediaKind.CAMERA:
-        yield from ((crop, read_image(crop.kept)) for crop in crops if crop.kept is not None and crop.kept.is_file())
+        for crop in crops:
+            with suppress(ImageError):
+                yield crop, read_crop(media, crop)
 
 
 def _cut(picture: Image.Image, box: Box | None) -> Image.Image:

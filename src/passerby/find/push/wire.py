@@ -135,7 +135,7 @@ class Rows:
 def stored_bytes(one: Sighting) -> int:
     """How many bytes the rows of somebody take, with their thumbnails."""
     rows = (one.vectors, one.signatures, one.worn)
-    return sum(0 if row is None else row.nbytes for row in rows) + sum(len(picture or b"") for picture in one.thumbnails or ())
+    return sum(0 if row is None else row.nbytes for row in rows) + sum(len(picture or b"") for picture in one.pictures or ())
 
 
 def encode(record: Record) -> bytes:
@@ -208,7 +208,7 @@ def _person_json(one: Sighting) -> dict[str, Any]:
         "crops": [[_box_json(crop.box), crop.time, crop.quality] for crop in one.crops],
         "signed": one.signatures is not None,
         "worn": one.worn is not None,
-        "thumbnails": [0 if picture is None else len(picture) for picture in one.thumbnails or [None] * len(one.crops)],
+        "thumbnails": [0 if picture is None else len(picture) for picture in one.pictures or [None] * len(one.crops)],
     }
 
 
@@ -218,7 +218,7 @@ def _box_json(box: Box | None) -> list[float] | None:
 
 def _rows(one: Sighting) -> bytes:
     arrays = [np.ascontiguousarray(one.vectors, "<f4"), one.signatures, one.worn]
-    return b"".join([*(rows.tobytes() for rows in arrays if rows is not None), *(picture or b"" for picture in one.thumbnails or ())])
+    return b"".join([*(rows.tobytes() for rows in arrays if rows is not None), *(picture or b"" for picture in one.pictures or ())])
 
 
 # -- what is read -----------------------------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ def _people(people: Sequence[object], stored: memoryview, rows: Rows) -> Iterato
                     taken.array(count, LENGTH, "u1") if signed else None,
                     taken.array(count, rows.worn, "u1") if worn else None,
                     static,
-                    thumbnails=tuple(_thumbnail(taken, size) for size in sizes),
+                    pictures=tuple(_thumbnail(taken, size) for size in sizes),
                 )
             case _:
                 raise _refused("a person who is none")

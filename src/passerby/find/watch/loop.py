@@ -74,7 +74,7 @@ def watch(
     """Index what comes into folders, and whom live cameras see, until told to end; what was committed until then stays.
 
     Args:
-        place: the index's folder, made where there is none.
+        place: the index's folder or URL; it is made where there is none.
         say: is told what happens, a line each.
         ended: says whether it is to end; asked several times a second, and between two commits.
 
@@ -87,10 +87,10 @@ def watch(
     require_video()
     encoder, detecting = models()
     with create_index(place, encoder) as index:
-        folder = index.place()
+        folder = index.local_folder()
         if folder is None:
-            raise ConfigError(expected="an index in a folder", found=str(place), do="watch into a folder, and copy it")
-        with watching_alone(folder), _Crew(index, folder, models, cameras, settings.pace, say) as crew:
+            raise ConfigError(expected="an index in a folder or in PostgreSQL", found=str(place), do="name another")
+        with watching_alone(folder), _Crew(index, place, folder, models, cameras, settings.pace, say) as crew:
             _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
 
 
@@ -194,9 +194,16 @@ class _Crew:
     """A process for each camera, started again when it ends; all end when this is left."""
 
     def __init__(
-        self, index: Index, folder: Path, models: Models, cameras: Sequence[CameraSource], pace: Pace, say: Callable[[str], None]
+        self,
+        index: Index,
+        place: IndexPlace,
+        folder: Path,
+        models: Models,
+        cameras: Sequence[CameraSource],
+        pace: Pace,
+        say: Callable[[str], None],
     ) -> None:
-        self._folder, self._models, self._pace, self._say = folder, models, pace, say
+        self._place, self._folder, self._models, self._pace, self._say = place, folder, models, pace, say
         self._context = get_context("spawn")
         self._members = [_Member(camera) for camera in cameras]
         for camera in cameras:
@@ -227,7 +234,7 @@ class _Crew:
                 self._tell(member, state)
 
     def _start(self, member: _Member) -> None:
-        arguments = self._folder, self._models, member.source, self._pace
+        arguments = self._place, self._folder, self._models, member.source, self._pace
         member.process = self._context.Process(target=run_camera, args=arguments, name=member.source.name, daemon=True)
         member.process.start()
         member.started = time.monotonic()
@@ -249,8 +256,8 @@ class _Crew:
             member.told = told
 
 
-def run_camera(place: Path, models: Models, source: CameraSource, pace: Pace) -> None:
-    """What a camera's process does, until SIGTERM or until its parent is gone. What stops it is said in the camera's state."""
+def run_camera(place: IndexPlace, folder: Path, models: Models, source: CameraSource, pace: Pace) -> None:
+    """What a camera's process does, until SIGTERM or until its parent is gone. What stops it is said in the camera's state, in a folder."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent tells when to end
     parent = parent_process()
 
@@ -258,16 +265,16 @@ def run_camera(place: Path, models: Models, source: CameraSource, pace: Pace) ->
         return not told() and (parent is None or parent.is_alive())
 
     with ended_by(signal.SIGTERM) as told:
-        _run(place, models, source, pace, go_on)
+        _run(place, folder, models, source, pace, go_on)
 
 
-def _run(place: Path, models: Models, source: CameraSource, pace: Pace, go_on: Callable[[], bool]) -> None:
+def _run(place: IndexPlace, folder: Path, models: Models, source: CameraSource, pace: Pace, go_on: Callable[[], bool]) -> None:
     try:
         encoder, detecting = models()
         with create_index(place, encoder) as index, LiveCamera(source, pace) as camera:
-            watch_live(index, place, encoder, Watching(detecting, source.fps), camera, source.name, go_on)
+            watch_live(index, folder, encoder, Watching(detecting, source.fps), camera, source.name, go_on)
     except (PasserbyError, OSError) as error:
-        write_state(place, stopped(read_state(place, source.name), str(error)))
+        write_state(folder, stopped(read_state(folder, source.name), str(error)))
         raise SystemExit(1) from None
 
 

@@ -1,4 +1,4 @@
-"""How live cameras are doing: a small file of each in the index's folder, and whether anybody watches them at all."""
+"""How live cameras are doing: a small file of each in the local folder of the index, and whether anybody watches them at all."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class LiveState:
 
 
 def live_cameras(index: Index) -> list[LiveState]:
-    """How the live cameras of an index are doing, by name; none of an index that is in no folder."""
-    folder = index.place()
+    """How the live cameras of an index that this machine watches are doing, by name."""
+    folder = index.local_folder()
     if folder is None:
         return []
     watched = is_watched(folder)

@@ -21,14 +21,14 @@ from passerby.types import Media, MediaKind, Person
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """A crop's vector and signature, what is worn in it, the bytes of its file, and the run that put it."""
+    """A crop's vector and signature, what is worn in it, the bytes of its file, the run that put it, and the picture that is kept."""
 
     vector: NDArray[np.float32]
     signature: NDArray[np.uint8] | None
     worn: NDArray[np.uint8] | None
     size: int
     run: int
-    thumbnail: bytes | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,11 +93,11 @@ class Holding:
         """Of equal keys the first vector with what is worn, and the first signature, stay."""
         seen, nothing = somebody.seen, [None] * len(somebody.keys)
         signatures, worn_by = (nothing if rows is None else rows for rows in (seen.signatures, seen.worn))
-        pictures = seen.thumbnails or nothing
+        pictures = seen.pictures or nothing
         for key, vector, signature, worn, picture in zip(somebody.keys, seen.vectors, signatures, worn_by, pictures, strict=True):
             known = self._all.embeddings.get(key)
             if known is not None and picture is not None:
-                known = self._all.embeddings[key] = replace(known, thumbnail=picture)
+                known = self._all.embeddings[key] = replace(known, picture=picture)
             if known is None:
                 self._all.embeddings[key] = Embedding(vector, signature, worn, size, self._all.run, picture)
             elif known.signature is None and signature is not None:

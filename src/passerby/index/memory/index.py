@@ -36,6 +36,9 @@ class MemoryIndex(Searching):
     def place(self) -> None:
         return None
 
+    def local_folder(self) -> None:
+        return None
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         now = self._all

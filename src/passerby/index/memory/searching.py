@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from passerby.index.info import TO_BE_READ, Expired, SeenBy, Selected
 from passerby.index.looked_into import Gap, LookedInto
 from passerby.index.memory.held import Embedding, Holding, Somebody, by_bytes
 from passerby.index.nearest import Found, Nearest, Passes, crowd_of, ranked
+from passerby.index.region import Key
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import no_picture
 from passerby.index.vectors import VectorTable
 from passerby.media.clock import Camera, KnownBy, clock_time, instant_of
 from passerby.media.signature import LENGTH
@@ -28,7 +31,7 @@ class Searching(Holding):
 
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         for person in sorted(self._all.people if ids is None else set(ids) & self._all.people.keys()):
-            yield self._person(person), self._all.people[person].seen.crops
+            yield self._person(person), self._crops(person)
 
     def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
         def are(one: Somebody, other: Somebody) -> bool:
@@ -64,9 +67,7 @@ class Searching(Holding):
             if question.worn.size and worn.size:
                 scores -= np.sum(worn * question.worn, axis=1)
             found = [
-                (row, Found(self._person(person), self._all.people[person].seen.crops[n], float(scores[row])))
-                for row, person, n in shown
-                if row in counts
+                (row, Found(self._person(person), self._crops(person)[n], float(scores[row]))) for row, person, n in shown if row in counts
             ]
             best = [
                 replace(one, copies=tuple(sorted({p for r, p, _ in shown if led[r] == led[row] and may[r]} - {one.person.id or 0})))
@@ -164,8 +165,17 @@ class Searching(Holding):
     def worn_of(self, person: Person, crop: Crop | None = None) -> NDArray[np.uint8]:
         return self._worn_by(self._embedding_of(person, crop))
 
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
-        return self._embedding_of(person, crop).thumbnail
+    def _crops(self, person: int) -> tuple[Crop, ...]:
+        one, media = self._all.people[person], self._media_of(person)
+        if media.has_file:
+            return one.seen.crops
+        return tuple(replace(crop, kept=partial(self._picture, media, key)) for crop, key in zip(one.seen.crops, one.keys, strict=True))
+
+    def _picture(self, media: Media, key: Key) -> bytes:
+        picture = self._all.embeddings[key].picture if key in self._all.embeddings else None
+        if picture is None:
+            raise no_picture(media)
+        return picture
 
     def _embedding_of(self, person: Person, crop: Crop | None) -> Embedding:
         one = self._all.people.get(person.id or 0)

@@ -30,6 +30,7 @@ from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.embeddings import model_of
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder
+from passerby.places import local_folder
 from passerby.types import Crop, Media, Person
 
 _PAGE: Final = 4096
@@ -109,6 +110,9 @@ class Index(in_folder.Index):
     def place(self) -> None:  # type: ignore[override]
         return None
 
+    def local_folder(self) -> Path:
+        return local_folder(self.address.shown)
+
     @property
     def session(self) -> Session:
         """Of this thread."""
@@ -186,7 +190,7 @@ class Index(in_folder.Index):
             "signatures",
             "copies",
             "unfolded",
-            "thumbnails",
+            "pictures",
             "deleted",
         ):
             self._db.script(f"TRUNCATE {table}")
@@ -396,7 +400,7 @@ class Index(in_folder.Index):
         found = self._db.fetch(
             """SELECT person, vector, worn, signature, run, jpeg
             FROM crops JOIN vectors USING (embedding, day) LEFT JOIN signatures USING (embedding)
-            LEFT JOIN thumbnails USING (embedding)
+            LEFT JOIN pictures USING (embedding)
             WHERE person IN (SELECT unnest($1::bigint[])) ORDER BY person, number""",
             list(ids),
         )

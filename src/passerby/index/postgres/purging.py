@@ -13,7 +13,7 @@ from passerby.index.postgres.faults import BUSY_SECONDS
 from passerby.index.postgres.schema import part_of
 from passerby.index.postgres.session import Session
 
-_OF_ALL_DAYS: Final = ("media", "checkpoints", "failures", "people", "embeddings", "signatures", "copies", "unfolded", "thumbnails")
+_OF_ALL_DAYS: Final = ("media", "checkpoints", "failures", "people", "embeddings", "signatures", "copies", "unfolded", "pictures")
 
 
 def purge(session: Session, address: Address) -> None:

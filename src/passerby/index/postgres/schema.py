@@ -81,6 +81,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE signatures ALTER signature SET STATISTICS 0;
     ALTER TABLE vectors ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0;
     """,
+    "ALTER TABLE thumbnails RENAME TO pictures",
 )
 """Step ``i`` takes a schema from version ``i`` to ``i + 1``."""
 

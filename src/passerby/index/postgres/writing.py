@@ -18,6 +18,7 @@ from passerby.index.base import IndexedModel, Key, Sighting, kept_out, key_of
 from passerby.index.postgres.schema import UNDATED, day_of, make_days
 from passerby.index.postgres.session import Session
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_row, watched_row
+from passerby.index.sqlite.people import KEEP_PICTURE
 from passerby.index.sqlite.suppression import digests
 from passerby.types import Media, ModelDigest
 
@@ -51,7 +52,7 @@ class _Crop(NamedTuple):
     signature: NDArray[np.uint8] | None
     size: int
     run: int | None
-    thumbnail: bytes | None
+    picture: bytes | None
 
 
 class Writing:
@@ -265,7 +266,7 @@ def _delete_embeddings(session: Session, gone: Sequence[tuple[int, date]]) -> No
     lost = session.fetch(f"DELETE FROM copies WHERE leader IN ({groups}) RETURNING embedding, leader", ids)
     left = {one for pair in lost for one in pair}.difference(ids)
     session.fetch("INSERT INTO unfolded SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING", sorted(left))
-    for table in ("unfolded", "signatures", "thumbnails"):
+    for table in ("unfolded", "signatures", "pictures"):
         session.fetch(f"DELETE FROM {table} WHERE embedding IN (SELECT unnest($1::bigint[]))", ids)
 
 
@@ -282,13 +283,13 @@ def _media_row(media: Media) -> tuple[Any, ...]:
 
 def _crops_of(model: ModelDigest, media: Media, one: Sighting) -> list[_Crop]:
     nothing = [None] * len(one.crops)
-    signatures, worn_by, thumbnails = (nothing if rows is None else rows for rows in (one.signatures, one.worn, one.thumbnails))
+    signatures, worn_by, pictures = (nothing if rows is None else rows for rows in (one.signatures, one.worn, one.pictures))
     found = []
-    for crop, vector, signature, worn, thumbnail in zip(one.crops, one.vectors, signatures, worn_by, thumbnails, strict=True):
+    for crop, vector, signature, worn, picture in zip(one.crops, one.vectors, signatures, worn_by, pictures, strict=True):
         key = key_of(media, one.track, crop, vector)
         known = None if worn is None or not worn.size else worn
         day = day_of(media.started_at, crop.time)
-        found.append(_Crop(embedding_key(model, key), key[0], day, vector, known, signature, media.size, one.run, thumbnail))
+        found.append(_Crop(embedding_key(model, key), key[0], day, vector, known, signature, media.size, one.run, picture))
     return found
 
 
@@ -310,15 +311,8 @@ def _embed(session: Session, crops: Sequence[_Crop], newest: int, run: int) -> d
         session.fetch("UPDATE state SET newest = $1", given[-1])
         ids |= {crop.key: (id, crop.day) for id, crop in zip(given, new, strict=True)}
     _sign(session, crops, ids, newest, run)
-    _show(session, {ids[crop.key][0]: crop.thumbnail for crop in crops if crop.thumbnail is not None})
+    session.executemany(KEEP_PICTURE, [(ids[crop.key][0], crop.picture) for crop in crops if crop.picture is not None])
     return ids
-
-
-def _show(session: Session, thumbnails: Mapping[int, bytes]) -> None:
-    """Keep thumbnails, by embedding, in place of those that are there."""
-    if thumbnails:
-        session.fetch("DELETE FROM thumbnails WHERE embedding IN (SELECT unnest($1::bigint[]))", list(thumbnails))
-        session.copy_in("thumbnails", ("embedding", "jpeg"), list(thumbnails.items()))
 
 
 def _sign(session: Session, crops: Sequence[_Crop], ids: dict[bytes, tuple[int, date]], newest: int, run: int) -> None:

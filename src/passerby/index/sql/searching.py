@@ -15,13 +15,14 @@ from passerby.index.looked_into import LookedInto
 from passerby.index.nearest import Nearest, Passes, nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import no_picture
 from passerby.index.sql.asking import Asking
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite import selecting
 from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.vectors import Chunk
 from passerby.media.clock import Camera
-from passerby.types import Crop, Person
+from passerby.types import Crop, Media, Person
 
 
 class Searching(Asking):
@@ -41,9 +42,9 @@ class Searching(Asking):
     def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
         with self._faults():
             if ids is None:
-                yield from rows.read(self._db, "TRUE", ())
+                yield from rows.read(self._db, "TRUE", (), self._picture)
             else:
-                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+                yield from rows.read(self._db, "people.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),), self._picture)
 
     def beside(self, people: Sequence[int], seconds: float) -> list[tuple[int, int]]:
         with self._faults():
@@ -52,7 +53,7 @@ class Searching(Asking):
     def seen_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, Person, Crop]]:
         """Whose crops have the embeddings with these ids and are selected, each with its embedding's id; by path and person."""
         with self._faults():
-            return rows.seen_by(self._db, json.dumps(list(ids)), within)
+            return rows.seen_by(self._db, json.dumps(list(ids)), self._picture, within)
 
     def shown_by(self, ids: Sequence[int], within: selecting.Where = selecting.EVERYWHERE) -> list[tuple[int, int]]:
         """Whose crops have the embeddings with these ids, and are selected: each embedding's id and a person's."""
@@ -169,10 +170,12 @@ class Searching(Asking):
         attributes = self.model.attributes if self.model else 0
         return np.zeros(2 * attributes, np.uint8) if stored is None else np.frombuffer(stored, np.uint8)
 
-    def thumbnail_of(self, person: Person, crop: Crop | None = None) -> bytes | None:
-        this, values = self._is_crop(person, crop)
-        row = self._one(f"SELECT jpeg FROM crops JOIN thumbnails USING (embedding) WHERE person = ? AND {this}", person.id, *values)
-        return None if row is None else bytes(row[0])
+    def _picture(self, media: Media, embedding: int) -> bytes:
+        """The JPEG that is kept of an embedding. Raises ``ImageError`` where there is none."""
+        row = self._one("SELECT jpeg FROM pictures WHERE embedding = ?", embedding)
+        if row is None:
+            raise no_picture(media)
+        return bytes(row[0])
 
     def _is_crop(self, person: Person, crop: Crop | None) -> selecting.Where:
         """What is true of the row of somebody's crop, or of their first."""

@@ -157,6 +157,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER thumbnail_of_nobody AFTER DELETE ON embeddings
             BEGIN DELETE FROM thumbnails WHERE embedding = OLD.id; END""",
     ),
+    (
+        # Of live cameras too, whose pictures were files before.
+        "ALTER TABLE thumbnails RENAME TO pictures",
+    ),
 )
 """Step ``i`` takes a database from schema version ``i`` to ``i + 1``. Paths are bytes, so that names that are not UTF-8 survive."""
 
@@ -174,13 +178,13 @@ _WITHOUT_COPIES = (
 )
 _MEDIA_NOT_SOUGHT = f"CREATE TEMP VIEW media AS SELECT *, {_NOT_SOUGHT} FROM main.media"
 _NO_CHECKPOINTS = "CREATE TEMP TABLE checkpoints (media INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL)"
-_NO_THUMBNAILS = "CREATE TEMP TABLE thumbnails (embedding INTEGER PRIMARY KEY, jpeg BLOB NOT NULL)"
-_NOBODY_STATIC = ("CREATE TEMP VIEW people AS SELECT *, 0 AS static, id AS token FROM main.people", _NO_CHECKPOINTS, _NO_THUMBNAILS)
-_NOTHING_PUSHED = ("CREATE TEMP VIEW people AS SELECT *, id AS token FROM main.people", _NO_THUMBNAILS)
+_NO_PICTURES = "CREATE TEMP TABLE pictures (embedding INTEGER PRIMARY KEY, jpeg BLOB NOT NULL)"
+_NOBODY_STATIC = ("CREATE TEMP VIEW people AS SELECT *, 0 AS static, id AS token FROM main.people", _NO_CHECKPOINTS, _NO_PICTURES)
+_NOTHING_PUSHED = ("CREATE TEMP VIEW people AS SELECT *, id AS token FROM main.people", _NO_PICTURES)
 _PERSONS_AS_PEOPLE = (
     "CREATE TEMP VIEW people AS SELECT id, media, track, time AS first, time AS last, 0 AS static, id AS token FROM main.persons",
     _NO_CHECKPOINTS,
-    _NO_THUMBNAILS,
+    _NO_PICTURES,
     """CREATE TEMP VIEW crops AS
         SELECT id AS person, 0 AS number, embedding, x, y, width, height, time, NULL AS quality FROM main.persons""",
 )
@@ -200,6 +204,7 @@ _AS_IF_MIGRATED: dict[int, tuple[str, ...]] = {
     5: (f"CREATE TEMP VIEW media AS SELECT *, {_NOT_WATCHED} FROM main.media", *_NOBODY_STATIC),
     6: (f"CREATE TEMP VIEW media AS SELECT *, {_NO_GAPS} FROM main.media", *_NOTHING_PUSHED),
     7: _NOTHING_PUSHED,
+    8: ("CREATE TEMP VIEW pictures AS SELECT * FROM main.thumbnails",),
 }
 """What lets a database of an older version be read where it cannot be written."""
 
@@ -226,6 +231,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA page_size = 4096")
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection)
+            _delete_taken_in(connection)
     return connection
 
 
@@ -371,12 +377,39 @@ def _migrate(connection: sqlite3.Connection) -> None:
         if missing := MIGRATIONS[schema_version(connection) :]:
             for statement in chain.from_iterable(missing):
                 connection.execute(statement, {"id": uuid4().hex} if ":id" in statement else {})
+            _take_in_pictures(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         roll_back(connection)
         raise
+
+
+def _take_in_pictures(connection: sqlite3.Connection) -> None:
+    """Have those of live cameras that were files in the database; those of nobody go."""
+    for embedding, file in _picture_files(connection):
+        taken = connection.execute("INSERT INTO pictures SELECT id, ? FROM embeddings WHERE id = ?", (file.read_bytes(), embedding))
+        if not taken.rowcount:
+            file.unlink()
+
+
+def _delete_taken_in(connection: sqlite3.Connection) -> None:
+    """Delete files that the database has now, and the folders that they leave empty."""
+    for embedding, file in list(_picture_files(connection)):
+        if connection.execute("SELECT jpeg FROM pictures WHERE embedding = ?", (embedding,)).fetchone() == (file.read_bytes(),):
+            file.unlink()
+            with suppress(OSError):
+                file.parent.rmdir()
+                file.parent.parent.rmdir()
+
+
+def _picture_files(connection: sqlite3.Connection) -> Iterator[tuple[int, Path]]:
+    """Pictures of live cameras as versions before 9 kept them: a thousand to a folder, named by ids of embeddings."""
+    database = next(file for _, name, file in connection.execute("PRAGMA database_list") if name == "main")
+    for file in (Path(database).parent / "pictures").glob("[0-9]*/*.jpg"):
+        if file.stem.isdecimal() and file.parent.name == f"{int(file.stem) // 1000:06}":
+            yield int(file.stem), file
 
 
 def _migrate_if_writable(connection: sqlite3.Connection, version: int) -> None:

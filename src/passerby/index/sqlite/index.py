@@ -30,7 +30,6 @@ from passerby.index.sqlite import outgoing, suppression
 from passerby.index.sqlite import people as rows
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
 from passerby.index.sqlite.embeddings import Embeddings
-from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
@@ -107,6 +106,9 @@ class Index(SqlIndex):
     def place(self) -> Path:
         return self.folder
 
+    def local_folder(self) -> Path:
+        return self.folder
+
     @property
     def _db(self) -> Database:
         return self._connections.of_this_thread()
@@ -146,7 +148,6 @@ class Index(SqlIndex):
                 if rebuild:
                     self._db.execute("DELETE FROM media")
                     self._db.execute("DELETE FROM failures")
-                    Pictures.of(self._db).clear()
                     self._db.execute("DELETE FROM meta WHERE key = 'model'")
                     self._db.execute("DELETE FROM deleted")
                     self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
@@ -154,6 +155,9 @@ class Index(SqlIndex):
                 if self._knows_less_than(model):
                     said = json.dumps([model.name, model.digest, model.dim, model.attributes])
                     self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (said,))
+        if rebuild:
+            with suppress(IndexFault):  # of another process that reads still; what it reads goes with the next deletion
+                self.purge()
         self.require_model(model.digest, model.name)
         from passerby.index.sqlite import folding
         from passerby.media.signature import VERSION
@@ -182,6 +186,8 @@ class Index(SqlIndex):
 
     def _let_in(self, media: Media, people: Sequence[Sighting]) -> list[Sighting]:
         """Those who are not kept out. Raises ``InputError`` where what is worn is of other attributes."""
+        if any(one.pictures is not None for one in people):
+            self._keep_private()
         if any(one.worn is not None for one in people) and (model := self.model):
             model.require_worn(people)
         return [*compress(people, suppression.let_in(self._db, media, [one.region for one in people]))]
@@ -239,6 +245,11 @@ class Index(SqlIndex):
         Raises:
             IndexFault: deleted vectors cannot be overwritten.
         """
+        self._settle_vectors(least)
+        if self._one("SELECT 1 FROM pictures LIMIT 1"):
+            self._keep_private()
+
+    def _settle_vectors(self, least: int) -> None:
         deleted = self._one("SELECT 1 FROM deleted WHERE NOT wiped LIMIT 1")
         if self._file.lacks(Embeddings(self._db)) < least and (least > 1 or not deleted):
             return
@@ -248,6 +259,14 @@ class Index(SqlIndex):
             while more:
                 with self._locked():
                     more = self._file.append(Embeddings(self._db))
+
+    def _keep_private(self) -> None:
+        """Pictures of people come into the index: its folder and its files are for their owner alone from now on."""
+        with suppress(OSError):  # of a folder that belongs to somebody else
+            self.folder.chmod(0o700)
+            for file in self.folder.iterdir():
+                if file.is_file():
+                    file.chmod(0o600)
 
     def purge(self) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file.
@@ -272,7 +291,6 @@ class Index(SqlIndex):
             ids = [row[0] for row in self._all("SELECT embedding FROM deleted WHERE NOT wiped")]
             try:
                 self._file.wipe(source, np.array(ids, np.int64))
-                Pictures.of(self._db).delete(ids, source.newest)
                 self._db.execute("UPDATE deleted SET wiped = 1 WHERE NOT wiped")
                 if self._file.is_mostly_dead(source):
                     self._file.drop()
@@ -311,7 +329,7 @@ class Index(SqlIndex):
 
     def grown(self, path: Path, tally: int) -> Grown | None:
         with plain_faults(self.folder):
-            return outgoing.grown(self._db, path, tally)
+            return outgoing.grown(self._db, path, tally, self._picture)
 
     def stamp(self) -> Stamp:
         if known := getattr(self._moment, "stamp", None):
@@ -344,7 +362,7 @@ class Index(SqlIndex):
         """What is stored of each crop of people, by their ids."""
         found = self._all(
             """SELECT person, vector, worn, signature, run, jpeg FROM crops JOIN embeddings ON embeddings.id = crops.embedding
-            LEFT JOIN signatures USING (embedding) LEFT JOIN thumbnails USING (embedding)
+            LEFT JOIN signatures USING (embedding) LEFT JOIN pictures USING (embedding)
             WHERE person IN (SELECT value FROM json_each(?)) ORDER BY person, number""",
             json.dumps(ids),
         )
@@ -354,7 +372,7 @@ class Index(SqlIndex):
         return str(self._meta("copy_of") or ""), int(str(self._meta("newest_person")))
 
     def _bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file()) + Pictures.of(self._db).bytes()
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
 
     def _unworn(self) -> int:
         return self.vectors().unworn()

@@ -16,8 +16,7 @@ from passerby.devices import CAMERAS
 from passerby.index.base import Grown, Tallied
 from passerby.index.sighting import Sighting
 from passerby.index.sql.database import Database
-from passerby.index.sqlite.people import CROP, MEDIA, crop_of, media_of
-from passerby.index.sqlite.pictures import Pictures
+from passerby.index.sqlite.people import CROP, MEDIA, Kept, crop_of, media_of
 from passerby.types import Media
 
 _PEOPLE: Final = f"""SELECT people.id, people.token, track, first, last, static, vector, worn, signature, {CROP}
@@ -49,8 +48,8 @@ def _facts(row: tuple[Any, ...]) -> int:
     return int.from_bytes(hashlib.sha256(told).digest()[:8], "big") >> 1
 
 
-def grown(db: Database, path: Path, tally: int) -> Grown | None:
-    """Who came to a media since its tally was this, or all where it never was."""
+def grown(db: Database, path: Path, tally: int, kept: Kept) -> Grown | None:
+    """Who came to a media since its tally was this, or all where it never was; their crops show what is kept of them."""
     found = db.execute(f"SELECT id, {MEDIA} FROM media WHERE path = ?", (os.fsencode(path),)).fetchone()
     if found is None:
         return None
@@ -60,21 +59,20 @@ def grown(db: Database, path: Path, tally: int) -> Grown | None:
     known = len(sums) - 1 - sums[::-1].index(tally) if tally in sums else None
     newest, start = (tokens[known - 1][0], tally) if known else (0, 0)
     seen_in = media_of(row)
-    return Grown(seen_in, _facts(row), known is None, _after(db, media, seen_in, newest, start))
+    return Grown(seen_in, _facts(row), known is None, _after(db, media, seen_in, newest, start, kept))
 
 
-def _after(db: Database, row: int, media: Media, newest: int, tally: int) -> Iterator[tuple[Sighting, int]]:
-    pictures = Pictures.beside(db)
+def _after(db: Database, row: int, media: Media, newest: int, tally: int, kept: Kept) -> Iterator[tuple[Sighting, int]]:
     for (_, token), rows in groupby(db.execute(_PEOPLE, (row, newest)), key=lambda row: (row[0], row[1])):
         tally += token
-        yield _sighting(list(rows), media, pictures), tally
+        yield _sighting(list(rows), media, kept), tally
 
 
-def _sighting(rows: list[tuple[Any, ...]], media: Media, pictures: Pictures | None) -> Sighting:
+def _sighting(rows: list[tuple[Any, ...]], media: Media, kept: Kept) -> Sighting:
     _, _, track, first, last, static, *_ = rows[0]
     vectors, worn, signatures = ([row[column] for row in rows] for column in (6, 7, 8))
     return Sighting(
-        tuple(crop_of(row[_OF_PERSON:], media, pictures) for row in rows),
+        tuple(crop_of(row[_OF_PERSON:], media, kept) for row in rows),
         np.stack([np.frombuffer(one, "<f4") for one in vectors]),
         track,
         first,

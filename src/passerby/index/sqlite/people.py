@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,6 @@ from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql.database import Database
 from passerby.index.sqlite.database import TOKEN
 from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
-from passerby.index.sqlite.pictures import Pictures
 from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
@@ -32,6 +32,11 @@ _MEDIA_END: Final = _MEDIA_START + len(MEDIA.split(", "))
 _PERSON: Final = "people.id, track, first, last, static"
 _LOOKS: Final = "x, y, width, height, time, quality"
 CROP: Final = f"{_LOOKS}, number, crops.embedding"
+KEEP_PICTURE: Final = """INSERT INTO pictures VALUES (?, ?)
+    ON CONFLICT (embedding) DO UPDATE SET jpeg = excluded.jpeg WHERE pictures.jpeg != excluded.jpeg"""
+
+Kept = Callable[[Media, int], bytes]
+"""Reads the picture that is kept of an embedding of a media."""
 
 
 def hold(db: Database, media: Media) -> int:
@@ -101,16 +106,16 @@ def _replace(db: Database, person: int, media: Media, one: Sighting) -> None:
 
 def _insert_crops(db: Database, person: int, media: Media, one: Sighting) -> None:
     nothing = [None] * len(one.crops)
-    stored = one.signatures, one.worn, one.pictures, one.thumbnails
+    stored = one.signatures, one.worn, one.pictures
     every = zip(one.crops, one.vectors, *(nothing if rows is None else rows for rows in stored), strict=True)
-    for number, (crop, vector, signature, worn, picture, thumbnail) in enumerate(every):
+    for number, (crop, vector, signature, worn, picture) in enumerate(every):
         box = crop.box
         place = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
-        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn, picture)
+        embedding = _embed(db, key_of(media, one.track, crop, vector), vector, worn)
         if signature is not None:
             _sign(db, embedding, signature, media.size, one.run)
-        if thumbnail is not None:
-            db.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (embedding, thumbnail))
+        if picture is not None:
+            db.execute(KEEP_PICTURE, (embedding, picture))
         db.execute("INSERT INTO crops VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (person, number, embedding, *place, crop.time, crop.quality))
 
 
@@ -155,22 +160,25 @@ def with_bytes(db: Database, digest: str, *, read: bool = False) -> list[int]:
     return [row for row, _, changed_ns in rows if digest and not (read and changed_ns == TO_BE_READ)]
 
 
-def read(db: Database, where: str, values: Sequence[object]) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
-    """People by id, each with their crops, of whom something in SQL is true."""
+def read(db: Database, where: str, values: Sequence[object], kept: Kept | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+    """People by id, each with their crops, of whom something in SQL is true.
+
+    Args:
+        kept: what their crops are shown by, where their media have no file here.
+    """
     cursor = db.execute(
         f"""SELECT {_PERSON}, {MEDIA}, {CROP}
         FROM people JOIN media ON media.id = people.media JOIN crops ON person = people.id WHERE {where} ORDER BY people.id, number""",
         values,
     )
-    pictures = Pictures.beside(db)
     for _, rows in groupby(cursor, key=lambda row: row[0]):
         found = list(rows)
         person = _person(found[0])
-        yield person, tuple(crop_of(row[_MEDIA_END:], person.media, pictures) for row in found)
+        yield person, tuple(crop_of(row[_MEDIA_END:], person.media, kept) for row in found)
 
 
 def by_person(found: Iterable[tuple[Any, ...]]) -> dict[int, list[StoredRow]]:
-    """What is stored of crops, by the ids of their people, from rows of person, vector, worn, signature, run and thumbnail."""
+    """What is stored of crops, by the ids of their people, from rows of person, vector, worn, signature, run and picture."""
     people: dict[int, list[StoredRow]] = {}
     for person, *stored in found:
         people.setdefault(person, []).append(StoredRow(*stored))
@@ -182,7 +190,7 @@ def media_after(db: Database, path: bytes, count: int) -> list[Media]:
     return [media_of(row) for row in db.execute(f"SELECT {MEDIA} FROM media WHERE path > ? ORDER BY path LIMIT ?", (path, count))]
 
 
-def seen_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
+def seen_by(db: Database, embeddings: str, kept: Kept, within: Where = EVERYWHERE) -> list[tuple[int, Person, Crop]]:
     """Whose crops have these embeddings, a JSON list of ids, and are selected; by path, person and crop."""
     rows = db.execute(
         f"""SELECT {_PERSON}, {MEDIA}, {CROP}
@@ -190,10 +198,10 @@ def seen_by(db: Database, embeddings: str, within: Where = EVERYWHERE) -> list[t
         WHERE embedding IN (SELECT value FROM json_each(?)) AND {within.sql} ORDER BY path, people.id, number""",
         (embeddings, *within.values),
     )
-    pictures, found = Pictures.beside(db), list[tuple[int, Person, Crop]]()
+    found = list[tuple[int, Person, Crop]]()
     for row in rows:
         person = _person(row)
-        found.append((row[-1], person, crop_of(row[_MEDIA_END:], person.media, pictures)))
+        found.append((row[-1], person, crop_of(row[_MEDIA_END:], person.media, kept)))
     return found
 
 
@@ -237,24 +245,21 @@ def media_of(row: Sequence[Any]) -> Media:
     return Media(*where, MediaKind(kind), camera, started_at, zone, known_by, sought, watched)
 
 
-def crop_of(row: Sequence[Any], media: Media, pictures: Pictures | None) -> Crop:
+def crop_of(row: Sequence[Any], media: Media, kept: Kept | None) -> Crop:
     """A crop of a media as the columns ``CROP`` have it."""
     *box, time, quality, number, embedding = row
-    kept = pictures.path(embedding) if pictures and media.kind is MediaKind.CAMERA and media.pushed_by is None else None
-    return Crop(None if box[0] is None else Box(*box), time, quality, number, kept)
+    shown = None if kept is None or media.has_file else partial(kept, media, embedding)
+    return Crop(None if box[0] is None else Box(*box), time, quality, number, shown)
 
 
-def _embed(db: Database, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None, picture: bytes | None = None) -> int:
-    """An embedding's id; of equal keys the first vector, and what is worn and shown with it, stays."""
-    added = db.execute(
+def _embed(db: Database, key: Key, vector: NDArray[np.float32], worn: NDArray[np.uint8] | None) -> int:
+    """An embedding's id; of equal keys the first vector, with what is worn, stays."""
+    db.execute(
         """INSERT OR IGNORE INTO embeddings (id, digest, region, vector, worn)
         VALUES ((SELECT value + 1 FROM meta WHERE key = 'newest'), ?, ?, ?, ?)""",
         (*key, np.ascontiguousarray(vector, "<f4").tobytes(), None if worn is None or not worn.size else worn.tobytes()),
     )
-    embedding = int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
-    if picture is not None and added.rowcount:
-        Pictures.of(db).write(embedding, picture)
-    return embedding
+    return int(db.execute("SELECT id FROM embeddings WHERE digest = ? AND region = ?", key).fetchone()[0])
 
 
 def _sign(db: Database, embedding: int, signature: NDArray[np.uint8], size: int, run: int | None) -> None:
