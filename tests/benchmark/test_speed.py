@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from calling import Ran, call
 
 from passerby.benchmark.energy import RaplMeter
 from passerby.benchmark.reference import references
@@ -231,19 +232,19 @@ class TestPicture:
 class TestCommand:
     def test_json_and_nothing_else(self, bundle: Bundle, tmp_path: Path) -> None:
         ran = passerby("--no-clip", "--rounds", "1", "--batch", "2", "--save", str(tmp_path / "run.json"), "--json", model=bundle)
-        assert ran.returncode == 0, ran.stderr
-        document = json.loads(ran.stdout)
+        assert ran.code == 0, ran.err
+        document = ran.document
         assert list(document["models"][0]["image_tower"]["images_per_second"]) == ["1", "2"]
         assert read_run(tmp_path / "run.json") == document
-        assert "fewer than three rounds" in ran.stderr
+        assert "fewer than three rounds" in ran.err
 
     def test_a_saved_run_beside_another(self, run: dict[str, Any], tmp_path: Path) -> None:
         save_run(run, tmp_path / "a.json")
         save_run({**run, "machine": {}}, tmp_path / "b.json")
         ran = passerby("--from", str(tmp_path / "a.json"), "--compare", str(tmp_path / "b.json"))
-        assert ran.returncode == 0, ran.stderr
-        assert "rival (speed only)" in ran.stdout and "+0.0%" in ran.stdout
-        assert "another machine" in ran.stderr
+        assert ran.code == 0, ran.err
+        assert "rival (speed only)" in ran.out and "+0.0%" in ran.out
+        assert "another machine" in ran.err
 
     def test_without_the_extra_the_model_is_measured_alone(self, bundle: Bundle, tmp_path: Path) -> None:
         hide = "import sys; sys.modules.update(dict.fromkeys(['onnx', 'torch', 'transformers']))"
@@ -281,23 +282,21 @@ class TestCommand:
     )
     def test_what_is_wrong_is_said_before_anything_is_measured(self, arguments: tuple[str, ...], word: str) -> None:
         ran = passerby(*arguments)
-        assert ran.returncode == 2
-        assert ran.stdout == ""
-        assert word in ran.stderr and "Traceback" not in ran.stderr
+        assert ran.code == 2
+        assert ran.out == ""
+        assert word in ran.err
 
     def test_prediction(self) -> None:
         ran = passerby("--predict", "orin")
-        assert ran.returncode == 0, ran.stderr
-        assert all(word in ran.stdout for word in ("at 60 W", "at 30 W", "at 15 W", "memory", "people that fit"))
-        document = json.loads(passerby("--predict", "orin", "--json").stdout)
+        assert ran.code == 0, ran.err
+        assert all(word in ran.out for word in ("at 60 W", "at 30 W", "at 15 W", "memory", "people that fit"))
+        document = passerby("--predict", "orin", "--json").document
         assert document["device"]["name"] == "orin"
         assert {limit["precision"] for limit in document["models"][0]["towers"]} == {"fp32", "fp16", "int8"}
 
 
-def passerby(*arguments: str, model: Bundle | None = None) -> subprocess.CompletedProcess[str]:
-    named = ["--model", str(model.folder)] if model else []
-    command = [sys.executable, "-m", "passerby", "benchmark", *arguments, *named]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def passerby(*arguments: str | Path, model: Bundle | None = None) -> Ran:
+    return call("benchmark", *arguments, *(("--model", model.folder) if model else ()))
 
 
 def test_the_sentence_is_of_usual_length() -> None:

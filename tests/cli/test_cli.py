@@ -1,21 +1,19 @@
-"""The command line as people meet it: whole processes."""
+"""The command line as people meet it."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from calling import PASSERBY, Ran, call, call_apart
 from crops import write_crop, write_crops
 from indexing import DressedEncoder
 from PIL import Image
@@ -28,17 +26,6 @@ from passerby.model.bundle_encoder import BundleEncoder
 
 
 @dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Passerby:
     """Runs the program in a folder with the tiny model."""
 
@@ -46,14 +33,7 @@ class Passerby:
     model: Path
 
     def __call__(self, *arguments: str | Path, model: bool = True, environment: dict[str, str] | None = None) -> Ran:
-        command = self.command(*arguments, model=model)
-        done = subprocess.run(
-            command, cwd=self.folder, capture_output=True, env={**os.environ, **(environment or {})}, timeout=60, check=False
-        )
-        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def command(self, *arguments: str | Path, model: bool = True) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "passerby", *arguments, *(("--model", self.model) if model else ())]
+        return call(*arguments, *(("--model", self.model) if model else ()), folder=self.folder, environment=environment)
 
 
 @pytest.fixture
@@ -307,8 +287,9 @@ def test_names_that_are_no_text_are_shown_on_one_line_and_survive_json(passerby:
     for seed, name in enumerate(odd):
         write_crop(passerby.folder / "odd" / "crop.jpg", seed + 10).rename(passerby.folder / "odd" / name)
     assert passerby("index", "odd", "--index", "index").code == 0
-    ran = passerby("search", "red", "--index", "index", "--json", environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
-    assert {Path(hit["path"]).name for hit in ran.document["hits"]} == set(odd)
+    asked = ("search", "red", "--index", "index", "--json", "--model", passerby.model)
+    shown = call_apart(*asked, folder=passerby.folder, environment={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
+    assert {Path(hit["path"]).name for hit in shown.document["hits"]} == set(odd)
     table = passerby("search", "red", "--index", "index")
     assert table.code == 0
     assert "\x1b" not in table.out
@@ -333,7 +314,9 @@ def test_ctrl_c_ends_quietly(passerby: Passerby) -> None:
     write_crops(passerby.folder / "many", 400)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = subprocess.Popen(passerby.command("index", "many", "--index", "index"), cwd=passerby.folder, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*PASSERBY, "index", "many", "--index", "index", "--model", passerby.model], cwd=passerby.folder, stderr=subprocess.PIPE
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     while not (passerby.folder / "index" / "index.db").exists():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from calling import call
 from click.testing import CliRunner
 
 from passerby.cli.app import COMMANDS, app, load
@@ -90,6 +91,6 @@ def test_without_a_command_help_is_shown() -> None:
 
 @pytest.mark.parametrize("arguments", [["index", ""], ["index", "crops", "--index", ""], ["search", "red", "--like", ""], ["remove", ""]])
 def test_an_empty_path_is_not_the_current_folder(tmp_path: Path, arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "passerby", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, "found an empty one" in done.stderr) == (2, True)
+    ran = call(*arguments, folder=tmp_path)
+    assert (ran.code, "found an empty one" in ran.err) == (2, True)
     assert list(tmp_path.iterdir()) == []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from calling import Ran, call, call_apart
 from click.testing import CliRunner
 from crops import media, random_vectors
 from passers_by import put_street, write_street
@@ -22,17 +19,6 @@ from passerby.media.video import frames
 
 
 @dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Cut:
     """Runs `passerby cut` in a folder with a video and its index."""
 
@@ -40,9 +26,8 @@ class Cut:
     red: int
 
     def __call__(self, *arguments: str | Path | int, before: Sequence[str] = ()) -> Ran:
-        command = [*before, sys.executable, "-m", "passerby", "cut", *map(str, arguments), "--index", "index"]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        asked = ("cut", *arguments, "--index", "index")
+        return call_apart(*asked, folder=self.folder, before=before) if before else call(*asked, folder=self.folder)
 
 
 @pytest.fixture

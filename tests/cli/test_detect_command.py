@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from blobs import THREE, blobs, write_blob_bundle
+from calling import PASSERBY, Ran, call, call_apart
 from PIL import Image
 
 from passerby import resolve
@@ -28,17 +28,6 @@ from passerby.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Detect:
     """Runs `passerby detect` in a folder."""
 
@@ -46,12 +35,8 @@ class Detect:
     detector: Path
 
     def __call__(self, *arguments: str | Path, before: Sequence[str] = (), detector: str | Path | None = None) -> Ran:
-        command = [*before, *self.command(*arguments, "--detector", detector or self.detector)]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, timeout=60, check=False)
-        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-    def command(self, *arguments: str | Path) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "passerby", "detect", *arguments]
+        asked = ("detect", *arguments, "--detector", detector or self.detector)
+        return call_apart(*asked, folder=self.folder, before=before) if before else call(*asked, folder=self.folder)
 
     def boxes(self, out: str = "people") -> Any:
         return json.loads((self.folder / out / "boxes.json").read_text())
@@ -182,7 +167,7 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
         (detect.folder / "photos" / f"{number:03}.png").write_bytes(photo)
     before = sorted(path.name for path in detect.folder.iterdir())
     process = subprocess.Popen(
-        detect.command("photos", "--out", "people", "--save-crops", "--detect-size", "416", "--detector", detect.detector),
+        [*PASSERBY, "detect", "photos", "--out", "people", "--save-crops", "--detect-size", "416", "--detector", detect.detector],
         cwd=detect.folder,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from blobs import blobs, write_blob_bundle
+from calling import call
 from PIL import Image
 
 THREE = blobs([(16, 32), (120, 200), (304, 160)], (640, 480))
@@ -27,9 +26,8 @@ class Passerby:
 
     def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
         model = () if arguments[0] == "info" else ("--model", self.model)
-        command = [sys.executable, "-m", "passerby", *arguments, "--index", "index", *model]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, done.stdout, done.stderr
+        ran = call(*arguments, "--index", "index", *model, folder=self.folder)
+        return ran.code, ran.out, ran.err
 
     def document(self, *arguments: str | Path) -> Any:
         _, out, err = self(*arguments, "--json")

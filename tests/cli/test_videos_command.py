@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from blobs import blobs, write_blob_bundle
+from calling import call
 from PIL import Image
 from videos import RATE, write_video
 
@@ -28,12 +29,19 @@ class Passerby:
     folder: Path
     model: Path
 
-    def __call__(self, *arguments: str | Path, before: str = "") -> tuple[int, str, str]:
-        model = () if arguments[0] == "info" else ("--model", self.model)
-        run = f"import sys\n{before}\nsys.argv[0] = 'passerby'; from passerby.__main__ import main; sys.exit(main())"
-        command = [sys.executable, "-c", run, *arguments, "--index", "index", *model]
+    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
+        ran = call(*self.asked(*arguments), folder=self.folder)
+        return ran.code, ran.out, ran.err
+
+    def without(self, module: str, *arguments: str | Path) -> tuple[int, str, str]:
+        """The same in a process that cannot import a module."""
+        run = f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'passerby'; from passerby.cli.app import main; main()"
+        command = [sys.executable, "-c", run, *self.asked(*arguments)]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def asked(self, *arguments: str | Path) -> tuple[str | Path, ...]:
+        return *arguments, "--index", "index", *(() if arguments[0] == "info" else ("--model", self.model))
 
     def document(self, *arguments: str | Path) -> Any:
         _, out, err = self(*arguments, "--json")
@@ -100,13 +108,12 @@ def test_info_counts_videos(passerby: Passerby) -> None:
 def test_without_the_extra_it_says_what_is_missing(passerby: Passerby, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     write_video(tmp_path / "new" / "more.mp4", pictures=[blobs([]).picture] * 5)
-    missing = "sys.modules['av'] = None"
     program = Passerby(tmp_path, passerby.model)
-    code, _, err = program("index", "new", "--detector", passerby.folder / "blobs", before=missing)
+    code, _, err = program.without("av", "index", "new", "--detector", passerby.folder / "blobs")
     assert code == 2 and "1 videos not read (more.mp4): " in err and "[video]" in err and "Traceback" not in err
-    code, _, err = program("index", "new/more.mp4", "--detector", passerby.folder / "blobs", before=missing)
+    code, _, err = program.without("av", "index", "new/more.mp4", "--detector", passerby.folder / "blobs")
     assert code == 2 and "more.mp4" in err and "[video]" in err and "Traceback" not in err
-    code, _, err = passerby("search", "a red jacket", "--sheet", "without.png", before=missing)
+    code, _, err = passerby.without("av", "search", "a red jacket", "--sheet", "without.png")
     assert code == 0 and "Traceback" not in err and (passerby.folder / "without.png").exists()
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from calling import call
 from crops import write_crops
 from indexing import NOTHING, CountingEncoder, held
 from numpy.typing import NDArray
@@ -109,12 +108,9 @@ def test_what_keeps_somebody_out_tells_nobody_who(index: Index, encoder: Countin
 
 
 def passerby(index: Index, bundle: Path, *arguments: str | Path) -> tuple[int, Any]:
-    command = [sys.executable, "-m", "passerby", arguments[0], *arguments[1:], "--index", index.folder, "--json"]
-    if arguments[0] != "remove":
-        command += ["--model", bundle]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(done.stdout or "{}")
+    model = () if arguments[0] == "remove" else ("--model", bundle)
+    ran = call(*arguments, "--index", index.folder, "--json", *model)
+    return ran.code, json.loads(ran.out or "{}")
 
 
 def test_the_command_line_removes_people_and_lets_them_in_again(index: Index, tiny_bundle: Path, crops: Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from adapting import compact_base
+from calling import call
 from clip_folder import PATCH, SIDE, clip_model, clip_tokenizer, write_clip
 from hypothesis import given
 from hypothesis import strategies as st
@@ -219,9 +216,9 @@ class TestDrawing:
 
 def test_the_command_draws_and_prints_one_document(folder: Path, person: Image.Image, tmp_path: Path) -> None:
     person.save(tmp_path / "somebody.png")
-    command = [sys.executable, "-m", "passerby", "attention", "somebody.png", TEXT, "--model", str(folder), "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True)
-    document = json.loads(done.stdout)
+    ran = call("attention", "somebody.png", TEXT, "--model", folder, "--json", folder=tmp_path)
+    assert ran.code == 0, ran.err
+    document = ran.document
     assert {"similarity", "words", "places", "method", "model", "out"} <= document.keys()
     with Image.open(tmp_path / document["out"]) as drawn:
         assert drawn.format == "PNG"

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from calling import call
 from clip_folder import DIM, MAX_TOKENS, MEAN, SIDE, STD, clip_model, clip_tokenizer, write_clip
 from small_clip import drawn_dataset
 from transformers import CLIPModel
@@ -317,9 +318,8 @@ def test_evaluate_asks_a_clip_with_a_prompt(folder: Path, tmp_path: Path) -> Non
         "a photo of a person wearing {}",
         "--json",
     ]
-    command = (sys.executable, "-m", "passerby", "evaluate", "--model", folder, *options)
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    document = json.loads(ran.stdout)
+    ran = call("evaluate", "--model", folder, *options)
+    assert ran.code == 0, ran.err
+    document = ran.document
     assert document["queries"] == 32
     assert "a photo of a person wearing {}" in document["model"]

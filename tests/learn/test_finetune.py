@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from adapting import COMPACT_LORA, clip_base, compact_base, how
+from calling import PASSERBY, call
 from clip_folder import write_clip
 from train_small import prepare
 
@@ -294,8 +294,9 @@ def test_the_command_line_killed_and_asked_again(folder: Path, tmp_path: Path) -
         "--targets",
         "q",
     ]
-    command = [sys.executable, "-m", "passerby", "finetune", *map(str, options), "--steps", "12", "--out"]
-    child = subprocess.Popen([*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, env=os.environ)
+    command = ["finetune", *options, "--steps", "12", "--out"]
+    as_here = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    child = subprocess.Popen([*PASSERBY, *map(str, command), tmp_path / "killed"], stderr=subprocess.DEVNULL, env=as_here)
     deadline = time.monotonic() + 300
     while not (tmp_path / "killed.run" / CHECKPOINT).exists():
         assert child.poll() is None and time.monotonic() < deadline
@@ -304,11 +305,11 @@ def test_the_command_line_killed_and_asked_again(folder: Path, tmp_path: Path) -
     assert child.wait() == -signal.SIGKILL
     left_at = state(tmp_path / "killed")["run"]["step"]
     assert 1 <= left_at < 12
-    again = subprocess.run([*command, tmp_path / "killed"], capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr
-    assert again.stderr.splitlines()[-1] == f"the adapter is {tmp_path / 'killed'}"
-    whole = subprocess.run([*command, tmp_path / "whole"], capture_output=True, text=True, check=False)
-    assert whole.returncode == 0, whole.stderr
+    again = call(*command, tmp_path / "killed")
+    assert again.code == 0, again.err
+    assert again.err.splitlines()[-1] == f"the adapter is {tmp_path / 'killed'}"
+    whole = call(*command, tmp_path / "whole")
+    assert whole.code == 0, whole.err
     for name in FILES:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), f"{name}, killed after {left_at}"
     assert torch.load(tmp_path / "whole.run" / BEST, weights_only=True)["weights"].keys()
