@@ -74,6 +74,19 @@ def test_answers_say_how_likely_when_where_and_what_fits(client: Client) -> None
     assert all(text in html for text in (f"<b>{likely}</b>", "red jacket, no hat", "north gate", "32 people looked at"))
 
 
+def test_what_is_chosen_before_any_words_is_shown_and_kept(client: Client) -> None:
+    html = page(client, "/?camera=lobby&from=2026-11-28&to=2026-11-28")
+    kept = {"camera": ["lobby"], "from": ["2026-11-28"], "to": ["2026-11-28"]}
+    assert [asked(url) for url in links(html, "camera lobby") + links(html, "2026-11-28 ×")] == [
+        {"from": ["2026-11-28"], "to": ["2026-11-28"]},
+        {"camera": ["lobby"]},
+    ]
+    assert len(re.findall('aria-current="true"', html)) == 2
+    assert asked(links(html, "a red jacket")[0]) == {"q": ["a red jacket and blue jeans"], **kept}
+    form = html[html.index('<form id="ask"') : html.index("</form>")]
+    assert {name: [value] for name, value in re.findall(r'type="hidden" name="(.*?)" value="(.*?)"', form)} == kept
+
+
 def test_what_was_understood_can_be_changed(client: Client) -> None:
     html = page(client, "/?q=a+red+jacket,+no+hat&camera=lobby")
     (blue,), (denied,) = links(html, "blue")[:1], links(html, "Must not have it")
@@ -148,6 +161,7 @@ def test_filters_days_and_hours_narrow_and_let_go(client: Client) -> None:
     (hour,) = [url for url in links(of_day, "10:00 ") if "10" in url][:1]
     of_hour = page(client, hour)
     assert asked(hour) == {"upper": ["red"], "from": ["2026-11-28 10:00"], "to": ["2026-11-28 10:59:59.999"]}
+    assert asked(links(of_hour, "2026-11-28 10:00 to 10:59")[0]) == {"upper": ["red"]}
     counts = [int(re.search(r"(\d+) (?:people|person) looked at", one)[1]) for one in (html, of_day, of_hour)]  # type: ignore[index]
     assert counts[0] > counts[1] > counts[2] > 0
     assert counts[1] == int(re.search(r"2026-11-28 <span class=\"count\">(\d+)", html)[1])  # type: ignore[index]

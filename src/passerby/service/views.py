@@ -10,7 +10,7 @@ from passerby.find.answer import Answer
 from passerby.media.clock import KnownBy, clock_of, clock_text, minutes_text
 from passerby.service.api import in_order
 from passerby.service.asking import PARTS, Asked
-from passerby.service.chips import Chip, chips
+from passerby.service.chips import COLOURS, Chip, chips
 from passerby.service.facets import Facets
 from passerby.service.service import Found, Seen, shown_name
 from passerby.service.timeline import Sight, Timeline, timeline_of
@@ -40,12 +40,16 @@ class Link:
     Args:
         count: of how many people; ``None`` where that is not said.
         chosen: whether it is; then the link lets go of it.
+        crop: the id of the picture that it is about, if it is about one.
+        colour: that it stands for, if it stands for one.
     """
 
     text: str
     url: str
     count: int | None = None
     chosen: bool = False
+    crop: str = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ def understood(answer: Answer, asked: Asked) -> list[ChipLinks]:
 def chosen(asked: Asked) -> Iterator[Link]:
     """All that narrows a question beside its words, each with where it is let go of."""
     if asked.like:
-        yield Link("like this person", asked.url(like=None))
+        yield Link("like this person", asked.url(like=None), crop=asked.like)
     for name, said in _SAID.items():
         for value in getattr(asked, name):
             yield Link(
@@ -184,6 +188,17 @@ def chosen(asked: Asked) -> Iterator[Link]:
     for name, said in (("having", "with"), ("without", "without"), ("camera", "camera"), ("device", "device")):
         for value in getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)}))
+    yield from _chosen_time(asked)
+    if asked.unfold:
+        yield Link("copies one by one", asked.url(unfold=False))
+
+
+def _chosen_time(asked: Asked) -> Iterator[Link]:
+    """A day or an hour as one, any other times one by one."""
+    start, end = asked.start, asked.end
+    if start and end in (start, _end_of_hour(start)):
+        yield Link(start if start == end else f"{start} to {end[11:16]}", asked.url(start=None, end=None))
+        return
     for name, said in (("start", "from"), ("end", "to")):
         if value := getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: None}))
@@ -209,7 +224,8 @@ def choices(facets: Facets, asked: Asked) -> list[Choice]:
 def _toggle(asked: Asked, name: str, value: str, count: int) -> Link:
     values = getattr(asked, name)
     is_on = value in values
-    return Link(value, asked.url(**{name: _less(values, value) if is_on else [*values, value]}), count, is_on)
+    colour = value if value in COLOURS and name in _WHERE else ""
+    return Link(value, asked.url(**{name: _less(values, value) if is_on else [*values, value]}), count, is_on, colour=colour)
 
 
 def _day(asked: Asked, day: str, count: int) -> Link:
@@ -218,9 +234,15 @@ def _day(asked: Asked, day: str, count: int) -> Link:
 
 
 def _hour(asked: Asked, day: str, hour: int, count: int) -> Link:
-    start, end = f"{day} {hour:02}:00", f"{day} {hour:02}:59:59.999"
+    start = f"{day} {hour:02}:00"
     is_on = asked.start == start
-    return Link(f"{hour:02}:00", asked.url(start=day, end=day) if is_on else asked.url(start=start, end=end), count, is_on)
+    url = asked.url(start=day, end=day) if is_on else asked.url(start=start, end=_end_of_hour(start))
+    return Link(f"{hour:02}:00", url, count, is_on)
+
+
+def _end_of_hour(start: str) -> str:
+    """Before the next, which may begin twice on the day on which clocks are put back."""
+    return f"{start[:-2]}59:59.999"
 
 
 def _less(values: Sequence[str], value: str) -> list[str]:
