@@ -164,6 +164,7 @@ def _shown(found: Found, asked: Asked, wanted: Asked, given: Given | None) -> di
         "nobody": views.nobody(answer),
         "unlikely": len(answer.unlikely),
         "least": None if least is None else round(100 * least),
+        "folded": asked.url(unfold=True) if any(card.alike for card in cards) else "",
         "everybody": asked.url(min_probability=0),
         "by_match": asked.url(order="match"),
         "by_time": asked.url(order="time"),

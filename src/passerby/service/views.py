@@ -28,9 +28,21 @@ PEOPLE: Final = 24
 MOST: Final = 96
 DAYS: Final = 7
 
-_IN_WORDS: Final = ((0.75, "very likely"), (0.5, "likely"), (0.25, "possibly"), (0.1, "a long shot"), (0.0, "unlikely"))
-_WHERE: Final = {"head": "Head", "upper": "Above", "lower": "Below", "feet": "Feet", "carrying": "Carrying"}
-_SAID: Final = {"head": "head", "upper": "above", "lower": "below", "feet": "on the feet", "carrying": "carrying"}
+_LIKELY: Final = 0.5
+_IN_WORDS: Final = ((0.75, "very likely"), (_LIKELY, "likely"), (0.25, "possibly"), (UNLIKELY, "a long shot"), (0.0, "unlikely"))
+_WHERE: Final = {"head": "Head", "upper": "Upper body", "lower": "Legs", "feet": "Feet", "carrying": "Carrying"}
+_SAID: Final = {"head": "on the head", "upper": "on the upper body", "lower": "on the legs", "feet": "on the feet", "carrying": "carrying"}
+_SEEN: Final = {
+    "body": "Body",
+    "hair": "Hair",
+    "head": "Head",
+    "upper": "Upper body",
+    "sleeves": "Sleeves",
+    "lower": "Legs",
+    "feet": "Feet",
+    "carried": "Carrying",
+}
+"""What models tell of somebody, from the whole to what they carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +112,8 @@ class Card:
 
 
 def in_words(probability: float) -> str:
-    """How likely, for people."""
-    return next(words for least, words in _IN_WORDS if probability >= least)
+    """How likely, for people, of a probability as it is shown: in whole percent."""
+    return next(words for least, words in _IN_WORDS if round(probability, 2) >= least)
 
 
 def cards(found: Found, asked: Asked) -> list[Card]:
@@ -137,7 +149,7 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
 def timeline(shown: Sequence[Card], found: Found) -> Timeline | None:
     """Where and when those were seen who are shown."""
     clocks = {hit.rank: hit.clock for hit in found.answer.people}
-    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 50) for one in shown])
+    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 100 * _LIKELY) for one in shown])
 
 
 def _said(card: Card) -> str:
@@ -147,7 +159,7 @@ def _said(card: Card) -> str:
 
 def _when(hit: Hit) -> str:
     if hit.clock is not None and hit.person.media.known_by == KnownBy.FILE:
-        return f"about {hit.clock:%Y-%m-%d %H:%M}, by its file"
+        return f"about {hit.clock:%Y-%m-%d %H:%M}, by the file's date"
     return clock_of(hit)
 
 
@@ -286,7 +298,7 @@ def nobody(answer: Answer) -> str:
         return ""
     if answer.unlikely:
         best = answer.unlikely[0].probability or 0
-        return f"Nobody here is likely. The likeliest has {100 * best:.0f} %."
+        return f"Nobody here is {'that ' if best >= _LIKELY else ''}likely. The likeliest has {100 * best:.0f} %."
     if not answer.looked_at and answer.question.selection.is_everybody:
         return "Nobody is in this index yet."
     if not answer.looked_at:
@@ -318,12 +330,14 @@ class Wears:
 
 
 def wears(seen: Seen) -> list[Wears]:
-    """What somebody probably wears, the likeliest first."""
+    """What somebody probably wears, from the whole to what they carry, the likeliest there first."""
     if seen.wears is None:
         return []
     unsure = seen.wears.unreliable
     named = [(name.partition(":"), p, name in unsure) for name, p in seen.wears.probabilities.items() if p >= PROBABLE]
-    return [Wears(where, what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in sorted(named, key=lambda one: -one[1])]
+    order = [*_SEEN, *(where for (where, _, _), _, _ in named)]
+    named.sort(key=lambda one: (order.index(one[0][0]), -one[1]))
+    return [Wears(_SEEN.get(where, where), what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +363,7 @@ def somebody(seen: Seen, asked: Asked) -> dict[str, Any]:
         "person": seen.person.id,
         "crop": crop,
         "sentence": seen.wears.sentence if seen.wears else f"Somebody in {shown_name(seen.person)}",
-        "unclear": seen.wears.unclear if seen.wears else [],
+        "unclear": [_SEEN.get(where, where).lower() for where in seen.wears.unclear] if seen.wears else [],
         "wears": wears(seen),
         "name": shown_name(seen.person),
         "camera": seen.person.media.camera,
