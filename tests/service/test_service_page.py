@@ -74,6 +74,19 @@ def test_answers_say_how_likely_when_where_and_what_fits(client: Client) -> None
     assert all(text in html for text in (f"<b>{likely}</b>", "red jacket, no hat", "north gate", "32 people looked at"))
 
 
+def test_what_is_chosen_before_any_words_is_shown_and_kept(client: Client) -> None:
+    html = page(client, "/?camera=lobby&from=2026-11-28&to=2026-11-28")
+    kept = {"camera": ["lobby"], "from": ["2026-11-28"], "to": ["2026-11-28"]}
+    assert [asked(url) for url in links(html, "camera lobby") + links(html, "2026-11-28 ×")] == [
+        {"from": ["2026-11-28"], "to": ["2026-11-28"]},
+        {"camera": ["lobby"]},
+    ]
+    assert len(re.findall('aria-current="true"', html)) == 2
+    assert asked(links(html, "a red jacket")[0]) == {"q": ["a red jacket and blue jeans"], **kept}
+    form = html[html.index('<form id="ask"') : html.index("</form>")]
+    assert {name: [value] for name, value in re.findall(r'type="hidden" name="(.*?)" value="(.*?)"', form)} == kept
+
+
 def test_what_was_understood_can_be_changed(client: Client) -> None:
     html = page(client, "/?q=a+red+jacket,+no+hat&camera=lobby")
     (blue,), (denied,) = links(html, "blue")[:1], links(html, "Must not have it")
@@ -137,6 +150,11 @@ def test_nobody_likely_is_said_rather_than_shown(client: Client) -> None:
     html = page(client, "/?q=a+green+raincoat+and+a+stroller&min_probability=0.95")
     assert "Nobody here is likely. The likeliest has" in html
     assert "<img" not in html
+    best = client.http.get("/api/v1/search?q=a+red+jacket").json()["hits"][0]["probability"]
+    assert best > 0.5
+    assert f"Nobody here is that likely. The likeliest has {best:.0%}".replace("%", " %") in page(
+        client, "/?q=a+red+jacket&min_probability=1"
+    )
     (everybody,) = links(html, "Show the unlikely all the same")
     assert page(client, everybody).count("<img") == 24
 
@@ -148,6 +166,7 @@ def test_filters_days_and_hours_narrow_and_let_go(client: Client) -> None:
     (hour,) = [url for url in links(of_day, "10:00 ") if "10" in url][:1]
     of_hour = page(client, hour)
     assert asked(hour) == {"upper": ["red"], "from": ["2026-11-28 10:00"], "to": ["2026-11-28 10:59:59.999"]}
+    assert asked(links(of_hour, "2026-11-28 10:00 to 10:59")[0]) == {"upper": ["red"]}
     counts = [int(re.search(r"(\d+) (?:people|person) looked at", one)[1]) for one in (html, of_day, of_hour)]  # type: ignore[index]
     assert counts[0] > counts[1] > counts[2] > 0
     assert counts[1] == int(re.search(r"2026-11-28 <span class=\"count\">(\d+)", html)[1])  # type: ignore[index]
@@ -198,6 +217,7 @@ def test_a_picture_that_is_sent_finds_people_like_it(client: Client, sample: Sam
         ("/?upper=zorbly", 400, "correct the filter"),
         ("/?k=0", 422, "correct k"),
         ("/?like=x", 422, "correct like"),
+        ("/people/999", 404, "There is nothing here"),
         ("/people/999", 404, "nobody of id 999"),
         ("/nothing", 404, "start at /"),
     ],
@@ -232,6 +252,22 @@ def test_names_of_files_and_cameras_are_escaped_and_may_be_of_any_bytes(sample: 
             assert "<i>door" not in html
         for path in ("search?q=coat", "people/1", "people/2", "info"):
             assert client.http.get(f"/api/v1/{path}").status_code == 200
+
+
+def test_copies_are_shown_once_and_each_on_demand(sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "crops").mkdir()
+    picture = sorted((sample.folder / "seen").iterdir())[0].read_bytes()
+    for number in range(2):
+        (tmp_path / "crops" / f"{number}.jpg").write_bytes(picture + bytes(number))
+    with create_index(tmp_path / "index", sample.encoder) as index:
+        index_paths(index, sample.encoder, [tmp_path / "crops"])
+    with serving(replace(sample, index=tmp_path / "index"), tmp_path / "service") as client:
+        html = page(client, "/?q=coat&min_probability=0")
+        assert (html.count("<img"), html.count("+1 alike")) == (1, 1)
+        (each,) = links(html, "Show each of them")
+        html = page(client, each)
+        assert html.count("<img") == 2
+        assert asked(links(html, "copies one by one")[0]) == {"q": ["coat"], "min_probability": ["0.0"]}
 
 
 # -- logging in --------------------------------------------------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ async def search(request: Request, asked: Annotated[Asked, Query()], here: Here,
     """The box, and who was found for what is in it."""
     if not asked.asks_something:
         facets = await anyio.to_thread.run_sync(here.census.facets)
-        return page(request, "search.html", **_around(here, asked), choices=views.choices(facets, asked), people=facets.people)
+        around = {**_around(here, asked), "kept": _kept(asked, ("q", "k"))}
+        return page(request, "search.html", **around, choices=views.choices(facets, asked), people=facets.people)
     return await _results(request, asked, here, client)
 
 
@@ -111,8 +112,9 @@ async def alike(
 async def _results(request: Request, asked: Asked, here: Service, client: Client, given: Given | None = None) -> Response:
     facets = await anyio.to_thread.run_sync(here.census.facets)
     choices = views.choices(facets, asked) if given is None else []
-    chosen = list(views.chosen(asked)) if given is None else [views.Link("like the picture that was sent", asked.url())]
-    around = {**_around(here, asked), "choices": choices, "people": facets.people, "chosen": chosen}
+    around = {**_around(here, asked), "choices": choices, "people": facets.people}
+    if given is not None:
+        around["chosen"] = [views.Link("like the picture that was sent", asked.url())]
     wanted = views.asked_of_page(asked, here.engine.encoder.calibration is not None and given is None)
     try:
         if given is not None:
@@ -125,13 +127,12 @@ async def _results(request: Request, asked: Asked, here: Service, client: Client
 
 def _around(here: Service, asked: Asked) -> dict[str, Any]:
     model = here.engine.encoder.name
-    kept = [(name, value) for name, value in asked.parameters() if name not in ("q", "min_probability", "from", "to", "k")]
     return {
         "asked": asked,
-        "kept": kept,
-        "examples": views.EXAMPLES,
+        "kept": _kept(asked, ("q", "k", "min_probability", "from", "to")),
+        "examples": [views.Link(words, asked.url(q=words)) for words in views.EXAMPLES],
         "model": model,
-        "chosen": [],
+        "chosen": list(views.chosen(asked)),
         "problem": None,
         "found": None,
         "uploaded": False,
@@ -139,6 +140,11 @@ def _around(here: Service, asked: Asked) -> dict[str, Any]:
         "take": 0,
         "most_crops": MOST_CROPS,
     }
+
+
+def _kept(asked: Asked, fields: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What another question takes over from this one: all but what has a field on the page."""
+    return [(name, value) for name, value in asked.parameters() if name not in fields]
 
 
 def _shown(found: Found, asked: Asked, wanted: Asked, given: Given | None) -> dict[str, Any]:
@@ -158,6 +164,7 @@ def _shown(found: Found, asked: Asked, wanted: Asked, given: Given | None) -> di
         "nobody": views.nobody(answer),
         "unlikely": len(answer.unlikely),
         "least": None if least is None else round(100 * least),
+        "folded": asked.url(unfold=True) if any(card.alike for card in cards) else "",
         "everybody": asked.url(min_probability=0),
         "by_match": asked.url(order="match"),
         "by_time": asked.url(order="time"),

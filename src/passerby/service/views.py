@@ -10,7 +10,7 @@ from passerby.find.answer import Answer
 from passerby.media.clock import KnownBy, clock_of, clock_text, minutes_text
 from passerby.service.api import in_order
 from passerby.service.asking import PARTS, Asked
-from passerby.service.chips import Chip, chips
+from passerby.service.chips import COLOURS, Chip, chips
 from passerby.service.facets import Facets
 from passerby.service.service import Found, Seen, shown_name
 from passerby.service.timeline import Sight, Timeline, timeline_of
@@ -28,9 +28,21 @@ PEOPLE: Final = 24
 MOST: Final = 96
 DAYS: Final = 7
 
-_IN_WORDS: Final = ((0.75, "very likely"), (0.5, "likely"), (0.25, "possibly"), (0.1, "a long shot"), (0.0, "unlikely"))
-_WHERE: Final = {"head": "Head", "upper": "Above", "lower": "Below", "feet": "Feet", "carrying": "Carrying"}
-_SAID: Final = {"head": "head", "upper": "above", "lower": "below", "feet": "on the feet", "carrying": "carrying"}
+_LIKELY: Final = 0.5
+_IN_WORDS: Final = ((0.75, "very likely"), (_LIKELY, "likely"), (0.25, "possibly"), (UNLIKELY, "a long shot"), (0.0, "unlikely"))
+_WHERE: Final = {"head": "Head", "upper": "Upper body", "lower": "Legs", "feet": "Feet", "carrying": "Carrying"}
+_SAID: Final = {"head": "on the head", "upper": "on the upper body", "lower": "on the legs", "feet": "on the feet", "carrying": "carrying"}
+_SEEN: Final = {
+    "body": "Body",
+    "hair": "Hair",
+    "head": "Head",
+    "upper": "Upper body",
+    "sleeves": "Sleeves",
+    "lower": "Legs",
+    "feet": "Feet",
+    "carried": "Carrying",
+}
+"""What models tell of somebody, from the whole to what they carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +52,16 @@ class Link:
     Args:
         count: of how many people; ``None`` where that is not said.
         chosen: whether it is; then the link lets go of it.
+        crop: the id of the picture that it is about, if it is about one.
+        colour: that it stands for, if it stands for one.
     """
 
     text: str
     url: str
     count: int | None = None
     chosen: bool = False
+    crop: str = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +112,8 @@ class Card:
 
 
 def in_words(probability: float) -> str:
-    """How likely, for people."""
-    return next(words for least, words in _IN_WORDS if probability >= least)
+    """How likely, for people, of a probability as it is shown: in whole percent."""
+    return next(words for least, words in _IN_WORDS if round(probability, 2) >= least)
 
 
 def cards(found: Found, asked: Asked) -> list[Card]:
@@ -133,7 +149,7 @@ def _card(found: Found, asked: Asked, hit: Hit, day: str) -> Card:
 def timeline(shown: Sequence[Card], found: Found) -> Timeline | None:
     """Where and when those were seen who are shown."""
     clocks = {hit.rank: hit.clock for hit in found.answer.people}
-    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 50) for one in shown])
+    return timeline_of([Sight(clocks[one.rank], one.camera, _said(one), one.url, (one.percent or 0) >= 100 * _LIKELY) for one in shown])
 
 
 def _said(card: Card) -> str:
@@ -143,7 +159,7 @@ def _said(card: Card) -> str:
 
 def _when(hit: Hit) -> str:
     if hit.clock is not None and hit.person.media.known_by == KnownBy.FILE:
-        return f"about {hit.clock:%Y-%m-%d %H:%M}, by its file"
+        return f"about {hit.clock:%Y-%m-%d %H:%M}, by the file's date"
     return clock_of(hit)
 
 
@@ -175,7 +191,7 @@ def understood(answer: Answer, asked: Asked) -> list[ChipLinks]:
 def chosen(asked: Asked) -> Iterator[Link]:
     """All that narrows a question beside its words, each with where it is let go of."""
     if asked.like:
-        yield Link("like this person", asked.url(like=None))
+        yield Link("like this person", asked.url(like=None), crop=asked.like)
     for name, said in _SAID.items():
         for value in getattr(asked, name):
             yield Link(
@@ -184,6 +200,17 @@ def chosen(asked: Asked) -> Iterator[Link]:
     for name, said in (("having", "with"), ("without", "without"), ("camera", "camera"), ("device", "device")):
         for value in getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: _less(getattr(asked, name), value)}))
+    yield from _chosen_time(asked)
+    if asked.unfold:
+        yield Link("copies one by one", asked.url(unfold=False))
+
+
+def _chosen_time(asked: Asked) -> Iterator[Link]:
+    """A day or an hour as one, any other times one by one."""
+    start, end = asked.start, asked.end
+    if start and end in (start, _end_of_hour(start)):
+        yield Link(start if start == end else f"{start} to {end[11:16]}", asked.url(start=None, end=None))
+        return
     for name, said in (("start", "from"), ("end", "to")):
         if value := getattr(asked, name):
             yield Link(f"{said} {value}", asked.url(**{name: None}))
@@ -209,7 +236,8 @@ def choices(facets: Facets, asked: Asked) -> list[Choice]:
 def _toggle(asked: Asked, name: str, value: str, count: int) -> Link:
     values = getattr(asked, name)
     is_on = value in values
-    return Link(value, asked.url(**{name: _less(values, value) if is_on else [*values, value]}), count, is_on)
+    colour = value if value in COLOURS and name in _WHERE else ""
+    return Link(value, asked.url(**{name: _less(values, value) if is_on else [*values, value]}), count, is_on, colour=colour)
 
 
 def _day(asked: Asked, day: str, count: int) -> Link:
@@ -218,9 +246,15 @@ def _day(asked: Asked, day: str, count: int) -> Link:
 
 
 def _hour(asked: Asked, day: str, hour: int, count: int) -> Link:
-    start, end = f"{day} {hour:02}:00", f"{day} {hour:02}:59:59.999"
+    start = f"{day} {hour:02}:00"
     is_on = asked.start == start
-    return Link(f"{hour:02}:00", asked.url(start=day, end=day) if is_on else asked.url(start=start, end=end), count, is_on)
+    url = asked.url(start=day, end=day) if is_on else asked.url(start=start, end=_end_of_hour(start))
+    return Link(f"{hour:02}:00", url, count, is_on)
+
+
+def _end_of_hour(start: str) -> str:
+    """Before the next, which may begin twice on the day on which clocks are put back."""
+    return f"{start[:-2]}59:59.999"
 
 
 def _less(values: Sequence[str], value: str) -> list[str]:
@@ -264,7 +298,7 @@ def nobody(answer: Answer) -> str:
         return ""
     if answer.unlikely:
         best = answer.unlikely[0].probability or 0
-        return f"Nobody here is likely. The likeliest has {100 * best:.0f} %."
+        return f"Nobody here is {'that ' if best >= _LIKELY else ''}likely. The likeliest has {100 * best:.0f} %."
     if not answer.looked_at and answer.question.selection.is_everybody:
         return "Nobody is in this index yet."
     if not answer.looked_at:
@@ -296,12 +330,14 @@ class Wears:
 
 
 def wears(seen: Seen) -> list[Wears]:
-    """What somebody probably wears, the likeliest first."""
+    """What somebody probably wears, from the whole to what they carry, the likeliest there first."""
     if seen.wears is None:
         return []
     unsure = seen.wears.unreliable
     named = [(name.partition(":"), p, name in unsure) for name, p in seen.wears.probabilities.items() if p >= PROBABLE]
-    return [Wears(where, what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in sorted(named, key=lambda one: -one[1])]
+    order = [*_SEEN, *(where for (where, _, _), _, _ in named)]
+    named.sort(key=lambda one: (order.index(one[0][0]), -one[1]))
+    return [Wears(_SEEN.get(where, where), what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +363,7 @@ def somebody(seen: Seen, asked: Asked) -> dict[str, Any]:
         "person": seen.person.id,
         "crop": crop,
         "sentence": seen.wears.sentence if seen.wears else f"Somebody in {shown_name(seen.person)}",
-        "unclear": seen.wears.unclear if seen.wears else [],
+        "unclear": [_SEEN.get(where, where).lower() for where in seen.wears.unclear] if seen.wears else [],
         "wears": wears(seen),
         "name": shown_name(seen.person),
         "camera": seen.person.media.camera,
