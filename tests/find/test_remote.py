@@ -8,21 +8,54 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from serving import Sample, listening
+from serving import Sample, copy_of, listening
 
 from passerby.cli.app import app
+from passerby.devices import path_at_centre
 from passerby.errors import ConfigError, ServiceFault
 from passerby.find.address import read_token
 from passerby.find.server import Server
+from passerby.index.base import Sighting
+from passerby.index.open import open_index
 from passerby.service.tokens import Role, Tokens
+from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Sought, Watched
+
+
+@pytest.fixture(scope="module")
+def sample(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """With a video and a photo that are away, a live camera, and what a device pushed: all that an answer can say something of."""
+    richer = copy_of(sample, tmp_path_factory.mktemp("richer"))
+    vectors = np.random.default_rng(22).standard_normal((5, sample.encoder.dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    watched = Watched(90.0, broken=2, cut_short_at=80.0, gaps=((10.25, 20.5), (30.0, 30.5)), still=7)
+    sought = Sought(ModelDigest("d" * 64), 640, 40.0, 45.5)
+    photo = Media(Path("/far/away/photo.jpg"), 1, 1, "a" * 64, away_since=1_700_000_000, sought=replace(sought, smallest=60.0))
+    of_video: Any = {"kind": MediaKind.VIDEO, "watched": watched, "sought": sought, "started_at": 1_795_860_000.5, "zone": "Europe/Rome"}
+    media = (
+        photo,
+        replace(photo, path=Path("/far/away/street.mp4"), digest="b" * 64, camera="yard", known_by="name", **of_video),
+        Media(Path("gate/2026-11-29T03:00:00.000Z"), 0, 1, "", kind=MediaKind.CAMERA, camera="gate", started_at=1.796e9, known_by="live"),
+        Media(path_at_centre("north", Path("/own/pushed.mp4")), 1, 1, "c" * 64, camera="north/hall", known_by="file", **of_video),
+    )
+    with open_index(richer.index) as index, index.writing():
+        for number, one in enumerate(media):
+            crop = Crop(Box(3, 4, 50, 100), None if one.kind is MediaKind.PHOTO else 12.5, 0.75)
+            moving = Sighting((crop,), vectors[[number]]) if one is photo else Sighting((crop,), vectors[[number]], 4, 11.0, 15.5)
+            never = Sighting((replace(crop, time=1.0),), vectors[[4]], 9, 0.0, 90.0, static=True)
+            index.put(one, [moving, never] if one.watched else [moving])
+            if one.away_since:
+                index.miss(one.path, one.away_since)
+    return richer
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +70,8 @@ def search(*arguments: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def names_alone(hit: dict[str, Any]) -> dict[str, Any]:
-    return {**hit, "path": Path(hit["path"]).name}
+def name_alone(said: dict[str, Any]) -> dict[str, Any]:
+    return {**said, "path": Path(said["path"]).name}
 
 
 def words_of(table: str) -> list[str]:
@@ -55,18 +88,31 @@ def words_of(table: str) -> list[str]:
         ["--hat", "--upper", "purple", "--sure", "0.99"],
         ["a coat", "--camera", "lobby", "--from", "2026-11-28", "--to", "2026-11-28 18:00", "--static"],
         ["a coat", "--camera", "lobby", "--from", "2030-01-01"],
+        ["a coat", "-k", "100"],
+        ["a coat", "-k", "100", "--static", "--device", "north", "--from", "2026-11-28 12:00"],
     ],
     ids=" ".join,
 )
 def test_the_same_is_shown_as_of_an_index_here(url: str, sample: Sample, arguments: list[str]) -> None:
     here, there = (search(*arguments, "--json", *place) for place in (["--index", sample.index], ["--server", url]))
     mine, others = json.loads(here[1]), json.loads(there[1])
+    mine["videos"]["gaps"] = list(map(name_alone, mine["videos"]["gaps"]))
     crops = [hit.pop("crop") for hit in others["hits"]]
-    assert (there[0], others) == (here[0], {**mine, "hits": [names_alone(hit) for hit in mine["hits"]]})
+    assert (there[0], others) == (here[0], {**mine, "hits": [name_alone(hit) for hit in mine["hits"]]})
     assert there[2] == here[2]
     assert all(crop.startswith(f"{hit['person']}-") for crop, hit in zip(crops, others["hits"], strict=True))
     table, told = (search(*arguments, *place)[1] for place in (["--index", sample.index], ["--server", url]))
-    assert words_of(told) == [Path(word).name if word.startswith("/") else word for word in words_of(table)]
+    assert words_of(told) == [Path(word).name if word.startswith(("/", "gate/")) else word for word in words_of(table)]
+
+
+def test_no_path_leaves_the_service(url: str, sample: Sample) -> None:
+    with open_index(sample.index) as index:
+        people = [person for person, _ in index.people()]
+    with Server(url) as server:
+        found = server.get("search", {"q": "coat", "k": 100, "static": True})
+        told = json.dumps([found, server.get("info", {}), *(server.get(f"people/{person.id}", {}) for person in people)])
+    assert {gap["name"] for gap in found["videos"]["gaps"]} == {"pushed.mp4", "street.mp4"}
+    assert not [person for person in people if f"{person.media.own_path.parent}/" in told]
 
 
 def test_somebody_alike_is_looked_for_as_here_and_nothing_else_of_the_picture_is_sent(url: str, sample: Sample) -> None:
@@ -155,15 +201,18 @@ def told(act: Callable[[], object]) -> str:
 
 @contextmanager
 def answering(status: int, kind: str, body: str = "", context: ssl.SSLContext | None = None, **headers: str) -> Iterator[str]:
-    """The address of a server that answers everything with this."""
+    """The address of a server that answers everything with this, and ends each connection after it without a word."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             self.send_response(status)
             for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body.encode())
+            self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             pass
@@ -214,6 +263,12 @@ def test_what_answers_and_is_no_service_of_this_version(status: int, kind: str, 
 def test_no_redirection_is_followed() -> None:
     with answering(302, "text/html", Location="https://elsewhere.example/") as url:
         assert "found one that sends on to https://elsewhere.example/; name that address" in asked(url)
+
+
+def test_a_connection_that_the_service_has_ended_is_made_anew() -> None:
+    """As it ends those that are idle, while sheets are drawn."""
+    with answering(200, "application/json", '{"version": "1"}') as url, Server(url) as server:
+        assert [server.get("info", {}) for _ in range(3)] == [{"version": "1"}] * 3
 
 
 def test_nothing_there_or_nothing_that_speaks_http(url: str) -> None:

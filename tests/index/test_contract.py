@@ -593,6 +593,7 @@ def test_what_could_not_be_read_of_videos_is_told_by_their_clock(index: Index) -
     assert (film.path, film.start, film.end, film.begun, film.text) == (Path("/film.mp4"), 3.0, 3.2, None, "0:03")
     assert [gap.text for gap in of_gate] == ["1970-01-01 01:18:30 to 01:18:37", "1970-01-01 01:19:10 to 01:19:12"]
     told = of_gate[0].to_json()
+    assert told.pop("begun") == "1970-01-01T01:18:20+01:00"
     assert told == {"path": "/gate.mp4", "start": 10.0, "end": 17.5, "from": "1970-01-01T01:18:30+01:00", "to": "1970-01-01T01:18:37+01:00"}
     assert index.looked_into(Selection(start=1140.0, end=2000.0)).gaps == (of_gate[1],)
     assert index.looked_into(Selection(start=1161.0, end=2000.0)).gaps == ()

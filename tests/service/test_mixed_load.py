@@ -47,7 +47,7 @@ class Running:
 
     def ask(self, path: str, client: int = 1, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         """By one of many clients, each with an address of its own on this machine, as how often each asks is limited."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(f"127.0.0.{client}", 0))
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=300, source_address=(f"127.0.0.{client}", 0))
         try:
             connection.request("POST" if body else "GET", path, body, headers or {})
             response = connection.getresponse()

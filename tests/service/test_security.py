@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -21,16 +22,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from PIL import Image
 from serving import Client, Sample, serving
 
-from passerby.errors import ConfigError, ImageError, ServiceBusy
+from passerby.errors import ConfigError, ImageError, IndexFault, ServiceBusy
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module
 from passerby.service.audit import Audit
-from passerby.service.problems import Refused
+from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
 from passerby.service.tokens import Role, Tokens
 from passerby.service.uploads import decode_upload
@@ -51,8 +53,21 @@ def guarded(sample: Sample, tmp_path: Path) -> Iterator[tuple[Client, str, str]]
         yield opened, *secrets
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else this machine does, a decoder comes to its turn."""
+    monkeypatch.setattr(uploads, "PATIENCE", 100)
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def endpoints(client: Client) -> Iterator[tuple[str, str]]:
+    """Every method and path that is answered."""
+    for route in iter_route_contexts(client.http.app._app.routes):  # type: ignore[attr-defined]
+        for method in (route.methods or set()) - {"HEAD"}:
+            yield method, str(route.path)
 
 
 def status(client: Client, path: str, secret: str | None = None) -> int:
@@ -170,6 +185,17 @@ def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client,
     assert status(client, "/api/v1/search?q=coat", view) == 200
 
 
+def test_every_endpoint_needs_a_token_but_those_that_show_nobody(guarded: tuple[Client, str, str]) -> None:
+    client, *_ = guarded
+    open_to_all = set()
+    for method, path in endpoints(client):
+        response = client.http.request(method, re.sub(r"\{\w+\}", "1-0" if "crop" in path else "1", path))
+        to_login = response.status_code == 303 and response.headers["location"] == "/login"
+        if not (to_login or response.status_code in (401, 403)):
+            open_to_all.add(f"{method} {path}")
+    assert open_to_all == {"GET /login", "GET /api/v1/openapi.json"}
+
+
 def test_a_token_that_was_revoked_is_refused_at_once_and_the_last_one_opens_nothing(guarded: tuple[Client, str, str]) -> None:
     client, view, admin = guarded
     assert status(client, "/api/v1/info", view) == 200
@@ -278,6 +304,18 @@ def test_only_the_bytes_that_were_indexed_are_shown(sample: Sample, tmp_path: Pa
         assert client.http.get(f"/api/v1/crops/{people['kept']}-0").status_code == 404
 
 
+def test_an_error_does_not_say_where_anything_is(guarded: tuple[Client, str, str], tmp_path: Path) -> None:
+    client, view, _ = guarded
+    (tmp_path / "service" / "tokens.json").write_text("{")
+    told = client.http.get("/api/v1/info", headers={"Authorization": f"Bearer {view}"})
+    assert (told.status_code, told.json()["expected"]) == (500, "tokens in tokens.json")
+    assert str(tmp_path.parent) not in told.text
+    gone = IndexFault(
+        expected="/srv/who they are/a.jpg in the index", found="it is gone (see '/var/log/x.log')", do="search at https://a/b/"
+    )
+    assert problem(gone)["detail"].endswith("found it is gone (see 'x.log'); search at https://a/b/")
+
+
 # -- what is sent ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +331,9 @@ def test_an_upload_is_of_ten_megabytes_at_most(client: Client) -> None:
     for size, expected in ((10_000_001, 413), (10_100_000, 413), (9_999_999, 400)):
         response = client.http.post("/api/v1/describe", files={"picture": b"\0" * size})
         assert response.status_code == expected, response.text
+    for length in ("99999999", "0" * 20 + "99999999", "9" * 5000, "-1", "1e3", "\u0661"):
+        response = client.http.post("/api/v1/describe", content=b"x", headers=[(b"content-length", length.encode())])
+        assert response.status_code == 413, length
     response = client.http.post("/api/v1/describe", content=iter([b"x"]))
     assert response.status_code == 411
 
@@ -305,9 +346,8 @@ def test_an_upload_is_of_25_megapixels_at_most_however_few_bytes_it_has() -> Non
     assert decode_upload(bomb(5_000, 5_000)).size == (5_000, 5_000)
 
 
-def test_a_picture_that_takes_too_much_of_the_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_takes_too_much_of_the_processor_is_refused() -> None:
     """However long the machine lets its decoder wait."""
-    monkeypatch.setattr(uploads, "PATIENCE", 100)
     with pytest.raises(ImageError, match=r"takes longer than 1 s; save it as a plain JPEG"):
         decode_upload(slow_jpeg(4096, scans=10_000), seconds=1)
 
@@ -398,6 +438,14 @@ def test_who_searches_too_often_is_told_to_wait(sample: Sample, tmp_path: Path, 
         responses = [client.http.get("/api/v1/search?q=coat") for _ in range(14)]
     assert [response.status_code for response in responses] == [200] * 10 + [429] * 4
     assert responses[-1].headers["retry-after"] == "1"
+
+
+def test_who_sends_pictures_too_often_is_told_to_wait(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for path in ("/api/v1/describe", "/api/v1/similar"):
+        with serving(sample, tmp_path, limited=True) as client:
+            assert [client.http.post(path, files={"picture": jpeg()}).status_code for _ in range(4)] == [400, 400, 429, 429]
 
 
 def test_of_many_clients_only_the_last_are_remembered() -> None:

@@ -86,6 +86,10 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``."""
+        return {**self.summary(), "hits": [hit.to_json() for hit in self.people]}
+
+    def summary(self) -> dict[str, Any]:
+        """The same, but for who was found."""
         return {
             "query": self.question.text,
             "with_person": self.beside and self.beside.text,
@@ -105,7 +109,6 @@ class Answer:
             "undated": self.undated,
             "away": self.away,
             "search": self.way,
-            "hits": [hit.to_json() for hit in self.people],
             "unlikely": len(self.unlikely),
         }
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from passerby.devices import folder_of, path_at_centre
 from passerby.errors import ServiceFault
 from passerby.find.answer import Answer
 from passerby.find.filter import Filtered
 from passerby.find.question import Question
 from passerby.find.search import likely
 from passerby.find.server import Parameters, Server
-from passerby.index.base import LookedInto
+from passerby.index.base import Gap, LookedInto
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.types import Box, Crop, Fit, Hit, Media, MediaKind, Person
 
@@ -99,6 +100,7 @@ def ask_server(
             filtered=_filtered(said, question, sure) if question.filters else None,
             reindex=said["reindex"],
             looked_into=_looked_into(said),
+            way=said["search"],
             server=server,
             crops={hit["rank"]: str(hit["crop"]) for hit in said["hits"]},
             folder=folder,
@@ -123,7 +125,7 @@ def _png(picture: Image) -> bytes:
 def _hit(said: dict[str, Any]) -> Hit:
     clock = said["clock"] and datetime.fromisoformat(said["clock"])
     media = Media(
-        Path(said["name"]),
+        _path(said["name"], said["device"]),
         0,
         0,
         _NO_DIGEST,
@@ -150,7 +152,8 @@ def _selection(said: dict[str, Any] | None) -> Selection:
         return EVERYBODY
     start, end = said["from"], said["to"]
     first, last = (at and datetime.fromisoformat(at).timestamp() for at in (start, end))
-    return Selection(tuple(said["cameras"]), first, last, zone=_zone(start or end) if start or end else None)
+    devices = tuple(map(folder_of, said["devices"]))
+    return Selection(tuple(said["cameras"]), first, last, devices, zone=_zone(start or end) if start or end else None)
 
 
 def _filtered(said: dict[str, Any], question: Question, sure: float) -> Filtered:
@@ -162,8 +165,28 @@ def _filtered(said: dict[str, Any], question: Question, sure: float) -> Filtered
 def _looked_into(said: dict[str, Any]) -> LookedInto:
     lowest, highest = said["smallest"] or (0.0, 0.0)
     watched = said["videos"]
-    names = ("count", "seconds", "broken", "cut_short", "unfinished", "static")
-    return LookedInto(said["photos"], lowest, highest, *(watched[name] for name in names))
+    return LookedInto(
+        photos=said["photos"],
+        lowest=lowest,
+        highest=highest,
+        videos=watched["count"],
+        seconds=watched["seconds"],
+        broken=watched["broken"],
+        cut_short=watched["cut_short"],
+        unfinished=watched["unfinished"],
+        static=watched["static"],
+        gaps=tuple(map(_gap, watched["gaps"])),
+        still=watched["still"],
+    )
+
+
+def _gap(said: dict[str, Any]) -> Gap:
+    return Gap(Path(said["name"]), said["start"], said["end"], said["begun"] and datetime.fromisoformat(said["begun"]))
+
+
+def _path(name: str, device: str | None) -> Path:
+    """By which a file is known here, as if it were in no folder."""
+    return Path(name) if device is None else path_at_centre(device, Path(name))
 
 
 def _zone(clock: str) -> str:

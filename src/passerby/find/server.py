@@ -76,9 +76,7 @@ class Server:
         if self._token:
             sent["Authorization"] = f"Bearer {self._token}"
         try:
-            self._connection.request(method, f"{self._base}/{target}", body or None, sent)
-            response = self._connection.getresponse()
-            return response, response.read(_LARGEST)
+            return self._exchange(method, f"{self._base}/{target}", body or None, sent)
         except ssl.SSLCertVerificationError as error:
             do = "check the address, or name the file of who signed it with SSL_CERT_FILE"
             raise ServiceFault(expected=f"a certificate of {self.url} that is trusted here", found=error.verify_message, do=do) from None
@@ -94,6 +92,19 @@ class Server:
             raise ServiceFault(expected=f"a service at {self.url}", found=found, do=do) from None
         except (HTTPException, ValueError):  # as what came is no HTTP
             self._is_another("does not speak HTTP")
+
+    def _exchange(self, *request: Any) -> tuple[HTTPResponse, bytes]:
+        """A response and its body; asked again where the connection is an old one that the service has ended, as it does of idle ones."""
+        is_old = self._connection.sock is not None
+        try:
+            self._connection.request(*request)
+            response = self._connection.getresponse()
+        except ConnectionError:
+            if not is_old:
+                raise
+            self._connection.close()
+            return self._exchange(*request)
+        return response, response.read(_LARGEST)
 
     def _refuse(self, response: HTTPResponse, data: bytes) -> NoReturn:
         """Raise ``ServiceFault`` for what came instead of an answer."""

@@ -36,9 +36,10 @@ class Gap:
         return [cls(path, start, end, begun) for start, end in (watched.gaps if watched else ())]
 
     def to_json(self) -> dict[str, Any]:
-        """Ready for ``json.dumps``; ``from`` and ``to`` are clock times."""
+        """Ready for ``json.dumps``; ``from``, ``to`` and ``begun`` are clock times."""
         clock = [self.begun and (self.begun + timedelta(seconds=at)).isoformat(timespec="seconds") for at in (self.start, self.end)]
-        return {"path": str(self.path), "start": self.start, "end": self.end, "from": clock[0], "to": clock[1]}
+        begun = self.begun and self.begun.isoformat()
+        return {"path": str(self.path), "start": self.start, "end": self.end, "from": clock[0], "to": clock[1], "begun": begun}
 
     @property
     def text(self) -> str:

@@ -87,7 +87,8 @@ class SeesAttributes(Protocol):
 
 def attributes_of(encoder: Encoder) -> tuple[str, ...]:
     """Names of what a model says of what is worn; empty where it says nothing."""
-    return encoder.attributes if isinstance(encoder, SeesAttributes) else ()
+    names: tuple[str, ...] = getattr(encoder, "attributes", ())  # which is asked often: a look at the protocol takes ten times as long
+    return names
 
 
 def see(encoder: Encoder, pixels: NDArray[np.float32]) -> Seen:

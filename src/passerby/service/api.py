@@ -161,7 +161,7 @@ def _person(seen: Seen) -> dict[str, Any]:
     ]
     return {
         "person": person.id,
-        "name": shown_name(person),
+        "name": shown_name(person.media.path),
         "camera": person.media.camera,
         "device": person.media.pushed_by,
         "device_away": seen.device_away,

@@ -15,6 +15,9 @@ PROBLEM: Final = "application/problem+json"
 _OPTION: Final = re.compile(r"(?<!\S)--?(?=[a-z])")
 """What the command line has before a name that here is a parameter's."""
 
+_FOLDERS: Final = re.compile(r"(?<![\w/.:])/(?:[^\s/]+/)+")
+"""What an error of an index or of a file says of where that is: the operator's business alone."""
+
 
 class Refused(ServiceRefused):
     """A request that is not let pass.
@@ -46,6 +49,8 @@ def problem(error: PasserbyError) -> dict[str, Any]:
     """An error as a problem document."""
     status = status_of(error)
     parts = {part: _OPTION.sub("", getattr(error, part)) for part in ("expected", "found", "do")}
+    if not isinstance(error, Refused):  # which names what was asked, and that may look like a path
+        parts = {part: _FOLDERS.sub("", said) for part, said in parts.items()}
     detail = "expected {expected}, found {found}; {do}".format(**parts)
     return {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **parts}
 

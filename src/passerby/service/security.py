@@ -24,6 +24,8 @@ from passerby.service.problems import Refused, problem_response
 
 LARGEST_UPLOAD: Final = 10_000_000
 _ROOM_FOR_A_FORM: Final = 65_536
+_DIGITS: Final = 20
+"""Of a length, at most; zeros in front count."""
 COOKIE: Final = "passerby"
 API: Final = "/api/"
 STATIC: Final = "/static/"
@@ -163,9 +165,10 @@ def require_size(headers: Headers) -> None:
         found = "one that does not say it"
         raise Refused(HTTPStatus.LENGTH_REQUIRED, expected="a body that says its length", found=found, do="send Content-Length")
     length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length[:20]) > LARGEST_UPLOAD + _ROOM_FOR_A_FORM:
+    is_number = length.isascii() and length.isdigit() and len(length) <= _DIGITS
+    if not is_number or int(length) > LARGEST_UPLOAD + _ROOM_FOR_A_FORM:
         expected, do = f"at most {LARGEST_UPLOAD // 10**6} MB", "make the picture smaller"
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected=expected, found=f"{length[:20]} bytes", do=do)
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected=expected, found=f"{length[:_DIGITS]} bytes", do=do)
 
 
 def require_same_origin(headers: Headers) -> None:

@@ -21,8 +21,6 @@ from passerby.errors import ConfigError
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
-from passerby.index.score import Weights
-from passerby.index.selection import Selection
 from passerby.model.encoder import Encoder
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
@@ -48,8 +46,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SHOWN_BESIDE: Final = 50
-LOOKED_THROUGH: Final = 2000
-"""People of a video among whom those are looked for who are seen together with somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +126,11 @@ class Found:
         return f"{hit.person.id}-{hit.crop.number}"
 
     def to_json(self, hits: Sequence[Hit]) -> dict[str, Any]:
-        """As the command line prints it; crops have ids where that has paths."""
-        said = [{**hit.to_json(), "crop": self.crop(hit), "name": shown_name(hit.person)} for hit in hits]
-        for one in said:
-            del one["path"]
-        return {**self.answer.to_json(), "hits": said}
+        """As the command line prints it; files have names where that has paths, and crops ids."""
+        said = self.answer.summary()
+        gaps = [_named(gap.to_json(), gap.path) for gap in self.answer.looked_into.gaps]
+        of_hits = [{**_named(hit.to_json(), hit.person.media.path), "crop": self.crop(hit)} for hit in hits]
+        return {**said, "videos": {**said["videos"], "gaps": gaps}, "hits": of_hits}
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,20 +316,14 @@ class Service:
         return clip
 
     def _beside(self, person: Person, crop: Crop) -> list[Beside]:
-        """The others in somebody's photo or, of a video, at the same time, the longest first. A picture that is of one person whole shows
-        nobody else."""
+        """The others in somebody's photo or, of a video or a live camera, at the same time, the longest first. A picture that is of one
+        person whole shows nobody else."""
         if crop.box is None:
             return []
-        is_video = person.media.kind is MediaKind.VIDEO
-        among = Selection(folders=(person.media.path,))
-        question = Weights(self.index.vector_of(person).astype("float64"))
-        most = LOOKED_THROUGH if is_video else SHOWN_BESIDE
-        (nearest,) = self.index.nearest([question], most, selection=among, fold=False)
-        others = [one.person for one in nearest.people if one.person.id != person.id]
-        if not is_video:
-            return [Beside(f"{one.id}-0", None) for one in others]
-        together = [Beside(f"{one.id}-0", seconds) for one in others if (seconds := _together(person, one)) is not None]
-        return sorted(together, key=lambda one: -(one.seconds or 0))[:SHOWN_BESIDE]
+        near = self.index.beside([person.id or 0], seconds=0)
+        others = [one for one, _ in self.index.people([other for _, other in near]) if not one.static]
+        beside = [Beside(f"{one.id}-0", _together(person, one)) for one in others]
+        return sorted(beside, key=lambda one: -(one.seconds or 0))[:SHOWN_BESIDE]
 
     def start_job(self, folder: str, client: Client) -> Job:
         """Let a folder be indexed, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.start` does."""
@@ -361,9 +351,15 @@ class Service:
         self.engine.close()
 
 
-def shown_name(person: Person) -> str:
-    """The name of somebody's file, without its folder; of bytes that are no UTF-8, what can be shown."""
-    return os.fsencode(person.media.path.name).decode("utf-8", "replace")
+def shown_name(path: Path) -> str:
+    """The name of a file, without its folder; of bytes that are no UTF-8, what can be shown."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
+def _named(said: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What is said of a file, with its name where that has its path."""
+    del said["path"]
+    return {**said, "name": shown_name(path)}
 
 
 def crop_numbers(crop: str) -> tuple[int, int]:
@@ -373,8 +369,7 @@ def crop_numbers(crop: str) -> tuple[int, int]:
 
 
 def _together(one: Person, other: Person) -> float | None:
-    """For how many seconds two people of one video are seen at the same time; ``None`` where they are not, or it is not known."""
+    """For how many seconds two people who are seen at the same time are; ``None`` where that is not known, as in a photo."""
     if one.first is None or one.last is None or other.first is None or other.last is None:
         return None
-    seconds = min(one.last, other.last) - max(one.first, other.first)
-    return seconds if seconds >= 0 else None
+    return min(one.last, other.last) - max(one.first, other.first)

@@ -362,10 +362,10 @@ def somebody(seen: Seen, asked: Asked) -> dict[str, Any]:
     return {
         "person": seen.person.id,
         "crop": crop,
-        "sentence": seen.wears.sentence if seen.wears else f"Somebody in {shown_name(seen.person)}",
+        "sentence": seen.wears.sentence if seen.wears else f"Somebody in {shown_name(seen.person.media.path)}",
         "unclear": [_SEEN.get(where, where).lower() for where in seen.wears.unclear] if seen.wears else [],
         "wears": wears(seen),
-        "name": shown_name(seen.person),
+        "name": shown_name(seen.person.media.path),
         "camera": seen.person.media.camera,
         "device": seen.person.media.pushed_by,
         "device_away": seen.device_away,
