@@ -158,7 +158,7 @@ def test_tokenise_sorts_captions_by_origin_and_finds_sides() -> None:
     )
     record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, captions)
     tokenizer = Tokenizer.from_buffer(tokenizer_json([c.text for c in captions]))
-    (words,) = tokenise([record], tokenizer, {})
+    (words,) = tokenise([record], tokenizer, {}, {})
     ids = {c.text: tokenizer.encode(c.text).ids for c in captions}
     assert words == {
         Origin.OWN: (Sentence(ids[captions[0].text], 0, sided=True), Sentence(ids[captions[1].text], 1)),
@@ -220,7 +220,7 @@ def test_tokenise_puts_exchanged_captions_beside_their_own() -> None:
     captions = (Caption("a red jacket and blue jeans"), Caption("a red jacket"))
     record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, captions)
     tokenizer = Tokenizer.from_buffer(tokenizer_json([c.text for c in captions]))
-    (words,) = tokenise([record], tokenizer, {captions[0].text: ["a blue jacket and red jeans"]})
+    (words,) = tokenise([record], tokenizer, {captions[0].text: ["a blue jacket and red jeans"]}, {})
     assert [s.swapped for s in words[Origin.OWN]] == [(tokenizer.encode("a blue jacket and red jeans").ids,), ()]
 
 
@@ -229,7 +229,7 @@ def test_captions_that_differ_only_beyond_the_cut_are_not_exchanged() -> None:
     record = Record(Path("/a.png"), "a.png", "1", Split.TRAIN, (Caption(text),))
     tokenizer = Tokenizer.from_buffer(tokenizer_json([text, early, late]))
     tokenizer.enable_truncation(5)
-    (words,) = tokenise([record], tokenizer, {text: [early, late]})
+    (words,) = tokenise([record], tokenizer, {text: [early, late]}, {})
     assert [s.swapped for s in words[Origin.OWN]] == [(tokenizer.encode(early).ids,)]
 
 
@@ -343,3 +343,12 @@ def test_erasing_happens_at_its_share() -> None:
     how = draw_variation(Pixels(erasing=0.3), (64, 32), np.ones(1000, bool), np.random.default_rng(0))
     erased = (how.erased[:, 2] > how.erased[:, 0]) & (how.erased[:, 3] > how.erased[:, 1])
     assert float(erased.float().mean()) == pytest.approx(0.3, abs=0.05)
+
+
+def test_captions_are_shortened_at_their_share() -> None:
+    words = {Origin.OWN: (Sentence([2, 5, 6, 7, 3], 0, shortened=([2, 5, 3], [2, 6, 3])),)}
+    how = replace(PLAIN, shortened=0.5)
+    seen = [tuple(drawn(noise(1), [words], how_words=how, seed=seed).ids[0].tolist()) for seed in range(200)]
+    assert set(seen) == {(2, 5, 6, 7, 3), (2, 5, 3), (2, 6, 3)}
+    assert 70 < seen.count((2, 5, 6, 7, 3)) < 130
+    assert drawn(noise(1), [OWN], how_words=replace(PLAIN, shortened=1.0)).ids.tolist() == [[2, 5, 3]]

@@ -168,7 +168,7 @@ TOKENIZER = train_tokenizer(CAPTIONS * 3, SMALL)
 def test_rows_count_captions_in_the_order_of_captions_by_row(dataset: Path) -> None:
     records = load_dataset(dataset, {Split.TRAIN}).records
     tokenizer = load_tokenizer(TOKENIZER.backend_tokenizer.to_str().encode(), 40)
-    words = tokenise(records, tokenizer, {})
+    words = tokenise(records, tokenizer, {}, {})
     by_row = {s.row: s.ids for said in words for group in said.values() for s in group}
     assert [by_row[row] for row in sorted(by_row)] == [tokenizer.encode(c.text).ids for c in captions_by_row(records)]
 

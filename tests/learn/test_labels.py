@@ -61,7 +61,7 @@ def test_labels_are_those_of_the_reference(pictures: list[tuple[str, tuple[Capti
 def test_drawn_people_are_known_exactly(tmp_path: Path) -> None:
     record = Record(tmp_path / "a.jpg", "a.jpg", "a", Split.TRAIN, (Caption("a woman in a red hat"),))
     drawn, tokenizer = drawn_records(tmp_path, 3, seed=4), load_tokenizer(tokenizer_json(["a"]), 8)
-    data = training_set(Dataset("one", (record,)), drawn, tokenizer, captioned_only=False, swaps=False)
+    data = training_set(Dataset("one", (record,)), drawn, tokenizer, captioned_only=False, swaps=False, shortened_by=None)
     labels = training_labels(data, NAMES, tmp_path, 4, print)
     assert labels[0].tolist() == pytest.approx(worn_labels([record], NAMES, {})[0].tolist(), nan_ok=True)
     views = [of_drawn(seen) for _, seen in gallery_views(drawn_people(3), 4, views=DRAWN_VIEWS)]

@@ -32,6 +32,9 @@ class Losses:
             ``finetune`` it holds the model to what it said of the same pictures before.
         attributes_unsaid: how much an attribute that no caption of a picture mentions counts as one that is not worn; with 0 it counts as
             unknown.
+        told: in a stage that learns words alone, of saying of a caption, shortened or not, what :class:`Told` makes of it.
+        told_finds: the same of finding the pictures that this finds.
+        told_temperature: of ``told_finds``.
     """
 
     sdm: float = 1.0
@@ -45,6 +48,9 @@ class Losses:
     swapped_colours_temperature: float = 0.05
     attributes: float = 0.0
     attributes_unsaid: float = 0.1
+    told: float = 0.0
+    told_finds: float = 0.0
+    told_temperature: float = 0.05
 
     def __post_init__(self) -> None:
         values = dataclasses.asdict(self)
@@ -54,7 +60,7 @@ class Losses:
 
     def require_alone(self, where: str) -> None:
         """Raises ``ConfigError`` for other losses than that of attributes."""
-        paired = self.sdm, self.info_nce, self.captions_alike, self.identity, self.swapped_colours
+        paired = self.sdm, self.info_nce, self.captions_alike, self.identity, self.swapped_colours, self.told, self.told_finds
         require(not any(paired), f"losses of 0 but for that of attributes, {where}", self)
 
 
@@ -83,6 +89,8 @@ class Stage:
         require(self.epochs >= 1 and self.drawn >= 0, "epochs from 1 and drawn people from 0", self)
         if self.learns == "attributes":
             self.losses.require_alone("in a stage that learns attributes")
+        if self.learns != "words":
+            require(not self.losses.told and not self.losses.told_finds, "told and told_finds of 0 where not words learn alone", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,8 @@ class Words:
         dropout: share of a caption's tokens that are left out.
         dense: share of the draws that take a dense description, where there is one.
         paraphrase: the same for a paraphrase, where the picture also has words of its own.
+        shortened: share of the captions that are cut down to what is worn, to some of it, or to the person with some of it
+            (:func:`~passerby.words.shortened.shortened`); of these no token is left out.
         swaps: how many captions of a batch at most are also shown with the colours of two things exchanged, where that loss has a weight.
     """
 
@@ -101,13 +111,31 @@ class Words:
     dropout: float = 0.08
     dense: float = 0.1
     paraphrase: float = 0.1
+    shortened: float = 0.0
     swaps: int = 32
 
     def __post_init__(self) -> None:
         require(self.max_tokens >= 3, "max_tokens from 3: both ends of a sentence and a word", self)
         require(self.swaps >= 0, "swaps from 0", self)
         require(0 <= self.dropout < 1, "dropout from 0, below 1", self)
+        require(0 <= self.shortened <= 1, "shortened from 0 to 1", self)
         require(min(self.dense, self.paraphrase) >= 0 and self.dense + self.paraphrase <= 1, "shares that sum to at most 1", self)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the text tower is told to say of a caption, whole or shortened: what it said of the whole one before it learnt, with others.
+
+    Args:
+        person: how much the mean of what it said of the person's other captions counts beside the 1 of that.
+        pictures: the same of the mean of the person's pictures, as they differ from the mean of all, of length 1.
+    """
+
+    person: float = 0.3
+    pictures: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(min(self.person, self.pictures) >= 0, "person and pictures from 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +274,7 @@ class TrainConfig:
     checkpoint_minutes: float = 10.0
     unseen: Unseen = field(default_factory=Unseen)
     words: Words = field(default_factory=Words)
+    told: Told = field(default_factory=Told)
     pixels: Pixels = field(default_factory=Pixels)
     dropout: Dropout = field(default_factory=Dropout)
     optimiser: Optimiser = field(default_factory=Optimiser)

@@ -43,7 +43,8 @@ from passerby.learn.models.vocabulary import needed_pieces, with_pieces
 from passerby.learn.objectives.cross_batch_memory import Memory, Pairs
 from passerby.learn.objectives.head import begin_with_shares, head_gradients, labels_for
 from passerby.learn.objectives.locked import Locked, locked_images, locked_means, locked_texts
-from passerby.learn.objectives.losses import IdentityLoss, captions_alike, pair_losses, worn
+from passerby.learn.objectives.losses import IdentityLoss, affinity, captions_alike, distance, pair_losses, worn
+from passerby.learn.objectives.told import what_to_say
 from passerby.learn.start import preprocessing_of, starting_model
 from passerby.measure.evaluation import Evaluation
 from passerby.types import Dataset, Split
@@ -127,7 +128,10 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     drawn = drawn_records(out, max(stage.drawn for stage in config.stages), config.seed)
     cutting = load_tokenizer(tokenizer, config.words.max_tokens)
     swaps = any(stage.losses.swapped_colours for stage in config.stages)
-    data = training_set(dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, unseen=config.unseen)
+    shortened_by = config.seed if config.words.shortened else None
+    data = training_set(
+        dataset, drawn, cutting, captioned_only=config.captioned_only, swaps=swaps, shortened_by=shortened_by, unseen=config.unseen
+    )
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
@@ -216,10 +220,19 @@ def lock(training: Training, stage: Stage, pictures: Pictures) -> Locked:
         if stage.learns == "images":
             return locked_texts(training.model, training.data.words[: len(pictures.pixels)], training.data.identities)
         if stage.learns == "words":
-            return locked_images(training.model, pictures, training.data.identities)
+            images = locked_images(training.model, pictures, training.data.identities)
+            return images._replace(told=_told(training, stage, images)) if stage.losses.told or stage.losses.told_finds else images
         if stage.learns == "attributes":
             return locked_means(training.model.image_tower, pictures, training.run.log.say)
     return Locked()
+
+
+def _told(training: Training, stage: Stage, locked: Locked) -> Tensor:
+    """What the text tower is to say of each caption of a stage's pictures."""
+    assert locked.images is not None
+    texts = locked_texts(training.model, training.data.words[: training.data.rows(stage.drawn)], training.data.identities).texts
+    assert texts is not None
+    return what_to_say(texts, locked.images, training.config.told)
 
 
 def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Locked, batch: Batch) -> Losses:
@@ -240,6 +253,11 @@ def gradients(training: Training, stage: Stage, pictures: Pictures, locked: Lock
         parts["attributes"] = weights.attributes * worn(
             seen.log_odds, labels_for(batch, training.labels, training.device), weights.attributes_unsaid
         )
+    if locked.told is not None and locked.images:
+        told = locked.told[batch.sentences]
+        found = locked.images.embeddings
+        parts["told"] = weights.told * distance(texts, told)
+        parts["told_finds"] = weights.told_finds * affinity(texts, found, told, found, weights.told_temperature)
     total: Tensor = sum(parts.values(), torch.zeros((), device=training.device))
     total.backward()  # type: ignore[no-untyped-call]
     training.memory.remember(pairs)

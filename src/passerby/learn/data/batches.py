@@ -89,12 +89,14 @@ class Sentence:
         sided: it names left or right.
         swapped: the same caption with the colours of two things exchanged, once for every pair of them before it is cut: false of the
             picture.
+        shortened: shorter forms of it.
     """
 
     ids: list[int]
     row: int
     sided: bool = False
     swapped: tuple[list[int], ...] = ()
+    shortened: tuple[list[int], ...] = ()
 
 
 Sentences = Mapping[Origin, tuple[Sentence, ...]]
@@ -106,20 +108,24 @@ def captions_by_row(records: Iterable[Record]) -> list[Caption]:
     return [caption for record in records for origin in Origin for caption in record.captions if caption.origin is origin]
 
 
-def tokenise(records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[str, Sequence[str]]) -> list[Sentences]:
+def tokenise(
+    records: Sequence[Record], tokenizer: Tokenizer, swapped: Mapping[str, Sequence[str]], shortened: Mapping[str, Sequence[str]]
+) -> list[Sentences]:
     """The captions of each record. ``tokenizer`` cuts to the longest caption wanted, and does not pad.
 
     Args:
-        swapped: texts with exchanged colours, by the caption they are made from.
+        swapped, shortened: texts with exchanged colours, and shorter ones, by the caption they are made from.
     """
-    texts = list({text for r in records for c in r.captions for text in (c.text, *swapped.get(c.text, ()))})
+    captions = dict.fromkeys(c.text for r in records for c in r.captions)
+    texts = list({text for caption in captions for text in (caption, *swapped.get(caption, ()), *shortened.get(caption, ()))})
     ids = {text: e.ids for text, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
 
     rows = count()
 
     def sentence(caption: Caption) -> Sentence:
         others = tuple(ids[text] for text in swapped.get(caption.text, ()) if ids[text] != ids[caption.text])
-        return Sentence(ids[caption.text], next(rows), bool(SIDED.search(caption.text)), others)
+        shorter = tuple(ids[text] for text in shortened.get(caption.text, ()))
+        return Sentence(ids[caption.text], next(rows), bool(SIDED.search(caption.text)), others, shorter)
 
     return [
         {
@@ -177,7 +183,7 @@ def draw_batch(
     swapped_from = [i for i, sentence in enumerate(drawn) if sentence.swapped][:swaps]
     swapped = [drawn[i].swapped[rng.integers(len(drawn[i].swapped))] for i in swapped_from]
     whole = set(swapped_from)
-    sentences = [s.ids if i in whole else _thin(s.ids, how_words.dropout, rng) for i, s in enumerate(drawn)]
+    sentences = [s.ids if i in whole else _shown(s, how_words, rng) for i, s in enumerate(drawn)]
     ids, mask = pad([*sentences, *swapped])
     return Batch(
         draw_variation(how_pixels, size, np.array([not s.sided for s in drawn]), rng),
@@ -201,6 +207,13 @@ def _draw_caption(sentences: Sentences, how: Words, rng: np.random.Generator) ->
         wished = Origin.OWN
     drawn = sentences[next(o for o in (wished, Origin.OWN, Origin.PARAPHRASE, Origin.DENSE) if o in sentences)]
     return drawn[rng.integers(len(drawn))]
+
+
+def _shown(sentence: Sentence, how: Words, rng: np.random.Generator) -> list[int]:
+    """A caption shortened or thinned, by chance."""
+    if sentence.shortened and rng.random() < how.shortened:
+        return sentence.shortened[rng.integers(len(sentence.shortened))]
+    return _thin(sentence.ids, how.dropout, rng)
 
 
 def _thin(sentence: list[int], share: float, rng: np.random.Generator) -> list[int]:

@@ -20,6 +20,7 @@ from passerby.measure.split import require_two_people
 from passerby.types import Dataset, Origin, Record, Split
 from passerby.words.hard_negatives import believable_swaps
 from passerby.words.lexicon import lexicon
+from passerby.words.shortened import shortened
 
 DRAWN_VIEWS = 2
 SWAPS_SEED = 0
@@ -58,6 +59,7 @@ def training_set(
     *,
     captioned_only: bool,
     swaps: bool,
+    shortened_by: int | None,
     unseen: Unseen = EVERYTHING_SEEN,
 ) -> TrainingSet:
     """The training pictures that have words, then the drawn ones, people numbered from 0.
@@ -66,6 +68,7 @@ def training_set(
         captioned_only: leave out pictures that have no words of their own.
         swaps: have captions with exchanged colours ready too, but for dense descriptions: they repeat themselves, and one exchange makes
             no sense of them.
+        shortened_by: a seed, by which to have shorter forms of captions ready too, but of dense descriptions.
     """
     wanted = {Origin.OWN} if captioned_only else set(Origin)
     seen = without((r for r in dataset.records if r.split is Split.TRAIN), unseen)
@@ -74,8 +77,10 @@ def training_set(
         raise DatasetError(expected="training pictures with captions", found="none", do="check the dataset's split column")
     records = own + drawn
     _, identities = np.unique([r.identity for r in records], return_inverse=True)
-    swapped = believable_swaps((c.text for r in records for c in r.captions if c.origin is not Origin.DENSE), SWAPS_SEED) if swaps else {}
-    return TrainingSet(records, tokenise(records, tokenizer, swapped), identities.astype(np.int64), len(drawn))
+    concise = list(dict.fromkeys(c.text for r in records for c in r.captions if c.origin is not Origin.DENSE))
+    swapped = believable_swaps(concise, SWAPS_SEED) if swaps else {}
+    shorter = {} if shortened_by is None else {text: shortened(text, shortened_by) for text in concise}
+    return TrainingSet(records, tokenise(records, tokenizer, swapped, shorter), identities.astype(np.int64), len(drawn))
 
 
 def words_to_read(dataset: Dataset) -> set[str]:

@@ -104,7 +104,8 @@ def prepare(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> 
     drawn = drawn_records(out, how.drawn, how.seed)
     tokenizer = train_tokenizer(training_words(dataset, drawn), how.student)
     cutting = load_tokenizer(tokenizer.backend_tokenizer.to_str().encode(), how.words.max_tokens)
-    data = training_set(dataset, drawn, cutting, captioned_only=False, swaps=False)
+    shortened_by = how.seed if how.words.shortened else None
+    data = training_set(dataset, drawn, cutting, captioned_only=False, swaps=False, shortened_by=shortened_by)
     require_batch(len(data.records), how.optimiser.batch_size)
     val = val_of(dataset)
     student = build_student(how.student, tokenizer, teacher.dim, how.mimicry.temperature)

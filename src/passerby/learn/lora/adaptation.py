@@ -99,6 +99,7 @@ class Adaptation:
         else:
             require(self.drawn == 0, "drawn of 0 where something else than attributes learns", self.drawn)
         require(self.losses.identity == 0, "losses.identity of 0: its prototypes are no part of an adapter", self)
+        require(not self.losses.told and not self.losses.told_finds, "losses.told and told_finds of 0: `passerby train` tells", self)
         require(self.optimiser.average == 0, "optimiser.average of 0: keep says how much stays", self.optimiser)
         require(self.optimiser.frozen_text_layers == 0, "optimiser.frozen_text_layers of 0: learns and lora.targets say what does", self)
 

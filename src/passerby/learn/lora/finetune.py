@@ -210,7 +210,8 @@ def read_data(data: Path, folder: Path, how: Adaptation, tokenizer: Tokenizer, s
             expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
         )
     drawn = drawn_records(folder, how.drawn, how.seed)
-    training = training_set(dataset, drawn, tokenizer, captioned_only=False, swaps=how.losses.swapped_colours > 0)
+    swaps, shortened_by = how.losses.swapped_colours > 0, how.seed if how.words.shortened else None
+    training = training_set(dataset, drawn, tokenizer, captioned_only=False, swaps=swaps, shortened_by=shortened_by)
     if training.people < 2:
         raise DatasetError(expected="people to tell apart", found="pictures of one person", do="add other people, or check the column `id`")
     val = val_of(dataset)

@@ -28,11 +28,13 @@ class Locked(NamedTuple):
 
     Args:
         means: ``float16 (n, m)``, what the image tower pools of all pictures, where its head for attributes learns alone.
+        told: ``float32 (c, d)``, what the text tower is to say of each caption, by its row, where it is told.
     """
 
     images: Candidates | None = None
     texts: Candidates | None = None
     means: Tensor | None = None
+    told: Tensor | None = None
 
 
 @torch.no_grad()
