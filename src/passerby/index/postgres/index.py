@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import local
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import numpy as np
@@ -153,7 +153,11 @@ class Index(in_folder.Index):
             yield
             return
         with session.transaction(_SNAPSHOT):
-            yield
+            self._moment.stamp = self.stamp()
+            try:
+                yield
+            finally:
+                self._moment.stamp = None
 
     # -- the model -------------------------------------------------------------------------------------------------------------
 
@@ -342,6 +346,8 @@ class Index(in_folder.Index):
         return {row[0] for row in found}
 
     def stamp(self) -> Stamp:
+        if known := getattr(self._moment, "stamp", None):
+            return cast(Stamp, known)
         id, generation = self._db.fetch("SELECT value, generation FROM meta, state WHERE key = 'id'")[0]
         return Stamp(id, generation)
 
@@ -367,6 +373,9 @@ class Index(in_folder.Index):
         return self._table[1]
 
     def _now(self) -> Moment:
+        return self._once("now", self._read_now)
+
+    def _read_now(self) -> Moment:
         facts = "SELECT epoch, generation, newest, (SELECT value FROM meta WHERE key = 'model') FROM state"
         epoch, generation, newest, said = self._db.fetch(facts)[0]
         model = model_of(said)
