@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.base import HNSW, Nearest, Selected
-from passerby.index.nearest import crowd_of, nearest
+from passerby.index.info import Selected
+from passerby.index.nearest import HNSW, Nearest, crowd_of, nearest
 from passerby.index.postgres.segment import STORED, Moment, table_of
 from passerby.index.postgres.session import Session, translated
 from passerby.index.score import Weights

@@ -15,15 +15,18 @@ from uuid import uuid4
 import numpy as np
 
 from passerby.errors import IndexFault
-from passerby.index.base import HNSW, TO_BE_READ, IndexedModel, IndexInfo, Nearest, Passes, Sighting, Stamp, StoredRow, region_of
+from passerby.index.info import TO_BE_READ, IndexedModel, IndexInfo, Stamp
+from passerby.index.nearest import HNSW, Nearest, Passes
 from passerby.index.postgres import hnsw, purging
 from passerby.index.postgres.address import Address
 from passerby.index.postgres.schema import open_schema
 from passerby.index.postgres.segment import Moment, Segment
 from passerby.index.postgres.session import Session, Sessions
 from passerby.index.postgres.writing import Writing, delete_people, hold, people_of
+from passerby.index.region import region_of
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
+from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sqlite import folding, selecting, suppression
 from passerby.index.sqlite import index as in_folder
 from passerby.index.sqlite import people as rows
