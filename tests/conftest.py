@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from indexing import CountingEncoder
 from tiny import write_tiny_bundle
 from wearing import write_telling_bundle
@@ -23,8 +24,21 @@ if TYPE_CHECKING:
 
     from passerby.detect.people import Detecting
 
-settings.register_profile("passerby", deadline=None, derandomize="CI" in os.environ)  # new examples are looked for at people's desks
+settings.register_profile(
+    "passerby",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # which says how busy the machine is
+    derandomize="CI" in os.environ,  # new examples are looked for at people's desks
+)
 settings.load_profile("passerby")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    if "postgres" in sys.modules:
+        import postgres
+
+        postgres.stop()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from blobs import THREE, blobs, write_blob_bundle
 from calling import PASSERBY, Ran, call, call_apart
 from PIL import Image
+from processes import until
 
 from passerby import resolve
 from passerby.cli import options
@@ -172,9 +172,7 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    deadline = time.monotonic() + 30
-    while not list(detect.folder.glob(".people.*/new/crops/*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: list(detect.folder.glob(".people.*/new/crops/*")), seconds=300)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err

