@@ -25,8 +25,8 @@ from passerby.devices import path_at_centre
 from passerby.errors import ConfigError, ServiceFault
 from passerby.find.address import read_token
 from passerby.find.server import Server
-from passerby.index.base import Sighting
 from passerby.index.open import open_index
+from passerby.index.sighting import Sighting
 from passerby.service.tokens import Role, Tokens
 from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Sought, Watched
 

@@ -19,7 +19,7 @@ from passerby.find.filter import Filtered
 from passerby.find.question import Question
 from passerby.find.search import likely
 from passerby.find.server import Parameters, Server
-from passerby.index.base import Gap, LookedInto
+from passerby.index.looked_into import Gap, LookedInto
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.types import Box, Crop, Fit, Hit, Media, MediaKind, Person
 

@@ -12,37 +12,17 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.index.info import TO_BE_READ, Expired, IndexedModel, IndexInfo, SeenBy, Selected, Stamp, Standing
+from passerby.index.info import Expired, IndexedModel, IndexInfo, SeenBy, Selected, Stamp, Standing
 from passerby.index.looked_into import LookedInto
-from passerby.index.nearest import EXACT, HNSW, Nearest, Passes
-from passerby.index.region import Key, Suppression, kept_out, key_of, region_of
+from passerby.index.nearest import Nearest, Passes
+from passerby.index.region import Suppression
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
-from passerby.index.sighting import Sighting, StoredRow
+from passerby.index.sighting import Sighting
 from passerby.index.vectors import VectorTable
 from passerby.inputs import require
 from passerby.media.clock import Camera, Instant
 from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought
-
-__all__ = [
-    "EXACT",
-    "HNSW",
-    "TO_BE_READ",
-    "IndexInfo",
-    "IndexedModel",
-    "Key",
-    "LookedInto",
-    "Nearest",
-    "Passes",
-    "Selected",
-    "Sighting",
-    "Stamp",
-    "StoredRow",
-    "kept_out",
-    "key_of",
-    "region_of",
-]
-"""Until what imports them from here does so from where they are."""
 
 
 @runtime_checkable

@@ -19,7 +19,9 @@ from passerby.find.push.compare import Difference, difference, read_held
 from passerby.find.push.link import BeginAgain, Centre, Unreachable
 from passerby.find.push.thumbnails import thumbnails
 from passerby.find.push.wire import LARGEST_BATCH, About, Forgotten, Record, Told, encode, stored_bytes
-from passerby.index.base import Index, Outgoing, Sighting, Stamp, Tallied
+from passerby.index.base import Index, Outgoing, Tallied
+from passerby.index.info import Stamp
+from passerby.index.sighting import Sighting
 from passerby.progress import Progress
 from passerby.types import Media
 

@@ -20,7 +20,8 @@ from PIL import Image
 
 from passerby.devices import path_as_told
 from passerby.errors import InputError
-from passerby.index.base import IndexedModel, Sighting
+from passerby.index.info import IndexedModel
+from passerby.index.sighting import Sighting
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time
 from passerby.media.signature import LENGTH
 from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched

@@ -9,7 +9,7 @@ from typing import Final, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from passerby.errors import IndexFault
-from passerby.index.base import EXACT, HNSW
+from passerby.index.nearest import EXACT, HNSW
 
 SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user@host/database"

@@ -17,9 +17,9 @@ from passerby.index.info import TO_BE_READ
 from passerby.index.region import Key, key_of
 from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql.database import Database
+from passerby.index.sql.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
+from passerby.index.sql.selecting import EVERYWHERE, Where, meet
 from passerby.index.sqlite.database import TOKEN
-from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
-from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, Person
 
 _TAKEN: Final = "kind, camera, started_at, zone, known_by"
