@@ -305,7 +305,7 @@ def test_the_next_run_folds_what_a_killed_one_did_not(tmp_path: Path, tiny_encod
 def test_another_that_writes_while_copies_are_looked_for_is_not_overlooked(
     tmp_path: Path, tiny_encoder: BundleEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from passerby.index.sqlite import folding
+    from passerby.index.sql import folding
 
     look: Callable[[sqlite3.Connection], folding.Copies] = folding.found
     with create_index(tmp_path, tiny_encoder) as index, open_index(tmp_path) as other:

@@ -16,9 +16,9 @@ from passerby.index.postgres.segment import STORED, Moment, table_of
 from passerby.index.postgres.session import Session, translated
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
-from passerby.index.sqlite import selecting
-from passerby.index.sqlite.selected import SelectedPeople
-from passerby.index.sqlite.selecting import Where
+from passerby.index.sql import selecting
+from passerby.index.sql.selected import SelectedPeople
+from passerby.index.sql.selecting import Where
 from passerby.index.vectors import VectorTable
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ from passerby.index.region import region_of
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sighting import Sighting, StoredRow
-from passerby.index.sqlite import folding, selecting, suppression
-from passerby.index.sqlite import index as in_folder
-from passerby.index.sqlite import people as rows
-from passerby.index.sqlite.embeddings import model_of
+from passerby.index.sql import people as rows
+from passerby.index.sql import selecting, suppression
+from passerby.index.sql.embeddings import model_of
+from passerby.index.sql.index import SqlIndex
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.places import local_folder
@@ -46,13 +46,11 @@ _BEGUN: Final = """UPDATE state SET generation = generation + 1;
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-class Index(in_folder.Index):
+class Index(SqlIndex):
     """An open index in PostgreSQL; close it, or use it in a ``with``.
 
-    What it asks the database is what an index in a folder asks its own, but for how it writes and how it scans.
+    It is nobody's device: no `Outgoing`.
     """
-
-    tallies = grown = None  # type: ignore[assignment]  # nobody's device: no `Outgoing`
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -61,7 +59,8 @@ class Index(in_folder.Index):
         self._local = local()
         self._segment = Segment()
         self._graph = hnsw.Graph()
-        self._table = self._copies = self._chosen = None
+        self._table: tuple[Stamp, VectorTable] | None = None
+        self._copies = self._chosen = None
         self._facts = {}
         self._moment = local()
 
@@ -110,7 +109,7 @@ class Index(in_folder.Index):
     def close(self) -> None:
         self._sessions.close()
 
-    def place(self) -> None:  # type: ignore[override]
+    def place(self) -> None:
         return None
 
     def local_folder(self) -> Path:
@@ -293,16 +292,8 @@ class Index(in_folder.Index):
         self._now_writing.others_are_kept_out()
         return super().unsuppress(person)
 
-    def fold(self) -> None:
-        if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
-            return
-        with self.snapshot():
-            before, copies = self.stamp(), folding.found(self._db)
-        with self.writing():
-            if self.stamp().generation != before.generation + 1:
-                copies = folding.found(self._db)
-            folding.write(self._db, copies)
-            self._db.script("UPDATE state SET run = run + 1")
+    def _next_run(self) -> None:
+        self._db.script("UPDATE state SET run = run + 1")
 
     def settle(self, least: int = 1) -> None:  # noqa: ARG002
         """After writing, outside of `writing`: make the graph, where it is to be searched by and is not there yet."""

@@ -19,9 +19,9 @@ from passerby.index.postgres.schema import UNDATED, day_of, make_days
 from passerby.index.postgres.session import Session
 from passerby.index.region import Key, kept_out, key_of
 from passerby.index.sighting import Sighting
-from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_row, watched_row
-from passerby.index.sqlite.people import KEEP_PICTURE
-from passerby.index.sqlite.suppression import digests
+from passerby.index.sql.media_row import SOUGHT, WATCHED, sought_row, watched_row
+from passerby.index.sql.people import KEEP_PICTURE
+from passerby.index.sql.suppression import digests
 from passerby.types import Media, ModelDigest
 
 ROWS: Final = 2048

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from passerby.index import base
 from passerby.index.info import IndexedModel, Stamp
 from passerby.index.sql.database import Database
-from passerby.index.sqlite.embeddings import model_of
+from passerby.index.sql.embeddings import model_of
 
 Known = TypeVar("Known")
 

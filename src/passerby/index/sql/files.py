@@ -8,8 +8,8 @@ from pathlib import Path
 
 from passerby.index.info import TO_BE_READ, Standing
 from passerby.index.selection import Place
+from passerby.index.sql import media_row, selecting
 from passerby.index.sql.asking import Asking
-from passerby.index.sqlite import media_row, selecting
 from passerby.media.clock import Camera, Instant
 from passerby.types import Failure, Sought, Watched
 

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +16,21 @@ from passerby.errors import IndexFault
 from passerby.index.info import Expired, IndexedModel, IndexInfo
 from passerby.index.region import Suppression
 from passerby.index.sighting import Sighting, StoredRow, as_put
+from passerby.index.sql import people as rows
+from passerby.index.sql import selecting, suppression
 from passerby.index.sql.files import Files
 from passerby.index.sql.searching import Searching
-from passerby.index.sqlite import people as rows
-from passerby.index.sqlite import selecting, suppression
 from passerby.types import Media, ModelDigest
 
 
 class SqlIndex(Files, Searching):
     """An open index in a database."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     @abstractmethod
     def _next_run(self) -> None:
@@ -103,7 +111,7 @@ class SqlIndex(Files, Searching):
         """After a run, outside of `writing`: work out which of the new crops count once with others."""
         if self._one("SELECT 1 FROM unfolded LIMIT 1") is None:
             return
-        from passerby.index.sqlite import folding
+        from passerby.index.sql import folding
 
         with self.snapshot():
             before, copies = self.stamp(), folding.found(self._db)

@@ -16,10 +16,10 @@ from passerby.index.nearest import Nearest, Passes, nearest
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sighting import no_picture
+from passerby.index.sql import people as rows
+from passerby.index.sql import selecting
 from passerby.index.sql.asking import Asking
-from passerby.index.sqlite import people as rows
-from passerby.index.sqlite import selecting
-from passerby.index.sqlite.selected import SelectedPeople
+from passerby.index.sql.selected import SelectedPeople
 from passerby.index.vectors import Chunk
 from passerby.media.clock import Camera
 from passerby.types import Crop, Media, Person

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from passerby.errors import IndexFault
 from passerby.index.sql.database import Database
+from passerby.index.sql.people import TOKEN
 
 FILE_NAME = "index.db"
 APPLICATION_ID = 0x50534259
@@ -20,8 +21,6 @@ APPLICATION_ID = 0x50534259
 
 BUSY_SECONDS = 30.0
 
-TOKEN = "random() & 1099511627775"
-"""A random number so small that eight million of them have a sum, and so large that two sums are equal by no chance."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (

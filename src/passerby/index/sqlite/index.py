@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from threading import local
-from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
 
@@ -24,13 +23,14 @@ from passerby.index.info import IndexedModel, Stamp
 from passerby.index.region import region_of
 from passerby.index.selection import Selection
 from passerby.index.sighting import Sighting, StoredRow
+from passerby.index.sql import people as rows
+from passerby.index.sql import suppression
 from passerby.index.sql.database import Database
+from passerby.index.sql.embeddings import Embeddings
 from passerby.index.sql.index import SqlIndex
-from passerby.index.sqlite import outgoing, suppression
-from passerby.index.sqlite import people as rows
+from passerby.index.sql.selected import SelectedPeople
+from passerby.index.sqlite import outgoing
 from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
-from passerby.index.sqlite.embeddings import Embeddings
-from passerby.index.sqlite.selected import SelectedPeople
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
@@ -94,12 +94,6 @@ class Index(SqlIndex):
             raise
         return index
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         self._connections.close()
 
@@ -159,7 +153,7 @@ class Index(SqlIndex):
             with suppress(IndexFault):  # of another process that reads still; what it reads goes with the next deletion
                 self.purge()
         self.require_model(model.digest, model.name)
-        from passerby.index.sqlite import folding
+        from passerby.index.sql import folding
         from passerby.media.signature import VERSION
 
         if self._meta("signatures") != VERSION:

@@ -16,7 +16,7 @@ from passerby.devices import CAMERAS
 from passerby.index.base import Grown, Tallied
 from passerby.index.sighting import Sighting
 from passerby.index.sql.database import Database
-from passerby.index.sqlite.people import CROP, MEDIA, Kept, crop_of, media_of
+from passerby.index.sql.people import CROP, MEDIA, Kept, crop_of, media_of
 from passerby.types import Media
 
 _PEOPLE: Final = f"""SELECT people.id, people.token, track, first, last, static, vector, worn, signature, {CROP}

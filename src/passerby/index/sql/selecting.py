@@ -15,7 +15,7 @@ from passerby.index.info import TO_BE_READ, Expired, SeenBy
 from passerby.index.looked_into import Gap, LookedInto
 from passerby.index.selection import Conditions, Window
 from passerby.index.sql.database import Database
-from passerby.index.sqlite.media_row import WATCHED, watched_of
+from passerby.index.sql.media_row import WATCHED, watched_of
 from passerby.media.clock import Camera, Instant, KnownBy, clock_time, in_zone
 from passerby.types import MediaKind, Watched
 

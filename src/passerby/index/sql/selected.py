@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from passerby.index.info import Selected
 from passerby.index.selection import Conditions
-from passerby.index.sqlite.selecting import Chosen, Where, where
+from passerby.index.sql.selecting import Chosen, Where, where
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.types import Crop, Person
 

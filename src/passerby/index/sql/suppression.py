@@ -9,8 +9,8 @@ from pathlib import Path
 
 from passerby.index.info import TO_BE_READ
 from passerby.index.region import kept_out, region_of
+from passerby.index.sql import people
 from passerby.index.sql.database import Database
-from passerby.index.sqlite import people
 from passerby.types import Media, MediaKind
 
 

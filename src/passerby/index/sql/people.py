@@ -17,10 +17,12 @@ from passerby.index.info import TO_BE_READ
 from passerby.index.region import Key, key_of
 from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql.database import Database
-from passerby.index.sqlite.database import TOKEN
-from passerby.index.sqlite.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
-from passerby.index.sqlite.selecting import EVERYWHERE, Where, meet
+from passerby.index.sql.media_row import SOUGHT, WATCHED, sought_of, sought_row, watched_of, watched_row
+from passerby.index.sql.selecting import EVERYWHERE, Where, meet
 from passerby.types import Box, Crop, Media, MediaKind, Person
+
+TOKEN = "random() & 1099511627775"
+"""A random number so small that eight million of them have a sum, and so large that two sums are equal by no chance."""
 
 _TAKEN: Final = "kind, camera, started_at, zone, known_by"
 _HELD: Final = f"path, size, modified_ns, digest, changed_ns, device, {_TAKEN}, {SOUGHT}, {WATCHED}".split(", ")
