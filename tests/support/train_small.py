@@ -52,6 +52,15 @@ def started(folder: Path, out: str = "run") -> Training:
     return prepare_training(config(folder, out), small_clip(tokenizer), tokenizer, print)
 
 
-if __name__ == "__main__":
+def run_on_one_thread(folder: Path, out: str) -> None:
+    """Train on one thread: to the bit, a run depends on how many there are."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    finish(started(Path(sys.argv[1]), sys.argv[2]))
+    try:
+        finish(started(folder, out))
+    finally:
+        torch.set_num_threads(threads)
+
+
+if __name__ == "__main__":
+    run_on_one_thread(Path(sys.argv[1]), sys.argv[2])
