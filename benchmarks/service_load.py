@@ -1,14 +1,14 @@
 """A service under load, beside a bare loop of the same text tower and scan in batches: many clients with distinct words, and one alone.
 
 Each takes its turn in every round, and the median of its rounds is told, so that what else the machine does meets all of them alike. On a
-machine that is busy judge by CPU: the processor's time for one question, of the serving process alone.
+machine that is busy judge by CPU: the processor's time for one question, of the serving process alone. Memory is that of `passerby serve`,
+in a process of its own that the same clients ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -90,9 +90,10 @@ def served(index: Index, encoder: Encoder, folder: Path, at_once: int, port: int
     service.close()
 
 
-async def client(port: int, asked: Sequence[str], took: list[float], codes: list[int]) -> None:
-    """Ask one after the other, by one connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def client(port: int, number: int, asked: Sequence[str], took: list[float], codes: list[int]) -> None:
+    """Ask one after the other, by one connection; from an address of its own where this machine has as many."""
+    own = (f"127.0.0.{number + 2}", 0) if sys.platform == "linux" else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=own)
     for one in asked:
         began = time.perf_counter()
         writer.write(f"GET /api/v1/search?q={quote(one)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -108,7 +109,7 @@ async def load(port: int, clients: int, asked: Sequence[str]) -> None:
     took: list[float] = []
     codes: list[int] = []
     began = time.perf_counter()
-    await asyncio.gather(*(client(port, asked[number::clients], took, codes) for number in range(clients)))
+    await asyncio.gather(*(client(port, number, asked[number::clients], took, codes) for number in range(clients)))
     whole = time.perf_counter() - began
     half, most = np.percentile(took, [50, 99]).tolist()
     print(
@@ -134,7 +135,6 @@ def measure(index: Index, encoder: Encoder, folder: Path, clients: int, count: i
         return list(islice(fresh, some))
 
     find(index, encoder, "a coat")
-    print(f"memory when the tower and the index are loaded: {resident():.0f} MB", file=sys.stderr)
     told: dict[str, list[Row]] = {}
     with served(index, encoder, folder / "together", AT_ONCE, PORT), served(index, encoder, folder / "alone", 1, PORT + 1):
         for turn in range(rounds + 1):
@@ -165,12 +165,24 @@ def timed(act: Callable[[list[str]], Row], asked: list[str]) -> Row:
     return {**row, "CPU ms": 1000 * (time.process_time() - began) / len(asked)}
 
 
-def resident() -> float:
-    """Megabytes of this process in memory now; on other systems than Linux, at most so far."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def measure_memory(folder: Path, model: str, clients: int, asked: Sequence[str]) -> tuple[float, float]:
+    """Megabytes of a service when it has answered once, and when it has answered so many clients."""
+    command = [sys.executable, "-m", "passerby", "serve", "--index", str(folder), "--model", model, "--port", str(PORT)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr is not None
+        service.stderr.readline()  # which says that it listens
+        asked_by(1, PORT, asked[:1])
+        loaded = resident(service.pid)
+        asked_by(clients, PORT, asked[1:])
+        after = resident(service.pid)
+        service.terminate()
+    return loaded, after
+
+
+def resident(process: int) -> float:
+    """Megabytes of a process in memory."""
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)
+    return int(told.stdout) * 1024 / 1e6
 
 
 def main() -> None:
@@ -194,7 +206,8 @@ def main() -> None:
             subprocess.run(write, check=True)  # by another process, whose memory is not this one's
         with open_index(folder) as index:
             rows = measure(index, load_model(given.model), Path(name), given.clients, given.questions, given.rounds)
-            print(f"memory after all that: {resident():.0f} MB", file=sys.stderr)
+        loaded, after = measure_memory(folder, given.model, given.clients, list(islice(words(), given.questions)))
+        print(f"memory when a question was answered: {loaded:.0f} MB, and after {given.clients} clients: {after:.0f} MB", file=sys.stderr)
     show("a service under load", rows, as_json=given.json)
 
 

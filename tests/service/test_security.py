@@ -429,8 +429,15 @@ def test_pictures_that_wait_leave_threads_to_others(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_decoder_that_breaks_leaves_no_picture_of_its_memory_on_the_disk() -> None:
-    code = "import resource, passerby.service.uploads as uploads; uploads._limit(5); print(*resource.getrlimit(resource.RLIMIT_CORE))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()[0] == "0"
+    code = """
+from resource import RLIMIT_CORE, getrlimit, setrlimit
+from passerby.service import uploads
+_, most = getrlimit(RLIMIT_CORE)
+setrlimit(RLIMIT_CORE, (most, most))
+uploads._limit(5)
+print(getrlimit(RLIMIT_CORE)[0])
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
 
 
 def test_a_decoder_that_breaks_breaks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
