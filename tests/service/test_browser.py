@@ -193,6 +193,9 @@ def test_on_a_phone(visit: Visitor) -> None:
     page.get_by_role("link", name="a red jacket and blue jeans").tap()
     expect(page.locator(".card").first).to_be_visible()
     visit.fits()
+    first = page.locator(".card .who").first.bounding_box()
+    assert first
+    assert first["y"] < 844 / 2, "people begin in the upper half of the screen"
     expect(page.get_by_role("link", name=re.compile("^lobby"))).to_be_hidden()
     page.locator("#filters > summary").tap()
     page.get_by_role("link", name=re.compile("^lobby")).tap()

@@ -169,6 +169,7 @@ def test_live_cameras_say_how_they_are(site: Site) -> None:
 def test_cameras_are_listed_with_whom_they_saw(site: Site) -> None:
     html = site.client.http.get("/cameras").text
     rows = [re.sub(r"<[^>]+>", "|", row).replace("|", " ").split() for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", html)]
+    assert 'href="/?camera=north+gate"' in html
     assert rows == [
         ["lobby", "15", "2026-11-27", "14:00", "2026-11-29", "16:26", "none"],
         ["north", "gate", "15", "2026-11-27", "10:09", "2026-11-29", "12:23", "none"],

@@ -77,7 +77,7 @@ def test_a_folder_is_indexed_before_ones_eyes_and_its_people_are_found(browser: 
         assert re.search(rf"\d+ of {PICTURES + 1} files", page.evaluate("sessionStorage.told")), "it was told on the way"
         expect(page.get_by_role("row", name=re.compile("^broken.jpg expected a picture"))).to_be_visible()
         expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-        page.get_by_role("link", name="Search").click()
+        page.get_by_role("link", name="Passerby").click()
         assert people(page) == before + PICTURES
 
 

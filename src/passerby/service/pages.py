@@ -47,6 +47,7 @@ def page(request: Request, template: str, status: int = HTTPStatus.OK, **shown: 
         "logged_in": here.needs_tokens and bool(cookie),
         "can_index": bool(here.jobs.folders) and is_admin(request),
         "asked": Asked(),
+        "path": request.url.path,
     }
     return HTMLResponse(_TEMPLATES.get_template(template).render({**always, **shown}), status)
 

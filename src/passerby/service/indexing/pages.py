@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from passerby.find.watch.state import LiveState, live_cameras
 from passerby.index.info import SeenBy
 from passerby.media.clock import correction_text
+from passerby.service.asking import Asked
 from passerby.service.indexing.api import JobId
 from passerby.service.indexing.folders import FOLDER_ID, Folder
 from passerby.service.indexing.job import Job
@@ -59,6 +60,7 @@ class CameraRow:
     last: str
     offset: str
     zone: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ def _first(failures: list[tuple[str, str]]) -> dict[str, Any]:
 
 def _camera(seen: SeenBy) -> CameraRow:
     first, last = (f"{clock:%Y-%m-%d %H:%M}" if clock else "" for clock in (seen.first, seen.last))
-    return CameraRow(seen.camera.name, seen.people, first, last, correction_text(seen.camera.offset_seconds), seen.camera.zone or "")
+    camera = seen.camera
+    url = Asked(camera=[camera.name]).url()
+    return CameraRow(camera.name, seen.people, first, last, correction_text(camera.offset_seconds), camera.zone or "", url)
 
 
 def _live(one: LiveState) -> LiveRow:

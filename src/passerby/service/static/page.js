@@ -20,6 +20,9 @@ if (filters) {
   wide.addEventListener("change", fit);
 }
 
+const timeline = document.querySelector(".timeline");
+if (timeline && matchMedia("(max-width: 32rem)").matches) timeline.open = false;
+
 document.addEventListener("click", (event) => {
   for (const chip of document.querySelectorAll("details.chip[open]")) {
     if (!chip.contains(event.target)) chip.open = false;
