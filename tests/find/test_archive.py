@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +25,15 @@ from passerby.data.synthetic.street_film import film_street
 from passerby.data.synthetic.street_folders import write_scenes
 from passerby.errors import ConfigError, ModelError
 from passerby.find.ingest.archive import OnRay, connected
+from passerby.find.ingest.photos import SeenFile, Undetected
 from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.stages import Here
+from passerby.find.ingest.videos import Reel, Stretch, Watching
 from passerby.index.base import Index
 from passerby.index.open import create_index, open_index
 from passerby.media.taken import Clocks
 from passerby.resolve import load_detecting, load_model
-from passerby.types import Box
+from passerby.types import Box, Failure, Sought
 
 FILES = 28
 """Pictures and films that can be read."""
@@ -83,19 +88,58 @@ def test_the_people_are_those_of_one_process_to_the_bit(pictures: Path, stages: 
         assert index_paths(index, encoder, [pictures], detecting=detecting, stages=stages).unchanged == FILES
 
 
-def kill_an_actor(done: threading.Event) -> None:
-    """Kill -9 of one that has the models, as soon as there is one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked(Here):
+    """Stages that remember which files they were asked for."""
+
+    names: set[str] = field(default_factory=set)
+
+    def crops(self, paths: Sequence[Path], clocks: Clocks, sought: Sought | None) -> Generator[SeenFile | Failure]:
+        self.names.update(path.name for path in paths)
+        return Here.crops(self, paths, clocks, sought)
+
+    def photos(self, paths: Sequence[Path], clocks: Clocks, *, whole: bool) -> Generator[SeenFile | Undetected | Failure]:
+        self.names.update(path.name for path in paths)
+        return Here.photos(self, paths, clocks, whole=whole)
+
+    def videos(self, reels: Iterable[Reel], watching: Watching) -> Generator[tuple[Reel, Generator[Stretch]]]:
+        for reel in reels:
+            self.names.add(reel.media.path.name)
+            yield from Here.videos(self, [reel], watching)
+
+
+def test_what_is_in_the_index_is_not_read_again(pictures: Path, expected: Held, tmp_path: Path) -> None:
+    def stop(done: int, total: int | None) -> None:
+        if total is not None and 2 * done > total:
+            raise KeyboardInterrupt
+
+    with create_index(tmp_path / "index", encoder := load_model()) as index:
+        with pytest.raises(KeyboardInterrupt):
+            index_paths(index, encoder, [pictures], stop, detecting=load_detecting())
+        before = {path.name for path, *_ in index.seen_under(pictures)}
+        asked = Asked(encoder, load_detecting())
+        index_paths(index, encoder, [pictures], detecting=asked.detecting, stages=asked)
+        assert held(index) == expected
+        now = {path.name for path, *_ in index.seen_under(pictures)}
+        assert before and asked.names - {"broken.jpg", "broken.mp4"} == now - before
+
+
+def kill_an_actor(done: threading.Event, pause: float) -> None:
+    """Kill -9 of one, so many seconds after there is one."""
     while not done.wait(0.05):
         for process in psutil.process_iter(["name", "cmdline"]):
             if any("ray::MapWorker" in part for part in process.info["cmdline"] or []):
-                process.kill()
-                done.set()
-                return
+                time.sleep(pause)
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    done.set()
+                    return
 
 
-def test_an_actor_that_is_killed_loses_nobody(pictures: Path, stages: OnRay, expected: Held, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 20))])
+def test_an_actor_that_is_killed_loses_nobody(pictures: Path, stages: OnRay, expected: Held, tmp_path: Path, seed: int) -> None:
     encoder, done = load_model(), threading.Event()
-    killer = threading.Thread(target=kill_an_actor, args=(done,))
+    killer = threading.Thread(target=kill_an_actor, args=(done, random.Random(seed).uniform(0, 3) if seed else 0))
     with create_index(tmp_path / "index", encoder) as index:
         killer.start()
         index_paths(index, encoder, [pictures], detecting=load_detecting(), stages=stages)
@@ -118,6 +162,16 @@ def test_an_address_without_ray_is_refused_at_once(monkeypatch: pytest.MonkeyPat
         pass
 
 
+def test_a_ray_that_does_not_start_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out.\nIt may be busy.")  # as Ray does after half a minute
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(ConfigError, match=r"expected Ray at this machine, found the current node timed out\. it may be busy"), connected():
+        pass
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(20))
 def test_a_run_that_is_killed_goes_on(pictures: Path, expected: Held, tmp_path: Path, seed: int) -> None:
@@ -126,6 +180,10 @@ def test_a_run_that_is_killed_goes_on(pictures: Path, expected: Held, tmp_path: 
     time.sleep(random.Random(seed).uniform(1, 12))
     child.kill()
     child.wait()
-    assert subprocess.run(command, check=False).returncode == 1, "one file is broken"
+    with create_index(tmp_path / "index", load_model()) as index:
+        before = len(index.seen_under(pictures))
+    again = subprocess.run([*command, "--json"], check=False, capture_output=True, text=True)
+    assert again.returncode == 1, "two files are broken"
+    assert json.loads(again.stdout)["unchanged"] == before, "what was in the index is not read again"
     with open_index(tmp_path / "index") as index:
         assert held(index) == expected

@@ -8,8 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
+import pytest
 from crops import write_crops
 from indexing import CountingEncoder
+from kinds import KINDS
 from pushing import breaking, centre, held_of, token_of
 
 from passerby.devices import folder_of
@@ -25,9 +27,10 @@ from passerby.service.tokens import Role
 NAMES = ("north", "south", "east", "west", "lobby")
 
 
-def test_five_devices(tiny_encoder: CountingEncoder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["postgres", pytest.param("sqlite", marks=pytest.mark.soak)])
+def test_five_devices(tiny_encoder: CountingEncoder, tmp_path: Path, kind: str) -> None:
     with ExitStack() as stack:
-        at_centre = stack.enter_context(Index.create(tmp_path / "centre", tiny_encoder))
+        at_centre = stack.enter_context(KINDS[kind](str(tmp_path / "centre"), tiny_encoder))
         service = stack.enter_context(centre(at_centre, tiny_encoder, tmp_path / "service"))
         threads, pushed = [], list[str]()
         for number, name in enumerate(NAMES):

@@ -160,9 +160,10 @@ def connected() -> Iterator[None]:
     try:
         _require_listener(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else ours))
-    except (OSError, RuntimeError, ValueError) as error:
-        found = (getattr(error, "strerror", None) or str(error).splitlines()[0]).lower()
-        raise ConfigError(expected=f"Ray at {address or 'this machine'}", found=found, do="start it, or correct RAY_ADDRESS") from error
+    except Exception as error:  # Ray raises just that where its processes do not start in time
+        found = (getattr(error, "strerror", None) or " ".join(str(error).split())).lower()
+        do = "start it, or correct RAY_ADDRESS" if address else "try again when it is less busy, or without --engine ray"
+        raise ConfigError(expected=f"Ray at {address or 'this machine'}", found=found, do=do) from error
     try:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
