@@ -511,7 +511,11 @@ ARGUMENTS: Mapping[str, object] = {
     "suppression": Suppression("salt", {}),
 }
 
-USES = sorted(name for name in vars(Index) if not name.startswith("_") and name not in {"open", "create", "create_of", "close", "place"})
+USES = sorted(
+    name
+    for name in vars(Index)
+    if not name.startswith("_") and name not in {"open", "create", "create_of", "close", "place", "local_folder"}
+)
 
 
 def use(index: Index, name: str) -> None:

@@ -229,8 +229,8 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
             _require_ours(connection, folder)
             connection.execute("PRAGMA page_size = 4096")
             connection.execute("PRAGMA journal_mode = WAL")
-            _migrate(connection)
-            _delete_taken_in(connection)
+            _migrate(connection, folder)
+            _delete_taken_in(connection, folder)
     return connection
 
 
@@ -259,7 +259,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
             _require_ours(connection, folder)
             version = schema_version(connection)
             if 0 < version < SCHEMA_VERSION:
-                _migrate_if_writable(connection, version)
+                _migrate_if_writable(connection, folder, version)
         if version:
             return connection
         connection.close()
@@ -369,14 +369,14 @@ def _require_ours(connection: sqlite3.Connection, folder: Path) -> None:
         )
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection, folder: Path) -> None:
     """Bring the schema up to date in one transaction; a kill leaves the old one, and of two processes one does the work."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if missing := MIGRATIONS[schema_version(connection) :]:
             for statement in chain.from_iterable(missing):
                 connection.execute(statement, {"id": uuid4().hex} if ":id" in statement else {})
-            _take_in_pictures(connection)
+            _take_in_pictures(connection, folder)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
@@ -385,17 +385,17 @@ def _migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _take_in_pictures(connection: sqlite3.Connection) -> None:
+def _take_in_pictures(connection: sqlite3.Connection, folder: Path) -> None:
     """Have those of live cameras that were files in the database; those of nobody go."""
-    for embedding, file in _picture_files(connection):
+    for embedding, file in _picture_files(folder):
         taken = connection.execute("INSERT INTO pictures SELECT id, ? FROM embeddings WHERE id = ?", (file.read_bytes(), embedding))
         if not taken.rowcount:
             file.unlink()
 
 
-def _delete_taken_in(connection: sqlite3.Connection) -> None:
+def _delete_taken_in(connection: sqlite3.Connection, folder: Path) -> None:
     """Delete files that the database has now, and the folders that they leave empty."""
-    for embedding, file in list(_picture_files(connection)):
+    for embedding, file in list(_picture_files(folder)):
         if connection.execute("SELECT jpeg FROM pictures WHERE embedding = ?", (embedding,)).fetchone() == (file.read_bytes(),):
             file.unlink()
             with suppress(OSError):
@@ -403,17 +403,16 @@ def _delete_taken_in(connection: sqlite3.Connection) -> None:
                 file.parent.parent.rmdir()
 
 
-def _picture_files(connection: sqlite3.Connection) -> Iterator[tuple[int, Path]]:
+def _picture_files(folder: Path) -> Iterator[tuple[int, Path]]:
     """Pictures of live cameras as versions before 9 kept them: a thousand to a folder, named by ids of embeddings."""
-    database = next(file for _, name, file in connection.execute("PRAGMA database_list") if name == "main")
-    for file in (Path(database).parent / "pictures").glob("[0-9]*/*.jpg"):
+    for file in (folder / "pictures").glob("[0-9]*/*.jpg"):
         if file.stem.isdecimal() and file.parent.name == f"{int(file.stem) // 1000:06}":
             yield int(file.stem), file
 
 
-def _migrate_if_writable(connection: sqlite3.Connection, version: int) -> None:
+def _migrate_if_writable(connection: sqlite3.Connection, folder: Path, version: int) -> None:
     try:
-        _migrate(connection)
+        _migrate(connection, folder)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _REFUSED:
             raise
