@@ -34,6 +34,11 @@ settings.load_profile("passerby")
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers come first: started late in a long run, Chromium and its driver have been seen to spin for minutes."""
+    items.sort(key=lambda item: not item.path.stem.endswith("_browser"))
+
+
 def pytest_sessionfinish() -> None:
     if "postgres" in sys.modules:
         import postgres

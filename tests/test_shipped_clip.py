@@ -22,7 +22,7 @@ from passerby.words.filters import read_filters
 
 NAME = "passerby-clip-tiny"
 TEACHER = "bb0de4e4d705"
-"""The third edition of passerby-s before it said what is worn, whose towers it has to the bit."""
+"""The third edition of passerby-s, before it said what is worn."""
 FOLDER = Path(__file__).parents[1] / "src/passerby/model/bundles" / NAME
 
 
