@@ -72,6 +72,10 @@ def test_the_text_tower_alone_learns_what_it_is_told(tmp_path_factory: pytest.Te
     assert losses[-1]["told"] < losses[0]["told"]
     changed = {name.split(".")[0] for name, tensor in run.model.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"text_tower"}
+    again = lock(run, stage, pictures)
+    assert locked.told is not None
+    assert again.told is not None
+    assert torch.allclose(again.told, locked.told, atol=1e-5), "a run that goes on is told the same"
 
 
 @pytest.mark.parametrize("learns", ["both", "images", "attributes"])

@@ -285,6 +285,8 @@ class TrainConfig:
         require(
             taught or not self.attributes, "losses.attributes above 0 in a stage that learns images, with attributes = true", self.stages
         )
+        later = [stage.losses for stage in self.stages[1:]]
+        require(not any(one.told or one.told_finds for one in later), "told and told_finds in the first stage alone: `start` tells", later)
         if any(stage.learns == "attributes" for stage in self.stages):
             require(self.attributes and len(self.stages) == 1, "attributes = true and one stage, where one learns attributes", self.stages)
         require(self.seed >= 0 and self.memory >= 0 and self.judge_every >= 1, "seed and memory from 0, judge_every from 1", self)

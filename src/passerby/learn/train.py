@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +57,7 @@ class Training:
     """What the stages of a run share.
 
     Args:
+        start: the model before it learnt anything, also in a run that goes on.
         trained: the model, with what learns beside it: prototypes of people, and the memory of earlier batches.
         averaged: the model's weights, averaged over the steps: what is judged and kept.
         labels: float32 (n, a), of each picture whether each of the model's attributes is worn, as :func:`worn_labels` has it; a is 0
@@ -68,6 +70,7 @@ class Training:
     val: Dataset
     tokenizer: bytes
     pieces: list[int]
+    start: CompactClip
     trained: nn.ModuleDict
     averaged: AveragedModel
     labels: NDArray[np.float32]
@@ -119,6 +122,7 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
 
 def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Callable[[str], None]) -> Training:
     """Everything read and built around a model and its ``tokenizer.json``, the last checkpoint loaded."""
+    start = copy.deepcopy(model)
     model = with_attributes(model, NAMES) if config.attributes else model
     out, how = Path(config.out), config.optimiser
     out.mkdir(parents=True, exist_ok=True)
@@ -158,7 +162,7 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
         checkpoint_minutes=config.checkpoint_minutes,
         say=say,
     )
-    return Training(config, data, val, tokenizer, pieces, trained, averaged, labels, run)
+    return Training(config, data, val, tokenizer, pieces, start, trained, averaged, labels, run)
 
 
 def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, say: Callable[[str], None]) -> NDArray[np.float32]:
@@ -228,9 +232,10 @@ def lock(training: Training, stage: Stage, pictures: Pictures) -> Locked:
 
 
 def _told(training: Training, stage: Stage, locked: Locked) -> Tensor:
-    """What the text tower is to say of each caption of a stage's pictures."""
+    """What the text tower is to say of each caption of a stage's pictures; a run that goes on is told the same as before."""
     assert locked.images is not None
-    texts = locked_texts(training.model, training.data.words[: training.data.rows(stage.drawn)], training.data.identities).texts
+    training.start.place(training.device)
+    texts = locked_texts(training.start, training.data.words[: training.data.rows(stage.drawn)], training.data.identities).texts
     assert texts is not None
     return what_to_say(texts, locked.images, training.config.told)
 
