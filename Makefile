@@ -7,6 +7,8 @@ LOCK := requirements.lock
 export LOCK
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := $(BIN)/pip install -q -c '$(LOCK)'
+# Two processes share the tests, file by file, in their order: the slow ones begin at once.
+TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
 # Where `make lock` tries new versions, and what it holds back: `make lock HELD=` holds nothing.
 NEW := build/lock
 HELD ?= torch==2.13.0
@@ -24,7 +26,7 @@ test: $(VENV)/dev  ## lint, types, import contracts and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy & types=$$!; $(BIN)/pytest; tests=$$?; wait $$types && exit $$tests  # at once: the tests use little more than one core
+	$(BIN)/mypy & types=$$!; $(BIN)/pytest $(TOGETHER); tests=$$?; wait $$types && exit $$tests
 
 lint: $(VENV)/dev  ## style, types and import contracts only
 	$(BIN)/ruff check .
