@@ -61,6 +61,12 @@ class _Sample(NamedTuple):
     size: int
     table: VectorTable
 
+    def is_outdated(self, now: Moment) -> bool:
+        """Whether it says too little of a moment: of few, all are looked at, so that nobody may have come or gone."""
+        if self.few is not None and self.of.generation != now.generation:
+            return True
+        return self.of.epoch != now.epoch or not self.of.newest <= now.newest <= _GREW * self.of.newest
+
 
 class Graph:
     """Searches of an index by its graph. Safe to use from many threads."""
@@ -95,7 +101,7 @@ class Graph:
 
     def _sample(self, index: Index, now: Moment, selection: Selection) -> _Sample:
         known = self._samples.get(selection)
-        if known is None or known.of.epoch != now.epoch or not known.of.newest <= now.newest <= _GREW * known.of.newest:
+        if known is None or known.is_outdated(now):
             known = _draw(index, now, selection)
             self._samples = {**dict(list(self._samples.items())[-15:]), selection: known}
         return known
