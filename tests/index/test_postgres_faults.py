@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,3 +60,30 @@ def test_a_small_selection_misses_nobody_who_came_since(tiny_encoder: BundleEnco
         assert index.nearest([question], 3)[0].way == HNSW
         put(device, vectors[399:], first=399, camera="lobby")
         assert index.nearest([question], 3, selection=lobby)[0].people[0].person.media.path == Path("/399.jpg")
+
+
+# -- in memory --------------------------------------------------------------------------------------------------------------------
+
+
+def test_vectors_of_the_deleted_leave_the_memory_of_who_searches(index: Index) -> None:
+    vectors = random_vectors(130)
+    put(index, vectors[:100])
+    with Index(index.address) as device, ThreadPoolExecutor(1) as pool, index.snapshot():
+        assert len(index.vectors()) == 100
+
+        def later(work: Callable[[], object]) -> None:
+            """In another session of the same index."""
+            work()
+            table = pool.submit(index.vectors).result()
+            assert table.ids.tolist() == sorted(row[0] for row in device.session.fetch("SELECT embedding FROM vectors"))
+            holds.append(sum(map(len, table.parts)))
+
+        holds: list[int] = []
+        later(lambda: forget(device, *range(10)))
+        later(lambda: forget(device, *range(10, 99)))
+        later(lambda: put(device, vectors[100:], first=100))
+        later(lambda: forget(device, 99))
+        assert holds == [100, 1, 31, 31]
+        then = index.vectors()
+        np.testing.assert_array_equal(then.ids, np.arange(1, 101))
+        np.testing.assert_array_equal(np.concatenate(then.parts), vectors[:100].astype(np.float16))

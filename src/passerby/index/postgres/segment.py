@@ -18,8 +18,8 @@ _AHEAD: Final = 19
 """Bytes before the rows of a binary COPY."""
 _HEAD: Final = 4
 """Bytes before the numbers of a halfvec: how many there are."""
-_TAIL: Final = 0.25
-"""The share of rows that came since, above which all are put together."""
+_MOVED: Final = 0.25
+"""The share of rows that came since, or that are gone, above which those that are there are put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +54,26 @@ class _Rows:
 
 
 class Segment:
-    """All vectors that were read, by id, with those that were deleted since. Safe to use from many threads."""
+    """Vectors that were read, by id, and which of them were deleted since they were put together. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._of = Moment("", 0, 0, 0, 0)
         self._base = self._tail = _nothing(self._of)
         self._gone: dict[int, int] = {}
+        self._whole_from = 0
 
     def table(self, session: Session, now: Moment) -> VectorTable:
         """The vectors of a moment, that of the session's snapshot."""
         with self._lock:
             if (now.epoch, now.dim, now.width) != (self._of.epoch, self._of.dim, self._of.width):
                 self._of = Moment(now.epoch, 0, 0, now.dim, now.width)
-                self._base, self._tail, self._gone = _nothing(now), _nothing(now), {}
+                self._base, self._tail, self._gone, self._whole_from = _nothing(now), _nothing(now), {}, 0
             if now.generation > self._of.generation:
                 self._follow(session, now)
             base, tail, gone = self._base, self._tail, self._gone
-            behind = now.generation < self._of.generation
-        if behind and self._lacks(now, base, tail, gone):
+            behind, left_out = now.generation < self._of.generation, now.generation < self._whole_from
+        if left_out or (behind and self._lacks(now, base, tail, gone)):
             base, tail, gone = _read(session, 0, now), _nothing(now), {}
         old, new = (int(np.searchsorted(rows.ids, now.newest, "right")) for rows in (base, tail))
         ids = np.concatenate([base.ids[:old], tail.ids[:new]])
@@ -86,9 +87,17 @@ class Segment:
         new = _read(session, self._of.newest, now)
         if len(new.ids):
             self._tail = _joined(self._tail, new)
-        if len(self._tail.ids) > _TAIL * len(self._base.ids):
-            self._base, self._tail = _joined(self._base, self._tail), _nothing(now)
+        if max(len(self._tail.ids), len(self._gone)) > _MOVED * len(self._base.ids):
+            self._put_together(now)
         self._of = now
+
+    def _put_together(self, now: Moment) -> None:
+        """Leave out who is gone; whoever searches an earlier moment reads them anew."""
+        if self._gone:
+            gone = np.array([*self._gone], np.int64)
+            self._base, self._tail = _without(self._base, gone), _without(self._tail, gone)
+            self._gone, self._whole_from = {}, now.generation
+        self._base, self._tail = _joined(self._base, self._tail), _nothing(now)
 
     def _lacks(self, now: Moment, base: _Rows, tail: _Rows, gone: dict[int, int]) -> bool:
         """Whether somebody was there at an earlier moment who was deleted before they were read."""
@@ -124,8 +133,13 @@ def _nothing(now: Moment) -> _Rows:
     return _Rows(np.empty(0, np.int64), np.empty((0, now.dim), np.float16), in_blocks(np.empty((0, now.width), np.uint8)))
 
 
+def _without(rows: _Rows, gone: NDArray[np.int64]) -> _Rows:
+    left = np.flatnonzero(np.isin(rows.ids, gone, invert=True))
+    return rows if len(left) == len(rows.ids) else _Rows(rows.ids[left], rows.vectors[left], in_blocks(rows_of(rows.blocks, left)))
+
+
 def _joined(one: _Rows, other: _Rows) -> _Rows:
-    if not len(one.ids):
-        return other
+    if not len(one.ids) or not len(other.ids):
+        return one if len(one.ids) else other
     ids, vectors = np.concatenate([one.ids, other.ids]), np.concatenate([one.vectors, other.vectors])
     return _Rows(ids, vectors, in_blocks(np.concatenate([one.worn(), other.worn()])))
