@@ -13,6 +13,7 @@ from crops import media, random_vectors
 from numpy.typing import NDArray
 from postgres import lend, server
 
+from passerby.errors import IndexFault
 from passerby.index.nearest import HNSW
 from passerby.index.open import create_index, open_index
 from passerby.index.postgres.index import Index
@@ -87,3 +88,16 @@ def test_vectors_of_the_deleted_leave_the_memory_of_who_searches(index: Index) -
         then = index.vectors()
         np.testing.assert_array_equal(then.ids, np.arange(1, 101))
         np.testing.assert_array_equal(np.concatenate(then.parts), vectors[:100].astype(np.float16))
+
+
+# -- of many days -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_with_too_few_locks_is_told_from_a_full_one(index: Index) -> None:
+    with pytest.raises(IndexFault) as caught:
+        index.session.fetch("SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 1000000) n")
+    told = str(caught.value)
+    assert "\n" not in told
+    assert "expected a server with room for more locks at " in told
+    assert "found one whose max_locks_per_transaction is too low" in told
+    assert told.endswith("set max_locks_per_transaction = 1024 and restart the server")

@@ -27,6 +27,12 @@ _REFUSED: Final = (
     "correct the user in the URL, and its password in $PGPASSWORD or ~/.pgpass",
 )
 
+_FEW_LOCKS: Final = (
+    "a server with room for more locks at {place}",
+    "one whose max_locks_per_transaction is too low",
+    "set max_locks_per_transaction = 1024 and restart the server",
+)
+
 _FAULTS: Final[tuple[tuple[tuple[type[BaseException], ...], tuple[str, str, str]], ...]] = (
     (
         (ssl.SSLError,),
@@ -102,10 +108,17 @@ def plain_faults(place: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        for kinds, (expected, found, do) in _FAULTS:
-            if isinstance(error, kinds):
-                raise IndexFault(expected=expected.format(place=place), found=f"{found}{_because(error)}", do=do) from None
-        raise
+        if (parts := _parts_of(error)) is None:
+            raise
+        expected, found, do = parts
+        raise IndexFault(expected=expected.format(place=place), found=f"{found}{_because(error)}", do=do) from None
+
+
+def _parts_of(error: Exception) -> tuple[str, str, str] | None:
+    """What is said of a fault, or nothing of one of ours. A full table of locks has the code of a full memory."""
+    if isinstance(error, pg.OutOfMemoryError) and "max_locks_per_transaction" in str(error):
+        return _FEW_LOCKS
+    return next((parts for kinds, parts in _FAULTS if isinstance(error, kinds)), None)
 
 
 def _because(error: BaseException) -> str:
