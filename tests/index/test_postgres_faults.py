@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,12 @@ import pytest
 from crops import media, random_vectors
 from numpy.typing import NDArray
 from postgres import lend, server
+from test_postgres import bytes_of
 
 from passerby.errors import IndexFault
 from passerby.index.nearest import HNSW
 from passerby.index.open import create_index, open_index
+from passerby.index.postgres import purging
 from passerby.index.postgres.index import Index
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
@@ -61,6 +63,75 @@ def test_a_small_selection_misses_nobody_who_came_since(tiny_encoder: BundleEnco
         assert index.nearest([question], 3)[0].way == HNSW
         put(device, vectors[399:], first=399, camera="lobby")
         assert index.nearest([question], 3, selection=lobby)[0].people[0].person.media.path == Path("/399.jpg")
+
+
+# -- what is purged ---------------------------------------------------------------------------------------------------------------
+
+
+def files(index: Index, *tables: str) -> list[int]:
+    """The numbers of the files of tables, other ones when they are written anew."""
+    return [index.session.fetch("SELECT relfilenode FROM pg_class WHERE oid = to_regclass($1)", table)[0][0] for table in tables]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, index: Index, method: str, said: str, work: Callable[[], object]) -> None:
+    """Do something else once, right after a purge has said something to the server."""
+    say, done = getattr(index.session, method), []
+
+    def then_work(sql: str, *values: object) -> object:
+        found = say(sql, *values)
+        if said in sql and not done:
+            done.append(sql)
+            work()
+        return found
+
+    monkeypatch.setattr(index.session, method, then_work)
+
+
+@pytest.mark.parametrize("written", ["VACUUM FULL vectors_19700101", "VACUUM FULL media", "VACUUM FULL pictures"])
+def test_who_is_deleted_while_others_are_purged_is_purged_next(index: Index, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    vectors = random_vectors(5, seed=len(written))
+    put(index, vectors)
+    with Index(index.address) as other:
+        forget(index, 0)
+        meanwhile(monkeypatch, index, "script", written, lambda: forget(other, 1))
+        index.purge()
+        before = files(index, "media", "vectors_19700101")
+        other.purge()
+        assert not set(before) & set(files(index, "media", "vectors_19700101"))
+    assert [bytes_of(server().folder, vectors[number].tobytes()) for number in (0, 1)] == [[], []]
+    assert index.session.fetch("SELECT * FROM unwiped") == []
+
+
+def test_two_purge_at_once(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(index, random_vectors(3))
+    put(index, random_vectors(5)[3:], first=3, day=1)
+    forget(index, 0, 1, 2, 3)
+    with Index(index.address) as other, ThreadPoolExecutor(1) as pool:
+        begun: list[Future[None]] = []
+
+        def purge_beside() -> None:
+            begun.append(pool.submit(other.purge))
+            wait(begun, timeout=1)
+
+        meanwhile(monkeypatch, index, "fetch", "FROM unwiped", purge_beside)
+        index.purge()
+        begun[0].result()
+    assert index.session.fetch("SELECT to_regclass('vectors_19700101') IS NULL, to_regclass('vectors_19700102') IS NULL") == [(True, False)]
+    assert index.session.fetch("SELECT * FROM unwiped") == []
+
+
+def test_who_waits_for_a_purge_is_told_when_it_takes_too_long(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "BUSY_SECONDS", 0.3)
+    put(index, random_vectors(2))
+    forget(index, 0)
+    with Index(index.address) as other, ThreadPoolExecutor(1) as pool:
+
+        def purge_beside() -> None:
+            with pytest.raises(IndexFault, match="found another process that purges it; run the same command again later"):
+                pool.submit(other.purge).result()
+
+        meanwhile(monkeypatch, index, "fetch", "FROM unwiped", purge_beside)
+        index.purge()
 
 
 # -- in memory --------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Final
 
@@ -22,11 +23,18 @@ def purge(session: Session, address: Address) -> None:
     What replicas, archives and copies have of it is theirs to forget.
 
     Raises:
-        IndexFault: another process still reads deleted data.
+        IndexFault: another process still reads deleted data, or purges for long.
     """
-    _wait_for_readers(session, address)
-    for (day,) in session.fetch("SELECT day FROM unwiped ORDER BY day"):
-        _wipe_day(session, day)
+    with _alone(session, address):
+        marks = dict(session.fetch("SELECT day, generation FROM unwiped"))
+        _wait_for_readers(session, address)
+        _wipe(session, marks)
+
+
+def _wipe(session: Session, marks: dict[date, int]) -> None:
+    """Write anew what is marked; what is deleted meanwhile keeps a mark of its own."""
+    for day in sorted(marks):
+        _wipe_day(session, day, marks[day])
     for table in _OF_ALL_DAYS:
         session.script(f"VACUUM FULL {table}")
     with suppress(IndexFault):
@@ -34,7 +42,7 @@ def purge(session: Session, address: Address) -> None:
         session.script("CHECKPOINT")
 
 
-def _wipe_day(session: Session, day: date) -> None:
+def _wipe_day(session: Session, day: date, generation: int) -> None:
     """Drop the tables of a day that nobody is left of, else write them anew."""
     tables = [part_of(table, day) for table in ("vectors", "crops")]
     with session.transaction("BEGIN"):
@@ -47,22 +55,47 @@ def _wipe_day(session: Session, day: date) -> None:
     if there:
         for table in tables:
             session.script(f"VACUUM FULL {table}")
-        session.fetch("DELETE FROM unwiped WHERE day = $1", day)
+        _unmark(session, day, generation)
+
+
+def _unmark(session: Session, day: date, generation: int) -> None:
+    session.fetch("DELETE FROM unwiped WHERE day = $1 AND generation = $2", day, generation)
+
+
+@contextmanager
+def _alone(session: Session, address: Address) -> Iterator[None]:
+    """One purge of an index at a time."""
+    lock = f"passerby purge {address.schema}"
+
+    def is_got() -> bool:
+        # A statement that waited for it would be one that still reads.
+        return bool(session.fetch("SELECT pg_try_advisory_lock(hashtext($1))", lock)[0][0])
+
+    _wait_until(is_got, address, "another process that purges it")
+    try:
+        yield
+    finally:
+        with suppress(IndexFault):
+            session.fetch("SELECT pg_advisory_unlock(hashtext($1))", lock)
 
 
 def _wait_for_readers(session: Session, address: Address) -> None:
     """A table that is written anew keeps rows that somebody's transaction may still look at."""
     (now,) = session.fetch("SELECT pg_current_xact_id()::text::bigint")[0]
+
+    def are_done() -> bool:
+        return not session.fetch(
+            """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND backend_xmin IS NOT NULL AND age(backend_xmin) > age($1::text::xid) - 1 LIMIT 1""",
+            str(now % 2**32),
+        )
+
+    _wait_until(are_done, address, "one that still reads deleted data")
+
+
+def _wait_until(is_so: Callable[[], bool], address: Address, else_found: str) -> None:
     until = time.monotonic() + BUSY_SECONDS
-    while session.fetch(
-        """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND backend_xmin IS NOT NULL AND age(backend_xmin) > age($1::text::xid) - 1 LIMIT 1""",
-        str(now % 2**32),
-    ):
+    while not is_so():
         if time.monotonic() > until:
-            raise IndexFault(
-                expected=f"no other process at {address.shown}",
-                found="one that still reads deleted data",
-                do="run the same command again later",
-            )
+            raise IndexFault(expected=f"no other process at {address.shown}", found=else_found, do="run the same command again later")
         time.sleep(0.1)

@@ -82,6 +82,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE vectors ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0;
     """,
     "ALTER TABLE thumbnails RENAME TO pictures",
+    # Tells a mark from one that came while it was purged.
+    "ALTER TABLE unwiped ADD COLUMN generation bigint NOT NULL DEFAULT 0",
 )
 """Step ``i`` takes a schema from version ``i`` to ``i + 1``."""
 

@@ -273,7 +273,11 @@ def _delete_embeddings(session: Session, gone: Sequence[tuple[int, date]]) -> No
 
 
 def _mark_unwiped(session: Session, days: Iterable[date]) -> None:
-    session.fetch("INSERT INTO unwiped SELECT unnest($1::date[]) ON CONFLICT DO NOTHING", sorted(days))
+    session.fetch(
+        """INSERT INTO unwiped SELECT unnest($1::date[]), generation FROM state
+        ON CONFLICT (day) DO UPDATE SET generation = excluded.generation""",
+        sorted(days),
+    )
 
 
 def _media_row(media: Media) -> tuple[Any, ...]:
