@@ -12,6 +12,7 @@ import pytest
 from crops import media, random_vectors
 from numpy.typing import NDArray
 from postgres import lend, server
+from test_contract import video
 from test_postgres import bytes_of
 
 from passerby.errors import IndexFault
@@ -71,6 +72,86 @@ def test_a_small_selection_misses_nobody_who_came_since(tiny_encoder: BundleEnco
 def files(index: Index, *tables: str) -> list[int]:
     """The numbers of the files of tables, other ones when they are written anew."""
     return [index.session.fetch("SELECT relfilenode FROM pg_class WHERE oid = to_regclass($1)", table)[0][0] for table in tables]
+
+
+def test_a_purge_writes_nothing_anew_when_nothing_was_deleted(index: Index) -> None:
+    put(index, random_vectors(5))
+    forget(index, 0)
+    index.purge()
+    before = files(index, "people", "pictures", "media", "vectors_19700101")
+    put(index, random_vectors(9)[5:], first=5)
+    with index.writing():
+        index.drop([999])
+    index.purge()
+    assert files(index, "people", "pictures", "media", "vectors_19700101") == before
+    forget(index, 1)
+    index.purge()
+    assert not set(before) & set(files(index, "people", "pictures", "media", "vectors_19700101"))
+
+
+def test_a_media_or_failure_without_people_is_purged(index: Index) -> None:
+    for held in ("/empty.jpg", "/failed.jpg"):
+        with index.writing():
+            if held == "/empty.jpg":
+                index.put(media(held, held), [])
+            else:
+                index.session.fetch("INSERT INTO failures VALUES ($1, 1, 1, 'broken')", held.encode())
+        index.purge()
+        before = files(index, "media", "failures")
+        with index.writing():
+            index.forget(Path(held))
+        index.purge()
+        assert not set(before) & set(files(index, "media", "failures")), held
+
+
+def test_what_a_rebuilt_index_held_is_purged(index: Index, tiny_encoder: BundleEncoder) -> None:
+    index.purge()
+    (vector,) = random_vectors(1, seed=78)
+    put(index, vector[None])
+    with Index.create_at(index.address.url + f"&schema={index.address.schema}", tiny_encoder, rebuild=True) as rebuilt:
+        rebuilt.purge()
+    assert bytes_of(server().folder, vector.tobytes()) == []
+
+
+def test_what_is_replaced_goes_with_the_next_deletion(index: Index) -> None:
+    vectors = random_vectors(2, seed=77)
+    before = list[int]()
+    for vector in vectors:
+        with index.writing():
+            index.put_again(video("/live.mp4", "live"), [Sighting((Crop(time=float(vector[0])),), vector[None], 1)])
+        index.purge()
+        before = before or files(index, "people", "vectors_undated")
+    assert files(index, "people", "vectors_undated") == before
+    assert bytes_of(server().folder, vectors[0].tobytes())
+    with index.writing():
+        index.forget(Path("/live.mp4"))
+    index.purge()
+    assert [bytes_of(server().folder, vector.tobytes()) for vector in vectors] == [[], []]
+
+
+def test_what_a_stopped_process_deleted_the_next_one_purges(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(index, random_vectors(5))
+    index.purge()
+    before = files(index, "people", "pictures", "vectors_19700101")
+    with Index(index.address) as stopped:
+        forget(stopped, 0)
+        say = stopped.session.script
+
+        def stop_at_the_end(sql: str) -> None:
+            if sql == "CHECKPOINT":
+                raise KeyboardInterrupt
+            say(sql)
+
+        monkeypatch.setattr(stopped.session, "script", stop_at_the_end)
+        with pytest.raises(KeyboardInterrupt):
+            stopped.purge()
+    between = files(index, "people", "pictures")
+    assert not set(before) & set(between)
+    index.purge()
+    after = files(index, "people", "pictures")
+    assert not set(between) & set(after)
+    index.purge()
+    assert files(index, "people", "pictures") == after
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, index: Index, method: str, said: str, work: Callable[[], object]) -> None:

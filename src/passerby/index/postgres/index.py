@@ -19,10 +19,10 @@ from passerby.index.info import TO_BE_READ, IndexedModel, IndexInfo, Stamp
 from passerby.index.nearest import HNSW, Nearest, Passes
 from passerby.index.postgres import hnsw, purging
 from passerby.index.postgres.address import Address
-from passerby.index.postgres.schema import open_schema
+from passerby.index.postgres.schema import ALL_DAYS, open_schema
 from passerby.index.postgres.segment import Moment, Segment
 from passerby.index.postgres.session import Session, Sessions
-from passerby.index.postgres.writing import Writing, delete_people, hold, people_of
+from passerby.index.postgres.writing import Writing, delete_people, hold, mark_unwiped, people_of
 from passerby.index.region import region_of
 from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
@@ -202,6 +202,7 @@ class Index(SqlIndex):
             self._db.script(f"TRUNCATE {table}")
         self._db.script("DELETE FROM meta WHERE key = 'model'; DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
         self._db.fetch("UPDATE state SET epoch = $1", uuid4().hex)
+        mark_unwiped(self._db, [ALL_DAYS])
 
     def _set_meta(self, key: str, value: str) -> None:
         self._db.fetch("INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
@@ -304,7 +305,7 @@ class Index(SqlIndex):
         """After a deletion, outside of `writing`: leave nothing of it in any file of this server's data.
 
         Raises:
-            IndexFault: another process holds on to deleted data.
+            IndexFault: another process holds on to deleted data, or purges for long.
         """
         purging.purge(self.session, self.address)
 

@@ -11,14 +11,14 @@ from typing import Final
 from passerby.errors import IndexFault
 from passerby.index.postgres.address import Address
 from passerby.index.postgres.faults import BUSY_SECONDS
-from passerby.index.postgres.schema import part_of
+from passerby.index.postgres.schema import ALL_DAYS, part_of
 from passerby.index.postgres.session import Session
 
 _OF_ALL_DAYS: Final = ("media", "checkpoints", "failures", "people", "embeddings", "signatures", "copies", "unfolded", "pictures")
 
 
 def purge(session: Session, address: Address) -> None:
-    """Outside of a transaction: leave nothing of what is deleted in the data folder of this server.
+    """Outside of a transaction: leave nothing of what is deleted in the data folder of this server; do nothing where nothing is.
 
     What replicas, archives and copies have of it is theirs to forget.
 
@@ -27,19 +27,21 @@ def purge(session: Session, address: Address) -> None:
     """
     with _alone(session, address):
         marks = dict(session.fetch("SELECT day, generation FROM unwiped"))
-        _wait_for_readers(session, address)
-        _wipe(session, marks)
+        if ALL_DAYS in marks:
+            _wait_for_readers(session, address)
+            _wipe(session, marks)
 
 
 def _wipe(session: Session, marks: dict[date, int]) -> None:
     """Write anew what is marked; what is deleted meanwhile keeps a mark of its own."""
-    for day in sorted(marks):
+    for day in sorted(marks.keys() - {ALL_DAYS}):
         _wipe_day(session, day, marks[day])
     for table in _OF_ALL_DAYS:
         session.script(f"VACUUM FULL {table}")
     with suppress(IndexFault):
         session.script("SELECT pg_switch_wal()")
         session.script("CHECKPOINT")
+    _unmark(session, ALL_DAYS, marks[ALL_DAYS])
 
 
 def _wipe_day(session: Session, day: date, generation: int) -> None:

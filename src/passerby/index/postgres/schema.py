@@ -82,13 +82,19 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE vectors ALTER half SET STATISTICS 0, ALTER vector SET STATISTICS 0, ALTER worn SET STATISTICS 0;
     """,
     "ALTER TABLE thumbnails RENAME TO pictures",
-    # Tells a mark from one that came while it was purged.
-    "ALTER TABLE unwiped ADD COLUMN generation bigint NOT NULL DEFAULT 0",
+    """
+    -- Infinity stands for the tables that all days share; the generation tells a mark from one that came while it was purged.
+    ALTER TABLE unwiped ADD COLUMN generation bigint NOT NULL DEFAULT 0;
+    INSERT INTO unwiped VALUES ('infinity');
+    """,
 )
 """Step ``i`` takes a schema from version ``i`` to ``i + 1``."""
 
 UNDATED: Final = date.min
 """The day of those of whom it is not known when they were seen; minus infinity in the database."""
+
+ALL_DAYS: Final = date.max
+"""In place of a day, all tables that are not parted; infinity in the database."""
 
 _PARTED: Final = ("vectors", "crops")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.index.info import IndexedModel
-from passerby.index.postgres.schema import UNDATED, day_of, make_days
+from passerby.index.postgres.schema import ALL_DAYS, UNDATED, day_of, make_days
 from passerby.index.postgres.session import Session
 from passerby.index.region import Key, kept_out, key_of
 from passerby.index.sighting import Sighting
@@ -120,8 +120,10 @@ class Writing:
         if self._media:
             self.flush()
         key = os.fsencode(path)
-        self._session.fetch("DELETE FROM failures WHERE path = $1", key)
+        failed = self._session.fetch("DELETE FROM failures WHERE path = $1 RETURNING 1", key)
         gone = [row[0] for row in self._session.fetch("DELETE FROM media WHERE path = $1 RETURNING id", key)]
+        if failed or gone:
+            mark_unwiped(self._session, [ALL_DAYS])
         self._orphaned += gone
         return len(gone)
 
@@ -239,14 +241,15 @@ def delete_people(session: Session, people: Sequence[int]) -> None:
     """Delete people, their crops, and embeddings that nobody is left of; a group that lost one is no more until it is worked out anew."""
     if not people:
         return
-    session.fetch("DELETE FROM people WHERE id IN (SELECT unnest($1::bigint[]))", people)
+    if session.fetch("DELETE FROM people WHERE id IN (SELECT unnest($1::bigint[])) RETURNING 1", people):
+        mark_unwiped(session, [ALL_DAYS])
     delete_crops(session, people)
 
 
 def delete_crops(session: Session, people: Sequence[int], which: str = "TRUE") -> None:
     """Delete crops of people, and embeddings that nobody is left of."""
     shown = session.fetch(f"DELETE FROM crops WHERE person IN (SELECT unnest($1::bigint[])) AND {which} RETURNING embedding, day", people)
-    _mark_unwiped(session, {day for _, day in shown})
+    mark_unwiped(session, {day for _, day in shown})
     gone = session.fetch(
         """DELETE FROM embeddings WHERE id IN (SELECT unnest($1::bigint[]))
             AND NOT EXISTS (SELECT 1 FROM crops WHERE embedding = embeddings.id) RETURNING id, day""",
@@ -259,7 +262,7 @@ def delete_crops(session: Session, people: Sequence[int], which: str = "TRUE") -
 def _delete_embeddings(session: Session, gone: Sequence[tuple[int, date]]) -> None:
     """What stands behind embeddings that are no more."""
     ids, days = [id for id, _ in gone], {day for _, day in gone}
-    _mark_unwiped(session, days)
+    mark_unwiped(session, days)
     session.fetch(
         "DELETE FROM vectors WHERE embedding IN (SELECT unnest($1::bigint[])) AND day IN (SELECT unnest($2::date[]))", ids, sorted(days)
     )
@@ -272,7 +275,8 @@ def _delete_embeddings(session: Session, gone: Sequence[tuple[int, date]]) -> No
         session.fetch(f"DELETE FROM {table} WHERE embedding IN (SELECT unnest($1::bigint[]))", ids)
 
 
-def _mark_unwiped(session: Session, days: Iterable[date]) -> None:
+def mark_unwiped(session: Session, days: Iterable[date]) -> None:
+    """Have a purge look at days, as soon as there is one: whose crops are replaced stays, and waits for it; who goes marks all days."""
     session.fetch(
         """INSERT INTO unwiped SELECT unnest($1::date[]), generation FROM state
         ON CONFLICT (day) DO UPDATE SET generation = excluded.generation""",
