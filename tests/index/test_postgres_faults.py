@@ -156,7 +156,7 @@ def test_what_a_stopped_process_deleted_the_next_one_purges(index: Index, monkey
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, index: Index, method: str, said: str, work: Callable[[], object]) -> None:
     """Do something else once, right after a purge has said something to the server."""
-    say, done = getattr(index.session, method), []
+    say, done = getattr(index.session, method), list[str]()
 
     def then_work(sql: str, *values: object) -> object:
         found = say(sql, *values)
