@@ -43,8 +43,6 @@ _BEGUN: Final = """UPDATE state SET generation = generation + 1;
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"""
 """The lock of whoever writes; and what is reported as done is on the disk, however the server is set."""
 
-_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
 
 class Index(SqlIndex):
     """An open index in PostgreSQL; close it, or use it in a ``with``.
@@ -154,7 +152,7 @@ class Index(SqlIndex):
         if session.in_transaction:
             yield
             return
-        with session.transaction(_SNAPSHOT):
+        with session.snapshot():
             self._moment.stamp = self.stamp()
             try:
                 yield

@@ -114,16 +114,13 @@ class EventLoop:
 
 
 class Session:
-    """One connection, of one thread."""
+    """One connection, of one thread; ``in_transaction`` from the beginning of one to its end, even if it is lost meanwhile."""
 
     def __init__(self, loop: EventLoop, address: Address) -> None:
         self._loop, self._place = loop, address.shown
+        self.in_transaction = False
         with plain_faults(self._place):
             self._connection = loop.run(asyncio.wait_for(_connect(address), 2 * _CONNECT_SECONDS))
-
-    @property
-    def in_transaction(self) -> bool:
-        return bool(self._connection.is_in_transaction())
 
     @property
     def is_lost(self) -> bool:
@@ -176,21 +173,37 @@ class Session:
     @contextmanager
     def transaction(self, begin: str) -> Iterator[None]:
         """All or nothing."""
-        self.script(begin)
-        try:
+        with self._begun(begin):
             yield
             self.script("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment; what was read stands, even if the connection is lost before the end."""
+        with self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            yield
+            self.roll_back()
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[None]:
+        try:
+            self.in_transaction = True
+            self.script(begin)
+            yield
         except BaseException:
             self.roll_back()
             raise
+        finally:
+            self.in_transaction = False
 
     def roll_back(self) -> None:
         """End a transaction that shall have done nothing; where that cannot be said any more, the server does it for a lost connection."""
-        try:
-            if not self.is_lost:
+        with suppress(IndexFault):
+            try:
                 self.script("ROLLBACK")
-        except BaseException:
-            self._loop.run(_end(self._connection))
+            except BaseException:
+                self._loop.run(_end(self._connection))
+                raise
 
     def close(self) -> None:
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
@@ -211,14 +224,15 @@ class Sessions:
         self._open: dict[Thread, Session] | None = {}
 
     def of_this_thread(self) -> Session:
-        """Raises ``IndexFault`` once they are closed."""
+        """A new one in place of one that is lost, but not inside of its transaction. Raises ``IndexFault`` once they are closed."""
         thread, known = current_thread(), self._open
         if known is None:
             raise IndexFault(
                 expected=f"an open index at {self._address.shown}", found="a closed one", do="open it again: passerby.open_index(place)"
             )
-        if thread in known and not known[thread].is_lost:
-            return known[thread]
+        session = known.get(thread)
+        if session is not None and (session.in_transaction or not session.is_lost):
+            return session
         session = Session(self._loop, self._address)
         with self._lock:
             for ended in [thread for thread in known if not thread.is_alive()]:
