@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 from typing import TypeVar
 
 import numpy as np
@@ -124,3 +126,36 @@ def test_vectors_of_an_older_snapshot_have_none_that_came_later(index: Index) ->
         in_a_thread(add)
         assert len(index.vectors()) == old
         np.testing.assert_allclose(index.vectors().scores(VECTORS[300].astype(np.float64)[None]).shape, (1, old))
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads take turns so often that each is stopped everywhere."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_two_snapshots_at_once_each_have_their_own_vectors(index: Index) -> None:
+    both = Barrier(2)
+
+    def differences() -> set[int]:
+        with index.snapshot():
+            people = index.info().people
+            both.wait()
+            until, found = time.monotonic() + 2, set[int]()
+            while time.monotonic() < until:
+                found.add(len(index.vectors()) - people)
+            return found
+
+    def add_first() -> set[int]:
+        with index.writing():
+            index.add(media("/new.jpg", "new"), VECTORS[300])
+        return differences()
+
+    with index, index.snapshot(), ThreadPoolExecutor(1) as pool:
+        assert index.info().people == STAYING
+        new = pool.submit(add_first)
+        assert (differences(), new.result()) == ({0}, {0})

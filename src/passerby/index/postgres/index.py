@@ -360,10 +360,10 @@ class Index(SqlIndex):
             return self._graph.nearest(self, self._now(), questions, k, selection, fold=fold)
 
     def vectors(self) -> VectorTable:
-        stamp = self.stamp()
-        if self._table is None or self._table[0] != stamp:
-            self._table = stamp, self._segment.table(self._db, self._now())
-        return self._table[1]
+        stamp, known = self.stamp(), self._table
+        if known is None or known[0] != stamp:
+            self._table = known = stamp, self._segment.table(self._db, self._now())
+        return known[1]
 
     def _now(self) -> Moment:
         return self._once("now", self._read_now)

@@ -332,11 +332,11 @@ class Index(SqlIndex):
         return Stamp(str(facts["id"]), int(facts["generation"]))
 
     def vectors(self) -> VectorTable:
-        stamp = self.stamp()
-        if self._table is None or self._table[0] != stamp:
+        stamp, known = self.stamp(), self._table
+        if known is None or known[0] != stamp:
             with plain_faults(self.folder):
-                self._table = stamp, self._file.table(Embeddings(self._db))
-        return self._table[1]
+                self._table = known = stamp, self._file.table(Embeddings(self._db))
+        return known[1]
 
     def embeddings(self, ids: Sequence[int]) -> Chunk:
         """The embeddings with these ids, by id."""
