@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from passerby.errors import IndexFault
 from passerby.find import copying
 from passerby.find.copying import copy_index
 from passerby.index.open import create_index
+from passerby.index.postgres import session
 from passerby.index.postgres.index import Index
 from passerby.index.sqlite.index import Index as SqliteIndex
 from passerby.model.bundle_encoder import BundleEncoder
@@ -33,11 +36,11 @@ def index(tiny_encoder: BundleEncoder) -> Iterator[Index]:
 
 def lose(index: Index) -> None:
     """End what serves this thread, and wait until that is known here."""
-    session = index.session
-    (pid,) = session.fetch("SELECT pg_backend_pid()")[0]
+    own = index.session
+    (pid,) = own.fetch("SELECT pg_backend_pid()")[0]
     server().say(f"SELECT pg_terminate_backend({pid});")
     until = time.monotonic() + 10
-    while not session.is_lost:
+    while not own.is_lost:
         assert time.monotonic() < until
         time.sleep(0.01)
 
@@ -93,3 +96,28 @@ def test_a_copy_whose_source_is_lost_is_not_complete_and_goes_on(
         report = copy_index(index, target)
         assert (report.people, report.before, target.copied()[0]) == (5, after, "")
         assert people_of(target) == people_of(index)
+
+
+def test_work_that_was_done_is_not_said_to_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor to have timed out; but what it raised itself is raised."""
+    monkeypatch.setattr(session, "_LOOK_SECONDS", 0.01)
+    loop, may_end = session.EventLoop(), threading.Event()
+
+    async def commit() -> str:
+        await asyncio.to_thread(may_end.wait)
+        return "done"
+
+    async def time_out() -> None:
+        raise TimeoutError
+
+    def ends_and_is_lost() -> bool:
+        may_end.set()
+        time.sleep(0.5)
+        return True
+
+    assert loop.run(commit(), ends_and_is_lost) == "done"
+    with pytest.raises(TimeoutError):
+        loop.run(time_out())
+    with pytest.raises(ConnectionError):
+        loop.run(asyncio.sleep(10), lambda: True)
+    loop.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from functools import cache
 from io import BytesIO
@@ -95,14 +96,10 @@ class EventLoop:
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            while True:
-                try:
-                    return future.result(_LOOK_SECONDS)
-                except TimeoutError:
-                    if future.done():
-                        raise
-                    if is_lost():
-                        raise ConnectionError("the server closed it") from None
+            while not wait([future], _LOOK_SECONDS).done:
+                if is_lost() and not future.done():
+                    raise ConnectionError("the server closed it")
+            return future.result()
         except BaseException:
             future.cancel()
             raise
