@@ -163,6 +163,20 @@ def test_a_server_without_pgvector_is_told_from_others(tiny_encoder: BundleEncod
         create_index(server().url(database="bare", extension_control_path="/nowhere"), tiny_encoder)
 
 
+def test_first_starts_at_once_in_a_new_database_all_succeed(tiny_encoder: BundleEncoder) -> None:
+    server().say("CREATE DATABASE fresh;")
+    start = threading.Barrier(8)
+
+    def make(number: int) -> str:
+        start.wait()
+        with Index.create_at(server().url(f"home_{number % 4}", "fresh"), tiny_encoder) as made:
+            return made.stamp().index
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(8)))
+    assert (made[:4], len(set(made))) == (made[4:], 4)
+
+
 def test_a_full_disk_is_said_and_loses_nothing(index: Index) -> None:
     with index.writing():
         index.add(media("/a.jpg", "a"), random_vectors(1)[0])
@@ -273,6 +287,16 @@ def test_a_graph_finds_nearly_all_and_says_so(tiny_encoder: BundleEncoder, monke
                 np.testing.assert_allclose(some.crowd.spread, all_.crowd.spread, atol=0.02)
         only = graph.nearest(questions[:1], 3, lambda table: table.ids == 7)
         assert ([one.person.id for one in only[0].people], only[0].way) == ([7], "exact")
+
+
+def test_a_graph_of_that_name_elsewhere_is_not_ours(tiny_encoder: BundleEncoder) -> None:
+    server().say("CREATE DATABASE elsewhere;")
+    with create_index(server().url("own", "elsewhere", search="hnsw"), tiny_encoder) as index:
+        assert isinstance(index, Index)
+        index.session.script(f"CREATE TABLE public.theirs (id bigint); CREATE INDEX {hnsw._GRAPH} ON public.theirs (id)")
+        assert not index._graph.is_there(index.session)
+        index.settle()
+        assert index._graph.is_there(index.session)
 
 
 def ids_of(found: Nearest) -> set[int]:

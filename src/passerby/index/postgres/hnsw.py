@@ -77,7 +77,7 @@ class Graph:
 
     def is_there(self, session: Session) -> bool:
         """Whether the graph was built."""
-        self._is_there = self._is_there or bool(session.fetch("SELECT to_regclass($1)", _GRAPH)[0][0])
+        self._is_there = self._is_there or bool(session.fetch("SELECT to_regclass(current_schema() || '.' || $1)", _GRAPH)[0][0])
         return self._is_there
 
     def nearest(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import Final
 from uuid import uuid4
 
-from asyncpg import FeatureNotSupportedError, UndefinedFileError, UndefinedObjectError
+from asyncpg import FeatureNotSupportedError, UndefinedFileError, UndefinedObjectError, UniqueViolationError
 
 from passerby.errors import IndexFault
 from passerby.index.postgres.address import Address
@@ -160,7 +161,8 @@ def _migrate(session: Session, address: Address) -> None:
 
 def _need_pgvector(session: Session, address: Address) -> None:
     try:
-        session.script("CREATE EXTENSION IF NOT EXISTS vector")
+        with suppress(UniqueViolationError):  # of another first start, which made it at the same time
+            session.script("CREATE EXTENSION IF NOT EXISTS vector")
         session.script("SELECT '[1]'::halfvec")
     except (FeatureNotSupportedError, UndefinedFileError, UndefinedObjectError):
         raise IndexFault(
