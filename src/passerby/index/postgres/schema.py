@@ -190,11 +190,6 @@ def make_days(session: Session, days: Iterable[date]) -> None:
                 session.script(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES IN ('{_written(day)}')")
 
 
-def parts_of(days: Iterable[date]) -> list[str]:
-    """The tables with the rows of days."""
-    return [part_of(table, day) for day in days for table in _PARTED]
-
-
 def part_of(table: str, day: date) -> str:
     """The part of a table that has the rows of a day."""
     return f"{table}_{'undated' if day == UNDATED else f'{day:%Y%m%d}'}"
