@@ -333,11 +333,6 @@ class Index(SqlIndex):
             yield from super().people(page)
             newest = page[-1]
 
-    def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
-        of_these = " AND camera IN (SELECT unnest($1::text[]))" if cameras else ""
-        found = self._db.fetch(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL{of_these}", *[list(cameras)] * bool(cameras))
-        return {row[0] for row in found}
-
     def stamp(self) -> Stamp:
         if known := getattr(self._moment, "stamp", None):
             return cast(Stamp, known)

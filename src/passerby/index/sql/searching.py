@@ -127,9 +127,8 @@ class Searching(Asking):
             return [one for one in seen if one.people or one.camera != Camera(one.camera.name)]
 
     def zones(self, cameras: Sequence[str] = ()) -> set[str | None]:
-        of_these = "AND camera IN (SELECT value FROM json_each(?))" if cameras else ""
-        values = [json.dumps(list(cameras))] if cameras else []
-        return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *values)}
+        of_these = f"AND camera IN ({', '.join('?' * len(cameras))})" if cameras else ""
+        return {row[0] for row in self._all(f"SELECT DISTINCT zone FROM media WHERE started_at IS NOT NULL {of_these}", *cameras)}
 
     def _is_all(self, selection: Selection) -> bool:
         """Whether really nobody and nothing is left out."""
