@@ -12,8 +12,6 @@ from threading import local
 from typing import Any, Final, Self, cast
 from uuid import uuid4
 
-import numpy as np
-
 from passerby.errors import IndexFault
 from passerby.index.info import TO_BE_READ, IndexedModel, IndexInfo, Stamp
 from passerby.index.nearest import HNSW, Nearest, Passes
@@ -29,7 +27,7 @@ from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql import people as rows
 from passerby.index.sql import selecting, suppression
-from passerby.index.sql.embeddings import model_of
+from passerby.index.sql.embeddings import chunk_of, model_of
 from passerby.index.sql.index import SqlIndex
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder
@@ -375,10 +373,7 @@ class Index(SqlIndex):
             WHERE id IN (SELECT unnest($1::bigint[])) ORDER BY id""",
             list(ids),
         )
-        now = self._now()
-        vectors = np.frombuffer(b"".join(row[1] for row in found), "<f4").reshape(len(found), now.dim)
-        worn = np.frombuffer(b"".join(row[2] or bytes(now.width) for row in found), np.uint8)
-        return Chunk(np.array([row[0] for row in found], np.int64), vectors, worn.reshape(len(found), now.width))
+        return chunk_of(found, self._now().width)
 
     def _is_crop(self, person: Person, crop: Crop | None) -> selecting.Where:
         known = super()._is_crop(person, crop)

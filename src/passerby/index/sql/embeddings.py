@@ -27,24 +27,25 @@ class Embeddings:
     def after(self, newest: int) -> Iterator[Chunk]:
         cursor = self._db.execute("SELECT id, vector, worn FROM embeddings WHERE id > ? ORDER BY id", (newest,))
         while rows := cursor.fetchmany(1024):
-            yield self._chunk(rows)
+            yield chunk_of(rows, self.width)
 
     def with_ids(self, ids: Sequence[int]) -> Chunk:
         """Those of them that are there."""
-        return self._chunk(
-            self._db.execute(
-                "SELECT id, vector, worn FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(list(ids)),)
-            ).fetchall()
+        found = self._db.execute(
+            "SELECT id, vector, worn FROM embeddings WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(list(ids)),)
         )
+        return chunk_of(found.fetchall(), self.width)
 
     def deleted(self) -> NDArray[np.int64]:
         return np.array([row[0] for row in self._db.execute("SELECT embedding FROM deleted")], np.int64)
 
-    def _chunk(self, rows: Sequence[tuple[int, bytes, bytes | None]]) -> Chunk:
-        ids = np.array([row[0] for row in rows], np.int64)
-        vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
-        worn = np.frombuffer(b"".join(row[2] or bytes(self.width) for row in rows), np.uint8)
-        return Chunk(ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0), worn.reshape(len(rows), self.width))
+
+def chunk_of(rows: Sequence[tuple[int, bytes, bytes | None]], width: int) -> Chunk:
+    """Embeddings of some rows of id, vector and what is worn, in so many bytes; zeros where that is not known."""
+    ids = np.array([row[0] for row in rows], np.int64)
+    vectors = np.frombuffer(b"".join(row[1] for row in rows), "<f4")
+    worn = np.frombuffer(b"".join(row[2] or bytes(width) for row in rows), np.uint8)
+    return Chunk(ids, vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 0), worn.reshape(len(rows), width))
 
 
 def model_of(stored: object) -> IndexedModel | None:
