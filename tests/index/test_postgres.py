@@ -29,6 +29,7 @@ from test_contract import CHANGES, change, everything, seen, video
 
 from passerby.cli.app import app
 from passerby.errors import IndexFault
+from passerby.index.info import IndexedModel
 from passerby.index.nearest import HNSW, Nearest
 from passerby.index.open import create_index, open_index
 from passerby.index.postgres import hnsw, purging, schema, writing
@@ -143,6 +144,24 @@ def test_an_older_schema_is_brought_up_to_date(tiny_encoder: BundleEncoder, monk
     with open_index(url) as now:
         assert [str(person.media.path) for person, _ in now.people()] == ["/a.jpg"]
         server().say("SELECT weather FROM older.media;")
+
+
+def test_signatures_of_another_version_are_forgotten_and_a_rebuild_forgets_all(tiny_encoder: BundleEncoder) -> None:
+    url = server().url("adopted")
+    with Index.create_at(url, tiny_encoder) as first:
+        with first.writing():
+            for name in ("a", "b"):
+                first.add(media(f"/{name}.jpg", name), random_vectors(1)[0], np.ones(128, np.uint8))
+        first.fold()
+        assert first.info().alike == 1
+    server().say("UPDATE adopted.meta SET value = '0' WHERE key = 'signatures';")
+    with Index.create_at(url, tiny_encoder) as second:
+        assert (second.info().alike, second.info().people) == (0, 2)
+        generation = second.stamp().generation
+    with Index.create_at(url, tiny_encoder) as third:
+        assert third.stamp().generation == generation, "there was nothing to forget"
+    with Index.create_at(url, tiny_encoder, rebuild=True) as rebuilt:
+        assert (rebuilt.info().people, rebuilt.model) == (0, IndexedModel.of(tiny_encoder))
 
 
 def test_a_role_may_read_or_write_or_neither(tiny_encoder: BundleEncoder) -> None:

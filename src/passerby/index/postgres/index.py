@@ -163,24 +163,7 @@ class Index(SqlIndex):
     def _shown(self) -> str:
         return self.address.shown
 
-    def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
-        from passerby.media.signature import VERSION
-
-        if rebuild or self._knows_less_than(model):
-            with self.writing():
-                if rebuild:
-                    self._forget_all()
-                if self._knows_less_than(model):
-                    self._set_meta("model", json.dumps([model.name, model.digest, model.dim, model.attributes]))
-        self.require_model(model.digest, model.name)
-        if self._meta("signatures") != str(VERSION):
-            with self.writing():
-                for table in ("signatures", "copies", "unfolded"):
-                    self._db.script(f"DELETE FROM {table}")
-                self._set_meta("signatures", str(VERSION))
-
     def _forget_all(self) -> None:
-        """All but who is kept out, and clocks that are corrected."""
         for table in (
             "media",
             "failures",
@@ -199,9 +182,6 @@ class Index(SqlIndex):
         self._db.script("DELETE FROM meta WHERE key = 'model'; DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
         self._db.fetch("UPDATE state SET epoch = $1", uuid4().hex)
         mark_unwiped(self._db, [ALL_DAYS])
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._db.fetch("INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 

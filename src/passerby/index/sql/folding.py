@@ -21,7 +21,7 @@ def forget(db: Database) -> None:
     """Inside of a transaction: delete signatures of another version, and what was found by them."""
     for table in ("signatures", "copies", "unfolded"):
         db.execute(f"DELETE FROM {table}")
-    db.execute("UPDATE meta SET value = ? WHERE key = 'signatures'", (VERSION,))
+    db.execute(f"UPDATE meta SET value = {VERSION} WHERE key = 'signatures'")
 
 
 def found(db: Database) -> Copies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,10 @@ class SqlIndex(Files, Searching):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @abstractmethod
+    def _forget_all(self) -> None:
+        """Inside of ``writing``: all but who is kept out, and clocks that are corrected."""
 
     @abstractmethod
     def _next_run(self) -> None:
@@ -70,6 +75,29 @@ class SqlIndex(Files, Searching):
     def _shown(self) -> str:
         """Where it is, as people may see it."""
         return str(self.folder)
+
+    def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
+        """Be of a model; of no other, and with signatures of no other version.
+
+        Args:
+            rebuild: forget everything first.
+        """
+        from passerby.index.sql import folding
+        from passerby.media.signature import VERSION
+
+        if rebuild or self._knows_less_than(model):
+            with self.writing():
+                if rebuild:
+                    self._forget_all()
+                if self._knows_less_than(model):
+                    self._set_meta("model", json.dumps([model.name, model.digest, model.dim, model.attributes]))
+        self.require_model(model.digest, model.name)
+        if str(self._meta("signatures")) != str(VERSION):
+            with self.writing():
+                folding.forget(self._db)
+
+    def _set_meta(self, key: str, value: str) -> None:
+        self._db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
     def _knows_less_than(self, model: IndexedModel) -> bool:
         """Whether it is of no model yet, or was begun when this one did not say what is worn."""
@@ -144,7 +172,7 @@ class SqlIndex(Files, Searching):
         self._db.execute("UPDATE meta SET value = ? WHERE key = 'salt'", (suppression.salt,))
 
     def copy_from(self, origin: str) -> None:
-        self._db.execute("INSERT INTO meta VALUES ('copy_of', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (origin,))
+        self._set_meta("copy_of", origin)
 
     def info(self) -> IndexInfo:
         with self.snapshot():

@@ -137,28 +137,18 @@ class Index(SqlIndex):
     # -- the model -------------------------------------------------------------------------------------------------------------
 
     def _adopt(self, model: IndexedModel, rebuild: bool) -> None:
-        if rebuild or self._knows_less_than(model):
-            with self.writing():
-                if rebuild:
-                    self._db.execute("DELETE FROM media")
-                    self._db.execute("DELETE FROM failures")
-                    self._db.execute("DELETE FROM meta WHERE key = 'model'")
-                    self._db.execute("DELETE FROM deleted")
-                    self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
-                    self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
-                if self._knows_less_than(model):
-                    said = json.dumps([model.name, model.digest, model.dim, model.attributes])
-                    self._db.execute("INSERT OR REPLACE INTO meta VALUES ('model', ?)", (said,))
+        super()._adopt(model, rebuild)
         if rebuild:
             with suppress(IndexFault):  # of another process that reads still; what it reads goes with the next deletion
                 self.purge()
-        self.require_model(model.digest, model.name)
-        from passerby.index.sql import folding
-        from passerby.media.signature import VERSION
 
-        if self._meta("signatures") != VERSION:
-            with self.writing():
-                folding.forget(self._db)
+    def _forget_all(self) -> None:
+        self._db.execute("DELETE FROM media")
+        self._db.execute("DELETE FROM failures")
+        self._db.execute("DELETE FROM meta WHERE key = 'model'")
+        self._db.execute("DELETE FROM deleted")
+        self._db.execute("DELETE FROM cameras WHERE offset_seconds = 0 AND zone IS NULL")
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (uuid4().hex,))
 
     # -- writing, inside `writing` ---------------------------------------------------------------------------------------------
 
