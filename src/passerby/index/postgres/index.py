@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +25,7 @@ from passerby.index.score import Weights
 from passerby.index.selection import EVERYBODY, Selection
 from passerby.index.sighting import Sighting, StoredRow
 from passerby.index.sql import people as rows
-from passerby.index.sql import selecting, suppression
+from passerby.index.sql import selecting
 from passerby.index.sql.embeddings import chunk_of, model_of
 from passerby.index.sql.index import SqlIndex
 from passerby.index.vectors import Chunk, VectorTable
@@ -234,23 +233,6 @@ class Index(SqlIndex):
     def forget(self, path: Path) -> int:
         return self._now_writing.forget(path)
 
-    def suppress(self, person: int) -> int:
-        found = next(rows.read(self._db, "people.id = ?", (person,)), None)
-        if found is None:
-            return 0
-        one, (crop, *_) = found
-        region = region_of(one.track, crop)
-        salt = str(self._meta("salt"))
-        for digest in suppression.digests(salt, one.media, region):
-            self._db.fetch("INSERT INTO suppressed VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", digest, region, person)
-        self._now_writing.others_are_kept_out()
-        own = self._db.fetch("SELECT media FROM people WHERE id = $1", person)
-        media = {own[0][0], *(row for row, _ in self._with_digest(one.media.digest))}
-        there = rows.read(self._db, "people.media IN (SELECT value FROM json_each(?))", (json.dumps(sorted(media)),))
-        same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
-        self.drop(same)
-        return len(same)
-
     def drop(self, people: Sequence[int]) -> None:
         self._db.fetch(
             """DELETE FROM checkpoints USING media WHERE media.id = checkpoints.media AND changed_ns IS DISTINCT FROM $2
@@ -264,6 +246,10 @@ class Index(SqlIndex):
         self._db.fetch("DELETE FROM meta WHERE key = 'kept_from'")
         if bound is not None:
             self._set_meta("kept_from", repr(float(bound)))
+
+    def suppress(self, person: int) -> int:
+        self._now_writing.others_are_kept_out()
+        return super().suppress(person)
 
     def unsuppress(self, person: int) -> bool:
         self._now_writing.others_are_kept_out()
@@ -297,6 +283,9 @@ class Index(SqlIndex):
             return []
         found = self._db.fetch("SELECT id, path, changed_ns FROM media WHERE digest = $1 ORDER BY path", digest)
         return [(row, path) for row, path, changed_ns in found if not (read and changed_ns == TO_BE_READ)]
+
+    def _with_bytes(self, digest: str) -> list[int]:
+        return [row for row, _ in self._with_digest(digest)]
 
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         known = self._db.fetch("SELECT path, device FROM media WHERE digest = $1 AND digest > '' ORDER BY path", digest)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
 from passerby.index.info import Expired, IndexedModel, IndexInfo
-from passerby.index.region import Suppression
+from passerby.index.region import Suppression, region_of
 from passerby.index.sighting import Sighting, StoredRow, as_put
 from passerby.index.sql import people as rows
 from passerby.index.sql import selecting, suppression
@@ -40,6 +40,10 @@ class SqlIndex(Files, Searching):
     @abstractmethod
     def _next_run(self) -> None:
         """Inside of ``writing``: what comes from now on is of another run."""
+
+    @abstractmethod
+    def _with_bytes(self, digest: str) -> list[int]:
+        """The rows of the media with these bytes; none of no bytes."""
 
     @abstractmethod
     def _rows_of_people(self, ids: Sequence[int]) -> dict[int, list[StoredRow]]:
@@ -119,6 +123,20 @@ class SqlIndex(Files, Searching):
             worn: uint8 (2a,), as :func:`passerby.model.worn.worn_bytes` makes it.
         """
         self.put(media, [Sighting.whole(vector, signature, worn)])
+
+    def suppress(self, person: int) -> int:
+        found = next(rows.read(self._db, "people.id = ?", (person,)), None)
+        if found is None:
+            return 0
+        one, (crop, *_) = found
+        region = region_of(one.track, crop)
+        suppression.keep_out(self._db, one.media, region, person)
+        (own,) = self._all("SELECT media FROM people WHERE id = ?", person)[0]
+        media = sorted({own, *self._with_bytes(one.media.digest)})
+        there = rows.read(self._db, "people.media IN (SELECT value FROM json_each(?))", (json.dumps(media),))
+        same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
+        self.drop(same)
+        return len(same)
 
     def unsuppress(self, person: int) -> bool:
         return suppression.unsuppress(self._db, person)

@@ -132,12 +132,6 @@ def copy(db: Database, people: Sequence[Person], target: int) -> None:
     _delete_until(db, target, before)
 
 
-def delete(db: Database, row: int, people: Sequence[int]) -> None:
-    """Delete people of a media's row."""
-    db.executemany("DELETE FROM people WHERE id = ?", [(person,) for person in people])
-    _note_deleted(db, row)
-
-
 def drop(db: Database, people: Sequence[int]) -> None:
     """Delete people of any media."""
     named = json.dumps(list(people))

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from passerby.index.info import TO_BE_READ
-from passerby.index.region import kept_out, region_of
-from passerby.index.sql import people
+from passerby.index.region import kept_out
 from passerby.index.sql.database import Database
 from passerby.types import Media, MediaKind
 
@@ -32,25 +31,12 @@ def _removed(db: Database, media: Media) -> list[str]:
     return [region for region in regions if _any_kept_out(db, _digests(db, media, region))]
 
 
-def suppress(db: Database, person: int) -> int:
-    """Delete a person, and whoever is at their place in media of the same bytes, and keep them out; how many were deleted."""
-    found = next(people.read(db, "people.id = ?", (person,)), None)
-    if found is None:
-        return 0
-    one, (crop, *_) = found
-    region = region_of(one.track, crop)
+def keep_out(db: Database, media: Media, region: str, person: int) -> None:
+    """Keep a person of a media out from now on."""
     db.executemany(
         "INSERT INTO suppressed VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(digest, region, person) for digest in _digests(db, one.media, region)],
+        [(digest, region, person) for digest in _digests(db, media, region)],
     )
-    (own,) = db.execute("SELECT media FROM people WHERE id = ?", (person,)).fetchone()
-    deleted = 0
-    for row in {own, *people.with_bytes(db, one.media.digest)}:
-        there = people.read(db, "people.media = ?", (row,))
-        same = [twin.id for twin, crops in there if twin.id and region_of(twin.track, crops[0]) == region]
-        people.delete(db, row, same)
-        deleted += len(same)
-    return deleted
 
 
 def unsuppress(db: Database, person: int) -> bool:

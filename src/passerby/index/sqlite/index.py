@@ -204,9 +204,6 @@ class Index(SqlIndex):
         self._db.execute("DELETE FROM failures WHERE path = ?", key)
         return self._db.execute("DELETE FROM media WHERE path = ?", key).rowcount
 
-    def suppress(self, person: int) -> int:
-        return suppression.suppress(self._db, person)
-
     def drop(self, people: Sequence[int]) -> None:
         rows.drop(self._db, people)
 
@@ -301,9 +298,12 @@ class Index(SqlIndex):
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 
+    def _with_bytes(self, digest: str) -> list[int]:
+        return rows.with_bytes(self._db, digest)
+
     def with_digest(self, digest: str) -> list[tuple[Path, int | None]]:
         with plain_faults(self.folder):
-            found = json.dumps(rows.with_bytes(self._db, digest))
+            found = json.dumps(self._with_bytes(digest))
         known = self._all("SELECT path, device FROM media WHERE id IN (SELECT value FROM json_each(?)) ORDER BY path", found)
         return [(Path(os.fsdecode(path)), device) for path, device in known]
 
