@@ -125,7 +125,7 @@ def copy_bare(session: Session, chunks: Iterator[People]) -> float:
         binary = binary_rows(range(number, number + len(chunk.vectors)), chunk.vectors, chunk.worn, [date(2026, 1, 1)] * len(chunk.vectors))
         number += len(chunk.vectors)
         start = time.perf_counter()
-        with session.transaction("BEGIN"):
+        with session.transaction():
             session.copy_bytes_in("bare", ("embedding", "day", "half", "vector", "worn"), binary)
         spent += time.perf_counter() - start
     session.script("DROP TABLE bare")

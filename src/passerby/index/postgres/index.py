@@ -130,7 +130,7 @@ class Index(SqlIndex):
     def writing(self) -> Iterator[None]:
         """One transaction, all or nothing. Whoever writes holds the state's row meanwhile, so one writes at a time."""
         session = self.session
-        with session.transaction("BEGIN"):
+        with session.transaction():
             session.script(_BEGUN)
             self._local.writing = writing = Writing(session, self.model)
             try:

@@ -47,7 +47,7 @@ def _wipe(session: Session, marks: dict[date, int]) -> None:
 def _wipe_day(session: Session, day: date, generation: int) -> None:
     """Drop the tables of a day that nobody is left of, else write them anew."""
     tables = [part_of(table, day) for table in ("vectors", "crops")]
-    with session.transaction("BEGIN"):
+    with session.transaction():
         # Whoever writes waits, so that nobody comes while it is looked whether anybody is there.
         session.fetch("SELECT 1 FROM state FOR UPDATE")
         there = any(session.fetch(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)

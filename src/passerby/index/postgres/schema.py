@@ -144,7 +144,7 @@ def _version(session: Session, address: Address) -> int | None:
 def _migrate(session: Session, address: Address) -> None:
     """Bring the schema up to date in one transaction; of two processes one does the work."""
     _need_pgvector(session, address)
-    with session.transaction("BEGIN"):
+    with session.transaction():
         session.fetch("SELECT pg_advisory_xact_lock(hashtext($1))", f"passerby {address.schema}")
         version = _version(session, address)
         if version is None:

@@ -168,9 +168,9 @@ class Session:
         return b"".join(parts)
 
     @contextmanager
-    def transaction(self, begin: str) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """All or nothing."""
-        with self._begun(begin):
+        with self._begun("BEGIN"):
             yield
             self.script("COMMIT")
 
