@@ -36,7 +36,7 @@ from passerby.media import picture
 from passerby.media.clock import Camera
 from passerby.media.photo import read_image
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.types import Box, Caption, Crop, Dataset, Failure, Fit, Hit, MediaKind, Person, Problem, Record, Split
+from passerby.types import Box, Caption, Crop, Dataset, Failure, Fit, Hit, MediaKind, Person, Problem, Record, Split, Watched
 
 
 def without_address(value: object) -> str:
@@ -585,10 +585,10 @@ NAN = float("nan")
         (HIT.person, "first", [-1.0, NAN, float("inf"), "1"]),
         (HIT.person, "last", [0.25, NAN, "1"]),
         (HIT.crop, "box", [(0, 0, 1, 1)]),
-        (HIT.crop, "time", [-1.0, NAN, float("inf"), "1"]),
-        (HIT.crop, "quality", [NAN, "1"]),
+        (HIT.crop, "time", [-1.0, NAN, float("inf"), 10**400, "1"]),
+        (HIT.crop, "quality", [NAN, 10**400, "1"]),
         (HIT.person, "track", [-1, 1.5, True]),
-        (HIT.crop.box, "x", [NAN, float("inf"), "1", None]),
+        (HIT.crop.box, "x", [NAN, float("inf"), 10**400, -(10**400), "1", None]),
         (HIT.crop.box, "height", [0, -1, NAN, None]),
         (HIT.person.media, "path", ["/a.jpg", None]),
         (HIT.person.media, "size", [-1, 1.5, None]),
@@ -597,6 +597,9 @@ NAN = float("nan")
         (HIT.person.media, "kind", ["photo", None]),
         (HIT.person.media, "camera", ["", 3]),
         (HIT.person.media, "started_at", [NAN, "1"]),
+        (Watched(60.0), "seconds", [-1.0, NAN, 10**400, "", None]),
+        (Watched(60.0), "cut_short_at", [-1.0, NAN, 10**400, "", False, []]),
+        (Watched(60.0), "gaps", [((2.0, 1.0),), ((0.0, NAN),), ((0.0, 10**400),), ((False, True),)]),
         (Failure(Path("/a.jpg"), "broken"), "path", ["/a.jpg"]),
         (Failure(Path("/a.jpg"), "broken"), "reason", ["", None]),
         (Problem("a", "b"), "reason", ["", None]),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
 from pathlib import Path, PurePath
+from sys import float_info
 from types import UnionType
 from typing import Any, Final, NewType
 
@@ -185,11 +186,11 @@ class Watched:
     still: int = 0
 
     def __post_init__(self) -> None:
-        for seconds in (self.seconds, self.cut_short_at or 0.0):
-            _require(_is_number(seconds, 0, inf), "seconds of at least 0", seconds)
+        _require(_is_number(self.seconds, 0, inf), "seconds of at least 0", self.seconds)
+        _require(self.cut_short_at is None or _is_number(self.cut_short_at, 0, inf), "seconds of at least 0 or None", self.cut_short_at)
         _require(_is_integer(self.broken) and self.broken >= 0, "a number of stretches", self.broken)
         for start, end in self.gaps:
-            _require(0 <= start <= end < inf, "gaps from and to a second", (start, end))
+            _require(_is_number(start, 0, inf) and _is_number(end, start, inf), "gaps from and to a second", (start, end))
 
 
 class MediaKind(StrEnum):
@@ -496,8 +497,8 @@ def _is_integer(value: object) -> bool:
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
-    """Whether a value is a number within two others, and finite."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most and abs(value) < inf
+    """Whether a value is a number within two others, and one that a float can be."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most and abs(value) <= float_info.max
 
 
 def _is_share(value: object) -> bool:

@@ -37,9 +37,10 @@ from passerby.service.devices import Devices, standings
 from passerby.service.elsewhere import Elsewhere
 from passerby.service.service import Service
 from passerby.service.tokens import Role
-from passerby.types import Box, Crop, ModelDigest
+from passerby.types import LATEST, Box, Crop, ModelDigest
 
 ROWS = Rows(16, 0)
+OUT_OF_RANGE: tuple[object, ...] = (-1.0, 1e300, 10**400, float("inf"), 11 * 366 * 86400, False, "", [])
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_another_index_under_the_same_name_takes_over_only_when_it_is_said(
 
 
 def told(**changes: Any) -> Told:
-    crop = Sighting((Crop(Box(1, 2, 3, 4), None, 0.5),), random_vectors(1))
+    crop = Sighting((Crop(Box(1.0, 2.0, 3.0, 4.0), None, 0.5),), random_vectors(1))
     return replace(Told(media("/seen/a.jpg", "a"), 1, True, 0, 7, (crop,)), **changes)
 
 
@@ -210,6 +211,21 @@ def spoiled(**changes: Any) -> bytes:
         spoiled(thumbnails=[10]),
         spoiled(people=[]),
         spoiled(unknown=1),
+        *(spoiled(crops=[[[1, 2, 3, 4], time, 0.5]]) for time in OUT_OF_RANGE),
+        *(spoiled(first=first) for first in OUT_OF_RANGE),
+        *(spoiled(first=0.0, last=last) for last in OUT_OF_RANGE),
+        *(spoiled(crops=[[[1, 2, 3, 4], None, quality]]) for quality in (10**400, True, "", float("inf"))),
+        *(spoiled(crops=[[[x, 2, 3, 4], None, 0.5]]) for x in (10**400, -(10**400), True)),
+        *(spoiled(crops=[[[1, 2, 3, height], None, 0.5]]) for height in (10**400, True)),
+        *(spoiled(watched=[1.0, 0, cut, False, [], 0]) for cut in OUT_OF_RANGE),
+        *(spoiled(watched=[seconds, 0, None, False, [], 0]) for seconds in OUT_OF_RANGE),
+        *(spoiled(watched=[1.0, 0, None, False, [[0.0, end]], 0]) for end in OUT_OF_RANGE),
+        *(spoiled(sought=[None, 0, *numbers, False, False]) for numbers in ([10**400, 0, 0], [0, 10**400, 0], [0, 0, 10**400])),
+        spoiled(away_since=2**62),
+        spoiled(zone="Nowhere/Else", started_at=1.0, known_by="exif"),
+        *(spoiled(started_at=at, known_by="exif") for at in (1e300, 10**400, LATEST, True)),
+        spoiled(started_at=LATEST - 5, known_by="exif", crops=[[[1, 2, 3, 4], 5.0, 0.5]]),
+        spoiled(started_at=LATEST - 5, known_by="exif", first=1.0, last=5.0),
         encode(told(people=(replace(told().people[0], vectors=np.full((1, 16), np.nan, np.float32)),))),
         encode(told(people=(replace(told().people[0], vectors=random_vectors(1) * np.float32(2)),))),
         encode(told(people=(replace(told().people[0], vectors=random_vectors(1, 8)),))),
@@ -225,14 +241,15 @@ def test_a_batch_that_is_refused_changes_nothing_and_is_no_fault_of_the_centre(a
     link = Link(at_centre.listening.url, token_of(at_centre, "north"))
     model = IndexedModel("tiny", at_centre.engine.encoder.digest, 16)
     session, _ = link.begin(About(model, "an index", False, 0.0, ()).to_json())
-    for batch in (encode(told()) + b"x", b"x" * 100, b""):
-        if batch:
-            with pytest.raises(Refusal, match="push with the same version"):
-                link.send(session, batch)
+    far = spoiled(started_at=1.0, known_by="exif", crops=[[[1, 2, 3, 4], 1e300, 0.5]])
+    for batch in (encode(told()) + b"x", encode(told()) + far, b"x" * 100):
+        with pytest.raises(Refusal, match="push with the same version"):
+            link.send(session, batch)
     assert held_of(at_centre.index, "north") == []
     with pytest.raises(ServiceFault):
         link.send(session, b"x" * 11_000_000)
-    for about in ({}, {"format": 9}, {**About(model, "", False, 0.0, ()).to_json()}, {"format": 1, "model": 1}):
+    said = About(model, "an index", False, 0.0, ()).to_json()
+    for about in ({}, {"format": 9}, said | {"index": ""}, said | {"now": 10**400}, {"format": 1, "model": 1}):
         with pytest.raises(Refusal):
             link.begin(about)
 

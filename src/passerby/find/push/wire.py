@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,9 +23,9 @@ from passerby.devices import path_as_told
 from passerby.errors import InputError
 from passerby.index.info import IndexedModel
 from passerby.index.sighting import Sighting
-from passerby.media.clock import Camera, Instant, KnownBy, clock_time
+from passerby.media.clock import Camera, Instant, KnownBy, as_zone, clock_time
 from passerby.media.signature import LENGTH
-from passerby.types import Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
+from passerby.types import LATEST, Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
 FORMAT: Final = 1
 """Of records; a device and a centre that are of two versions say so to each other."""
@@ -36,6 +37,8 @@ LARGEST_THUMBNAIL: Final = 1 << 16
 _MOST_CROPS: Final = 64
 _LONGEST: Final = 4096
 _WHOLE: Final = 2**63 - 1
+_LONGEST_MEDIA: Final = 10 * 366 * 86400.0
+"""Seconds of a video, or of a camera's stretch."""
 _HEAD: Final = struct.Struct(">II")
 _UNIT: Final = 1e-3
 _ID: Final = 64
@@ -108,15 +111,15 @@ class About:
                 "model": [str(name), str(digest), int(dim), int(attributes)],
                 "index": str(index),
                 "take_over": bool(take_over),
-                "now": float() | int() as now,
+                "now": now,
                 "cameras": list(cameras),
             }:
                 if version != FORMAT:
                     raise _refused(f"format {version}, where this centre knows {FORMAT}")
-                if not abs(now) < _WHOLE or not 0 < len(index) <= _ID:
-                    raise _refused("a time or an id that cannot be")
+                if not 0 < len(index) <= _ID:
+                    raise _refused("an id that cannot be")
                 model = IndexedModel(_text(name, 200), ModelDigest(_text(digest, 64)), dim, attributes)
-                return cls(model, index, take_over, now, tuple(map(_camera, cameras)))
+                return cls(model, index, take_over, _real(now, -_WHOLE, _WHOLE), tuple(map(_camera, cameras)))
         raise _refused("something else")
 
 
@@ -239,8 +242,17 @@ def _read(said: memoryview, stored: memoryview, rows: Rows) -> Record:
             **rest,
         } if not rest:
             numbers = (_number(facts), whole, _number(since), _number(tally))
-            return Told(_media(media), *numbers, tuple(_people(people, stored, rows)))
+            told = Told(_media(media), *numbers, tuple(_people(people, stored, rows)))
+            _require_end(told)
+            return told
     raise _refused("a record of no known kind")
+
+
+def _require_end(told: Told) -> None:
+    """Nobody is seen after all instants that an index takes."""
+    seconds = [at for one in told.people for at in (one.first, one.last, *(crop.time for crop in one.crops)) if at is not None]
+    if told.media.started_at is not None and told.media.started_at + max(seconds, default=0.0) >= LATEST:
+        raise _refused("a time that cannot be")
 
 
 def _json(data: bytes) -> Any:
@@ -263,8 +275,8 @@ def _path(text: object) -> Path:
 
 def _camera(value: object) -> Camera:
     match value:
-        case [str(name), float() | int() as offset]:
-            return Camera(_text(name, 200), offset)
+        case [str(name), offset]:
+            return Camera(_text(name, 200), _real(offset))
     raise _refused("a camera that is none")
 
 
@@ -285,16 +297,17 @@ def _media(said: dict[str, Any]) -> Media:
             "watched": watched,
             **rest,
         } if not rest and kind in list(MediaKind):
-            _require_clock(camera, zone, known_by, started_at)
+            at = None if started_at is None else _real(started_at)
+            _require_clock(camera, zone, known_by, at)
             return Media(
                 _path(path),
                 _number(size),
                 _number(modified_ns, -_WHOLE),
                 digest,
-                away_since=None if away_since is None else _number(away_since),
+                away_since=None if away_since is None else _number(away_since, 0, int(LATEST)),
                 kind=MediaKind(kind),
                 camera=camera,
-                started_at=started_at,
+                started_at=at,
                 zone=zone,
                 known_by=known_by,
                 sought=_sought(sought),
@@ -310,6 +323,8 @@ def _require_clock(camera: object, zone: object, known_by: object, started_at: o
         if known_by not in list(KnownBy):
             raise _refused("a time that is known by nothing known")
         Instant(cast(float, started_at), cast("str | None", zone), KnownBy(cast(str, known_by)))
+        if zone is not None and as_zone(cast(str, zone)) != zone:
+            raise _refused("a zone in another spelling")
     elif zone is not None or started_at is not None:
         raise _refused("a time of which nothing says it")
 
@@ -319,7 +334,8 @@ def _sought(said: Any) -> Sought | None:
         case None:
             return None
         case [detector, int(size), min_height, smallest, fps, bool(quick), bool(motion)]:
-            return Sought(cast("ModelDigest | None", detector), _number(size), min_height, smallest, fps, quick, motion)
+            found = cast("ModelDigest | None", detector)
+            return Sought(found, _number(size), _real(min_height), _real(smallest), _real(fps), quick, motion)
     raise _refused("a way of looking that is none")
 
 
@@ -328,14 +344,15 @@ def _watched(said: Any) -> Watched | None:
         case None:
             return None
         case [seconds, broken, cut_short_at, bool(clock_reset), list(gaps), still]:
-            return Watched(seconds, _number(broken), cut_short_at, clock_reset, tuple(map(_gap, gaps)), _number(still))
+            read = (_seconds(seconds), _number(broken), _seconds_or_none(cut_short_at), clock_reset)
+            return Watched(*read, tuple(map(_gap, gaps)), _number(still))
     raise _refused("a video that was not looked at")
 
 
 def _gap(said: Any) -> tuple[float, float]:
     match said:
-        case [float() | int() as start, float() | int() as end]:
-            return start, end
+        case [start, end]:
+            return _seconds(start), _seconds(end)
     raise _refused("a gap that is none")
 
 
@@ -345,8 +362,8 @@ def _people(people: Sequence[object], stored: memoryview, rows: Rows) -> Iterato
         match person:
             case {
                 "track": track,
-                "first": first,
-                "last": last,
+                "first": first_at,
+                "last": last_at,
                 "static": bool(static),
                 "crops": list(crops),
                 "signed": bool(signed),
@@ -358,6 +375,7 @@ def _people(people: Sequence[object], stored: memoryview, rows: Rows) -> Iterato
                 vectors = taken.array(count, rows.dim, "<f4")
                 if not np.isfinite(vectors).all() or abs(np.linalg.norm(vectors, axis=1) - 1).max() > _UNIT:
                     raise _refused("vectors whose length is not 1")
+                first, last = _seconds_or_none(first_at), _seconds_or_none(last_at)
                 Person(_NOBODY, None, None if track is None else _number(track), first, last)  # refuses what cannot be read back
                 yield Sighting(
                     tuple(map(_crop, crops)),
@@ -378,10 +396,9 @@ def _people(people: Sequence[object], stored: memoryview, rows: Rows) -> Iterato
 
 def _crop(said: Any) -> Crop:
     match said:
-        case [None, time, quality]:
-            return Crop(None, time, quality)
-        case [[x, y, width, height], time, quality]:
-            return Crop(Box(x, y, width, height), time, quality)
+        case [None | [_, _, _, _] as box, time, quality]:
+            judged = None if quality is None else _real(quality)
+            return Crop(None if box is None else Box(*map(_real, box)), _seconds_or_none(time), judged)
     raise _refused("a crop that is none")
 
 
@@ -419,6 +436,20 @@ def _number(value: object, least: int = 0, most: int = _WHOLE) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise _refused("a number that cannot be")
     return value
+
+
+def _real(value: object, least: float = -sys.float_info.max, most: float = sys.float_info.max) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+        raise _refused("a number that cannot be")
+    return float(value)
+
+
+def _seconds(value: object) -> float:
+    return _real(value, 0, _LONGEST_MEDIA)
+
+
+def _seconds_or_none(value: object) -> float | None:
+    return None if value is None else _seconds(value)
 
 
 def _text(value: object, longest: int) -> str:
