@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from passerby.errors import IndexFault
 from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
+from passerby.find.removal import remove_from
+from passerby.index.postgres.index import Index as AtServer
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle_encoder import BundleEncoder
 
@@ -34,3 +37,38 @@ def test_a_centre_in_postgres_holds_and_shows_what_a_device_pushes(tiny_encoder:
         assert [jpeg[:2] for jpeg in shown] == [b"\xff\xd8"] * 4
         with pytest.raises(IndexFault, match="the index of a device, in a folder"):
             push(held, link)
+
+
+def test_tables_are_written_anew_where_somebody_went_and_only_then(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    encoder = CountingEncoder(tiny_encoder._bundle, threads=1)
+    one, other, third = write_crops(tmp_path / "seen", 3)
+    with (
+        Index.create(tmp_path / "device", encoder) as index,
+        lend("", tiny_encoder) as held,
+        centre(held, encoder, tmp_path / "service") as service,
+    ):
+        assert isinstance(held, AtServer)
+        link = Centre(service.listening.url, token_of(service, "north"))
+
+        def is_purged() -> bool:
+            before = file_of_people(held)
+            push(index, link)
+            return file_of_people(held) != before
+
+        index_paths(index, encoder, [one])
+        push(index, link)
+        assert not is_purged()
+        index_paths(index, encoder, [other])
+        assert not is_purged()
+        remove_from(index, [one])
+        assert is_purged()
+        shutil.copy(third, other)
+        index_paths(index, encoder, [other])
+        assert is_purged()
+        assert not is_purged()
+
+
+def file_of_people(index: AtServer) -> int:
+    """Another one after they were written anew."""
+    found: int = index.session.fetch("SELECT pg_relation_filenode('people')")[0][0]
+    return found
