@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from crops import write_crops
 from indexing import CountingEncoder
-from postgres import lend
+from kinds import KINDS
+from postgres import lend, server
 from pushing import centre, held_of, token_of
+from tiny import write_tiny_bundle
 
-from passerby.errors import IndexFault
+from passerby.errors import IndexFault, ServiceFault
 from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
 from passerby.find.push.send import PushReport, push
 from passerby.find.removal import remove_from
+from passerby.index.open import create_index
 from passerby.index.postgres.index import Index as AtServer
 from passerby.index.sqlite.index import Index
+from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
 
 
@@ -66,6 +70,26 @@ def test_tables_are_written_anew_where_somebody_went_and_only_then(tiny_encoder:
         index_paths(index, encoder, [other])
         assert is_purged()
         assert not is_purged()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_nothing_of_a_model_comes_into_an_index_that_another_made_meanwhile(kind: str, tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    """As when it is made anew on another machine while a centre runs."""
+    encoder = CountingEncoder(tiny_encoder._bundle, threads=1)
+    other = BundleEncoder(read_bundle(write_tiny_bundle(tmp_path / "newer", name="newer", seed=5).folder), threads=1)
+    with (
+        Index.create(tmp_path / "device", encoder) as index,
+        KINDS[kind](str(tmp_path / "centre"), tiny_encoder) as held,
+        centre(held, encoder, tmp_path / "service") as service,
+    ):
+        link = Centre(service.listening.url, token_of(service, "north"))
+        index_paths(index, encoder, write_crops(tmp_path / "seen", 2))
+        push(index, link)
+        place = server().url(held.address.schema) if isinstance(held, AtServer) else tmp_path / "centre"
+        create_index(place, other, rebuild=True).close()
+        with pytest.raises(ServiceFault, match=r"^expected an index made by model tiny .*, found one made by newer .*; .*$"):
+            push(index, link, pauses=())
+        assert held_of(held, "north") == []
 
 
 def file_of_people(index: AtServer) -> int:

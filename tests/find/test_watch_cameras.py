@@ -14,6 +14,7 @@ from statistics import median
 import numpy as np
 import pytest
 from cameras import PASSWORD, USER, FilmCamera, film_cameras, require_gstreamer, write_pictures
+from tiny import write_tiny_bundle
 from walkers import PASSING, moments
 from watching import QUICK, small_models, watching, write_cameras
 
@@ -21,12 +22,14 @@ from passerby.data.synthetic.street import draw_street
 from passerby.find.ingest.videos import Watching
 from passerby.find.removal import remove_from
 from passerby.find.watch import live
-from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states
+from passerby.find.watch.state import CameraState, is_watched, live_cameras, read_states, watching_alone
 from passerby.index.selection import Selection
 from passerby.index.sqlite.index import Index
 from passerby.media.camera import CameraSource, LiveCamera, Pace
 from passerby.media.frame import Pixels
 from passerby.media.shown import read_crop
+from passerby.model.bundle import read_bundle
+from passerby.model.bundle_encoder import BundleEncoder
 from passerby.types import Crop, MediaKind, Person
 
 RATE = 10
@@ -202,6 +205,23 @@ def test_a_camera_is_a_media_an_hour(
     assert len(reels) >= 3 and all(seconds <= 4 + 1 / 5 for _, seconds in reels)
     assert all(late[0] - (early[0] + early[1]) < 1 for early, late in pairwise(reels)), "nothing is left out between them"
     assert all((one.track or 0) < 10 for one, _ in index.people()), "each has tracks of its own"
+
+
+def test_nobody_is_kept_by_another_model_than_made_the_index_meanwhile(
+    index: Index, tiny_bundle: Path, tmp_path: Path, pictures: Path, camera: Callable[..., FilmCamera]
+) -> None:
+    encoder, detecting = small_models(tiny_bundle)
+    other = BundleEncoder(read_bundle(write_tiny_bundle(tmp_path / "newer", name="newer", seed=5).folder), threads=1)
+    gate, end = camera(pictures, RATE), time.monotonic() + START
+
+    def go_on() -> bool:
+        return time.monotonic() < end and index.counts()[0] == 0 and "newer" not in (state(index.folder, "gate").error or "")
+
+    Index.create(index.folder, other, rebuild=True).close()
+    with watching_alone(index.folder), LiveCamera(CameraSource("gate", gate.address)) as frames:
+        live.watch_live(index, index.folder, encoder, Watching(detecting), frames, "gate", go_on)
+    assert index.counts()[0] == 0
+    assert "found one made by newer" in (state(index.folder, "gate").error or "")
 
 
 @pytest.mark.soak

@@ -126,6 +126,14 @@ def test_where_there_is_no_index_it_is_said_how_to_make_one() -> None:
     assert "a database at" in said(server().url(database="no_such_database"))
 
 
+def test_nobody_is_dropped_where_there_is_no_model_to_say_whose_vectors_they_are(index: Index) -> None:
+    index.session.script("DELETE FROM meta WHERE key = 'model'")
+    with pytest.raises(IndexFault, match="found one of no model"), index.writing():
+        index.put(media("/a.jpg", "a"), [seen(0)])
+    with pytest.raises(IndexFault, match="found one of no model"), index.writing():
+        index.put_again(media("/a.jpg", "a"), [seen(0)])
+
+
 def test_what_another_program_or_a_newer_version_made_is_left_alone(tiny_encoder: BundleEncoder) -> None:
     server().say("CREATE SCHEMA others; CREATE TABLE others.meta (key text);")
     assert "tables of another program in the schema others" in said(server().url("others"))

@@ -81,13 +81,13 @@ class Centre:
         Raises:
             OutOfStep: the session is over, or goes on from something else.
             InputError: no batch of this version.
-            IndexFault: the index cannot be written.
+            IndexFault: the index cannot be written, or another model made it by now.
         """
         rows = Rows(self.encoder.dim, 2 * len(attributes_of(self.encoder)))
         records = list(decode(batch, rows))
         with self._locks[device]:
             self._require(device, session)
-            return receive(self.index, device, records)
+            return receive(self.index, device, records, self.encoder)
 
     def end(self, device: str, session: str) -> None:
         """End a session: what came is made ready for searches, and nothing is left of what went."""

@@ -15,6 +15,7 @@ from passerby.find.push.wire import Forgotten, Record, Told
 from passerby.find.retention import Keeping
 from passerby.index.base import Index
 from passerby.media.clock import Camera, as_camera_name
+from passerby.model.encoder import Encoder
 from passerby.types import Media, MediaKind
 
 _LEVEL = 6
@@ -45,17 +46,18 @@ def standing(index: Index, device: str) -> bytes:
     return bytes(packed + packer.flush())
 
 
-def receive(index: Index, device: str, records: Iterable[Record]) -> Kept:
-    """Keep the records of a batch, all or none.
+def receive(index: Index, device: str, records: Iterable[Record], encoder: Encoder) -> Kept:
+    """Keep the records of a batch, whose vectors are of ``encoder``, all or none.
 
     Raises:
         InputError: a record that no device says.
         OutOfStep: people are told who come after others than are there.
-        IndexFault: the index cannot be written.
+        IndexFault: the index cannot be written, or another model made it by now.
     """
     told = list(records)
     kept = Kept()
     with index.writing():
+        index.require_model(encoder.digest, encoder.name)
         keeping = Keeping.of(index)
         for record in told:
             match record:

@@ -179,6 +179,7 @@ class _Reel:
         media = replace(self.media, watched=Watched(self.until))
         try:
             with self.index.writing():
+                self.index.require_model(self.encoder.digest, self.encoder.name)
                 self.index.put_again(media, people)
             self.index.settle(TAIL)
         except IndexFault as error:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from passerby.errors import IndexFault
 from passerby.index.info import IndexedModel
 from passerby.index.postgres.schema import ALL_DAYS, UNDATED, day_of, make_days
 from passerby.index.postgres.session import Session
@@ -78,8 +79,7 @@ class Writing:
         Args:
             beside: those whom its path holds stay.
         """
-        if self._model is not None:
-            self._model.require_worn(people)
+        self._made_by.require_worn(people)
         path = os.fsencode(media.path)
         if path in self._media or self._orphaned:
             self.flush()
@@ -108,10 +108,9 @@ class Writing:
         ids = list(kept.values())
         self._session.fetch("UPDATE crops SET number = -1 - number WHERE person IN (SELECT unnest($1::bigint[]))", ids)
         self._session.fetch("DELETE FROM people WHERE id IN (SELECT unnest($1::bigint[]))", ids)
-        if self._model is not None:
-            self._model.require_worn(people)
-            path = os.fsencode(media.path)
-            _write(self._session, self._model.digest, {path: (media, there)}, {path}, kept)
+        self._made_by.require_worn(people)
+        path = os.fsencode(media.path)
+        _write(self._session, self._made_by.digest, {path: (media, there)}, {path}, kept)
         delete_crops(self._session, ids, "number < 0")
         delete_people(self._session, [person for track, person in found if track not in kept])
 
@@ -153,8 +152,15 @@ class Writing:
         return media, beside
 
     def _write(self, media: Gathered, beside: set[bytes]) -> None:
-        if media and self._model is not None:
-            _write(self._session, self._model.digest, media, beside)
+        if media:
+            _write(self._session, self._made_by.digest, media, beside)
+
+    @property
+    def _made_by(self) -> IndexedModel:
+        if self._model is None:
+            do = "make it again: passerby index PATH… --rebuild"
+            raise IndexFault(expected="an index that a model made", found="one of no model", do=do)
+        return self._model
 
     def let_in(self, media: Media, regions: Sequence[str]) -> list[bool]:
         """Which of the people of a media, by their regions, are not kept out."""
