@@ -109,6 +109,14 @@ def said(url: str) -> str:
         ("postgresql://me:secret@host/people?sslmode=sometimes", "a URL that says how to get to postgresql://me@host/people"),
         ("postgresql://me:secret@no-such-host.invalid/people", "a PostgreSQL server that answers at postgresql://me@no-such-host.invalid"),
         ("postgresql://me:secret@127.0.0.1:1/people?connect_timeout=2", "found none"),
+        ("postgresql://me:2024/secret@host/people", "cannot be read"),
+        ("postgresql://me:2024?secret@host/people", "cannot be read"),
+        ("postgresql://me:2024#secret@host/people", "another form"),
+        ("postgresql://me:/secret@host/people", "cannot be read"),
+        ("postgresql://127.0.0.1:1/people?PASSWORD=secret", "found PASSWORD=; write that name in small letters"),
+        ("postgresql://127.0.0.1:1/people?sslcert=/none&SSLPassword=secret", "found none at /none"),
+        ("postgresql://127.0.0.1:1/people?SSLPassword=secret&connect_timeout=2", "found SSLPassword="),
+        ("postgresql://me:secret@host/people?schema=pg_people", "schema 'pg_people'"),
         (
             "postgresql://me@/people?host=/nowhere&password=secret",
             "a PostgreSQL server that answers at postgresql://me@/people?host=/nowhere,",
@@ -118,6 +126,15 @@ def said(url: str) -> str:
 def test_a_wrong_url_is_said_and_never_its_password(url: str, what: str) -> None:
     assert what in said(url)
     assert "secret" not in said(url)
+
+
+@pytest.mark.parametrize("schema", ["order", "user", "end"])
+def test_a_schema_may_be_called_as_a_word_of_sql(schema: str, tiny_encoder: BundleEncoder) -> None:
+    with create_index(server().url(schema), tiny_encoder) as made, made.writing():
+        made.put(media("/a.jpg", "a"), [seen(0)])
+    with open_index(server().url(schema)) as index:
+        assert index.counts() == (1, 0)
+    create_index(server().url(schema), tiny_encoder).close()
 
 
 def test_where_there_is_no_index_it_is_said_how_to_make_one() -> None:

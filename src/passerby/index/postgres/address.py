@@ -14,7 +14,7 @@ from passerby.index.nearest import EXACT, HNSW
 SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user@host/database"
 WAYS: Final = (EXACT, HNSW)
-_SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _OURS: Final = ("schema", "search")
 
@@ -44,14 +44,18 @@ class Address:
             asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise _wrong("one that cannot be read") from None
+        if "@" in parts.path:  # what is before it may be a part of a password
+            raise _wrong("one that cannot be read", "write / as %2F, ? as %3F and # as %23 in a password")
         if parts.scheme not in SCHEMES or parts.fragment:
             raise _wrong("one of another form")
         own = {"schema": "passerby", "search": WAYS[0]} | {name: value for name, value in asked if name in _OURS}
         if not _SCHEMA.fullmatch(own["schema"]):
-            raise _wrong(f"the schema {own['schema']!r}", "name it in small letters, digits and underscores")
+            raise _wrong(f"the schema {own['schema']!r}", "name it in small letters, digits and underscores, and not pg_…")
         if own["search"] not in WAYS:
             raise _wrong(f"search={own['search']}", f"name one of {' and '.join(WAYS)}")
         for name, value in asked:
+            if "password" in name.lower() and name != name.lower():
+                raise _wrong(f"{name}=", "write that name in small letters")
             if name in _FILES and not Path(value).is_file():
                 raise IndexFault(expected=f"the file of {name}", found=f"none at {value}", do="correct the URL")
         rest = [(name, value) for name, value in asked if name not in _OURS]

@@ -138,7 +138,7 @@ def _version(session: Session, address: Address) -> int | None:
             found=f"tables of another program in the schema {address.schema}",
             do="name another schema: ?schema=NAME",
         )
-    return int(session.fetch(f"SELECT value FROM {address.schema}.meta WHERE key = 'version'")[0][0])
+    return int(session.fetch(f"SELECT value FROM \"{address.schema}\".meta WHERE key = 'version'")[0][0])
 
 
 def _migrate(session: Session, address: Address) -> None:
