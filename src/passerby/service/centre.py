@@ -25,10 +25,6 @@ _PURGES: Final = 20
 _PURGE_PAUSE: Final = 0.1
 
 
-class OutOfSession(OutOfStep):
-    """A device that tells what belongs to a session that is over."""
-
-
 @dataclass(slots=True)
 class Centre:
     """What devices push to: an index, and who was there."""
@@ -110,4 +106,4 @@ class Centre:
 
     def _require(self, device: str, session: str) -> None:
         if not session or self._sessions.get(device) != session:
-            raise OutOfSession(expected="a session of this device", found="one that is over", do="begin again")
+            raise OutOfStep(expected="a session of this device", found="one that is over", do="begin again")
