@@ -222,7 +222,7 @@ def spoiled(**changes: Any) -> bytes:
         *(spoiled(watched=[1.0, 0, None, False, [[0.0, end]], 0]) for end in OUT_OF_RANGE),
         *(spoiled(sought=[None, 0, *numbers, False, False]) for numbers in ([10**400, 0, 0], [0, 10**400, 0], [0, 0, 10**400])),
         spoiled(away_since=2**62),
-        spoiled(zone="Nowhere/Else", started_at=1.0, known_by="exif"),
+        *(spoiled(zone=zone, started_at=1.0, known_by="exif") for zone in ("Nowhere/Else", "Z", 1)),
         *(spoiled(started_at=at, known_by="exif") for at in (1e300, 10**400, LATEST, True)),
         spoiled(started_at=LATEST - 5, known_by="exif", crops=[[[1, 2, 3, 4], 5.0, 0.5]]),
         spoiled(started_at=LATEST - 5, known_by="exif", first=1.0, last=5.0),

@@ -23,7 +23,7 @@ from passerby.devices import path_as_told
 from passerby.errors import InputError
 from passerby.index.info import IndexedModel
 from passerby.index.sighting import Sighting
-from passerby.media.clock import Camera, Instant, KnownBy, as_zone, clock_time
+from passerby.media.clock import Camera, Instant, KnownBy, clock_time
 from passerby.media.signature import LENGTH
 from passerby.types import LATEST, Box, Crop, Media, MediaKind, ModelDigest, Person, Sought, Watched
 
@@ -322,9 +322,8 @@ def _require_clock(camera: object, zone: object, known_by: object, started_at: o
     if known_by is not None:
         if known_by not in list(KnownBy):
             raise _refused("a time that is known by nothing known")
-        Instant(cast(float, started_at), cast("str | None", zone), KnownBy(cast(str, known_by)))
-        if zone is not None and as_zone(cast(str, zone)) != zone:
-            raise _refused("a zone in another spelling")
+        instant = Instant(cast(float, started_at), cast("str | None", zone), KnownBy(cast(str, known_by)))
+        clock_time(instant.at, instant.zone)  # refuses a zone that is not known here
     elif zone is not None or started_at is not None:
         raise _refused("a time of which nothing says it")
 
