@@ -128,6 +128,11 @@ def test_a_wrong_url_is_said_and_never_its_password(url: str, what: str) -> None
     assert "secret" not in said(url)
 
 
+@pytest.mark.parametrize(("name", "value"), [("searhc", "hnsw"), ("lc_messages", "no-such"), ("max_connections", "5")])
+def test_a_setting_that_the_server_does_not_know_is_named(name: str, value: str) -> None:
+    assert name in said(server().url(**{name: value}))
+
+
 @pytest.mark.parametrize("schema", ["order", "user", "end"])
 def test_a_schema_may_be_called_as_a_word_of_sql(schema: str, tiny_encoder: BundleEncoder) -> None:
     with create_index(server().url(schema), tiny_encoder) as made, made.writing():

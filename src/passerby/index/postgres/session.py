@@ -258,6 +258,10 @@ async def _connect(address: Address) -> asyncpg.Connection[asyncpg.Record]:
             found="one that does not",
             do="correct its host, port, sslmode and sslrootcert",
         ) from None
+    except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.CantChangeRuntimeParamError) as error:
+        raise IndexFault(
+            expected=f"settings in the URL that the server at {address.shown} knows", found=f"{error}", do="correct the URL"
+        ) from None
     try:
         homes = await connection.fetch(
             "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector'"
