@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 CANDIDATES: Final = 300
 """Embeddings that are ranked by the score for each question, at least."""
 
+_SHARE: Final = 600
+"""One in so many of a large index is ranked: of more people, more are as near as the best by the score."""
+
 FEW: Final = 0.02
 """A selection of so small a share of all is looked at as a whole: a graph would be searched for the few who pass."""
 
 _LEAST, _MOST = 60, 1000
-"""Candidates that the search of a day's graph keeps in mind: of many days, each has few of the best."""
+"""Candidates that the search of a day's graph keeps in mind: of many days, each has few of the best. More the server does not keep."""
 
 _SCANNED: Final = 100_000
 """Embeddings that are looked at in the graph, at most, for as many candidates as are selected."""
@@ -92,7 +95,7 @@ class Graph:
         answers = []
         for question in questions:
             filtered = None if selection.is_everybody else within
-            table = _candidates(index.session, now, question, max(CANDIDATES, 4 * k), filtered, sample.days)
+            table = _candidates(index.session, now, question, max(_enough(now.newest), 4 * k), filtered, sample.days)
             (found,) = nearest(table, _among(index, within, table), [question], k, None, fold=fold)
             scores = sample.table.weighted([question])[0].astype(np.float64)
             crowd = crowd_of(scores)._replace(size=np.array([float(sample.size)]))
@@ -141,6 +144,11 @@ def _among(index: Index, within: Where, table: VectorTable) -> SelectedPeople:
     return SelectedPeople(index, within, np.ones(len(table), np.bool_), table, Selected(0, 0))
 
 
+def _enough(people: int) -> int:
+    """So many candidates have nearly all of the best of an index of so many."""
+    return max(CANDIDATES, min(people // _SHARE, _MOST))
+
+
 def _candidates(session: Session, now: Moment, question: Weights, count: int, within: Where | None, days: int) -> VectorTable:
     """Those whose vectors are most like a question's."""
     vector = "[" + ",".join(map(repr, question.vector.astype(np.float16).astype(float).tolist())) + "]"
@@ -152,14 +160,14 @@ def _candidates(session: Session, now: Moment, question: Weights, count: int, wi
     nearest_of = (
         f"SELECT {STORED} FROM vectors WHERE {selected} ORDER BY half::halfvec({now.dim}) <=> CAST(? AS text)::halfvec LIMIT {count}"
     )
-    with _by_graph(session, days):
+    with _by_graph(session, count, days):
         return table_of(session.fetch(translated(nearest_of), *values, vector), now)
 
 
 @contextmanager
-def _by_graph(session: Session, days: int) -> Iterator[None]:
-    """Inside of a transaction: a search by the graphs of so many days goes on until it has enough who are selected."""
-    kept = min(max(CANDIDATES * 5 // 4 // max(days, 1), _LEAST), _MOST)
+def _by_graph(session: Session, count: int, days: int) -> Iterator[None]:
+    """Inside of a transaction: a search by the graphs of so many days goes on until it has as many who are selected."""
+    kept = min(max(count * 5 // 4 // max(days, 1), _LEAST), _MOST)
     session.script(
         f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = {kept};"
         f"SET LOCAL hnsw.max_scan_tuples = {_SCANNED}; {_planning('off')}"
