@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Final
 
 from passerby.errors import IndexFault
-from passerby.find.push.receive import Kept, OutOfStep, correct, receive, standing
+from passerby.find.push.receive import Kept, OutOfStep, correct, is_of, receive, standing
 from passerby.find.push.wire import About, Rows, decode
 from passerby.index.base import Index
 from passerby.model.encoder import Encoder, attributes_of
@@ -44,7 +44,7 @@ class Centre:
             the session, and what the index holds of the device.
 
         Raises:
-            Refused: it is of another model, or another index took its name.
+            Refused: it is of another model, another index took its name, or the index is of another model than the centre.
         """
         with self._locks[device]:
             self._sessions.pop(device, None)
@@ -56,6 +56,13 @@ class Centre:
                     expected=f"an index made by this centre's model, {self.encoder.name} ({wanted[:12]})",
                     found=f"one made by {about.model.name} ({about.model.digest[:12]})",
                     do="upgrade the device, and index again there: passerby index PATH… --rebuild",
+                )
+            if not is_of(self.index, self.encoder):
+                raise Refused(
+                    HTTPStatus.CONFLICT,
+                    expected="the index that this centre opened",
+                    found="one that another model made since",
+                    do="have the centre started anew",
                 )
             held = standing(self.index, device)
             known = self.devices.get(device).index
@@ -75,9 +82,9 @@ class Centre:
         """Keep a batch of a device's session; it is safe when this ends.
 
         Raises:
-            OutOfStep: the session is over, or goes on from something else.
+            OutOfStep: the session is over, goes on from something else, or another model made the index by now.
             InputError: no batch of this version.
-            IndexFault: the index cannot be written, or another model made it by now.
+            IndexFault: the index cannot be written.
         """
         rows = Rows(self.encoder.dim, 2 * len(attributes_of(self.encoder)))
         records = list(decode(batch, rows))

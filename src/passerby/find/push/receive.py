@@ -34,6 +34,15 @@ class Kept:
     forgotten: int = 0
 
 
+def is_of(index: Index, encoder: Encoder) -> bool:
+    """Whether no other model made an index; on another machine it may be made anew at any time."""
+    try:
+        index.require_model(encoder.digest, encoder.name)
+    except IndexFault:
+        return False
+    return True
+
+
 def standing(index: Index, device: str) -> bytes:
     """What a centre holds of a device, as lines of JSON, compressed: path, tally and facts of each media, by path; then how many."""
     packer = zlib.compressobj(_LEVEL, wbits=31)
@@ -51,13 +60,14 @@ def receive(index: Index, device: str, records: Iterable[Record], encoder: Encod
 
     Raises:
         InputError: a record that no device says.
-        OutOfStep: people are told who come after others than are there.
-        IndexFault: the index cannot be written, or another model made it by now.
+        OutOfStep: people are told who come after others than are there, or another model made the index by now.
+        IndexFault: the index cannot be written.
     """
     told = list(records)
     kept = Kept()
     with index.writing():
-        index.require_model(encoder.digest, encoder.name)
+        if not is_of(index, encoder):
+            raise OutOfStep(expected="an index of the centre's model", found="one that another made since", do="begin again")
         keeping = Keeping.of(index)
         for record in told:
             match record:

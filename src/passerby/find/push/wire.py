@@ -323,9 +323,17 @@ def _require_clock(camera: object, zone: object, known_by: object, started_at: o
         if known_by not in list(KnownBy):
             raise _refused("a time that is known by nothing known")
         instant = Instant(cast(float, started_at), cast("str | None", zone), KnownBy(cast(str, known_by)))
-        clock_time(instant.at, instant.zone)  # refuses a zone that is not known here
+        _require_zone(instant)
     elif zone is not None or started_at is not None:
         raise _refused("a time of which nothing says it")
+
+
+def _require_zone(instant: Instant) -> None:
+    try:
+        clock_time(instant.at, instant.zone)
+    except InputError:
+        do = "upgrade tzdata at the centre, or correct the zone on the device"
+        raise InputError(expected="a time zone that the centre knows", found=repr(instant.zone), do=do) from None
 
 
 def _sought(said: Any) -> Sought | None:
