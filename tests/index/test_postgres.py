@@ -111,6 +111,7 @@ def said(url: str) -> str:
         ("postgresql://me:secret@127.0.0.1:1/people?connect_timeout=2", "found none"),
         ("postgresql://me:2024/secret@host/people", "cannot be read"),
         ("postgresql://me:2024?secret@host/people", "cannot be read"),
+        ("postgresql://me:2024?a=secret@host/people", "cannot be read"),
         ("postgresql://me:2024#secret@host/people", "another form"),
         ("postgresql://me:/secret@host/people", "cannot be read"),
         ("postgresql://127.0.0.1:1/people?PASSWORD=secret", "found PASSWORD=; write that name in small letters"),
@@ -128,7 +129,9 @@ def test_a_wrong_url_is_said_and_never_its_password(url: str, what: str) -> None
     assert "secret" not in said(url)
 
 
-@pytest.mark.parametrize(("name", "value"), [("searhc", "hnsw"), ("lc_messages", "no-such"), ("max_connections", "5")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("searhc", "hnsw"), ("lc_messages", "no-such"), ("synchronous_commit", "sometimes"), ("max_connections", "5")]
+)
 def test_a_setting_that_the_server_does_not_know_is_named(name: str, value: str) -> None:
     assert name in said(server().url(**{name: value}))
 
@@ -214,7 +217,7 @@ def test_a_server_without_pgvector_is_told_from_others(tiny_encoder: BundleEncod
 
 def test_first_starts_at_once_in_a_new_database_all_succeed(tiny_encoder: BundleEncoder) -> None:
     server().say("CREATE DATABASE fresh;")
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=60)
 
     def make(number: int) -> str:
         start.wait()

@@ -44,7 +44,7 @@ class Address:
             asked = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
             raise _wrong("one that cannot be read") from None
-        if "@" in parts.path:  # what is before it may be a part of a password
+        if "@" in (parts.path or parts.query):  # what is before it may be a part of a password
             raise _wrong("one that cannot be read", "write / as %2F, ? as %3F and # as %23 in a password")
         if parts.scheme not in SCHEMES or parts.fragment:
             raise _wrong("one of another form")

@@ -260,7 +260,9 @@ async def _connect(address: Address) -> asyncpg.Connection[asyncpg.Record]:
         ) from None
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError, asyncpg.CantChangeRuntimeParamError) as error:
         raise IndexFault(
-            expected=f"settings in the URL that the server at {address.shown} knows", found=f"{error}", do="correct the URL"
+            expected=f"settings in the URL that the server at {address.shown} knows",
+            found=" ".join(str(error).split()),
+            do="correct the URL",
         ) from None
     try:
         homes = await connection.fetch(
