@@ -101,10 +101,11 @@ def test_a_copy_whose_source_is_lost_is_not_complete_and_goes_on(
 def test_work_that_was_done_is_not_said_to_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor to have timed out; but what it raised itself is raised."""
     monkeypatch.setattr(session, "_LOOK_SECONDS", 0.01)
-    loop, may_end = session.EventLoop(), threading.Event()
+    loop, may_end, has_ended = session.EventLoop(), threading.Event(), threading.Event()
 
     async def commit() -> str:
         await asyncio.to_thread(may_end.wait)
+        asyncio.get_running_loop().call_later(0.1, has_ended.set)
         return "done"
 
     async def time_out() -> None:
@@ -112,8 +113,7 @@ def test_work_that_was_done_is_not_said_to_be_lost(monkeypatch: pytest.MonkeyPat
 
     def ends_and_is_lost() -> bool:
         may_end.set()
-        time.sleep(0.5)
-        return True
+        return has_ended.wait(60)
 
     assert loop.run(commit(), ends_and_is_lost) == "done"
     with pytest.raises(TimeoutError):

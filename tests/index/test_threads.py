@@ -139,7 +139,7 @@ def hasty() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hasty")
 def test_two_snapshots_at_once_each_have_their_own_vectors(index: Index) -> None:
-    both = Barrier(2)
+    both = Barrier(2, timeout=60)
 
     def differences() -> set[int]:
         with index.snapshot():
