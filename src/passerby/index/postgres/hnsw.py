@@ -144,9 +144,9 @@ def _among(index: Index, within: Where, table: VectorTable) -> SelectedPeople:
     return SelectedPeople(index, within, np.ones(len(table), np.bool_), table, Selected(0, 0))
 
 
-def _enough(people: int) -> int:
-    """So many candidates have nearly all of the best of an index of so many."""
-    return max(CANDIDATES, min(people // _SHARE, _MOST))
+def _enough(embeddings: int) -> int:
+    """So many candidates have nearly all of the best of an index that holds so many."""
+    return max(CANDIDATES, min(embeddings // _SHARE, _MOST))
 
 
 def _candidates(session: Session, now: Moment, question: Weights, count: int, within: Where | None, days: int) -> VectorTable:
