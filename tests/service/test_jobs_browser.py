@@ -95,10 +95,12 @@ def test_without_script_the_page_is_asked_for_anew(browser: Browser, site: Site)
 
 
 def test_a_job_is_cancelled_on_a_phone(browser: Browser, sample: Sample, site: Site, tmp_path: Path) -> None:
-    indexing = after(60, indexing_of(sample, site.lobby))
-    with listening(sample, tmp_path, indexing=indexing) as address, visiting(browser, address, "indexing", **PHONE) as page:
+    own = copy_of(sample, tmp_path)
+    indexing = after(60, indexing_of(own, site.lobby))
+    with listening(own, tmp_path / "service", indexing=indexing) as address, visiting(browser, address, "indexing", **PHONE) as page:
         assert fits(page)
         page.get_by_role("button", name="Index", exact=True).tap()
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible()
         assert fits(page)
         page.get_by_role("button", name="Cancel").tap()
         expect(page.locator(".state")).to_have_text("cancelled")
