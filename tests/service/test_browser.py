@@ -193,6 +193,7 @@ def test_on_a_phone(visit: Visitor) -> None:
     page.get_by_role("link", name="a red jacket and blue jeans").tap()
     expect(page.locator(".card").first).to_be_visible()
     visit.fits()
+    expect(page.locator(".timeline[open]")).to_have_count(0)
     first = page.locator(".card .who").first.bounding_box()
     assert first
     assert first["y"] < 844 / 2, "people begin in the upper half of the screen"
