@@ -45,6 +45,10 @@ class IndexFault(PasserbyError):
     """An index that cannot be opened, written or searched with this model."""
 
 
+class OtherModel(IndexFault):
+    """An index that another model made."""
+
+
 class InputError(PasserbyError, ValueError):
     """An argument of the wrong kind, or a value that cannot be; a ``ValueError`` too."""
 

@@ -16,6 +16,7 @@ from tiny import write_tiny_bundle
 from passerby.errors import IndexFault, ServiceFault
 from passerby.find.ingest.run import index_paths
 from passerby.find.push.link import Centre
+from passerby.find.push.receive import is_of
 from passerby.find.push.send import PushReport, push
 from passerby.find.removal import remove_from
 from passerby.index.open import create_index
@@ -93,6 +94,14 @@ def test_nothing_of_a_model_comes_into_an_index_that_another_made_meanwhile(kind
         ):
             push(index, link, pauses=())
         assert held_of(held, "north") == []
+
+
+def test_an_index_that_cannot_be_read_is_not_taken_for_another_models(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    """A device would give up for good what it should try again."""
+    with Index.create(tmp_path / "centre", CountingEncoder(tiny_encoder._bundle, threads=1)) as index:
+        assert is_of(index, tiny_encoder)
+    with pytest.raises(IndexFault, match="found a closed one"):
+        is_of(index, tiny_encoder)
 
 
 def file_of_people(index: AtServer) -> int:

@@ -58,7 +58,7 @@ class Index(Protocol):
         ...
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
-        """Refuse vectors of a model other than the one that made this index. Raises ``IndexFault``."""
+        """Refuse vectors of a model other than the one that made this index. Raises ``OtherModel``."""
         ...
 
     def attributes(self) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from passerby.devices import folder_of, path_at_centre
-from passerby.errors import IndexFault, InputError
+from passerby.errors import IndexFault, InputError, OtherModel
 from passerby.find.push.wire import Forgotten, Record, Told
 from passerby.find.retention import Keeping
 from passerby.index.base import Index
@@ -38,7 +38,7 @@ def is_of(index: Index, encoder: Encoder) -> bool:
     """Whether no other model made an index; on another machine it may be made anew at any time."""
     try:
         index.require_model(encoder.digest, encoder.name)
-    except IndexFault:
+    except OtherModel:
         return False
     return True
 

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.errors import IndexFault
+from passerby.errors import OtherModel
 from passerby.index.info import TO_BE_READ, IndexInfo, Standing
 from passerby.index.memory.held import Somebody, by_bytes, keys_of, names_of
 from passerby.index.memory.searching import Searching
@@ -64,7 +64,7 @@ class MemoryIndex(Searching):
 
     def require_model(self, digest: ModelDigest, name: str) -> None:
         if digest != self._model.digest:
-            raise IndexFault(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
+            raise OtherModel(expected=f"an index made by model {name}", found=f"one made by {self._model.name}", do="make it again")
 
     def attributes(self) -> int:
         return self._model.attributes

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from passerby.errors import IndexFault
+from passerby.errors import OtherModel
 from passerby.index.info import Expired, IndexedModel, IndexInfo
 from passerby.index.region import Suppression, region_of
 from passerby.index.sighting import Sighting, StoredRow, as_put
@@ -65,11 +65,11 @@ class SqlIndex(Files, Searching):
         """Refuse vectors of a model other than the one that made this index.
 
         Raises:
-            IndexFault: another made it.
+            OtherModel: another made it.
         """
         model = self.model
         if model is not None and model.digest != digest:
-            raise IndexFault(
+            raise OtherModel(
                 expected=f"an index made by model {name} ({digest[:12]})",
                 found=f"one made by {model.name} ({model.digest[:12]}) at {self._shown}",
                 do=f"name that model with --model, or index again: passerby index PATH… --index {quote(self._shown)} --rebuild",
