@@ -7,7 +7,8 @@ LOCK := requirements.lock
 export LOCK
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := $(BIN)/pip install -q -c '$(LOCK)'
-# Two processes share the tests, file by file, in their order: the slow ones begin at once.
+# Two processes share the tests, file by file, in their order: the slow ones begin at once. Each computes on one thread: threads of two
+# processes on two cores wait for one another, and what learns takes several times as long.
 TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
 # Where `make lock` tries new versions, and what it holds back: `make lock HELD=` holds nothing.
 NEW := build/lock
@@ -26,7 +27,7 @@ test: $(VENV)/dev  ## lint, types, import contracts and tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy & types=$$!; $(BIN)/pytest $(TOGETHER); tests=$$?; wait $$types && exit $$tests
+	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/pytest $(TOGETHER); tests=$$?; wait $$types && exit $$tests
 
 lint: $(VENV)/dev  ## style, types and import contracts only
 	$(BIN)/ruff check .
