@@ -56,10 +56,11 @@ def test_viper() -> None:
 
 
 def test_files_are_read_by_the_pictures_names(tmp_path: Path) -> None:
-    assert read_annotations(tmp_path) == {}
+    assert read_annotations(tmp_path) == read_annotations(tmp_path / "table.csv") == {}
     (tmp_path / MARKET).write_text(json.dumps([{"file_path": "Market/0002_c1.jpg", "attributes": TICKED}]))
     (tmp_path / VIPER).write_text(json.dumps([{"file_path": "cam_a/000_45.jpg", "attributes": ["personalMale"]}]))
     found = read_annotations(tmp_path)
+    assert read_annotations(tmp_path / "table.csv") == found, "they lie beside a table"
     assert set(found) == {"Market/0002_c1", "cam_a/000_45"}
     assert found["Market/0002_c1"] == of_market(TICKED)
 

@@ -184,7 +184,7 @@ def calibrate(bundle: Path, *, data: Path, out: Path, json: bool) -> int:
     original = read_bundle(bundle)
     with progress_bar("reading pictures", quiet=json) as on_progress:
         encoder, dataset = BundleEncoder(original), load_dataset(data, {Split.VAL})
-        annotations = read_annotations(data) if original.attributes and data.is_dir() else None
+        annotations = read_annotations(data) if original.attributes else None
         calibrated = calibrate_model(encoder, dataset, annotations=annotations, on_progress=on_progress)
     written = write_calibrated(original, calibrated.calibration, out)
     return show_calibration(calibrated, written, as_json=json)

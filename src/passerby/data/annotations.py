@@ -106,12 +106,16 @@ _VIPER_TOLD: Final = (
 _NOTHING_CARRIED: Final = ("carried:bag", "carried:suitcase", "carried:umbrella", "carried:stroller", "carried:bicycle")
 
 
-def read_annotations(folder: Path) -> dict[str, dict[str, bool]]:
-    """The attributes of pictures, by the picture's name without its ending; of Market-1501 and VIPeR, as far as a folder has them.
+def read_annotations(dataset: Path) -> dict[str, dict[str, bool]]:
+    """The attributes of pictures, by the picture's name without its ending; of Market-1501 and VIPeR, as far as a dataset has them.
+
+    Args:
+        dataset: its folder, in which annotators' files may lie, or its table, beside which they may.
 
     Raises:
         DatasetError: a file that does not hold them.
     """
+    folder = dataset if dataset.is_dir() else dataset.parent
     found = dict(_pictures(folder / MARKET, dict, of_market)) if (folder / MARKET).exists() else {}
     return found | (dict(_pictures(folder / VIPER, list, of_viper)) if (folder / VIPER).exists() else {})
 

@@ -24,7 +24,7 @@ def training_labels(data: TrainingSet, names: Sequence[str], dataset: Path, seed
     """The labels of a training set, as :func:`worn_labels` has them; of drawn people exact, wherever a drawing leaves no doubt.
 
     Args:
-        dataset: its folder, beside whose pictures annotators' files may lie.
+        dataset: its folder, in which annotators' files may lie, or its table, beside which they may.
         seed: by which its people were drawn.
 
     Raises:
