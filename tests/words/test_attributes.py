@@ -21,6 +21,7 @@ from passerby.words.attributes import (
     possible,
     rivals,
     said,
+    says_all,
     unlikely,
     wider,
     with_families,
@@ -193,10 +194,45 @@ def test_a_model_that_knows_less_is_asked_for_families_or_kinds() -> None:
     assert ask("a man in a red coat", ()) == ()
 
 
+@pytest.mark.parametrize(
+    ("thing", "is_known"),
+    [
+        ("red jacket", True),
+        ("red or blue jacket", True),
+        ("slacks", True),
+        ("red top", True),
+        ("black hat", True),
+        ("leather jacket", True),
+        ("cotton shirt", True),
+        ("striped shirt", True),
+        ("pink hat", False),
+        ("red tie", False),
+        ("striped tie", False),
+        ("fur coat", False),
+        ("red poncho", False),
+        ("poncho", False),
+    ],
+)
+def test_a_thing_is_known_with_all_of_its_looks_or_in_part(thing: str, is_known: bool) -> None:
+    (one,) = read_filters({}, [thing])
+    assert says_all(one.item, one.any_thing, NAMES) is is_known
+
+
+def test_filters_of_alternatives_ask_for_either_each_by_itself() -> None:
+    filters = read_filters({Part.UPPER: ["red or blue"]}, ["green or white shirt", "black or brown jacket"])
+    assert asked(PersonDescription(), filters) == (
+        Asked(("upper:red", "upper:blue")),
+        *wanted("upper:shirt"),
+        Asked(("upper:green", "upper:white")),
+        *wanted("upper:jacket"),
+        Asked(("upper:black", "upper:brown")),
+    )
+
+
 def test_filters_ask_for_looks_of_whatever_is_worn_there() -> None:
     filters = read_filters({Part.UPPER: ["red"], Part.LOWER: ["non-blue"], Part.HEAD: ["cap"]}, ["black bag"], ["glasses"])
     assert asked(PersonDescription(), filters) == (
-        *wanted("head:cap", "carried:bag", "carried:black", "upper:red"),
+        *wanted("upper:red", "head:cap", "carried:bag", "carried:black"),
         Asked(("head:glasses",), denied=True),
         Asked(("lower:blue",), denied=True),
     )

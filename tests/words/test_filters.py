@@ -48,6 +48,8 @@ def test_what_filters_mean() -> None:
         ({}, ["red bag"], ["red bag"], ""),
         ({}, [], ["jacket"], "a man in a red jacket"),
         ({}, ["hat"], [], "a man with no hat"),
+        ({}, ["red or blue bag"], ["bag"], ""),
+        ({}, ["red bag"], ["red or blue bag"], ""),
     ],
 )
 def test_contradictions_are_refused(at: dict[Part, list[str]], having: list[str], without: list[str], words: str) -> None:
@@ -63,10 +65,29 @@ def test_contradictions_are_refused(at: dict[Part, list[str]], having: list[str]
         ({}, ["hat"], ["cap"], ""),
         ({}, [], ["hat"], "no hat"),
         ({Part.UPPER: ["red", "white"]}, [], [], "a red jacket"),
+        ({}, ["red or blue bag"], ["red bag"], ""),
     ],
 )
 def test_what_only_looks_like_one_is_not(at: dict[Part, list[str]], having: list[str], without: list[str], words: str) -> None:
     assert read_beside(at, having, without, words)
+
+
+@pytest.mark.parametrize(
+    ("part", "look", "says"),
+    [
+        (Part.UPPER, "red or blue", "red or blue shirt"),
+        (Part.UPPER, "maybe red", "red shirt"),
+        (Part.UPPER, "logo", "shirt"),
+        (Part.LOWER, "long", "long pants"),
+        (Part.LOWER, "short", "shorts"),
+        (Part.LOWER, "denim", "jeans"),
+    ],
+)
+def test_looks_of_whatever_is_worn_there(part: Part, look: str, says: str) -> None:
+    """Or of another thing, where that is what somebody calls what is typical with that look."""
+    filters = read_filters({part: [look]})
+    assert described(filters) == says
+    assert filters[0].any_thing == (filters[0].item.thing in {"shirt", "pants"})
 
 
 @pytest.mark.parametrize(

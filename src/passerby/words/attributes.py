@@ -202,10 +202,11 @@ def asked(description: PersonDescription, filters: Sequence[Filter] = (), names:
         names: attributes that the model knows.
     """
     items = (*description.items, *(one.item for one in filters if not one.any_thing))
+    filtering = [one for one in filters if not one.item.negated]
     wanted = [
         *((name,) for name in _of_person(description)[0]),
-        *(group for alternatives in _alternatives(items) for group in _any_of(alternatives)),
-        *((name,) for one in filters if one.any_thing and not one.item.negated for name in _looks(one.item)),
+        *(group for alternatives in _alternatives(description.items) for group in _any_of(alternatives)),
+        *(group for one in filtering for group in (_any_look if one.any_thing else _any_of)((one.item,))),
     ]
     unwanted = [
         *_of_person(description)[1],
@@ -216,6 +217,22 @@ def asked(description: PersonDescription, filters: Sequence[Filter] = (), names:
     had = {name for one in has for name in one.names}
     lacks = [Asked(found, denied=True) for name in unwanted if (found := _known_denied(name, names, had))]
     return tuple(dict.fromkeys([*has, *lacks]))
+
+
+def says_all(item: Item, any_thing: bool, names: Collection[str]) -> bool:
+    """Whether a thing, its colours, its pattern and its material are all among names, or families of theirs: of a red tie a tie may be, and
+    nothing is of its colour.
+
+    Args:
+        any_thing: whether the thing only stands for whatever is worn there.
+        names: attributes that a model knows.
+    """
+    material = item.material if item.material in _MATERIALS else None
+    looks = (Item(item.part, item.thing, item.colours), Item(item.part, item.thing, pattern=item.pattern, material=material))
+    asked = (bool(item.colours), bool(item.pattern or material))
+    told = [tuple(_looks(look)) for look, is_asked in zip(looks, asked, strict=True) if is_asked]
+    thing = [] if any_thing else [(name,) for name in _things(item)]
+    return all(told) and all(_known((name,), names) for group in (*told, *thing) for name in group)
 
 
 @cache
@@ -413,6 +430,11 @@ def _any_of(items: Sequence[Item]) -> Iterator[tuple[str, ...]]:
     things = [_things(item) for item in items]
     if all(things):
         yield tuple(dict.fromkeys(name for names in things for name in names))
+    yield from _any_look(items)
+
+
+def _any_look(items: Sequence[Item]) -> Iterator[tuple[str, ...]]:
+    """The same for each look that they have."""
     several = len({colour for item in items for colour in item.colours}) > 1
     if items[0].uncertain and (len(items) > 1 or several):
         looks = [tuple(_looks(Item(item.part, item.thing, (colour,)))) for item in items for colour in item.colours]

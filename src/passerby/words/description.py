@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from passerby.errors import QueryError
@@ -102,10 +102,15 @@ def describe(description: PersonDescription) -> str:
         *_clause("wearing", worn),
         *_clause("carrying", [item for item in carried if known_things()[item.thing] is Part.CARRIED]),
         *(f"carrying {_told(item)}" for item in carried if known_things()[item.thing] is not Part.CARRIED),
-        *(f"without {_thing(item)}" for item in absent),
+        *(f"without {thing_phrase(item)}" for item in absent),
     ]
     sentence = ", ".join(clauses)
     return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def looked_for(item: Item) -> Item:
+    """A thing as people are held against it: without its side, and without a doubt but between colours, of which any will do."""
+    return replace(item, side=None, uncertain=item.uncertain and len(item.colours) > 1)
 
 
 def noun_phrase(item: Item) -> str:
@@ -140,10 +145,11 @@ def item_phrase(item: Item) -> str:
     doubt = "possibly " if item.uncertain else ""
     details = f" with {' and '.join(item.details)}" if item.details else ""
     side = f" {_PLACES[item.side]}" if item.side else ""
-    return f"{doubt}{_thing(item)}{details}{side}"
+    return f"{doubt}{thing_phrase(item)}{details}{side}"
 
 
-def _thing(item: Item) -> str:
+def thing_phrase(item: Item) -> str:
+    """A thing with its looks and its article, as ``a black bag``."""
     phrase = noun_phrase(item)
     return phrase if _is_several(item) else f"{_article(phrase)} {phrase}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from passerby.errors import QueryError
-from passerby.words.description import Item, noun_phrase
+from passerby.words.description import Item, looked_for, noun_phrase
 from passerby.words.lexicon import Part, lexicon
 from passerby.words.parser import parse
 from passerby.words.prompts import Phrase, including, phrase_of
@@ -72,16 +72,23 @@ def described(filters: Sequence[Filter]) -> str:
 
 def _at(part: Part, value: str) -> Filter:
     asked = f"--{'carrying' if part is Part.CARRIED else part} {value}"
-    named = parse(value)
-    if not named.items and (looks := parse(f"{value} {lexicon().typical[part]}")).items and not looks.not_understood:
-        item = _denial(looks.items[0])
-        if item != Item(item.part, item.thing):
-            return Filter(asked, item, any_thing=True)
+    if not parse(value).items:
+        for looks in (parse(text) for text in _on_typical(part, value)):
+            if looks.items and not looks.not_understood:
+                item = _denial(looked_for(looks.items[0]))
+                if item != Item(part, lexicon().typical[part]):
+                    return Filter(asked, item, any_thing=item.thing == lexicon().typical[part])
     found = _only(asked, value)
     if found.item.part is not part:
         expected = f"something worn as {part}, such as 'red' or {lexicon().typical[part]!r}"
         raise QueryError(expected=expected, found=f"{asked}, which is worn as {found.item.part}", do="correct the filter")
     return found
+
+
+def _on_typical(part: Part, look: str) -> tuple[str, ...]:
+    """How a look, or a detail, is said of what is typically worn somewhere; *short pants* are another thing, and that is meant then."""
+    typical = lexicon().typical[part]
+    return f"{look} {typical}", f"{typical} with a {look}"
 
 
 def _denial(item: Item) -> Item:
@@ -98,7 +105,7 @@ def _only(asked: str, value: str) -> Filter:
     named = parse(value)
     if len(named.items) != 1 or named.items[0].negated or named.items[0].denied_colours or named.not_understood:
         raise QueryError(expected=f"one thing that people wear or carry, such as {EXAMPLE}", found=asked, do="correct the filter")
-    return Filter(asked, replace(named.items[0], uncertain=False, side=None))
+    return Filter(asked, looked_for(named.items[0]))
 
 
 def _without(values: Sequence[str], wanted: Sequence[Filter]) -> Iterator[Filter]:
@@ -114,7 +121,9 @@ def _contradict(wanted: Filter, unwanted: Filter) -> bool:
     """Whether nobody can have the one and not the other."""
     denied = (unwanted.item, *including(unwanted.item))
     same_thing = not wanted.any_thing and wanted.item.thing in {item.thing for item in denied}
-    return same_thing and (not unwanted.item.colours or bool(set(unwanted.item.colours) & set(wanted.item.colours)))
+    shared = set(unwanted.item.colours) & set(wanted.item.colours)
+    denied_anyway = shared == set(wanted.item.colours) if wanted.item.uncertain else bool(shared)
+    return same_thing and (not unwanted.item.colours or denied_anyway)
 
 
 def _contradiction(one: str, other: str) -> QueryError:

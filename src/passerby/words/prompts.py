@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from passerby.words.description import Item, PersonDescription, describe, item_phrase, noun_phrase, person_phrase
+from passerby.words.description import Item, PersonDescription, describe, item_phrase, looked_for, noun_phrase, person_phrase
 from passerby.words.lexicon import Kind, Part, known_things, lexicon
 from passerby.words.negation import without_denials
 from passerby.words.normalise import plain
@@ -108,7 +108,7 @@ def phrases(text: str) -> tuple[Phrase, ...]:
 
 def phrases_of(named: Iterable[Item]) -> tuple[Phrase, ...]:
     """What to hold a picture against for things that are named, each once."""
-    items = tuple(dict.fromkeys(replace(item, uncertain=False, side=None) for item in named))
+    items = tuple(dict.fromkeys(map(looked_for, named)))
     return tuple(phrase for item in items for phrase in (_phrase(item, items), *map(_not_in, in_denied_colours(item))))
 
 
@@ -130,7 +130,7 @@ def phrase_of(item: Item, alike: Sequence[Item] = ()) -> Phrase:
         alike: what counts as having it too.
     """
     has = replace(item, negated=False)
-    having = (has, *alike)
+    having = [one for thing in (has, *alike) for one in _in_any_colour(thing)]
     bare = [Item(one.part, one.thing) for one in having]
     beside = (ANYBODY,) if has == bare[0] else tuple(map(_somebody_with, bare))
     details = f" with {' and '.join(has.details)}" if has.details else ""
@@ -165,6 +165,11 @@ def _denied(description: PersonDescription) -> Iterator[Prompt]:
     yield from (Prompt(_somebody_with(item), -DENIAL / count) for item in coloured)
     beside = Counter([ANYBODY] * len(absent) + [_somebody_with(Item(item.part, item.thing)) for item in coloured])
     yield from (Prompt(sentence, DENIAL * times / count) for sentence, times in beside.items())
+
+
+def _in_any_colour(item: Item) -> tuple[Item, ...]:
+    """A thing in each of the colours of which it has one or another, or the thing itself."""
+    return tuple(replace(item, colours=(colour,), uncertain=False) for colour in item.colours) if item.uncertain else (item,)
 
 
 def in_denied_colours(item: Item) -> tuple[Item, ...]:
