@@ -20,7 +20,7 @@ from wearing import wearing
 
 import passerby
 from passerby.cli.app import app
-from passerby.errors import IndexFault, ModelError
+from passerby.errors import ConfigError, IndexFault, ModelError
 from passerby.find.answer import find
 from passerby.find.describe import Appearance, describe
 from passerby.find.ingest.run import index_paths
@@ -57,7 +57,7 @@ def test_what_is_worn_is_told(tmp_path: Path, telling: BundleEncoder) -> None:
     assert told.sentence == "A person, wearing a red top, blue bottoms."
     assert told.probabilities.keys() == set(telling.attributes)
     assert told.by_part()["upper"]["red"] > 0.8 > told.by_part()["upper"]["blue"]
-    assert told.unreliable == {"lower:blue": 0.62}
+    assert told.unreliable == {"lower:red": None, "lower:blue": 0.62}
 
 
 def test_a_picture_is_the_same_in_a_file_and_in_memory(tmp_path: Path, telling: BundleEncoder) -> None:
@@ -129,7 +129,7 @@ class TestWearers:
         assert (counts["upper:red"].probable, counts["lower:red"].probable) == (2, 0)
         assert counts["upper:red"].expected == pytest.approx(1.8, abs=0.03)
         assert counts["lower:red"].expected == pytest.approx(0.2, abs=0.01)
-        assert {one.attribute: one.figure for one in census.worn if one.figure} == {"lower:blue": 0.62}
+        assert {one.attribute: one.figure for one in census.worn if one.doubtful} == {"lower:red": None, "lower:blue": 0.62}
 
     def test_who_is_followed_through_a_video_is_counted_once_and_a_thing_not_at_all(self, tmp_path: Path, telling: BundleEncoder) -> None:
         with wearing(tmp_path / "crops", telling, [*self.PEOPLE, {"lower:blue": 0.9}]) as index:
@@ -183,3 +183,12 @@ class TestWearers:
     def test_a_model_without_worn_means_nothing(self, tmp_path: Path, telling: BundleEncoder) -> None:
         wearing(tmp_path, telling, self.PEOPLE).close()
         assert run("info", "--index", tmp_path, "--model", "passerby-s").exit_code != 0
+
+    @pytest.mark.parametrize("options", [("--cameras", "--worn"), ("--devices", "--worn"), ("--cameras", "--devices")])
+    def test_one_thing_is_told_at_a_time(self, tmp_path: Path, telling: BundleEncoder, options: tuple[str, str]) -> None:
+        wearing(tmp_path, telling, self.PEOPLE).close()
+        result = run("info", *options, "--index", tmp_path)
+        assert isinstance(result.exception, ConfigError)
+        assert (
+            str(result.exception) == f"expected no option that means nothing beside {options[0]}, found {options[1]}; leave one of them out"
+        )

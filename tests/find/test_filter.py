@@ -66,8 +66,30 @@ def test_all_filters_hold_and_what_is_denied_with_its_looks_is_no_garment_alone(
     people = [{"upper:red": 0.9, "lower:red": 0.9}, {"upper:red": 0.9}, {"lower:red": 0.9}, {}]
     with wearing(tmp_path, telling, people) as index:
         assert found(index, telling, *read_filters({Part.UPPER: ["red"], Part.LOWER: ["red"]}))[0] == {0}
-        assert found(index, telling, *read_filters({}, without=["red jacket"]))[0] == {2, 3}
-        assert found(index, telling, *read_filters({Part.UPPER: ["red"]}, without=["red pants"]))[0] == {1}
+        assert found(index, telling, *read_filters({}, without=["red top"]))[0] == {2, 3}
+        assert found(index, telling, *read_filters({Part.UPPER: ["red"]}, without=["red bottoms"]))[0] == {1}
+
+
+def test_either_of_two_colours_will_do(tmp_path: Path, telling: BundleEncoder) -> None:
+    people = [{"upper:red": 0.9}, {"upper:blue": 0.95}, {"lower:red": 0.9}]
+    with wearing(tmp_path, telling, people) as index:
+        assert found(index, telling, *upper("red or blue"))[0] == {0, 1}
+        assert found(index, telling, *upper("red and blue"))[0] == set()
+        assert found(index, telling, *read_filters({}, ["red or blue top"]))[0] == {0, 1}
+        assert found(index, telling, *read_filters({}, without=["red or blue top"]))[0] == {2}
+        fits = {hit.person.media.path.stem: hit.fits for hit in find(index, telling, "a red or blue top").people}
+    assert [fit.phrase for fit in fits["000"]] == ["red or blue top"]
+    assert [fits[f"{n:03}"][0].fits for n in range(3)] == [True, True, False]
+
+
+def test_who_may_have_what_is_known_in_part_passes_and_is_not_said_to_have_it(tmp_path: Path, telling: BundleEncoder) -> None:
+    """The model knows what is red, and no jackets: nobody in red is said to have a red jacket, or hidden where none is wanted."""
+    with wearing(tmp_path, telling, [{"upper:red": 0.9}, *[{}] * FEWEST]) as index:
+        people, given = found(index, telling, *read_filters({}, ["red jacket"]))
+        assert (people, given.filtered and given.filtered.partly) == ({0}, ("--with red jacket",))
+        given = found(index, telling, *read_filters({}, without=["red jacket"]))[1]
+        assert given.filtered and (given.filtered.relative, given.filtered.partly) == (("--without red jacket",), ())
+        assert {hit.fits for hit in find(index, telling, "a red jacket").people} == {()}
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1, max_size=4))
@@ -118,10 +140,10 @@ def test_what_fits_is_what_is_probable(tmp_path: Path, telling: BundleEncoder) -
     """In an index of any size, within what a byte keeps; of what the model does not know nothing is said."""
     people = [{"upper:red": p, "lower:blue": 1 - p} for p in (0.05, 0.4, 0.9)]
     with wearing(tmp_path, telling, people) as index:
-        given = find(index, telling, "red jacket, blue jeans, no red pants, a hat")
+        given = find(index, telling, "red top, blue bottoms, no red bottoms, a hat, a red jacket")
     for hit in given.people:
         p = people[int(hit.person.media.path.stem)]["upper:red"]
-        assert [fit.phrase for fit in hit.fits] == ["red jacket", "blue jeans", "no red pants"]
+        assert [fit.phrase for fit in hit.fits] == ["red top", "blue bottoms", "no red bottoms"]
         assert [fit.above for fit in hit.fits] == [None] * 3
         likely = [fit.probability for fit in hit.fits]
         assert likely == pytest.approx([p, 1 - p, 0.999], abs=2 * NATS)
@@ -143,7 +165,7 @@ def test_of_whom_nothing_is_known_passes_no_filter_and_is_counted(tmp_path: Path
             assert not people & {5, 6}
             assert given.filtered is not None
             assert given.filtered.unknown == 2
-        assert {hit.fits for hit in find(index, telling, "red jacket").people if hit.person.media.path.stem in {"005", "006"}} == {()}
+        assert {hit.fits for hit in find(index, telling, "red top").people if hit.person.media.path.stem in {"005", "006"}} == {()}
 
 
 def test_a_model_that_does_not_say_what_is_worn_is_relative(tmp_path: Path, tiny_encoder: BundleEncoder) -> None:
@@ -186,6 +208,17 @@ class TestCommand:
         assert (document["hits"], document["relative"]) == ([], False)
         assert document["likeliest"]["--upper red jacket"] == pytest.approx(0.11, abs=0.01)
 
+    def test_nobody_of_those_who_are_selected_has_it(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
+        """Somebody else has; and it is said which filter goes by a part of what it asks."""
+        index = wearing(tmp_path, telling, [{"upper:red": 0.9}, {"upper:red": 0.1}])
+        with index.writing():
+            index.move(Path("/001.jpg"), Path("/there/001.jpg"))
+        result = self.run(index, telling_bundle, "--upper", "red jacket", "--folder", "/there", "--json")
+        assert result.exit_code == 2
+        assert "nobody of those who are selected passes --upper red jacket: expected" in result.stderr
+        assert json.loads(result.stdout)["partly"] == ["--upper red jacket"]
+        assert "--upper red jacket: the model has no name for a part of this" in result.stderr
+
     def test_an_empty_index_has_nobody(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
         result = self.run(wearing(tmp_path, telling, []), telling_bundle, "--upper", "red")
         assert result.exit_code == 2
@@ -193,9 +226,9 @@ class TestCommand:
 
     def test_everybody_has_what_is_denied(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
         index = wearing(tmp_path, telling, [{"upper:red": 0.9}, {"upper:red": 0.8}])
-        result = self.run(index, telling_bundle, "--without", "red jacket", "--sure", "0.6")
+        result = self.run(index, telling_bundle, "--without", "red top", "--sure", "0.6")
         assert result.exit_code == 2
-        assert "nobody here lacks a red jacket with a probability of 0.6 or more; the likeliest: 0.20" in result.stderr
+        assert "nobody here lacks a red top with a probability of 0.6 or more; the likeliest: 0.20" in result.stderr
 
     def test_relative_filters_say_so(self, tmp_path: Path, tiny_encoder: BundleEncoder, tiny_bundle: Path) -> None:
         result = self.run(wearing(tmp_path, tiny_encoder, [None] * FEWEST), tiny_bundle, "--hat", "--json")
@@ -209,6 +242,11 @@ class TestCommand:
         assert "lower:blue: the model is often wrong about it" in result.stderr
         assert "62%" in result.stderr
         assert "upper:blue" not in result.stderr, f"its figure is above {RELIABLE}"
+
+    def test_what_was_never_measured_says_so(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
+        result = self.run(wearing(tmp_path, telling, [{"lower:red": 0.9}]), telling_bundle, "--lower", "red", "--json")
+        assert json.loads(result.stdout)["unreliable"] == {"lower:red": None}
+        assert "lower:red: how often the model is right about it was not measured" in result.stderr
 
     def test_an_index_without_what_is_worn_still_searches(self, tmp_path: Path, telling: BundleEncoder, telling_bundle: Path) -> None:
         with Index.create(tmp_path, telling) as index:

@@ -19,8 +19,9 @@ ALMOST_NEVER = 1e-3
 
 
 def write_telling_bundle(folder: Path) -> Path:
-    """A bundle that knows red and blue above and below; a calibration moves one attribute, and says of one that it is often wrong."""
-    wears = {"upper:blue": Wears(0.5, -1.0, 40, auc=0.9), "lower:blue": Wears(1.0, 0.0, 40, auc=0.62)}
+    """A bundle that knows red and blue above and below; a calibration moves one attribute, says of one that it is often wrong, and never
+    measured another."""
+    wears = {"upper:blue": Wears(0.5, -1.0, 40, auc=0.9), "lower:blue": Wears(1.0, 0.0, 40, auc=0.62), "lower:red": Wears(1.0, 0.0)}
     calibration = Calibration(0.0, 0.25, -1.0, 5.0, 1.0, -0.5, {}, wears=wears)
     return write_calibrated(write_dressed_bundle(folder / "dressed"), calibration, folder / "telling").folder
 

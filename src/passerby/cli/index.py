@@ -282,6 +282,8 @@ def info(
     from passerby.index.open import open_index
     from passerby.places import index_folder, service_folder
 
+    if cameras or devices:
+        options.refuse_ignored(context, "--cameras" if cameras else "--devices", *["devices"] * cameras, "worn", "model")
     if not worn:
         options.refuse_ignored(context, "info without --worn", "model")
     folder = index_folder(index)

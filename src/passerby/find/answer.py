@@ -95,6 +95,7 @@ class Answer:
             "with_person": self.beside and self.beside.text,
             "filters": [one.asked for one in self.question.filters],
             "relative": bool(self.filtered and self.filtered.relative),
+            "partly": list(self.filtered.partly) if self.filtered else [],
             "likeliest": dict(self.filtered.likeliest) if self.filtered else {},
             "unreliable": dict(self.filtered.unreliable) if self.filtered else {},
             "unworn": self.filtered.unknown if self.filtered else 0,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import ModelError
-from passerby.find.worn import figure_of, likelihoods, probabilities
+from passerby.find.worn import likelihoods, probabilities, unreliable
 from passerby.inputs import wrong
 from passerby.model.encoder import Encoder, as_encoder, attributes_of, see
 from passerby.model.preprocess import preprocess
@@ -34,7 +34,8 @@ class Appearance:
     Args:
         path: the picture's file; ``None`` where it has none.
         probabilities: of each attribute that the model knows, as ``upper:red``, how likely it is worn, in [0, 1].
-        unreliable: attributes that the model is often wrong about, each with its figure, the area under the ROC curve.
+        unreliable: attributes that the model is often wrong about, each with its figure, the area under the ROC curve, or ``None`` where
+            that was not measured.
         notes: what had to be guessed of the picture.
         description: what is probable, as the words of a question are read.
         sentence: the description in words.
@@ -43,15 +44,15 @@ class Appearance:
 
     path: Path | None
     probabilities: Mapping[str, float]
-    unreliable: Mapping[str, float] = field(default_factory=dict)
+    unreliable: Mapping[str, float | None] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     description: PersonDescription = field(init=False)
     sentence: str = field(init=False)
     unclear: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        for one in (self.probabilities, self.unreliable):
-            if not isinstance(one, Mapping) or not all(map(_is_likelihood, one.items())):
+        for one, is_one in ((self.probabilities, _is_likelihood), (self.unreliable, _is_figure)):
+            if not isinstance(one, Mapping) or not all(map(is_one, one.items())):
                 raise wrong(one, "probabilities by attribute, a mapping of str to float", "correct the value")
         object.__setattr__(self, "description", appearance(self.probabilities))
         object.__setattr__(self, "sentence", sentence_of(self.description))
@@ -131,13 +132,17 @@ def _told(encoder: Encoder, log_odds: NDArray[np.float32], path: Path | None, no
 def _with_probabilities(
     encoder: Encoder, names: Sequence[str], likely: Sequence[float], path: Path | None = None, notes: tuple[Note, ...] = ()
 ) -> Appearance:
-    unreliable = {name: figure for name in names if (figure := figure_of(encoder, name)) is not None}
-    return Appearance(path, dict(zip(names, likely, strict=True)), unreliable, notes)
+    return Appearance(path, dict(zip(names, likely, strict=True)), unreliable(encoder, names), notes)
 
 
 def _is_likelihood(named: tuple[object, object]) -> bool:
     name, p = named
     return isinstance(name, str) and isinstance(p, float) and 0 <= p <= 1
+
+
+def _is_figure(named: tuple[object, object]) -> bool:
+    name, figure = named
+    return _is_likelihood(named) if figure is not None else isinstance(name, str)
 
 
 def _unclear(by_part: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

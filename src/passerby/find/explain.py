@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from passerby.find.worn import asked_of, chance, likelihoods, names_in
 from passerby.model.encoder import Encoder, attributes_of, encode_texts
 from passerby.types import Fit
+from passerby.words.attributes import says_all
 from passerby.words.filters import Filter
 from passerby.words.prompts import Phrase
 
@@ -44,7 +45,8 @@ def worn_fits(encoder: Encoder, phrases: Sequence[Phrase], filters: Sequence[Fil
     known = attributes_of(encoder)
     looks = {one.item: one.asked.removeprefix("--") for one in filters if one.any_thing}
     items = [(looks.get(phrase.item, phrase.text), phrase.item, phrase.item in looks) for phrase in phrases if phrase.item]
-    asked = [(text, item, asks) for text, item, any_thing in items if (asks := asked_of(item, any_thing, known))]
+    told = [(text, item, any_thing) for text, item, any_thing in items if says_all(item, any_thing, known)]
+    asked = [(text, item, asks) for text, item, any_thing in told if (asks := asked_of(item, any_thing, known))]
     names = names_in(one for _, _, asks in asked for one in asks)
     columns = [known.index(name) for name in names]
     found = likelihoods(encoder, names, worn[:, [*columns, *(column + len(known) for column in columns)]])

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from passerby.errors import QueryError
 from passerby.find.explain import FEWEST, phrase_directions
-from passerby.find.worn import asked_of, chance, figure_of, likelihoods_in, names_in, says_what_is_worn
+from passerby.find.worn import asked_of, chance, likelihoods_in, names_in, says_what_is_worn, unreliable
 from passerby.index.vectors import VectorTable
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.types import FITS
-from passerby.words.attributes import Asked
+from passerby.words.attributes import Asked, says_all
 from passerby.words.filters import Filter
 
 SURE: Final = 0.2
@@ -30,16 +30,19 @@ class Filtered:
     Args:
         passing: of the n embeddings of an index, those whose people pass all filters, bool (n,).
         relative: filters, as they were asked for, that prefer: a quarter of those there pass, whatever they wear, or all others if denied.
+        partly: filters, likewise, that go by a part of what they ask, as the model knows nothing of the rest: by hats for a red one.
         likeliest: of each other filter, how likely it holds of whom it most likely holds of.
-        unreliable: attributes that the others go by and the model is often wrong about, each with its figure, the area under the ROC curve.
+        unreliable: attributes that the others go by and the model is often wrong about, each with its figure, the area under the ROC curve,
+            or ``None`` where that was not measured.
         unknown: people who pass no filter as it is not known what they wear.
         sure: how likely each must at least hold.
     """
 
     passing: NDArray[np.bool_]
     relative: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
     likeliest: tuple[tuple[str, float], ...] = ()
-    unreliable: tuple[tuple[str, float], ...] = ()
+    unreliable: tuple[tuple[str, float | None], ...] = ()
     unknown: int = 0
     sure: float = SURE
 
@@ -64,6 +67,7 @@ def sift(
     return Filtered(
         had.passing & _rather(encoder, relative, table, portraits) if relative else had.passing,
         tuple(one.asked for one in relative),
+        tuple(one.asked for one, _ in absolute if not says_all(one.item, one.any_thing, names)),
         had.likeliest,
         had.unreliable,
         had.unknown,
@@ -87,7 +91,7 @@ def _had(
     return Filtered(
         np.all(np.where(denied, chances > sure, chances >= sure), axis=0),
         likeliest=tuple((one.asked, of_one) for (one, _), of_one in zip(filters, best, strict=False)),
-        unreliable=tuple((name, figure) for name in names if (figure := figure_of(encoder, name)) is not None),
+        unreliable=tuple(unreliable(encoder, names).items()),
         unknown=int(np.count_nonzero(~known[portraits])),
     )
 

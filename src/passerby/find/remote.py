@@ -159,7 +159,8 @@ def _selection(said: dict[str, Any] | None) -> Selection:
 def _filtered(said: dict[str, Any], question: Question, sure: float) -> Filtered:
     likeliest, unreliable = said["likeliest"], said["unreliable"]
     relative = tuple(one.asked for one in question.filters if one.asked not in likeliest) if said["relative"] else ()
-    return Filtered(np.empty(0, np.bool_), relative, (*likeliest.items(),), (*unreliable.items(),), said["unworn"], sure)
+    partly = tuple(said.get("partly", ()))
+    return Filtered(np.empty(0, np.bool_), relative, partly, (*likeliest.items(),), (*unreliable.items(),), said["unworn"], sure)
 
 
 def _looked_into(said: dict[str, Any]) -> LookedInto:

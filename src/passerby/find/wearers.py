@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from passerby.errors import IndexFault, ModelError
-from passerby.find.worn import figure_of, likelihoods_in, says_what_is_worn
+from passerby.find.worn import likelihoods_in, says_what_is_worn, unreliable
 from passerby.index.base import Index, as_index
 from passerby.inputs import as_function
 from passerby.model.encoder import Encoder, attributes_of
@@ -27,12 +27,14 @@ class Wearers:
         attribute: as ``upper:red``.
         probable: of how many it is likelier than not.
         expected: how many there are by the sum of the probabilities.
-        figure: area under the ROC curve of an attribute that the model is often wrong about; ``None`` of others.
+        doubtful: whether the model is often wrong about it, or nobody knows how often.
+        figure: area under the ROC curve of what is doubtful; ``None`` of others, and where that was not measured.
     """
 
     attribute: str
     probable: int
     expected: float
+    doubtful: bool = False
     figure: float | None = None
 
 
@@ -76,14 +78,15 @@ def wearers(index: Index, model_of: Callable[[str], Encoder]) -> Census:
         if not says_what_is_worn(encoder, table):
             found = f"one that {encoder.name} was not asked for it"
             raise IndexFault(expected="an index that keeps what is worn", found=found, do="index again with --rebuild")
-        portraits, unknown, counted = index.portraits(), 0, list[Wearers]()
+        portraits, unknown, counted, doubts = index.portraits(), 0, list[Wearers](), unreliable(encoder, names)
         for start in range(0, len(names), _AT_ONCE):
             some = names[start : start + _AT_ONCE]
             likely = likelihoods_in(encoder, some, table)[portraits]
             known = likely[~np.isnan(likely).any(axis=1)]
             unknown = len(likely) - len(known)
             probable, expected = (known >= PROBABLE).sum(axis=0), known.sum(axis=0)
-            counted += [Wearers(n, int(p), float(e), figure_of(encoder, n)) for n, p, e in zip(some, probable, expected, strict=True)]
+            sums = zip(some, probable, expected, strict=True)
+            counted += [Wearers(name, int(p), float(e), name in doubts, doubts.get(name)) for name, p, e in sums]
     return Census(encoder.name, len(portraits) - unknown, unknown, tuple(counted))
 
 

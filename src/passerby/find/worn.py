@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from passerby.index.vectors import VectorTable
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.model.worn import Wears, log_odds_of
-from passerby.words.attributes import Asked, asked
+from passerby.words.attributes import Asked, asked, says_all
 from passerby.words.description import Item, PersonDescription
 from passerby.words.filters import Filter
 
@@ -56,20 +56,29 @@ def says_what_is_worn(encoder: Encoder, table: VectorTable) -> bool:
     return width > 0 and all(blocks.shape[1] == width for blocks in table.blocks)
 
 
-def figure_of(encoder: Encoder, name: str) -> float | None:
-    """How often the model gives higher log-odds of an attribute to who has it than to who has not, if that is below ``RELIABLE``."""
-    one = _wears(encoder).get(name)
-    return one.auc if one and one.auc is not None and one.auc < RELIABLE else None
+def unreliable(encoder: Encoder, names: Iterable[str]) -> dict[str, float | None]:
+    """Those of some attributes whose probabilities are not to be relied on.
+
+    Returns:
+        Of each how often the model gives higher log-odds to who has it than to who has not, below ``RELIABLE``; ``None`` where too few had
+        it to measure that.
+    """
+    wears = _wears(encoder)
+    figures = {name: wears[name].auc for name in names if name in wears}
+    return {name: figure for name, figure in figures.items() if figure is None or figure < RELIABLE}
 
 
 def asked_of(item: Item, any_thing: bool, names: Sequence[str]) -> tuple[Asked, ...]:
     """What having a thing, or lacking it if it is negated, asks of attributes; nothing of a thing that the model does not know.
 
-    Nobody lacks a red hat who has a hat, and something red on it: a thing that is denied with its looks is asked as if it was there.
+    Nobody lacks a red hat who has a hat, and something red on it: a thing that is denied with its looks is asked as if it was there. Where
+    a model knows hats and nothing of their colours, somebody with a hat may have a red one, and nothing says that they lack it.
 
     Args:
         any_thing: whether the thing only stands for whatever is worn there.
     """
+    if item.negated and not says_all(item, any_thing, names):
+        return ()
     if item.negated and (any_thing or item != Item(item.part, item.thing, negated=True)):
         item = replace(item, negated=False)
     return asked(PersonDescription(), (Filter("", item, any_thing),), names)

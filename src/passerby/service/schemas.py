@@ -58,8 +58,9 @@ class AnswerSays(BaseModel):
     query: str
     filters: list[str]
     relative: bool
+    partly: list[str]
     likeliest: dict[str, float]
-    unreliable: dict[str, float]
+    unreliable: dict[str, float | None]
     not_understood: list[str]
     cut: int
     selection: dict[str, Any] | None
@@ -96,7 +97,9 @@ class AppearanceSays(BaseModel):
     sentence: str
     unclear: list[str] = Field(description="Parts of which the model cannot tell what is worn.")
     probabilities: dict[str, float]
-    unreliable: dict[str, float] = Field(description="Attributes that the model is often wrong about, each with its figure.")
+    unreliable: dict[str, float | None] = Field(
+        description="Attributes that the model is often wrong about, each with its figure; null where that was not measured."
+    )
 
 
 class PersonSays(BaseModel):

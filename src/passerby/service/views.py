@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from passerby.find.answer import Answer
+from passerby.find.filter import Filtered
 from passerby.media.clock import KnownBy, clock_of, clock_text, minutes_text
 from passerby.service.api import in_order
 from passerby.service.asking import PARTS, Asked
@@ -276,14 +277,25 @@ def notes(answer: Answer) -> Iterator[str]:
         yield f"{answer.undated} people were left out, as it is not known when they were seen."
     if answer.reindex:
         yield "This index does not know what is worn; index again with --rebuild, and filters and fits are surer."
-    if filtered and filtered.relative:
-        yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index whom this fits best, whether or not anybody has it."
-    if filtered and filtered.unreliable:
-        names = ", ".join(name.replace(":", " ") for name, _ in filtered.unreliable)
-        yield f"The model is often wrong about {names}."
-    if filtered and filtered.unknown:
-        yield f"Of {filtered.unknown} pictures it is not known what is worn; they pass no filter."
+    if filtered:
+        yield from _notes_of_filters(filtered)
     yield from (f"{note.note}.".capitalize() for note in question.notes)
+
+
+def _notes_of_filters(filtered: Filtered) -> Iterator[str]:
+    if filtered.relative:
+        yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index whom this fits best, whether or not anybody has it."
+    if filtered.partly:
+        yield f"{', '.join(map(_plain, filtered.partly))}: the model has no name for a part of this; whoever has the rest passes."
+    often, unknown = (
+        ", ".join(name.replace(":", " ") for name, figure in filtered.unreliable if (figure is None) is no) for no in (False, True)
+    )
+    if often:
+        yield f"The model is often wrong about {often}."
+    if unknown:
+        yield f"How often the model is right about {unknown} was not measured."
+    if filtered.unknown:
+        yield f"Of {filtered.unknown} pictures it is not known what is worn; they pass no filter."
 
 
 def looked_at(answer: Answer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from passerby.cli.show.console import (
 )
 from passerby.cli.show.words import show_not_understood
 from passerby.types import utc
-from passerby.words.description import item_phrase
+from passerby.words.description import thing_phrase
 
 if TYPE_CHECKING:
     from passerby.demo import Demo
@@ -228,8 +228,11 @@ def _show_nobody(answer: Answer, selection: str, *, as_json: bool) -> None:
         note("nobody found: expected a selection that somebody is in; widen it")
     elif answer.filtered and answer.looked_at:
         nobody = list(_nobody(answer.filtered, answer.question.filters))
-        filters = ", ".join(one.asked for one in answer.question.filters)
-        for said in nobody or [f"nobody passes all of {filters}: expected filters that leave somebody; leave one of them out"]:
+        among = " of those who are selected" if selection else ""
+        asked = [one.asked for one in answer.question.filters]
+        passes, less = ("passes all of", "one of them") if len(asked) > 1 else ("passes", "it")
+        general = f"nobody{among} {passes} {', '.join(asked)}: expected filters that leave somebody; leave {less} out"
+        for said in nobody or [general]:
             note(said)
     elif answer.beside and answer.looked_at:
         note("nobody found: expected people near each other, in a photo or a moment of a video, found none")
@@ -290,8 +293,11 @@ def _show_filtered(answer: Answer) -> None:
     if filtered.relative and answer.people:
         relative = ", ".join(filtered.relative)
         note(f"{relative}: relative; each keeps the quarter of those here whom it fits best, whether or not anybody has the thing")
+    for asked in filtered.partly:
+        note(f"{asked}: the model has no name for a part of this; whoever has the rest passes")
     for name, figure in filtered.unreliable:
-        note(f"{name}: the model is often wrong about it; who has it stands above who has not {figure:.0%} of the time, and by chance 50%")
+        often = f"the model is often wrong about it; who has it stands above who has not {figure or 0:.0%} of the time, and by chance 50%"
+        note(f"{name}: {often if figure is not None else 'how often the model is right about it was not measured, as few had it'}")
     if filtered.unknown:
         note(f"{filtered.unknown} were indexed without what is worn and pass no filter: index again with --rebuild")
 
@@ -302,7 +308,7 @@ def _nobody(filtered: Filtered, filters: Sequence[Filter]) -> Iterator[str]:
     for asked, likeliest in filtered.likeliest:
         one = by_name[asked]
         if likeliest < filtered.sure or (one.item.negated and likeliest == filtered.sure):
-            thing = asked.removeprefix("--") if one.any_thing else item_phrase(replace(one.item, negated=False))
+            thing = asked.removeprefix("--") if one.any_thing else thing_phrase(one.item)
             does = "lacks" if one.item.negated else "has"
             yield f"nobody here {does} {thing} with a probability of {filtered.sure:g} or more; the likeliest: {likeliest:.2f}"
 

@@ -45,7 +45,7 @@ def show_appearances(encoder: Encoder, described: Iterable[Appearance | Failure]
 
 def _show_appearance(one: Appearance) -> None:
     print(f"{printable(one.path)}: {one.sentence}")  # noqa: T201
-    doubts = {name: f"often wrong: {figure:.0%}" for name, figure in one.unreliable.items()}
+    doubts = {name: "not measured" if figure is None else f"often wrong: {figure:.0%}" for name, figure in one.unreliable.items()}
     rows = [
         (part, word, f"{p:.0%}", doubts.get(f"{part}:{word}", ""))
         for part, worn in one.by_part().items()
@@ -76,16 +76,17 @@ def show_wearers(census: Census, *, as_json: bool) -> int:
         worn: dict[str, dict[str, Mapping[str, Any]]] = {}
         for one in census.worn:
             part, _, word = one.attribute.partition(":")
-            worn.setdefault(part, {})[word] = {"probable": one.probable, "expected": one.expected, "unreliable": one.figure}
+            figures = {"probable": one.probable, "expected": one.expected, "doubtful": one.doubtful, "unreliable": one.figure}
+            worn.setdefault(part, {})[word] = figures
         show_json({"model": census.model, "known": census.known, "unknown": census.unknown, "worn": worn})
     else:
         parts: dict[str, list[str]] = {}
         for one in sorted(census.worn, key=lambda one: -one.probable):
             part, _, word = one.attribute.partition(":")
-            parts.setdefault(part, []).extend([f"{word} {one.probable}{'?' * (one.figure is not None)}"] * bool(one.probable))
+            parts.setdefault(part, []).extend([f"{word} {one.probable}{'?' * one.doubtful}"] * bool(one.probable))
         show_table(("part", f"of {census.known} probably"), [(part, ", ".join(words) or "nothing") for part, words in parts.items()])
-    if any(one.figure is not None and one.probable for one in census.worn):
-        note("?: the model is often wrong about it; the figures are in --json")
+    if any(one.doubtful and one.probable for one in census.worn):
+        note("?: the model is often wrong about it, or that was not measured; the figures are in --json")
     if census.unknown:
         note(f"{census.unknown} more were indexed without what is worn: index again with --rebuild")
     return ALL_DONE
