@@ -1,7 +1,7 @@
 """Give a bundle the text tower of another bundle of the same space; what it says of pictures stays equal to the bit.
 
 After a run in which words alone learnt, the image tower quantised anew would differ in its last bits from the one that every figure of
-pictures was measured with.
+pictures was measured with; after one in which pictures alone did, the text tower would from the one that is there.
 
     passerby export runs/passerby-s/5-told/model --out float
     passerby quantize float --data data/CUHK-PEDES --out quantised
@@ -29,7 +29,7 @@ def main() -> None:
     base, donor = read_bundle(given.pictures), read_bundle(given.words)
     if base.dim != donor.dim or base.tokenizer.read() != donor.tokenizer.read():
         raise SystemExit("expected bundles of one space and one vocabulary, found two")
-    kept = {key: donor.card.get(key) for key in ("recipe", "val", "quantization")}
+    kept = donor.card.get("words", {key: donor.card.get(key) for key in ("recipe", "val", "quantization")})
     bundle = write_bundle(
         given.out,
         name=base.name,
