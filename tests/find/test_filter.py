@@ -90,6 +90,8 @@ def test_who_may_have_what_is_known_in_part_passes_and_is_not_said_to_have_it(tm
         given = found(index, telling, *read_filters({}, without=["red jacket"]))[1]
         assert given.filtered and (given.filtered.relative, given.filtered.partly) == (("--without red jacket",), ())
         assert {hit.fits for hit in find(index, telling, "a red jacket").people} == {()}
+        told = [fit.phrase for fit in find(index, telling, "a red top with a blue collar").people[0].fits]
+    assert told == ["red top"], "the top without its collar"
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1, max_size=4))

@@ -108,7 +108,7 @@ def search(
 
     Filters beside the words, or instead of them, keep who probably has a thing, or lacks it; nobody, if nobody does. Of a model that does
     not say what is worn, and of things it does not know, they are relative: each keeps the quarter of the index that the thing fits best,
-    or leaves it out, whether or not anybody has it. Each may be given several times.
+    or leaves it out, whether or not anybody has it. 'red or blue' is either. Each may be given several times.
 
     --camera, --from, --to, --folder and --device select: nobody else is looked at, and how likely somebody is right is said among those
     selected. Times are those of the cameras' clocks, as corrected.

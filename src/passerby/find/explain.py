@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from passerby.find.worn import asked_of, chance, likelihoods, names_in
 from passerby.model.encoder import Encoder, attributes_of, encode_texts
 from passerby.types import Fit
 from passerby.words.attributes import says_all
+from passerby.words.description import Item, noun_phrase
 from passerby.words.filters import Filter
 from passerby.words.prompts import Phrase
 
@@ -44,8 +46,8 @@ def worn_fits(encoder: Encoder, phrases: Sequence[Phrase], filters: Sequence[Fil
     """
     known = attributes_of(encoder)
     looks = {one.item: one.asked.removeprefix("--") for one in filters if one.any_thing}
-    items = [(looks.get(phrase.item, phrase.text), phrase.item, phrase.item in looks) for phrase in phrases if phrase.item]
-    told = [(text, item, any_thing) for text, item, any_thing in items if says_all(item, any_thing, known)]
+    named = [(looks.get(phrase.item, phrase.text), phrase.item, phrase.item in looks) for phrase in phrases if phrase.item]
+    told = [one for one in (_without_unknown_details(*one, known) for one in named) if says_all(*one[1:], known)]
     asked = [(text, item, asks) for text, item, any_thing in told if (asks := asked_of(item, any_thing, known))]
     names = names_in(one for _, _, asks in asked for one in asks)
     columns = [known.index(name) for name in names]
@@ -53,6 +55,14 @@ def worn_fits(encoder: Encoder, phrases: Sequence[Phrase], filters: Sequence[Fil
     likely = dict(zip(names, found.T, strict=True))
     chances = [(text, chance(item, asks, likely)) for text, item, asks in asked]
     return [tuple(Fit(text, probability=float(of_all[n])) for text, of_all in chances if not np.isnan(of_all[n])) for n in range(len(worn))]
+
+
+def _without_unknown_details(text: str, item: Item, any_thing: bool, names: Sequence[str]) -> tuple[str, Item, bool]:
+    """A phrase and its thing; of one that is there, without details that the model does not know: of a shirt with a collar, the shirt."""
+    if not item.details or item.negated or says_all(item, any_thing, names):
+        return text, item, any_thing
+    plain = replace(item, details=())
+    return noun_phrase(plain), plain, any_thing
 
 
 def phrase_directions(encoder: Encoder, named: Sequence[Phrase]) -> NDArray[np.float32]:

@@ -284,7 +284,7 @@ def notes(answer: Answer) -> Iterator[str]:
 
 def _notes_of_filters(filtered: Filtered) -> Iterator[str]:
     if filtered.relative:
-        yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index whom this fits best, whether or not anybody has it."
+        yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index that this fits best, or all but that quarter."
     if filtered.partly:
         yield f"{', '.join(map(_plain, filtered.partly))}: the model has no name for a part of this; whoever has the rest passes."
     often, unknown = (
@@ -333,23 +333,27 @@ def asked_of_page(asked: Asked, calibrated: bool) -> Asked:
 
 @dataclass(frozen=True, slots=True)
 class Wears:
-    """Something that somebody probably wears."""
+    """Something that somebody probably wears.
+
+    Args:
+        doubt: why not to rely on it; empty where that is no question.
+    """
 
     where: str
     what: str
     percent: int
-    unsure: bool
+    doubt: str
 
 
 def wears(seen: Seen) -> list[Wears]:
     """What somebody probably wears, from the whole to what they carry, the likeliest there first."""
     if seen.wears is None:
         return []
-    unsure = seen.wears.unreliable
-    named = [(name.partition(":"), p, name in unsure) for name, p in seen.wears.probabilities.items() if p >= PROBABLE]
+    doubts = {name: "not measured" if figure is None else "often wrong" for name, figure in seen.wears.unreliable.items()}
+    named = [(name.partition(":"), p, doubts.get(name, "")) for name, p in seen.wears.probabilities.items() if p >= PROBABLE]
     order = [*_SEEN, *(where for (where, _, _), _, _ in named)]
     named.sort(key=lambda one: (order.index(one[0][0]), -one[1]))
-    return [Wears(_SEEN.get(where, where), what, round(100 * p), often_wrong) for (where, _, what), p, often_wrong in named]
+    return [Wears(_SEEN.get(where, where), what, round(100 * p), doubt) for (where, _, what), p, doubt in named]
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,19 +220,30 @@ def asked(description: PersonDescription, filters: Sequence[Filter] = (), names:
 
 
 def says_all(item: Item, any_thing: bool, names: Collection[str]) -> bool:
-    """Whether a thing, its colours, its pattern and its material are all among names, or families of theirs: of a red tie a tie may be, and
-    nothing is of its colour.
+    """Whether a thing and its looks are all among names, or families of theirs: of a red tie a tie may be, and nothing is of its colour.
+
+    What a thing is made of counts where it can be seen: cotton cannot. Of alternatives no shade is asked.
 
     Args:
         any_thing: whether the thing only stands for whatever is worn there.
         names: attributes that a model knows.
     """
-    material = item.material if item.material in _MATERIALS else None
-    looks = (Item(item.part, item.thing, item.colours), Item(item.part, item.thing, pattern=item.pattern, material=material))
-    asked = (bool(item.colours), bool(item.pattern or material))
-    told = [tuple(_looks(look)) for look, is_asked in zip(looks, asked, strict=True) if is_asked]
+    shaded = item.uncertain and any(without_shade(colour) != colour for colour in item.colours)
+    told = [tuple(_looks(look)) for look in _one_by_one(item)]
     thing = [] if any_thing else [(name,) for name in _things(item)]
-    return all(told) and all(_known((name,), names) for group in (*told, *thing) for name in group)
+    return not shaded and all(told) and all(_known((name,), names) for group in (*told, *thing) for name in group)
+
+
+def _one_by_one(item: Item) -> Iterator[Item]:
+    """A thing with each of its looks alone; several colours are one look, but where it has one or another."""
+    bare = Item(item.part, item.thing)
+    colours = [(colour,) for colour in item.colours] if item.uncertain else [item.colours] * bool(item.colours)
+    yield from (replace(bare, colours=some) for some in colours)
+    yield from (replace(bare, shade=item.shade) for _ in [item.shade] if item.shade)
+    yield from (replace(bare, pattern=item.pattern) for _ in [item.pattern] if item.pattern)
+    yield from (replace(bare, length=item.length) for _ in [item.length] if item.length)
+    yield from (replace(bare, material=item.material) for _ in [item.material] if item.material in _MATERIALS)
+    yield from (replace(bare, details=(detail,)) for detail in item.details)
 
 
 @cache
@@ -437,7 +448,7 @@ def _any_look(items: Sequence[Item]) -> Iterator[tuple[str, ...]]:
     """The same for each look that they have."""
     several = len({colour for item in items for colour in item.colours}) > 1
     if items[0].uncertain and (len(items) > 1 or several):
-        looks = [tuple(_looks(Item(item.part, item.thing, (colour,)))) for item in items for colour in item.colours]
+        looks = [tuple(_looks(Item(item.part, item.thing, (without_shade(colour),)))) for item in items for colour in item.colours]
         if looks and all(item.colours for item in items):
             yield tuple(dict.fromkeys(name for names in looks for name in names))
         items = [replace(item, colours=()) for item in items] if len(items) == 1 else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from passerby.errors import QueryError
-from passerby.words.description import Item, looked_for, noun_phrase
+from passerby.words.description import Item, looked_for
 from passerby.words.lexicon import Part, lexicon
 from passerby.words.parser import parse
 from passerby.words.prompts import Phrase, including, phrase_of
@@ -67,7 +67,7 @@ def _require_no_contradiction(pairs: Iterable[tuple[Filter, Filter]]) -> None:
 
 def described(filters: Sequence[Filter]) -> str:
     """The keywords that say what filters say."""
-    return ", ".join(f"{'no ' if one.item.negated else ''}{noun_phrase(one.item)}" for one in filters)
+    return ", ".join(one.phrase.text for one in filters)
 
 
 def _at(part: Part, value: str) -> Filter:
@@ -122,7 +122,7 @@ def _contradict(wanted: Filter, unwanted: Filter) -> bool:
     denied = (unwanted.item, *including(unwanted.item))
     same_thing = not wanted.any_thing and wanted.item.thing in {item.thing for item in denied}
     shared = set(unwanted.item.colours) & set(wanted.item.colours)
-    denied_anyway = shared == set(wanted.item.colours) if wanted.item.uncertain else bool(shared)
+    denied_anyway = bool(shared) and (not wanted.item.uncertain or shared == set(wanted.item.colours))
     return same_thing and (not unwanted.item.colours or denied_anyway)
 
 

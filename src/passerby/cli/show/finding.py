@@ -292,7 +292,7 @@ def _show_filtered(answer: Answer) -> None:
         return
     if filtered.relative and answer.people:
         relative = ", ".join(filtered.relative)
-        note(f"{relative}: relative; each keeps the quarter of those here whom it fits best, whether or not anybody has the thing")
+        note(f"{relative}: relative; each keeps the quarter of those here that it fits best, or leaves it out, whoever has the thing")
     for asked in filtered.partly:
         note(f"{asked}: the model has no name for a part of this; whoever has the rest passes")
     for name, figure in filtered.unreliable:
