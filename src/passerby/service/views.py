@@ -287,9 +287,9 @@ def _notes_of_filters(filtered: Filtered) -> Iterator[str]:
         yield f"{', '.join(map(_plain, filtered.relative))}: the quarter of the index that this fits best, or all but that quarter."
     if filtered.partly:
         yield f"{', '.join(map(_plain, filtered.partly))}: the model has no name for a part of this; whoever has the rest passes."
-    often, unknown = (
-        ", ".join(name.replace(":", " ") for name, figure in filtered.unreliable if (figure is None) is no) for no in (False, True)
-    )
+    named = [(name.replace(":", " "), figure) for name, figure in filtered.unreliable]
+    often = ", ".join(name for name, figure in named if figure is not None)
+    unknown = ", ".join(name for name, figure in named if figure is None)
     if often:
         yield f"The model is often wrong about {often}."
     if unknown:

@@ -239,11 +239,15 @@ def _one_by_one(item: Item) -> Iterator[Item]:
     bare = Item(item.part, item.thing)
     colours = [(colour,) for colour in item.colours] if item.uncertain else [item.colours] * bool(item.colours)
     yield from (replace(bare, colours=some) for some in colours)
-    yield from (replace(bare, shade=item.shade) for _ in [item.shade] if item.shade)
-    yield from (replace(bare, pattern=item.pattern) for _ in [item.pattern] if item.pattern)
-    yield from (replace(bare, length=item.length) for _ in [item.length] if item.length)
-    yield from (replace(bare, material=item.material) for _ in [item.material] if item.material in _MATERIALS)
     yield from (replace(bare, details=(detail,)) for detail in item.details)
+    material = item.material if item.material in _MATERIALS else None
+    alone = (
+        replace(bare, shade=item.shade),
+        replace(bare, pattern=item.pattern),
+        replace(bare, length=item.length),
+        replace(bare, material=material),
+    )
+    yield from (one for one in alone if one != bare)
 
 
 @cache

@@ -296,8 +296,10 @@ def _show_filtered(answer: Answer) -> None:
     for asked in filtered.partly:
         note(f"{asked}: the model has no name for a part of this; whoever has the rest passes")
     for name, figure in filtered.unreliable:
-        often = f"the model is often wrong about it; who has it stands above who has not {figure or 0:.0%} of the time, and by chance 50%"
-        note(f"{name}: {often if figure is not None else 'how often the model is right about it was not measured, as few had it'}")
+        if figure is None:
+            note(f"{name}: how often the model is right about it was not measured, as few had it")
+        else:
+            note(f"{name}: the model is often wrong about it; who has it stands above who has not {figure:.0%} of the time, by chance 50%")
     if filtered.unknown:
         note(f"{filtered.unknown} were indexed without what is worn and pass no filter: index again with --rebuild")
 
