@@ -12,8 +12,8 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
-PATIENCE = 30_000
-"""Milliseconds that a busy machine may take for a step."""
+PATIENCE = 120_000
+"""Milliseconds that a machine which is busy with everything else may take for a step."""
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 
