@@ -33,9 +33,14 @@ def model() -> PersonDetector:
     return model.eval()
 
 
-def test_the_graph_gives_what_the_model_in_training_gives_at_sizes_it_was_not_traced_at(model: PersonDetector) -> None:
+@pytest.fixture(scope="module")
+def graph(model: PersonDetector) -> bytes:
+    return detector_onnx(Exported(model), Layout())
+
+
+def test_the_graph_gives_what_the_model_in_training_gives_at_sizes_it_was_not_traced_at(model: PersonDetector, graph: bytes) -> None:
     layout = Layout()
-    session = onnx_session(detector_onnx(Exported(model), layout), "it")
+    session = onnx_session(graph, "it")
     pixels = np.random.default_rng(3).integers(0, 256, (1, 3, 160, 224)).astype(np.float32)
 
     said = session.run({layout.input: pixels}, [layout.output])[layout.output]
@@ -46,11 +51,9 @@ def test_the_graph_gives_what_the_model_in_training_gives_at_sizes_it_was_not_tr
     np.testing.assert_allclose(said[..., 4], true[..., 4].sigmoid().numpy(), atol=1e-4)
 
 
-def test_a_graph_of_another_model_is_refused(model: PersonDetector) -> None:
-    other = detector_onnx(Exported(PersonDetector(8).eval()), Layout())
-
+def test_a_graph_of_another_model_is_refused(graph: bytes) -> None:
     with pytest.raises(GateRefused, match="torch"):
-        require_parity(Exported(model), other, Layout())
+        require_parity(Exported(PersonDetector(8).eval()), graph, Layout())
 
 
 def test_a_detector_that_finds_nobody_in_drawn_streets_becomes_no_bundle(
