@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -159,14 +158,14 @@ def _amend(
     from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
     from passerby.find.cameras import correct_camera
     from passerby.find.ingest.prune import prune_paths
-    from passerby.find.retention import keep_people
+    from passerby.find.retention import keep_people, read_keep
     from passerby.index.open import open_index
 
     with open_index(folder) as opened:
         if prune:
             return show_index_report(prune_paths(opened, prune), as_json=as_json)
         if keep:
-            return show_forgotten(keep_people(opened, keep, time.time()), as_json=as_json)
+            return show_forgotten(keep_people(opened, read_keep(keep), time.time()), as_json=as_json)
         correct_camera(opened, camera, offset, zone)
         return show_cameras(opened.seen_by_cameras(), as_json=as_json)
 
@@ -234,11 +233,13 @@ def watch(
     and connects again when it was gone; `passerby info --cameras` says how each is doing. Needs the extra [video].
 
     A live camera cannot be looked at again, so small pictures of people are kept in the index, and deleted with them.
+
+    Without --keep people are kept as long as the index remembers; who is older goes once a minute, and before anything is read.
     """
     from signal import SIGINT, SIGTERM
 
     from passerby.cli.show.console import ALL_DONE, note
-    from passerby.find.retention import Minutely
+    from passerby.find.retention import read_keep
     from passerby.find.watch.loop import WatchSettings, ended_by
     from passerby.find.watch.loop import watch as watch_all
     from passerby.find.watch.sources import read_sources
@@ -247,9 +248,7 @@ def watch(
     folders, named = read_sources(sources, cameras, fps)
     indexing: dict[str, Any] = {"name_pattern": name_pattern, "zone": zone, "fps": fps}
     models = partial(_models, model, detector, detect_size, min_height)
-    settings = WatchSettings(pause, settled, indexing=indexing)
-    if keep is not None:
-        settings = replace(settings, after_round=Minutely(keep))
+    settings = WatchSettings(pause, settled, indexing=indexing, keep=None if keep is None else read_keep(keep))
     with ended_by(SIGINT, SIGTERM) as ended:
         watch_all(index_folder(index), models, folders, named, note, ended, settings)
     note("ended; what was found until now can be searched")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -382,8 +383,10 @@ def _minute(clock: datetime | None) -> str:
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
     """Say what an index holds; returns the exit code."""
-    from passerby.media.clock import clock_iso, clock_text
+    from passerby.find.retention import bound_at
+    from passerby.media.clock import age_text, clock_iso, clock_text
 
+    kept_from = bound_at(info.kept_from, info.kept_for, time.time())
     model = info.model and {"name": info.model.name, "digest": info.model.digest, "dim": info.model.dim}
     facts = {
         "path": str(info.folder),
@@ -399,13 +402,14 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "created": info.created,
         "away": info.away,
         "away_since": utc(info.away_since),
-        "kept_from": None if info.kept_from is None else clock_iso(info.kept_from, None),
+        "kept_from": None if kept_from is None else clock_iso(kept_from, None),
+        "kept_for": info.kept_for,
     }
     if as_json:
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
-    del facts["away_since"], facts["unworn"], facts["kept_from"]
+    del facts["away_since"], facts["unworn"], facts["kept_from"], facts["kept_for"]
     looked = info.looked_into
     shown = {
         **facts,
@@ -414,7 +418,8 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
         "bytes": f"{info.bytes:,}",
     }
-    kept = [] if info.kept_from is None else [("kept from", clock_text(info.kept_from, None))]
+    kept = [] if info.kept_for is None else [("kept for", age_text(info.kept_for))]
+    kept += [] if kept_from is None else [("kept from", clock_text(kept_from, None))]
     show_table(("", ""), [*shown.items(), *kept, ("failed files", len(failures))])
     if info.unworn:
         again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"

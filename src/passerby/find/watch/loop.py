@@ -18,6 +18,7 @@ from passerby.find.cameras import correct_camera
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.run import index_paths
 from passerby.find.ingest.videos import Watching
+from passerby.find.retention import forget_expired, remember_keep
 from passerby.find.watch.live import watch_live
 from passerby.find.watch.state import CameraState, read_state, read_states, stopped, watching_alone, write_state
 from passerby.index.base import Index
@@ -36,6 +37,8 @@ SETTLED: Final = 5.0
 _LOOK: Final = 0.5
 _FOLD: Final = 60.0
 """Seconds, at least, after which it is worked out again which crops of cameras count once; and times as long as that takes."""
+_KEEP: Final = 60.0
+"""Seconds, at least, after which whoever is kept no longer is deleted."""
 _PATIENCE: Final = 20.0
 """Seconds that a camera's process may take to commit what it knows, before it is killed."""
 _LONGEST_PAUSE: Final = 60.0
@@ -52,14 +55,15 @@ class WatchSettings:
         settled: seconds for which nobody may have written a file before it is read.
         pace: how long cameras are waited for.
         indexing: more arguments of :func:`passerby.find.ingest.run.index_paths`.
-        after_round: is called with the index after each round.
+        keep: how long people are kept from when they were last seen, in seconds, as of :func:`passerby.find.retention.remember_keep`;
+            ``None`` goes by what the index remembers.
     """
 
     pause: float = PAUSE
     settled: float = SETTLED
     pace: Pace = field(default_factory=Pace)
     indexing: Mapping[str, Any] = field(default_factory=dict)
-    after_round: Callable[[Index], object] = lambda _: None
+    keep: float | None = None
 
 
 def watch(
@@ -91,6 +95,8 @@ def watch(
         if folder is None:
             raise ConfigError(expected="an index in a folder or in PostgreSQL", found=str(place), do="name another")
         with watching_alone(folder), _Crew(index, place, folder, models, cameras, settings.pace, say) as crew:
+            if settings.keep is not None:
+                remember_keep(index, settings.keep)
             _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
 
 
@@ -111,6 +117,7 @@ class _Rounds:
     ended: Callable[[], bool]
     settings: WatchSettings
     said: set[str] = field(default_factory=set)
+    keep_at: float = 0.0
     fold_at: float = 0.0
 
     def run(self) -> None:
@@ -124,13 +131,19 @@ class _Rounds:
 
     def _round(self) -> None:
         try:
+            if time.monotonic() >= self.keep_at:
+                self._forget()
             if self.folders:
                 self._index()
             elif time.monotonic() >= self.fold_at:
                 self._fold()
-            self.settings.after_round(self.index)
         except IndexFault as error:
             self._say_new({str(error)})
+
+    def _forget(self) -> None:
+        """Delete whom the index keeps no longer, before anything else is read."""
+        forget_expired(self.index, time.time())
+        self.keep_at = time.monotonic() + _KEEP
 
     def _index(self) -> None:
         report = index_paths(
