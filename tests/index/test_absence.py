@@ -319,9 +319,7 @@ def test_pruning_the_root_that_is_away(index: Index, nas: Path) -> None:
     assert (report.removed, [failure.path for failure in report.failed]) == (0, [nas])
 
 
-def test_a_live_camera_never_had_files_that_could_be_gone(
-    index: Index, nas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_live_camera_never_had_files_that_could_be_gone(index: Index, nas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera whose name begins as a folder's, and which has two stretches."""
     monkeypatch.chdir(tmp_path)
     with index.writing():
