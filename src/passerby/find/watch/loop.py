@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, IndexFault, PasserbyError
-from passerby.find.cameras import correct_camera
+from passerby.find.cameras import correct_camera, hold_clock
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.run import index_paths
 from passerby.find.ingest.videos import Watching
@@ -24,6 +24,7 @@ from passerby.find.watch.state import CameraState, read_state, read_states, stop
 from passerby.index.base import Index
 from passerby.index.open import create_index
 from passerby.media.camera import CameraSource, LiveCamera, Pace
+from passerby.media.clock import Camera, correction_text
 from passerby.media.video import require_video
 from passerby.model.encoder import Encoder
 from passerby.places import IndexPlace
@@ -94,10 +95,36 @@ def watch(
         folder = index.local_folder()
         if folder is None:
             raise ConfigError(expected="an index in a folder or in PostgreSQL", found=str(place), do="name another")
-        with watching_alone(folder), _Crew(index, place, folder, models, cameras, settings.pace, say) as crew:
+        with watching_alone(folder), _Crew(place, folder, models, cameras, settings.pace, say) as crew:
+            set_clocks(index, cameras, say)
             if settings.keep is not None:
                 remember_keep(index, settings.keep)
             _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
+
+
+def set_clocks(index: Index, cameras: Sequence[CameraSource], say: Callable[[str], None]) -> None:
+    """Let an index know cameras, and correct their clocks as it is said of them; past times follow.
+
+    Args:
+        say: is told what changes of a camera that was known, a line each.
+
+    Raises:
+        IndexFault: the index cannot be written.
+    """
+    for source in cameras:
+        if source.clock is None:
+            correct_camera(index, source.name, new=True)
+            continue
+        before = hold_clock(index, source.clock)
+        if before is not None and before != source.clock:
+            now = f"{_clock_text(source.clock)}, as the file of cameras says"
+            say(f"{source.name}: its clock has {now}; before it had {_clock_text(before)}")
+
+
+def _clock_text(camera: Camera) -> str:
+    zone = "this machine's zone" if camera.zone is None else f"the zone {camera.zone}"
+    offset = f"an offset of {correction_text(camera.offset_seconds)}" if camera.offset_seconds else "no offset"
+    return f"{offset} and {zone}"
 
 
 class _Ended(Exception):
@@ -208,7 +235,6 @@ class _Crew:
 
     def __init__(
         self,
-        index: Index,
         place: IndexPlace,
         folder: Path,
         models: Models,
@@ -219,8 +245,6 @@ class _Crew:
         self._place, self._folder, self._models, self._pace, self._say = place, folder, models, pace, say
         self._context = get_context("spawn")
         self._members = [_Member(camera) for camera in cameras]
-        for camera in cameras:
-            correct_camera(index, camera.name, camera.offset, camera.zone, new=True)
 
     def __enter__(self) -> _Crew:
         return self
