@@ -66,6 +66,7 @@ def original(dressed: DressedEncoder, tmp_path: Path) -> Iterator[Copyable]:
             pushed = replace(media("/device:/north/photos/1.jpg", "pushed"), changed_ns=2**62, device=2**62)
             index.put(pushed, [Sighting((Crop(),), VECTORS[31][None], pictures=(b"a thumbnail",))])
             index.keep_from(-5.5)
+            index.keep_for(86400.5)
             index.rest(Path("/nobody.jpg"), "rests")
             index.suppress(3)
             index.forget(Path("/photos/7.jpg"))
@@ -96,6 +97,7 @@ def everything(index: Copyable) -> object:
             index.counts(),
             index.suppression(),
             index.kept_from(),
+            index.kept_for(),
             [index.rests(path) for path in paths],
         ),
         [(one.people, [part.tolist() for part in one.crowd]) for fold in (True, False) for one in index.nearest(questions, 9, fold=fold)],

@@ -66,6 +66,9 @@ def test_times(text: str, start: str, end: str) -> None:
         "yesterday18:00",
         "2026-11-28 10:00 Europe/Berlin",
         "10:00:00.1234567",
+        "2026-11-28 10:00+25:00",
+        "10:00 +01:99",
+        "yesterday 10:00-2460",
     ],
 )
 def test_what_is_no_time(text: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from crops import media, random_vectors, write_crops
+from hypothesis import given
+from hypothesis import strategies as st
 from indexing import NOTHING, CountingEncoder, held
 from numpy.typing import NDArray
 from street import ColourDetector
@@ -26,7 +30,7 @@ from passerby.detect.people import Detecting
 from passerby.errors import PasserbyError, QueryError
 from passerby.find.ingest.run import index_paths
 from passerby.find.moment import read_age
-from passerby.find.retention import Forgotten, Minutely, forget_older
+from passerby.find.retention import Forgotten, bound_at, forget_older
 from passerby.index.sqlite.index import Index
 from passerby.media.growing import read_video_media
 
@@ -37,6 +41,12 @@ def taken(path: Path, days_ago: float) -> Path:
     moment = time.time() - days_ago * DAY
     os.utime(path, (moment, moment))
     return path
+
+
+def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Let days pass since the test began, or since the last call."""
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + days * DAY)
 
 
 def content(folder: Path) -> bytes:
@@ -82,18 +92,63 @@ def test_photos_that_are_too_old_are_nowhere_and_do_not_come_back(index: Index, 
     assert len(held(index)) == 4
 
 
-def test_an_index_that_is_written_to_all_the_time_forgets_minute_by_minute(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+def test_an_age_is_remembered_and_goes_on(index: Index, encoder: CountingEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = write_crops(tmp_path / "crops", 2)
-    taken(old, 40), taken(new, 2)
-    index_paths(index, encoder, [old.parent])
-    forget = Minutely("30d")
-    forget(index)
+    taken(old, 20), taken(new, 2)
+    assert index_paths(index, encoder, [old.parent], keep="30d").indexed == 2
+    later(monkeypatch, 15)
+    report = index_paths(index, encoder, [new])
+    assert report.forgotten is not None and report.forgotten.people == 1
     assert list(held(index)) == [new]
-    stamp = index.info()
-    forget(index)
-    assert index.info() == stamp, "not again within the minute"
-    with pytest.raises(QueryError):
-        Minutely("a while")
+    assert index_paths(index, encoder, [old.parent]).too_old == 1, "nor does it come back"
+    later(monkeypatch, 40)
+    assert index_paths(index, encoder, [new]).too_old == 1 and held(index) == {}
+
+
+def test_another_age_takes_the_place_of_one_and_an_instant_stands(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    crops = [taken(crop, days) for crop, days in zip(write_crops(tmp_path / "crops", 3), (2, 20, 40), strict=True)]
+
+    def kept(**how: Any) -> list[Path]:
+        index_paths(index, encoder, [tmp_path / "crops"], **how)
+        return sorted(held(index))
+
+    assert kept(keep="10d") == crops[:1]
+    assert kept(keep="30d") == kept() == crops[:2]
+    forget_older(index, time.time() - 10 * DAY)
+    assert kept(keep="30d") == kept() == crops[:1], "who was removed does not come back by an age"
+    assert kept(keep="1d") == []
+    assert kept(keep="all") == kept() == crops
+
+
+@given(
+    kept_from=st.none() | st.floats(-1e10, 1e10),
+    kept_for=st.none() | st.floats(1, 1e10),
+    now=st.floats(-1e10, 1e10),
+    passed=st.floats(0, 1e6),
+)
+def test_the_later_of_an_instant_and_an_age_holds(kept_from: float | None, kept_for: float | None, now: float, passed: float) -> None:
+    bound = bound_at(kept_from, kept_for, now)
+    if kept_for is None or bound is None:
+        assert bound == kept_from and kept_for is None
+        return
+    assert kept_from is None or bound >= kept_from
+    assert bound == kept_from or now - kept_for - 60 <= bound <= now - kept_for
+    assert bound <= (bound_at(kept_from, kept_for, now + passed) or 0.0)
+
+
+def test_nobody_more_goes_within_a_minute(index: Index, encoder: CountingEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletion writes much anew, so an index that is looked after every few seconds has to rest between."""
+    now = 1.8e9
+    for crop, after in zip(write_crops(tmp_path / "crops", 3), (-1.0, 10.0, 70.0), strict=True):
+        os.utime(crop, (now + after, now + after))
+    monkeypatch.setattr(time, "time", lambda: now)
+    index_paths(index, encoder, [tmp_path / "crops"], keep="1d")
+    counts = []
+    for seconds in range(0, 120, 5):
+        monkeypatch.setattr(time, "time", lambda at=now + DAY + seconds: at)
+        index_paths(index, encoder, [tmp_path / "crops"])
+        counts.append(len(held(index)))
+    assert counts == [2] * 12 + [1] * 12
 
 
 def test_a_later_bound_stands(index: Index) -> None:
@@ -208,9 +263,13 @@ def test_the_command_line_forgets_once_or_from_now_on(tmp_path: Path, tiny_bundl
     assert (code, report["too_old"], report["forgotten"]["people"], report["unchanged"]) == (0, 2, 1, 1)
     assert "--keep all" in said
     code, info, _ = passerby(folder, tiny_bundle, "info")
-    assert info["people"] == 1 and info["kept_from"]
+    assert info["people"] == 1 and info["kept_for"] == 7 * DAY
+    assert datetime.fromisoformat(info["kept_from"]).timestamp() == pytest.approx(time.time() - 7 * DAY, abs=61)
+    shown = CliRunner().invoke(app, ["info", "--index", str(folder)]).stdout
+    assert re.search(r"kept for +7d", shown) and re.search(r"kept from +20\d\d-", shown)
     assert passerby(folder, tiny_bundle, "index", "--keep", "all")[:2] == (0, {"forgotten": None, "dry_run": False})
-    assert passerby(folder, tiny_bundle, "info")[1]["kept_from"] is None
+    info = passerby(folder, tiny_bundle, "info")[1]
+    assert info["kept_from"] is info["kept_for"] is None
     assert passerby(folder, tiny_bundle, "remove", "--older-than", "soon")[0] == 2
     assert passerby(folder, tiny_bundle, "remove", "--dry-run", crops[0])[0] == 2
     assert passerby(folder, tiny_bundle, "remove", "--older-than", "1d", crops[0])[0] == 2

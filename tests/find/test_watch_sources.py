@@ -13,8 +13,12 @@ from watching import write_cameras
 
 from passerby.cli.app import app
 from passerby.errors import ConfigError, InputError, PasserbyError
+from passerby.find.cameras import correct_camera
+from passerby.find.watch.loop import set_clocks
 from passerby.find.watch.sources import read_cameras, read_sources
+from passerby.index.sqlite.index import Index
 from passerby.media.camera import CameraSource
+from passerby.media.clock import Camera
 
 GATE = 'name = "gate"\naddress = "rtsp://10.0.0.5:8554/a?channel=1"'
 SECRET = "s3/cr:et@7"
@@ -25,8 +29,40 @@ def test_a_file_of_cameras_is_read(tmp_path: Path) -> None:
     yard += '\nfps = 2\noffset = "-2s"\nzone = "+01:00"'
     gate, other = read_cameras(write_cameras(tmp_path / "cameras.toml", GATE, yard), environment={"YARD": SECRET})
     assert (gate.name, gate.url, gate.fps) == ("gate", "rtsp://10.0.0.5:8554/a?channel=1", 5)
-    assert (other.name, other.fps, other.offset, other.zone) == ("Hof Süd", 2, "-2s", "+01:00")
+    assert (other.name, other.fps, other.clock) == ("Hof Süd", 2, Camera("Hof Süd", -2, "+01:00"))
+    assert gate.clock == Camera("gate"), "what is not written down is no offset, and this machine's zone"
     assert other.url == "rtsp://ann%40home:s3%2Fcr%3Aet%407@10.0.0.6/b" and SECRET not in repr(other)
+
+
+def test_what_a_file_says_of_clocks_holds_and_what_it_says_no_longer_is_gone(index: Index, tmp_path: Path) -> None:
+    def watched(*sources: str, clock: str | None = None) -> tuple[Camera, list[str]]:
+        """How the clock is corrected once it is watched, and what is said."""
+        file = None if clock is None else write_cameras(tmp_path / "cameras.toml", f"{GATE}\n{clock}")
+        said: list[str] = []
+        _, cameras = read_sources(sources, file)
+        set_clocks(index, cameras, said.append)
+        return index.cameras()[0], said
+
+    both = Camera("gate", 3600, "+02:00")
+    assert watched(clock='offset = "+1h"\nzone = "+02:00"') == (both, []), "of one that is new nothing is said"
+    assert watched(clock='offset = "+1h"\nzone = "+02:00"') == (both, [])
+    (known, said) = watched(clock='offset = "+1h"')
+    assert known == Camera("gate", 3600) and said == [
+        "gate: its clock has an offset of +1h and this machine's zone, as the file of cameras says; "
+        "before it had an offset of +1h and the zone +02:00"
+    ]
+    assert watched(clock="")[0] == Camera("gate")
+    correct_camera(index, "gate", "-90s")
+    (known, said) = watched(clock="")
+    assert known == Camera("gate") and "before it had an offset of -1m 30s" in said[0], "so is a correction from elsewhere, which is said"
+
+
+def test_a_camera_of_no_file_keeps_how_its_clock_was_corrected(index: Index) -> None:
+    for _ in range(2):
+        said: list[str] = []
+        set_clocks(index, read_sources(["rtsp://10.0.0.5/a"])[1], said.append)
+        known = correct_camera(index, "10.0.0.5", "-90s", "+02:00")
+        assert index.cameras() == [known] and said == []
 
 
 @pytest.mark.parametrize(

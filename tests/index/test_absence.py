@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from crops import write_crop, write_crops
+from crops import media, random_vectors, write_crop, write_crops
 from indexing import NOTHING, CountingEncoder, away, held
 
 from passerby.cli import app as cli
@@ -28,7 +28,9 @@ from passerby.find.ingest.run import index_paths
 from passerby.find.query import ask
 from passerby.find.removal import remove_paths
 from passerby.find.search import look, search
+from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
+from passerby.types import Crop, MediaKind
 
 
 @pytest.fixture
@@ -315,6 +317,23 @@ def test_pruning_the_root_that_is_away(index: Index, nas: Path) -> None:
     assert prune_paths(index, [nas]) == replace(NOTHING, removed=4)
     report = prune_paths(index, [nas])
     assert (report.removed, [failure.path for failure in report.failed]) == (0, [nas])
+
+
+def test_a_live_camera_never_had_files_that_could_be_gone(index: Index, nas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera whose name begins as a folder's, and which has two stretches."""
+    monkeypatch.chdir(tmp_path)
+    with index.writing():
+        for number, hour in enumerate(("03", "04")):
+            reel = replace(media(f"gate/2026-11-29T{hour}:00:00.000Z", ""), digest="", kind=MediaKind.CAMERA, camera="gate")
+            index.put(reel, [Sighting((Crop(),), random_vectors(2)[number][None])])
+    for given in ("gate", "gate/2026-11-29T03:00:00.000Z"):
+        report = prune_paths(index, [given])
+        assert (report.removed, [str(failure.path) for failure in report.failed]) == (0, ["gate"])
+        assert "passerby remove gate" in report.failed[0].reason
+    missing(nas)
+    assert prune_paths(index, ["gate", nas]).removed == 4, "files are pruned all the same"
+    assert len(held(index)) == 2
+    assert remove_paths(index, ["gate"]).removed == 2
 
 
 def test_pruning_while_indexing_comes_after_moves(index: Index, encoder: CountingEncoder, nas: Path, tmp_path: Path) -> None:

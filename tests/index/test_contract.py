@@ -760,6 +760,19 @@ def test_from_when_on_people_are_kept_is_remembered(index: Index) -> None:
     assert index.kept_from() is None
 
 
+def test_how_long_people_are_kept_is_remembered_beside_that(index: Index) -> None:
+    assert index.kept_for() is index.info().kept_for is None
+    with index.writing():
+        index.keep_from(7.5)
+        index.keep_for(86400.0)
+    with index.writing():
+        index.keep_for(0.25)
+    assert (index.kept_for(), index.info().kept_for, index.kept_from()) == (0.25, 0.25, 7.5)
+    with index.writing():
+        index.keep_for(None)
+    assert (index.kept_for(), index.kept_from()) == (None, 7.5)
+
+
 # -- every kind does the same -----------------------------------------------------------------------------------------------------
 
 FILES = st.sampled_from([Path("/a.jpg"), Path("/b.jpg"), Path("/v/a.mp4"), Path("/v/b.mp4")])

@@ -26,7 +26,7 @@ _EMPTY = """
     DELETE FROM media; DELETE FROM people; DELETE FROM crops; DELETE FROM vectors; DELETE FROM embeddings; DELETE FROM signatures;
     DELETE FROM copies; DELETE FROM unfolded; DELETE FROM pictures; DELETE FROM deleted; DELETE FROM unwiped;
     DELETE FROM failures; DELETE FROM checkpoints;
-    DELETE FROM cameras; DELETE FROM suppressed; DELETE FROM meta WHERE key IN ('model', 'kept_from', 'copy_of');
+    DELETE FROM cameras; DELETE FROM suppressed; DELETE FROM meta WHERE key IN ('model', 'kept_from', 'kept_for', 'copy_of');
     UPDATE state SET epoch = md5(random()::text), generation = 0, run = 0, newest = 0, newest_person = 0, newest_media = 0;
     UPDATE meta SET value = md5(random()::text) WHERE key = 'id';
 """

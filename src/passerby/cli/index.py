@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from passerby.detect.people import Detecting
     from passerby.find.ingest.stages import Stages
     from passerby.model.encoder import Encoder
+
+
+_READING: Final = ("name_pattern", "detector", "detect_size", "min_height", "crops", "scenes", "fps", "quick", "motion", "engine")
+"""Options of index that say how files are read."""
 
 
 class Engine(StrEnum):
@@ -85,7 +88,9 @@ _zone = click.option(
 )
 @click.option("--progress-lines", is_flag=True, hidden=True, help="Say how far it is as lines for programs.")
 @options.as_json
+@click.pass_context
 def index(
+    context: click.Context,
     paths: tuple[Path, ...],
     *,
     index: IndexPlace | None,
@@ -117,7 +122,7 @@ def index(
     at, or this one with other settings, is looked at again; crops are not.
 
     Files that did not change take another --name-pattern, --camera or --zone without being encoded again. With a --camera, its --offset
-    and --zone are kept, and correct what is indexed already; no paths are needed for that.
+    and --zone are kept, and correct what is indexed already. That, --keep and --prune need no paths.
 
     People whose files cannot be seen, on a disk that is away for one, are kept and said to be away, until --prune says that they are gone.
 
@@ -133,8 +138,8 @@ def index(
 
     folder = index_folder(index)
     dating: dict[str, Any] = {"name_pattern": name_pattern, "camera": camera, "offset": offset, "zone": zone}
-    if not (paths or rebuild or verify) and (prune or keep or (camera and (offset or zone))):
-        return _amend(folder, prune, keep, camera or "", offset, zone, as_json=json)
+    if not (paths or rebuild or verify) and (prune or keep is not None or _corrects(camera, offset, zone)):
+        return _amend(context, folder, prune, keep, camera, offset, zone, as_json=json)
     if not paths:
         raise click.BadParameter("expected files, folders or patterns, found none; name some", param_hint="PATH…")
     encoder, looking = load_model(model), _looking(detector, detect_size, min_height, crops=crops, scenes=scenes)
@@ -150,25 +155,34 @@ def index(
     return show_index_report(report, as_json=json)
 
 
-def _amend(
-    folder: IndexPlace, prune: tuple[Path, ...], keep: str | None, camera: str, offset: str | None, zone: str | None, *, as_json: bool
-) -> int:
-    """What is done to an index without looking at files: who is gone or too old is deleted, or a camera's clock corrected."""
-    import time
+def _corrects(camera: str | None, offset: str | None, zone: str | None) -> bool:
+    """Whether a camera's clock is corrected."""
+    return camera is not None and (offset is not None or zone is not None)
 
-    from passerby.cli.show.finding import show_cameras, show_forgotten, show_index_report
-    from passerby.find.cameras import correct_camera
-    from passerby.find.ingest.prune import prune_paths
-    from passerby.find.retention import keep_people
+
+def _amend(
+    context: click.Context,
+    folder: IndexPlace,
+    prune: tuple[Path, ...],
+    keep: str | None,
+    camera: str | None,
+    offset: str | None,
+    zone: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """What is done to an index without looking at files."""
+    from passerby.cli.show.finding import show_amended
+    from passerby.find.ingest.amend import amend_index
     from passerby.index.open import open_index
 
+    options.refuse_ignored(context, "index without PATH…", *_READING)
+    if not _corrects(camera, offset, zone):
+        beside = "index without PATH…, where --camera goes with its --offset or --zone"
+        options.refuse_ignored(context, beside, "camera", "offset", "zone")
     with open_index(folder) as opened:
-        if prune:
-            return show_index_report(prune_paths(opened, prune), as_json=as_json)
-        if keep:
-            return show_forgotten(keep_people(opened, keep, time.time()), as_json=as_json)
-        correct_camera(opened, camera, offset, zone)
-        return show_cameras(opened.seen_by_cameras(), as_json=as_json)
+        amended = amend_index(opened, camera=camera, offset=offset, zone=zone, keep=keep, prune=prune)
+    return show_amended(amended, as_json=as_json)
 
 
 @contextmanager
@@ -234,11 +248,13 @@ def watch(
     and connects again when it was gone; `passerby info --cameras` says how each is doing. Needs the extra [video].
 
     A live camera cannot be looked at again, so small pictures of people are kept in the index, and deleted with them.
+
+    Without --keep people are kept as long as the index remembers; who is older goes once a minute, and before anything is read.
     """
     from signal import SIGINT, SIGTERM
 
     from passerby.cli.show.console import ALL_DONE, note
-    from passerby.find.retention import Minutely
+    from passerby.find.retention import read_keep
     from passerby.find.watch.loop import WatchSettings, ended_by
     from passerby.find.watch.loop import watch as watch_all
     from passerby.find.watch.sources import read_sources
@@ -247,9 +263,7 @@ def watch(
     folders, named = read_sources(sources, cameras, fps)
     indexing: dict[str, Any] = {"name_pattern": name_pattern, "zone": zone, "fps": fps}
     models = partial(_models, model, detector, detect_size, min_height)
-    settings = WatchSettings(pause, settled, indexing=indexing)
-    if keep is not None:
-        settings = replace(settings, after_round=Minutely(keep))
+    settings = WatchSettings(pause, settled, indexing=indexing, keep=None if keep is None else read_keep(keep))
     with ended_by(SIGINT, SIGTERM) as ended:
         watch_all(index_folder(index), models, folders, named, note, ended, settings)
     note("ended; what was found until now can be searched")

@@ -35,7 +35,18 @@ def correct_camera(index: Index, name: str, offset: str | None = None, zone: str
         camera = replace(camera, offset_seconds=read_correction(offset))
     if zone is not None:
         camera = replace(camera, zone=as_zone(zone))
-    if camera != known.get(name):
+    hold_clock(index, camera)
+    return camera
+
+
+def hold_clock(index: Index, camera: Camera) -> Camera | None:
+    """Let a camera's clock be corrected by this and by nothing else; how it was corrected before, ``None`` of one that was not known.
+
+    Raises:
+        IndexFault: the index cannot be written.
+    """
+    before = next((known for known in index.cameras() if known.name == camera.name), None)
+    if camera != before:
         with index.writing():
             index.correct(camera)
-    return camera
+    return before

@@ -86,6 +86,7 @@ def copy_index(source: Copyable, target: Copyable, on_progress: Progress = lambd
         with target.writing():
             target.keep_out(kept_out)
             target.keep_from(source.kept_from())
+            target.keep_for(source.kept_for())
             target.copy_from("")
     target.fold()
     target.settle()

@@ -8,7 +8,7 @@ from typing import Final
 
 from passerby.errors import QueryError
 from passerby.inputs import as_text
-from passerby.media.clock import clock_time, read_offset, readings, require_wall
+from passerby.media.clock import as_zone, clock_time, readings, require_wall
 from passerby.words.normalise import plain
 
 EXAMPLES: Final = "'2026-11-28', '2026-11-28 10:00', '10:00', 'yesterday 18:00' or '2 hours ago'"
@@ -85,7 +85,7 @@ def _read(asked: str, clock: datetime, ends: bool) -> tuple[datetime, str | None
         return day + _DAY if ends else day, None
     fraction = int((match["fraction"] or "").ljust(6, "0"))
     at = time(int(match["hour"]), int(match["minute"]), int(match["second"] or 0), fraction)
-    return datetime.combine(day, at), read_offset(match["offset"] or "")
+    return datetime.combine(day, at), as_zone(match["offset"]) if match["offset"] else None
 
 
 def _day(name: str, clock: datetime) -> datetime:

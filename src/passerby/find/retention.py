@@ -6,12 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, Final
 
 from passerby.errors import VideoError
 from passerby.find.moment import read_age
 from passerby.find.removal import ROWS, batches, forget_all
 from passerby.index.base import Index, as_index
+from passerby.index.info import Expired
 from passerby.index.sighting import Sighting
 from passerby.inputs import as_text, wrong
 from passerby.media.clock import clock_iso
@@ -58,51 +60,65 @@ class Forgotten:
         }
 
 
-def read_keep(text: str, now: float) -> float | None:
-    """From when on people are kept, as it is typed: ``30d``, ``12h`` before ``now``; ``None`` for ``all``. Raises ``QueryError``."""
-    return None if as_text(text).strip().lower() == ALL else now - read_age(text)
+def read_keep(text: str) -> float:
+    """How long people are kept, in seconds, as it is typed: ``30d``, ``12h``; infinity for ``all``. Raises ``QueryError``."""
+    return inf if as_text(text).strip().lower() == ALL else read_age(text)
 
 
-def keep_people(index: Index, text: str, now: float) -> Forgotten | None:
-    """Keep people from now on only for an age, as :func:`read_keep` reads it; older ones are deleted, if there are any.
+def remember_keep(index: Index, seconds: float) -> None:
+    """Remember how long people are kept, from now on; infinity lets everybody in again, whatever was said before.
 
     Raises:
-        QueryError: no such age.
-        IndexFault: as of :func:`forget_older`.
+        IndexFault: the index cannot be written.
     """
-    bound = read_keep(text, now)
     with index.writing():
-        index.keep_from(bound)
-    return None if bound is None else forget_older(index, bound)
+        index.keep_for(None if seconds == inf else seconds)
+        if seconds == inf:
+            index.keep_from(None)
 
 
-class Minutely:
-    """Keeps people of an index that is written to all the time only for an age: once a minute.
+def keep_people(index: Index, seconds: float | None, now: float) -> Forgotten | None:
+    """Remember how long people are kept, where that is said, and delete whom the index keeps no longer at a moment, in seconds since 1970.
 
     Args:
-        text: the age, as of :func:`read_keep`.
+        seconds: as of :func:`remember_keep`; ``None`` leaves what the index remembers.
 
     Raises:
-        QueryError: no such age.
+        IndexFault: as of :func:`forget_older`.
     """
+    if seconds is not None:
+        remember_keep(index, seconds)
+    return forget_expired(index, now)
 
-    def __init__(self, text: str) -> None:
-        read_keep(text, time.time())
-        self._text, self._next = text, 0.0
 
-    def __call__(self, index: Index) -> None:
-        """Raises ``IndexFault``, as of :func:`forget_older`."""
-        now = time.time()
-        if now >= self._next:
-            keep_people(index, self._text, now)
-            self._next = now + _MINUTE
+def bound_at(kept_from: float | None, kept_for: float | None, now: float) -> float | None:
+    """From when on people are kept at a moment ``now``, all in seconds since 1970; ``None`` if from ever.
+
+    It is the later of an instant and of an age before the moment, which is counted in whole minutes: so nobody goes more often than once a
+    minute, however often it is asked.
+
+    Args:
+        kept_from, kept_for: what an index remembers, as of :meth:`passerby.index.base.Index.kept_from` and ``kept_for``.
+    """
+    by_age = None if kept_for is None else (now - kept_for) // _MINUTE * _MINUTE
+    return max((bound for bound in (kept_from, by_age) if bound is not None), default=None)
+
+
+def forget_expired(index: Index, now: float) -> Forgotten | None:
+    """Delete whom an index keeps no longer at a moment, in seconds since 1970; ``None`` where it keeps everybody.
+
+    Raises:
+        IndexFault: as of :func:`forget_older`.
+    """
+    bound = bound_at(index.kept_from(), index.kept_for(), now)
+    return None if bound is None else _delete(index, bound)
 
 
 def forget_older(index: Index, before: float, *, dry_run: bool = False) -> Forgotten:
     """Delete whoever was last seen before an instant, and media in which nothing is later, from an index and all that is derived of it.
 
-    From then on nobody who is older is let in, from whichever file, until :meth:`passerby.index.base.Index.keep_from` says otherwise. Who
-    has no time is kept and counted. Stopped at any moment, the next call does the rest.
+    From then on nobody who is older is let in, from whichever file, until :func:`remember_keep` lets everybody in. Who has no time is kept
+    and counted. Stopped at any moment, the next call does the rest.
 
     Args:
         before: in seconds since 1970, by clocks that go right.
@@ -115,24 +131,33 @@ def forget_older(index: Index, before: float, *, dry_run: bool = False) -> Forgo
     index = as_index(index)
     if isinstance(before, bool) or not isinstance(before, int | float):
         raise wrong(before, "seconds since 1970")
+    if dry_run:
+        return _counted(before, index.expired(before))
+    known = index.kept_from()
+    if known is None or known < before:
+        with index.writing():
+            index.keep_from(before)
+    return _delete(index, before)
+
+
+def _delete(index: Index, before: float) -> Forgotten:
     found = index.expired(before)
-    if not dry_run:
-        known = index.kept_from()
-        if known is None or known < before:
-            with index.writing():
-                index.keep_from(before)
-        for people in batches(found.people, ROWS):
-            with index.writing():
-                index.drop(people)
-        forget_all(index, found.media)
-        index.fold()
-        index.purge()
+    for people in batches(found.people, ROWS):
+        with index.writing():
+            index.drop(people)
+    forget_all(index, found.media)
+    index.fold()
+    index.purge()
+    return _counted(before, found)
+
+
+def _counted(before: float, found: Expired) -> Forgotten:
     return Forgotten(before, len(found.people), len(found.media), found.estimated, found.undated)
 
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """From when on an index keeps people.
+    """From when on an index keeps people now.
 
     Args:
         bound: in seconds since 1970, by clocks that go right; ``None`` if from ever.
@@ -145,7 +170,8 @@ class Keeping:
     @classmethod
     def of(cls, index: Index) -> Keeping:
         """That of an index."""
-        return cls(index.kept_from(), {camera.name: camera.offset_seconds for camera in index.cameras()})
+        bound = bound_at(index.kept_from(), index.kept_for(), time.time())
+        return cls(bound, {camera.name: camera.offset_seconds for camera in index.cameras()})
 
     def people(self, media: Media, people: Sequence[Sighting]) -> tuple[Sighting, ...]:
         """Those in a media who are kept."""

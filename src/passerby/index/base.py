@@ -168,6 +168,14 @@ class Index(Protocol):
         """From when on people are kept; ``None`` if from ever."""
         ...
 
+    def keep_for(self, seconds: float | None) -> None:
+        """Remember how long people are kept from when they were last seen; ``None`` says for ever."""
+        ...
+
+    def kept_for(self) -> float | None:
+        """How long people are kept, in seconds; ``None`` if for ever."""
+        ...
+
     def expired(self, bound: float) -> Expired:
         """Who was last seen before an instant, in seconds since 1970."""
         ...

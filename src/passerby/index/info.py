@@ -68,6 +68,7 @@ class IndexInfo:
         unworn: embeddings of which it is not known what is worn, though the model says it.
         looked_into: photos and videos in which people were looked for.
         kept_from: from when on people are kept, in seconds since 1970; ``None`` if from ever.
+        kept_for: how long they are kept from when they were last seen, in seconds; ``None`` if for ever. Whichever says less holds.
     """
 
     folder: Path | str
@@ -84,6 +85,7 @@ class IndexInfo:
     unworn: int = 0
     looked_into: LookedInto = field(default_factory=LookedInto)
     kept_from: float | None = None
+    kept_for: float | None = None
 
 
 TO_BE_READ: Final = -1

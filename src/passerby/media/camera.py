@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlsplit
 
 from passerby.errors import InputError, VideoError
-from passerby.media.clock import as_camera_name, as_zone, read_correction
+from passerby.media.clock import Camera, as_camera_name
 from passerby.media.frame import Frame
 from passerby.media.video import Opened, ffmpeg, moving
 
@@ -38,8 +38,8 @@ class CameraSource:
         address: ``rtsp://host:port/path``, without a user or a password.
         user, password: what the camera asks for; ``None`` if nothing.
         fps: frames that are looked at each second.
-        offset: what is to be added to the times at which its frames arrive, as :func:`passerby.media.clock.read_correction` reads it.
-        zone: to tell its times in; ``None`` says the machine's.
+        clock: what is to be added to the times at which its frames arrive, and the zone to tell them in; ``None`` goes by what the index
+            knows.
 
     Raises:
         InputError: none of these. No message holds a password.
@@ -50,8 +50,7 @@ class CameraSource:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     fps: float = 5.0
-    offset: str | None = None
-    zone: str | None = None
+    clock: Camera | None = None
 
     def __post_init__(self) -> None:
         self._require_name()
@@ -59,10 +58,6 @@ class CameraSource:
         if isinstance(self.fps, bool) or not isinstance(self.fps, int | float) or not 0 < self.fps <= MOST_FPS:
             found = repr(self.fps)
             raise InputError(expected=f"frames a second, above 0 and at most {MOST_FPS:g}", found=found, do=f"correct fps of {self.name}")
-        if self.offset is not None:
-            read_correction(self.offset)
-        if self.zone is not None:
-            as_zone(self.zone)
 
     def _require_name(self) -> None:
         spelt = as_camera_name(self.name) == self.name and len(self.name) <= _LONGEST_NAME

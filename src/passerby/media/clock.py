@@ -184,12 +184,17 @@ def read_correction(text: str) -> float:
 
 def correction_text(seconds: float) -> str:
     """The same for people: ``+1h 3m``; ``none`` for no correction."""
-    rest, parts = abs(seconds), list[str]()
+    return ("-" if seconds < 0 else "+") + age_text(abs(seconds)) if seconds else "none"
+
+
+def age_text(seconds: float) -> str:
+    """How long, for people, as it is typed: ``30d``, ``1h 3m``; of seconds above 0."""
+    rest, parts = seconds, list[str]()
     for unit, name in ((_DAY, "d"), (3600, "h"), (60, "m")):
         count, rest = divmod(rest, unit)
         parts += [f"{count:.0f}{name}"] * bool(count)
     parts += [f"{rest:g}s"] * bool(rest)
-    return ("-" if seconds < 0 else "+") + " ".join(parts) if parts else "none"
+    return " ".join(parts)
 
 
 def clock_of(hit: Hit) -> str:

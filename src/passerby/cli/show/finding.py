@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from passerby.cli.show.console import (
     ALL_DONE,
     NOTHING_DONE,
+    SOME_FAILED,
     console_on,
     duration_text,
     exit_code,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from passerby.find.embed import Embeddings
     from passerby.find.filter import Filtered
     from passerby.find.ingest.absence import Absence
+    from passerby.find.ingest.amend import Amended
     from passerby.find.ingest.report import IndexReport
     from passerby.find.removal import RemovalReport
     from passerby.find.retention import Forgotten
@@ -56,28 +59,58 @@ _LISTED = 3
 def show_index_report(report: IndexReport, *, as_json: bool) -> int:
     """Say what indexing did; returns the exit code."""
     if as_json:
-        counts = {
-            key: getattr(report, key)
-            for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody", "videos")
-        }
-        show_json(
-            {
-                **counts,
-                "tracks": report.tracks,
-                "static": report.static,
-                "watched": report.watched,
-                "still": report.still,
-                "unread": list(map(str, report.unread)),
-                "suppressed": report.suppressed,
-                "redated": report.redated,
-                "forgotten": report.forgotten and report.forgotten.to_json(),
-                "too_old": report.too_old,
-                "gaps": [gap.to_json() for gap in report.gaps],
-                **_away_json(report.away),
-                "failed": failures_json(report.failed),
-                "notes": notes_json(report.notes),
-            }
-        )
+        show_json(_report_json(report))
+    return _say_report(report)
+
+
+def show_amended(amended: Amended, *, as_json: bool) -> int:
+    """Say what was done to an index without looking at files, as far as it was asked for; returns the exit code."""
+    if as_json:
+        show_json(_amended_json(amended))
+    elif amended.cameras is not None:
+        _show_camera_table(amended.cameras)
+    if amended.forgotten is not None:
+        _note_forgotten(amended.forgotten)
+    elif amended.kept_for is not None:
+        note("everybody is kept from now on, whenever they were seen; index again to let older files in")
+    code = ALL_DONE if amended.pruned is None else _say_report(amended.pruned)
+    did_more = amended.cameras is not None or amended.kept_for is not None
+    return SOME_FAILED if code and did_more else code
+
+
+def _amended_json(amended: Amended) -> dict[str, Any]:
+    return {
+        **({} if amended.pruned is None else _report_json(amended.pruned)),
+        **({} if amended.kept_for is None else _forgotten_json(amended.forgotten)),
+        **({} if amended.cameras is None else _cameras_json(amended.cameras)),
+    }
+
+
+def _report_json(report: IndexReport) -> dict[str, Any]:
+    counts = {
+        key: getattr(report, key)
+        for key in ("indexed", "recognised", "unchanged", "removed", "skipped", "crops", "photos", "people", "nobody", "videos")
+    }
+    return {
+        **counts,
+        "tracks": report.tracks,
+        "static": report.static,
+        "watched": report.watched,
+        "still": report.still,
+        "unread": list(map(str, report.unread)),
+        "suppressed": report.suppressed,
+        "redated": report.redated,
+        "forgotten": report.forgotten and report.forgotten.to_json(),
+        "too_old": report.too_old,
+        "gaps": [gap.to_json() for gap in report.gaps],
+        **_away_json(report.away),
+        "failed": failures_json(report.failed),
+        "notes": notes_json(report.notes),
+    }
+
+
+def _say_report(report: IndexReport) -> int:
+    """What indexing did, for people; the exit code."""
     recognised = f" ({report.recognised} moved or copied)" if report.recognised else ""
     skipped = f"; {report.skipped} other files skipped" if report.skipped else ""
     summary = f"{report.indexed} indexed{recognised}, {report.unchanged} unchanged, {report.removed} removed, {len(report.failed)} failed"
@@ -139,15 +172,16 @@ def show_removal(report: RemovalReport, *, as_json: bool) -> int:
     return exit_code(report.removed + len(report.let_in), wrong) if wrong else ALL_DONE
 
 
-def show_forgotten(forgotten: Forgotten | None, *, dry_run: bool = False, as_json: bool) -> int:
+def show_forgotten(forgotten: Forgotten, *, dry_run: bool, as_json: bool) -> int:
     """Say who was deleted as they were last seen too long ago, or would be; returns the exit code."""
     if as_json:
-        show_json({"forgotten": forgotten and forgotten.to_json(), "dry_run": dry_run})
-    if forgotten is None:
-        note("everybody is kept from now on, whenever they were seen; index again to let older files in")
-    else:
-        _note_forgotten(forgotten, dry_run=dry_run)
+        show_json(_forgotten_json(forgotten, dry_run=dry_run))
+    _note_forgotten(forgotten, dry_run=dry_run)
     return ALL_DONE
+
+
+def _forgotten_json(forgotten: Forgotten | None, *, dry_run: bool = False) -> dict[str, Any]:
+    return {"forgotten": forgotten and forgotten.to_json(), "dry_run": dry_run}
 
 
 def _note_forgotten(forgotten: Forgotten, *, dry_run: bool = False) -> None:
@@ -331,8 +365,19 @@ def _show_reading(answer: Answer) -> None:
 def show_cameras(cameras: Sequence[SeenBy], live: Sequence[LiveState] = (), *, as_json: bool) -> int:
     """Say which cameras an index knows, and how those that are watched are doing; returns the exit code."""
     if as_json:
-        show_json({"cameras": _cameras_json(cameras), "live": [one.to_json() for one in live]})
+        show_json(_cameras_json(cameras, live))
         return ALL_DONE
+    if cameras or not live:
+        _show_camera_table(cameras)
+    if live:
+        header = ("live camera", "state", "since", "last frame", "last person", "lag", "dropped", "reconnects", "error")
+        show_table(header, [_live_row(one) for one in live], whole="live camera")
+    if not cameras and not live:
+        note("no cameras: name them with passerby index PATH… --camera NAME, or --name-pattern")
+    return ALL_DONE
+
+
+def _show_camera_table(cameras: Sequence[SeenBy]) -> None:
     from passerby.media.clock import correction_text
 
     rows = [
@@ -345,14 +390,7 @@ def show_cameras(cameras: Sequence[SeenBy], live: Sequence[LiveState] = (), *, a
         )
         for one in cameras
     ]
-    if rows or not live:
-        show_table(("camera", "people", "first", "last", "offset", "zone"), rows, whole="camera")
-    if live:
-        header = ("live camera", "state", "since", "last frame", "last person", "lag", "dropped", "reconnects", "error")
-        show_table(header, [_live_row(one) for one in live], whole="live camera")
-    if not cameras and not live:
-        note("no cameras: name them with passerby index PATH… --camera NAME, or --name-pattern")
-    return ALL_DONE
+    show_table(("camera", "people", "first", "last", "offset", "zone"), rows, whole="camera")
 
 
 def _live_row(one: LiveState) -> tuple[object, ...]:
@@ -362,18 +400,19 @@ def _live_row(one: LiveState) -> tuple[object, ...]:
     return state.name, one.said, *times, lag, state.dropped, state.reconnects, state.error or ""
 
 
-def _cameras_json(cameras: Sequence[SeenBy]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": one.camera.name,
-            "people": one.people,
-            "first": one.first and one.first.isoformat(timespec="seconds"),
-            "last": one.last and one.last.isoformat(timespec="seconds"),
-            "offset_seconds": one.camera.offset_seconds,
-            "zone": one.camera.zone,
-        }
-        for one in cameras
-    ]
+def _cameras_json(cameras: Sequence[SeenBy], live: Sequence[LiveState] = ()) -> dict[str, Any]:
+    return {"cameras": [_camera_json(one) for one in cameras], "live": [one.to_json() for one in live]}
+
+
+def _camera_json(one: SeenBy) -> dict[str, Any]:
+    return {
+        "name": one.camera.name,
+        "people": one.people,
+        "first": one.first and one.first.isoformat(timespec="seconds"),
+        "last": one.last and one.last.isoformat(timespec="seconds"),
+        "offset_seconds": one.camera.offset_seconds,
+        "zone": one.camera.zone,
+    }
 
 
 def _minute(clock: datetime | None) -> str:
@@ -382,8 +421,10 @@ def _minute(clock: datetime | None) -> str:
 
 def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) -> int:
     """Say what an index holds; returns the exit code."""
-    from passerby.media.clock import clock_iso, clock_text
+    from passerby.find.retention import bound_at
+    from passerby.media.clock import age_text, clock_iso, clock_text
 
+    kept_from = bound_at(info.kept_from, info.kept_for, time.time())
     model = info.model and {"name": info.model.name, "digest": info.model.digest, "dim": info.model.dim}
     facts = {
         "path": str(info.folder),
@@ -399,13 +440,14 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "created": info.created,
         "away": info.away,
         "away_since": utc(info.away_since),
-        "kept_from": None if info.kept_from is None else clock_iso(info.kept_from, None),
+        "kept_from": None if kept_from is None else clock_iso(kept_from, None),
+        "kept_for": info.kept_for,
     }
     if as_json:
         show_json({**facts, "failed": failures_json(failures)})
         return ALL_DONE
     away = info.away_since and f"{info.away} since {local_time(info.away_since)}"
-    del facts["away_since"], facts["unworn"], facts["kept_from"]
+    del facts["away_since"], facts["unworn"], facts["kept_from"], facts["kept_for"]
     looked = info.looked_into
     shown = {
         **facts,
@@ -414,7 +456,8 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
         "model": f"{info.model.name} ({info.model.digest})" if info.model else "none yet",
         "bytes": f"{info.bytes:,}",
     }
-    kept = [] if info.kept_from is None else [("kept from", clock_text(info.kept_from, None))]
+    kept = [] if info.kept_for is None else [("kept for", age_text(info.kept_for))]
+    kept += [] if kept_from is None else [("kept from", clock_text(kept_from, None))]
     show_table(("", ""), [*shown.items(), *kept, ("failed files", len(failures))])
     if info.unworn:
         again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"

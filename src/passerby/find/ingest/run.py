@@ -24,7 +24,7 @@ from passerby.find.ingest.stages import BATCH, Here, Stages
 from passerby.find.ingest.video_files import OnWatched, Tally, why_unwatchable
 from passerby.find.ingest.videos import FPS, Watching
 from passerby.find.removal import forget_all
-from passerby.find.retention import Forgotten, Keeping, forget_older, keep_people
+from passerby.find.retention import Forgotten, Keeping, forget_expired, keep_people, read_keep
 from passerby.index.base import Index, as_index
 from passerby.inputs import AnyPaths, as_function, as_paths, require, wrong
 from passerby.media.clock import as_camera_name, as_zone
@@ -84,7 +84,7 @@ def index_paths(
             each file is looked at by itself. Which files are videos, their names say.
         fps, quick, motion: as of :class:`passerby.find.ingest.videos.Watching`. Videos that were looked at otherwise are looked at again.
         keep: how long people are kept from when they were last seen, such as ``30d``, in this run and from now on; ``all`` keeps everybody
-            again. Files that are older are not read, as of :func:`passerby.find.retention.forget_older`.
+            again. Files that are older are not read.
         settled: seconds for which nobody may have written a new or changed file; others are left for a later run.
         on_watched: is told of videos.
         stages: where pictures are read, looked at and encoded; by default in this process.
@@ -98,7 +98,7 @@ def index_paths(
     index, encoder, named, pruned_below = as_index(index), as_encoder(encoder), as_paths(paths), as_paths(prune)
     verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
     quick, on_watched = require(quick, bool, "quick to be True or False"), as_function(on_watched, PROGRESS)
-    pattern = None if name_pattern is None else NamePattern.of(name_pattern)
+    pattern, kept_for = None if name_pattern is None else NamePattern.of(name_pattern), None if keep is None else read_keep(keep)
     camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
     detecting, motion = _as_detecting(detecting), require(motion, bool, "motion to be True or False")
     watching = None if detecting is None else Watching(detecting, fps, quick, motion)
@@ -111,7 +111,7 @@ def index_paths(
         raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
-    forgotten = _forget(index) if keep is None else keep_people(index, keep, now)
+    forgotten = keep_people(index, kept_for, now)
     settled_before = _settled_before(settled)
     scan = scan_paths(named, leave_out=index.place(), known_below=partial(_own_below, index), suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
@@ -143,7 +143,7 @@ def index_paths(
     miss(index, [path for paths in gone.values() for path in paths], now)
     index.fold()
     index.settle()
-    forgotten = _forget(index, forgotten)
+    forgotten = _forget_again(index, forgotten)
     return IndexReport(
         indexed=linked.moved + done.encoded,
         recognised=linked.moved,
@@ -180,15 +180,10 @@ def index_paths(
     )
 
 
-def _forget(index: Index, before: Forgotten | None = None) -> Forgotten | None:
-    """Delete whom the index does not keep so long, if there is such a bound; with those of the run who were deleted before."""
-    bound = index.kept_from()
-    if bound is None:
-        return None
-    now = forget_older(index, bound)
-    if before is None:
-        return now
-    return before.followed_by(now)
+def _forget_again(index: Index, before: Forgotten | None) -> Forgotten | None:
+    """Delete whom the index keeps no longer by now; with those of the run who were deleted before."""
+    later = forget_expired(index, time.time())
+    return before.followed_by(later) if before and later else later
 
 
 def _settled_before(settled: object) -> float:

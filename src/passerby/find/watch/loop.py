@@ -14,15 +14,17 @@ from typing import Any, Final
 
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, IndexFault, PasserbyError
-from passerby.find.cameras import correct_camera
+from passerby.find.cameras import correct_camera, hold_clock
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.run import index_paths
 from passerby.find.ingest.videos import Watching
+from passerby.find.retention import forget_expired, remember_keep
 from passerby.find.watch.live import watch_live
 from passerby.find.watch.state import CameraState, read_state, read_states, stopped, watching_alone, write_state
 from passerby.index.base import Index
 from passerby.index.open import create_index
 from passerby.media.camera import CameraSource, LiveCamera, Pace
+from passerby.media.clock import Camera, correction_text
 from passerby.media.video import require_video
 from passerby.model.encoder import Encoder
 from passerby.places import IndexPlace
@@ -36,6 +38,8 @@ SETTLED: Final = 5.0
 _LOOK: Final = 0.5
 _FOLD: Final = 60.0
 """Seconds, at least, after which it is worked out again which crops of cameras count once; and times as long as that takes."""
+_KEEP: Final = 60.0
+"""Seconds, at least, after which whoever is kept no longer is deleted."""
 _PATIENCE: Final = 20.0
 """Seconds that a camera's process may take to commit what it knows, before it is killed."""
 _LONGEST_PAUSE: Final = 60.0
@@ -52,14 +56,15 @@ class WatchSettings:
         settled: seconds for which nobody may have written a file before it is read.
         pace: how long cameras are waited for.
         indexing: more arguments of :func:`passerby.find.ingest.run.index_paths`.
-        after_round: is called with the index after each round.
+        keep: how long people are kept from when they were last seen, in seconds, as of :func:`passerby.find.retention.remember_keep`;
+            ``None`` goes by what the index remembers.
     """
 
     pause: float = PAUSE
     settled: float = SETTLED
     pace: Pace = field(default_factory=Pace)
     indexing: Mapping[str, Any] = field(default_factory=dict)
-    after_round: Callable[[Index], object] = lambda _: None
+    keep: float | None = None
 
 
 def watch(
@@ -90,8 +95,36 @@ def watch(
         folder = index.local_folder()
         if folder is None:
             raise ConfigError(expected="an index in a folder or in PostgreSQL", found=str(place), do="name another")
-        with watching_alone(folder), _Crew(index, place, folder, models, cameras, settings.pace, say) as crew:
+        with watching_alone(folder), _Crew(place, folder, models, cameras, settings.pace, say) as crew:
+            set_clocks(index, cameras, say)
+            if settings.keep is not None:
+                remember_keep(index, settings.keep)
             _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
+
+
+def set_clocks(index: Index, cameras: Sequence[CameraSource], say: Callable[[str], None]) -> None:
+    """Let an index know cameras, and correct their clocks as it is said of them; past times follow.
+
+    Args:
+        say: is told what changes of a camera that was known, a line each.
+
+    Raises:
+        IndexFault: the index cannot be written.
+    """
+    for source in cameras:
+        if source.clock is None:
+            correct_camera(index, source.name, new=True)
+            continue
+        before = hold_clock(index, source.clock)
+        if before is not None and before != source.clock:
+            now = f"{_clock_text(source.clock)}, as the file of cameras says"
+            say(f"{source.name}: its clock has {now}; before it had {_clock_text(before)}")
+
+
+def _clock_text(camera: Camera) -> str:
+    zone = "this machine's zone" if camera.zone is None else f"the zone {camera.zone}"
+    offset = f"an offset of {correction_text(camera.offset_seconds)}" if camera.offset_seconds else "no offset"
+    return f"{offset} and {zone}"
 
 
 class _Ended(Exception):
@@ -111,6 +144,7 @@ class _Rounds:
     ended: Callable[[], bool]
     settings: WatchSettings
     said: set[str] = field(default_factory=set)
+    keep_at: float = 0.0
     fold_at: float = 0.0
 
     def run(self) -> None:
@@ -124,13 +158,19 @@ class _Rounds:
 
     def _round(self) -> None:
         try:
+            if time.monotonic() >= self.keep_at:
+                self._forget()
             if self.folders:
                 self._index()
             elif time.monotonic() >= self.fold_at:
                 self._fold()
-            self.settings.after_round(self.index)
         except IndexFault as error:
             self._say_new({str(error)})
+
+    def _forget(self) -> None:
+        """Delete whom the index keeps no longer, before anything else is read."""
+        forget_expired(self.index, time.time())
+        self.keep_at = time.monotonic() + _KEEP
 
     def _index(self) -> None:
         report = index_paths(
@@ -195,7 +235,6 @@ class _Crew:
 
     def __init__(
         self,
-        index: Index,
         place: IndexPlace,
         folder: Path,
         models: Models,
@@ -206,8 +245,6 @@ class _Crew:
         self._place, self._folder, self._models, self._pace, self._say = place, folder, models, pace, say
         self._context = get_context("spawn")
         self._members = [_Member(camera) for camera in cameras]
-        for camera in cameras:
-            correct_camera(index, camera.name, camera.offset, camera.zone, new=True)
 
     def __enter__(self) -> _Crew:
         return self

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from passerby.errors import ConfigError, PasserbyError
 from passerby.media.camera import CameraSource, is_address, require_address
+from passerby.media.clock import Camera, as_camera_name, as_zone, read_correction
 
 _TEXTS: Final = ("name", "address", "user", "password_env", "offset", "zone")
 _KEYS: Final = (*_TEXTS, "fps")
@@ -104,11 +105,16 @@ def _camera(file: Path, number: int, table: Mapping[str, Any], fps: float, envir
     if variable is not None and "user" not in table:
         raise _wrong(file, f"user of camera {number}, beside its password", "none")
     password = None if variable is None else environment[variable]
-    facts = {key: table.get(key) for key in ("user", "offset", "zone")}
     try:
-        return CameraSource(table["name"], table["address"], password=password, fps=table.get("fps", fps), **facts)
+        clock = _clock(table["name"], table.get("offset"), table.get("zone"))
+        return CameraSource(table["name"], table["address"], table.get("user"), password, table.get("fps", fps), clock)
     except PasserbyError as error:
         raise ConfigError(expected=f"in {which} {error.expected}", found=error.found, do=error.do) from None
+
+
+def _clock(name: str, offset: str | None, zone: str | None) -> Camera:
+    """A camera's clock; what is not written down is no offset, and this machine's zone."""
+    return Camera(as_camera_name(name), 0.0 if offset is None else read_correction(offset), None if zone is None else as_zone(zone))
 
 
 def _at(address: str, fps: float) -> CameraSource:

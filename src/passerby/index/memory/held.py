@@ -50,6 +50,7 @@ class Held:
     cameras: dict[str, Camera] = field(default_factory=dict)
     checkpoints: dict[Path, str] = field(default_factory=dict)
     kept_from: float | None = None
+    kept_for: float | None = None
     newest: int = 0
     run: int = 0
     groups: NDArray[np.intp] | None = None

@@ -194,6 +194,12 @@ class MemoryIndex(Searching):
     def kept_from(self) -> float | None:
         return self._all.kept_from
 
+    def keep_for(self, seconds: float | None) -> None:
+        self._all.kept_for = seconds
+
+    def kept_for(self) -> float | None:
+        return self._all.kept_for
+
     def kept_out(self, path: Path) -> int:
         media = self._all.media.get(path)
         return len(self._removed(media)) if media else 0
@@ -263,6 +269,7 @@ class MemoryIndex(Searching):
             unworn=self._unworn(),
             looked_into=self.looked_into(),
             kept_from=self.kept_from(),
+            kept_for=self.kept_for(),
         )
 
     def _unworn(self) -> int:

@@ -242,11 +242,6 @@ class Index(SqlIndex):
         )
         delete_people(self._db, list(people))
 
-    def keep_from(self, bound: float | None) -> None:
-        self._db.fetch("DELETE FROM meta WHERE key = 'kept_from'")
-        if bound is not None:
-            self._set_meta("kept_from", repr(float(bound)))
-
     def suppress(self, person: int) -> int:
         self._now_writing.others_are_kept_out()
         return super().suppress(person)

@@ -141,9 +141,27 @@ class SqlIndex(Files, Searching):
     def unsuppress(self, person: int) -> bool:
         return suppression.unsuppress(self._db, person)
 
+    def keep_from(self, bound: float | None) -> None:
+        self._set_number("kept_from", bound)
+
     def kept_from(self) -> float | None:
-        bound = self._meta("kept_from")
-        return None if bound is None else float(str(bound))
+        return self._number("kept_from")
+
+    def keep_for(self, seconds: float | None) -> None:
+        self._set_number("kept_for", seconds)
+
+    def kept_for(self) -> float | None:
+        return self._number("kept_for")
+
+    def _set_number(self, key: str, number: float | None) -> None:
+        if number is None:
+            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            self._set_meta(key, repr(float(number)))
+
+    def _number(self, key: str) -> float | None:
+        number = self._meta(key)
+        return None if number is None else float(str(number))
 
     def expired(self, bound: float) -> Expired:
         with self.snapshot():
@@ -210,4 +228,5 @@ class SqlIndex(Files, Searching):
                 unworn=self._unworn() if self.model and self.model.attributes else 0,
                 looked_into=self.looked_into(),
                 kept_from=self.kept_from(),
+                kept_for=self.kept_for(),
             )

@@ -207,11 +207,6 @@ class Index(SqlIndex):
     def drop(self, people: Sequence[int]) -> None:
         rows.drop(self._db, people)
 
-    def keep_from(self, bound: float | None) -> None:
-        self._db.execute("DELETE FROM meta WHERE key = 'kept_from'")
-        if bound is not None:
-            self._db.execute("INSERT INTO meta VALUES ('kept_from', ?)", (bound,))
-
     def _next_run(self) -> None:
         self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'run'")
 

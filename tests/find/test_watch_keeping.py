@@ -1,0 +1,117 @@
+"""Who watches keeps people only as long as allowed: whoever is older goes before anything is read, with folders and without."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+from crops import media, random_vectors, write_crops
+from indexing import CountingEncoder, held
+from street import ColourDetector
+
+from passerby.detect.people import Detecting
+from passerby.errors import QueryError
+from passerby.find.retention import read_keep, remember_keep
+from passerby.find.watch import loop
+from passerby.find.watch.loop import WatchSettings, watch
+from passerby.index.sighting import Sighting
+from passerby.index.sqlite.index import Index
+from passerby.types import Crop, Media, MediaKind
+
+DAY = 86400.0
+
+
+def watch_until(
+    holds: Callable[[], bool],
+    index: Index,
+    encoder: CountingEncoder,
+    folders: Sequence[Path] = (),
+    keep: float | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    end = time.monotonic() + 30
+
+    def ended() -> bool:
+        assert time.monotonic() < end
+        return holds()
+
+    models = partial(tuple, (encoder, Detecting(ColourDetector(), min_height=20)))
+    watch(index.folder, models, folders, (), say, ended, WatchSettings(pause=0.01, settled=0.0, keep=keep))  # type: ignore[arg-type]
+
+
+def live(days_ago: float) -> Media:
+    began = time.time() - days_ago * DAY
+    reel = media(f"gate/{days_ago}", "")
+    return Media(reel.path, 0, 0, "", kind=MediaKind.CAMERA, camera="gate", started_at=began, known_by="live")
+
+
+def put(index: Index, *reels: Media) -> None:
+    with index.writing():
+        for number, reel in enumerate(reels):
+            index.put(reel, [Sighting((Crop(),), random_vectors(len(reels))[number][None])])
+
+
+def days(index: Index) -> set[str]:
+    return {path.name for path in held(index)}
+
+
+@pytest.mark.parametrize("is_said", [True, False], ids=["said", "remembered"])
+def test_what_is_too_old_is_never_read(index: Index, encoder: CountingEncoder, tmp_path: Path, is_said: bool) -> None:
+    old, new = write_crops(tmp_path / "crops", 2)
+    os.utime(old, (time.time() - 40 * DAY,) * 2)
+    put(index, live(31), live(29))
+    if not is_said:
+        remember_keep(index, 30 * DAY)
+    said: list[str] = []
+    watch_until(lambda: bool(said), index, encoder, [old.parent], 30 * DAY if is_said else None, said.append)
+    assert said == ["1 files indexed with 1 people"]
+    assert held(index).keys() == {new, Path("gate/29")} and encoder.encoded == 1
+    assert index.kept_for() == 30 * DAY
+
+
+def test_people_of_live_cameras_go_where_no_folder_is_watched(
+    index: Index, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(index, live(31), live(29), live(3), live(1))
+    remember_keep(index, 30 * DAY)
+    watch_until(lambda: days(index) == {"29", "3", "1"}, index, encoder)
+    watch_until(lambda: days(index) == {"1"}, index, encoder, keep=2 * DAY)
+    monkeypatch.setattr(loop, "_KEEP", 0.2)
+    rounds: list[int] = []
+
+    def once_another_says_it() -> bool:
+        """Another process says how long people are kept, after some rounds."""
+        rounds.append(1)
+        if len(rounds) == 5:
+            remember_keep(index, DAY / 2)
+        return days(index) == set()
+
+    watch_until(once_another_says_it, index, encoder)
+
+
+def test_who_watches_looks_once_a_minute(index: Index, encoder: CountingEncoder) -> None:
+    put(index, live(31), live(29))
+    rounds: list[int] = []
+
+    def after_rounds() -> bool:
+        rounds.append(1)
+        if days(index) == {"29"} and len(rounds) < 20:
+            put(index, live(35))
+        return len(rounds) > 30
+
+    watch_until(after_rounds, index, encoder, keep=30 * DAY)
+    assert days(index) == {"29", "35"}
+
+
+def test_all_lets_everybody_in_while_it_is_watched(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    (old,) = write_crops(tmp_path / "crops", 1)
+    os.utime(old, (time.time() - 40 * DAY,) * 2)
+    remember_keep(index, 30 * DAY)
+    watch_until(lambda: old in held(index), index, encoder, [old.parent], read_keep("all"))
+    assert index.kept_for() is None
+    with pytest.raises(QueryError, match="expected an age such as 30d"):
+        read_keep("a while")
