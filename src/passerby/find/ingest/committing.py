@@ -125,7 +125,7 @@ def watch(
     def reels() -> Iterator[Reel]:
         for file in files:
             try:
-                reel = reel_of(index, file.path, watching, lambda media: dated_video(index, media, clocks))
+                reel = reel_of(index, file.path, watching, lambda media, video: dated_video(index, media, video, clocks))
             except VideoError as error:
                 fail(file, error)
             else:

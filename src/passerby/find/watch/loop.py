@@ -15,6 +15,7 @@ from typing import Any, Final
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, IndexFault, PasserbyError
 from passerby.find.cameras import correct_camera
+from passerby.find.ingest.left_alone import Memory
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.run import index_paths
 from passerby.find.ingest.videos import Watching
@@ -111,6 +112,7 @@ class _Rounds:
     ended: Callable[[], bool]
     settings: WatchSettings
     said: set[str] = field(default_factory=set)
+    memory: Memory = field(default_factory=Memory)
     fold_at: float = 0.0
 
     def run(self) -> None:
@@ -140,6 +142,7 @@ class _Rounds:
             self._heed,
             detecting=self.detecting,
             settled=self.settings.settled,
+            memory=self.memory,
             on_watched=self._heed,
             **self.settings.indexing,
         )
