@@ -18,6 +18,7 @@ from walkers import PASSING, write_walkers
 from watching import small_models
 
 from passerby.detect.people import Detecting
+from passerby.errors import IndexFault
 from passerby.find.ingest.left_alone import Memory
 from passerby.find.ingest.run import index_paths
 from passerby.find.watch.loop import WatchSettings, watch
@@ -217,3 +218,18 @@ def test_rounds_of_watching_open_idle_files_once_and_take_one_whose_time_is_ahea
     assert [name for names in each[1:] for name in set(names)] == ["now.mkv"], "each in one round alone"
     with open_index(tmp_path / "index") as index:
         assert {person.media.path.name for person, _ in index.people()} == {"now.mkv"}
+
+
+def test_what_is_wrong_is_said_once_though_the_index_has_a_fault_in_each_round(tmp_path: Path, tiny_bundle: Path) -> None:
+    folder, said = tmp_path / "recorder", list[str]()
+    folder.mkdir()
+    (folder / "broken.mkv").write_bytes(b"no video")
+    after, ended = rounds(4)
+
+    def fail(index: AnyIndex) -> None:
+        after(index)
+        raise IndexFault(expected="a disk that works", found="a full one", do="make room")
+
+    settings = WatchSettings(pause=0.01, settled=0.0, after_round=fail)
+    watch(tmp_path / "index", partial(small_models, tiny_bundle), [folder], [], said.append, ended, settings)
+    assert len(said) == len(set(said)) == 2, said

@@ -125,16 +125,20 @@ class _Rounds:
             self._fold()
 
     def _round(self) -> None:
+        wrong = self.said if self.folders else set()
         try:
             if self.folders:
-                self._index()
+                wrong = self._index()
             elif time.monotonic() >= self.fold_at:
                 self._fold()
             self.settings.after_round(self.index)
         except IndexFault as error:
-            self._say_new({str(error)})
+            self._say_new({*wrong, str(error)})
+        else:
+            self._say_new(wrong)
 
-    def _index(self) -> None:
+    def _index(self) -> set[str]:
+        """Index what came; what is wrong with which file, a line each."""
         report = index_paths(
             self.index,
             self.encoder,
@@ -148,7 +152,7 @@ class _Rounds:
         )
         if report.indexed or report.removed:
             self.say(_summary(report))
-        self._say_new({f"{failure.path}: {failure.reason}" for failure in report.failed})
+        return {f"{failure.path}: {failure.reason}" for failure in report.failed}
 
     def _fold(self) -> None:
         """Work out what counts once; of a large index that takes a while, and is done more seldom."""
