@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ from passerby.detect.people import Detecting
 from passerby.errors import IndexFault
 from passerby.find.ingest.left_alone import Memory
 from passerby.find.ingest.run import index_paths
+from passerby.find.ingest.stages import BATCH
 from passerby.find.watch.loop import WatchSettings, watch
 from passerby.index.base import Index as AnyIndex
 from passerby.index.open import open_index
@@ -186,6 +188,36 @@ def test_a_file_that_is_still_written_is_not_opened(
     opened()
     assert index_paths(index, encoder, [film.parent], detecting=detecting, keep="30d", settled=60).unsettled == 1
     assert opened() == []
+
+
+class _Told(Exception):
+    """Told after so many files were opened."""
+
+
+@pytest.mark.parametrize("what", ["too old", "dated anew", "new"])
+def test_a_run_that_opens_files_can_be_ended_between_them(
+    index: Index, encoder: CountingEncoder, detecting: Detecting, tmp_path: Path, opened: Callable[[], list[str]], what: str
+) -> None:
+    """Whoever is told of progress may raise."""
+    first = still(tmp_path / "films" / "00.mp4")
+    films = [first, *(Path(shutil.copy(first, first.with_name(f"{number:02}.mp4"))) for number in range(1, 20))]
+    for film in films:
+        changed(film, 40)
+    how: dict[str, Any] = {"detecting": detecting}
+    if what == "dated anew":
+        index_paths(index, encoder, [first.parent], **how)
+        how["zone"] = "+02:00"
+    elif what == "too old":
+        how["keep"] = "30d"
+    opened()
+
+    def end(*_: int) -> None:
+        if now := opened():
+            raise _Told(len(now))
+
+    with pytest.raises(_Told) as told:
+        index_paths(index, encoder, [first.parent], end, on_watched=end, **how)
+    assert told.value.args[0] <= BATCH
 
 
 def rounds(count: int) -> tuple[Callable[[AnyIndex], None], Callable[[], bool]]:

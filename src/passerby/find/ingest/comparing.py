@@ -104,6 +104,7 @@ def compare(
     keeping: Keeping,
     memory: Memory,
     settled: Settled,
+    heed: Callable[[], None],
     *,
     verify: bool,
 ) -> Compared:
@@ -111,10 +112,13 @@ def compare(
 
     Args:
         memory: of the runs before; of this one afterwards.
+        heed: is called every ``BATCH`` files.
     """
     memory.date_by(clocks)
     found, now = Compared(), time.monotonic()
-    for file, known in (_known(index, scan, file) for file in scan.files.values()):
+    for number, (file, known) in enumerate(_known(index, scan, file) for file in scan.files.values()):
+        if number % BATCH == 0:
+            heed()
         is_video = is_named_like_a_video(file.path)
         if known is not None and known.sought is not None and not is_video:
             folder = file.path.parent
@@ -151,17 +155,21 @@ def _is_dated(known: Standing, found: Taken) -> bool:
     return (known.camera, instant) == (found.camera, found.instant and (found.instant.at, found.instant.zone, found.instant.known_by))
 
 
-def date_anew(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks, dated: dict[Found, Standing]) -> tuple[int, list[Note]]:
+def date_anew(
+    index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks, dated: dict[Found, Standing], heed: Callable[[], None]
+) -> tuple[int, list[Note]]:
     """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them.
 
     Args:
         files: each with whether to look at what it says itself.
         dated: takes those that say what they said before, as of `Memory`.
+        heed: is called before each file.
     """
     changed, notes = 0, list[Note]()
     for batch in batches(files, ROWS):
         others = list[tuple[Found, Taken]]()
         for file, by_content in batch:
+            heed()
             found, known = taken_of(clocks, file, by_content=by_content), index.standing(file.path)
             if known and _is_dated(known, found):
                 dated[file] = known
@@ -246,10 +254,18 @@ class Linked:
 
 
 def link_known(index: Index, todo: Sequence[Found], gone: Gone, clocks: Clocks, looking: Looking, done: Callable[[int], None]) -> Linked:
-    """Settle files whose bytes are known."""
+    """Settle files whose bytes are known.
+
+    Args:
+        done: is told how many more are; 0 at first, and after each that was read.
+    """
     linked = Linked()
+    done(0)
     for batch in batches(todo, BATCH):
-        read = [_read_known_size(index, file, clocks) for file in batch]
+        read = list[Media | None]()
+        for file in batch:
+            read.append(_read_known_size(index, file, clocks))
+            done(0)
         same = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
         moved = set[Path]()
         changed = [item for item in read if item and item.path not in same]

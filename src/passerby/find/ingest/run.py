@@ -117,9 +117,10 @@ def index_paths(
     scan = scan_paths(named, leave_out=index.place(), known_below=partial(_own_below, index), suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = compare(index, scan, clocks, looking, Keeping.of(index), memory, settled_by, verify=verify)
+    progress = Progress(on_progress, len(scan.files))
+    compared = compare(index, scan, clocks, looking, Keeping.of(index), memory, settled_by, progress.heed, verify=verify)
     see(index, compared.seen)
-    redated, guessed = date_anew(index, compared.undated, clocks, memory.dated)
+    redated, guessed = date_anew(index, compared.undated, clocks, memory.dated, progress.heed)
     progress = Progress(on_progress, len(compared.todo) + len(compared.outdated))
     gone: Gone = {}
     linked = link_known(index, compared.todo, gone, clocks, looking, progress.add)

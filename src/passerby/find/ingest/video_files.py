@@ -78,10 +78,11 @@ def why_unwatchable(watching: Watching | None) -> str:
     return ""
 
 
-def seconds_of(paths: Sequence[Path]) -> float:
-    """How long videos are, as their files say."""
+def seconds_of(paths: Sequence[Path], heed: Callable[[], None]) -> float:
+    """How long videos are, as their files say; ``heed`` is called before each."""
     total = 0.0
     for path in paths:
+        heed()
         video = facts_of(path)
         total += (video and video.duration) or 0.0
     return total

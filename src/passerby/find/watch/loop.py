@@ -114,6 +114,7 @@ class _Rounds:
     said: set[str] = field(default_factory=set)
     memory: Memory = field(default_factory=Memory)
     fold_at: float = 0.0
+    look_at: float = 0.0
 
     def run(self) -> None:
         try:
@@ -168,8 +169,11 @@ class _Rounds:
             time.sleep(min(_LOOK, self.settings.pause))
 
     def _heed(self, *_: int) -> None:
-        """Between two commits: look after the cameras, and end if told to."""
-        self.crew.look()
+        """Between two files and between two commits: look after the cameras, and end if told to."""
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.crew.look()
+            self.look_at = now + _LOOK
         if self.ended():
             raise _Ended
 
