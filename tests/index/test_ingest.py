@@ -249,7 +249,7 @@ def test_progress_is_what_is_on_the_disk(index: Index, encoder: CountingEncoder,
         seen.append((done, total))
 
     index_paths(index, encoder, [tmp_path / "crops"], look)
-    assert seen == [(BATCH, 35), (2 * BATCH, 35), (35, 35)]
+    assert list(dict.fromkeys(seen)) == [(0, 35), (BATCH, 35), (2 * BATCH, 35), (35, 35)]
 
 
 def test_the_vectors_for_search_are_ready_when_indexing_ends(index: Index, encoder: CountingEncoder, crops: Path) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final
 
-from passerby.errors import VideoError
 from passerby.find.moment import read_age
 from passerby.find.removal import ROWS, batches, forget_all
 from passerby.index.base import Index, as_index
@@ -17,10 +15,7 @@ from passerby.index.info import Expired
 from passerby.index.sighting import Sighting
 from passerby.inputs import as_text, wrong
 from passerby.media.clock import clock_iso
-from passerby.media.formats import is_named_like_a_video
-from passerby.media.scan import Found
 from passerby.media.taken import Taken
-from passerby.media.video import open_video
 from passerby.types import Media
 
 _MINUTE: Final = 60.0
@@ -177,24 +172,11 @@ class Keeping:
         """Those in a media who are kept."""
         return tuple(one for one in people if not self._is_over(media.started_at, one.last or 0.0, media.camera))
 
-    def leaves_out(self, file: Found, taken: Taken) -> bool:
-        """Whether nobody in a file can be kept, as it says itself or by its name."""
-        if self.bound is None or taken.instant is None:
-            return False
-        end = taken.instant.at
-        if is_named_like_a_video(file.path):
-            end = _end_of(file, end)
-        return self._is_over(end, 0.0, taken.camera)
+    def leaves_out(self, taken: Taken, seconds: float) -> bool:
+        """Whether nobody can be kept in what was taken then and lasts for so many seconds."""
+        return taken.instant is not None and self._is_over(taken.instant.at, seconds, taken.camera)
 
     def _is_over(self, started_at: float | None, seconds: float, camera: str | None) -> bool:
         if self.bound is None or started_at is None:
             return False
         return started_at + seconds + self.offsets.get(camera or "", 0.0) < self.bound
-
-
-def _end_of(file: Found, begun_at: float) -> float:
-    """When a video ends that was begun then; one that does not say how long it is, as while it is written, ended when last changed."""
-    duration = None
-    with suppress(VideoError):
-        duration = open_video(file.path).duration
-    return max(begun_at, file.modified_ns / 1e9) if duration is None else begun_at + duration

@@ -23,7 +23,7 @@ from passerby.media.taken import Clocks
 from passerby.types import CROP, Failure, Note
 
 OnProgress = Callable[[int, int], None]
-"""Told how many of the new and changed files are done, safely on the disk, and how many there are."""
+"""Told how many of the new and changed files are done, safely on the disk, and how many there are; at most, while they are looked for."""
 
 
 class Progress:
@@ -32,10 +32,13 @@ class Progress:
     def __init__(self, told: OnProgress, total: int) -> None:
         self._told, self._total, self._done = told, total, 0
 
+    def heed(self) -> None:
+        """Tell again how many are done."""
+        self.add(0)
+
     def add(self, count: int) -> None:
-        if count:
-            self._done += count
-            self._told(self._done, self._total)
+        self._done += count
+        self._told(self._done, self._total)
 
 
 @dataclass(slots=True)
@@ -111,7 +114,7 @@ def watch(
     progress: Progress,
 ) -> None:
     """Look at videos, and commit one after the other."""
-    tally.total = seconds_of([file.path for file in files])
+    tally.total = seconds_of([file.path for file in files], progress.heed)
     begun = deque[Found]()
 
     def fail(file: Found, error: VideoError | ModelError) -> None:
@@ -125,7 +128,7 @@ def watch(
     def reels() -> Iterator[Reel]:
         for file in files:
             try:
-                reel = reel_of(index, file.path, watching, lambda media: dated_video(index, media, clocks))
+                reel = reel_of(index, file.path, watching, lambda media, video: dated_video(index, media, video, clocks))
             except VideoError as error:
                 fail(file, error)
             else:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from math import inf
 from pathlib import Path
 
 from passerby.errors import ImageError, VideoError
+from passerby.find.ingest.left_alone import Memory, Settled
 from passerby.find.ingest.photos import Looking
 from passerby.find.ingest.stages import BATCH
-from passerby.find.ingest.video_files import begun_at
+from passerby.find.ingest.video_files import begun_at, facts_of
 from passerby.find.removal import ROWS, batches
 from passerby.find.retention import Keeping
 from passerby.index.base import Index
@@ -18,6 +21,7 @@ from passerby.index.info import Standing
 from passerby.media.clock import KnownBy
 from passerby.media.files import read_media
 from passerby.media.formats import is_named_like_a_video
+from passerby.media.frame import Video
 from passerby.media.growing import read_video_media
 from passerby.media.photo import read_exif
 from passerby.media.scan import Found, Scan, find_file, has_left, is_gone
@@ -38,8 +42,9 @@ class Compared:
         failed: failures that would only repeat.
         folders: those with known files of which it was asked what they show: whether all are crops.
         unread: new and changed videos, where these cannot be read.
-        too_old: how many new files are too old to be kept.
-        unsettled: new and changed files that were written a moment ago.
+        too_old: new files that are too old to be kept, as of `Memory`.
+        unsettled: new and changed files that somebody may still write, likewise.
+        dated: unchanged files that need not be looked at again for when they were taken, likewise.
     """
 
     todo: list[Found] = field(default_factory=list)
@@ -50,44 +55,86 @@ class Compared:
     failed: list[Failure] = field(default_factory=list)
     folders: dict[Path, bool] = field(default_factory=dict)
     unread: list[Found] = field(default_factory=list)
-    too_old: int = 0
-    unsettled: int = 0
+    too_old: dict[Found, float] = field(default_factory=dict)
+    unsettled: dict[Found, float] = field(default_factory=dict)
+    dated: dict[Found, Standing] = field(default_factory=dict)
 
-    def add(self, file: Found, to: list[Found], settled_before: float) -> None:
-        """Take a new or changed file, unless somebody may still write it."""
-        if file.modified_ns >= settled_before * 1e9:
-            self.unsettled += 1
+    def waits_for(self, file: Found, memory: Memory, settled: Settled, now: float) -> bool:
+        """Whether a new or changed file may still be written, and is left for a later run."""
+        since = memory.unsettled.get(file, now)
+        if settled.holds(file, since):
+            return False
+        self.unsettled[file] = since
+        return True
+
+    def leaves_out(self, file: Found, memory: Memory, clocks: Clocks, keeping: Keeping) -> bool:
+        """Whether a new file is too old to be kept, as it says itself or by its name."""
+        if keeping.bound is None:
+            return False
+        bound = memory.too_old.get(file, inf)
+        if bound > keeping.bound:
+            if not keeping.leaves_out(*_lasting(clocks, file)):
+                return False
+            bound = keeping.bound
+        self.too_old[file] = bound
+        return True
+
+    def add_unchanged(self, file: Found, known: Standing, memory: Memory, clocks: Clocks, looking: Looking) -> None:
+        """Take a file that can be used and holds what it did."""
+        is_video = is_named_like_a_video(file.path)
+        if looking.is_current(file.path, known.sought):
+            self.unchanged += 1
         else:
-            to.append(file)
+            self.outdated.append(file)
+        if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
+            self.seen.append(file)
+        if not _may_be_dated_otherwise(clocks, file, known) or (is_video and looking.watching is None):
+            return
+        if memory.dated.get(file) == known:
+            self.dated[file] = known
+        else:
+            self.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
 
 
 def compare(
-    index: Index, scan: Scan, clocks: Clocks, looking: Looking, keeping: Keeping, *, verify: bool, settled_before: float
+    index: Index,
+    scan: Scan,
+    clocks: Clocks,
+    looking: Looking,
+    keeping: Keeping,
+    memory: Memory,
+    settled: Settled,
+    heed: Callable[[], None],
+    *,
+    verify: bool,
 ) -> Compared:
-    found = Compared()
-    for file, known in (_known(index, scan, file) for file in scan.files.values()):
+    """Hold all files of a scan against an index.
+
+    Args:
+        memory: of the runs before; of this one afterwards.
+        heed: is called every ``BATCH`` files.
+    """
+    memory.date_by(clocks)
+    found, now = Compared(), time.monotonic()
+    for number, (file, known) in enumerate(_known(index, scan, file) for file in scan.files.values()):
+        if number % BATCH == 0:
+            heed()
         is_video = is_named_like_a_video(file.path)
         if known is not None and known.sought is not None and not is_video:
             folder = file.path.parent
             found.folders[folder] = found.folders.get(folder, True) and known.sought == CROP
         new = found.unread if is_video and looking.watching is None else found.todo
-        if known is None and keeping.bound is not None and keeping.leaves_out(file, taken_of(clocks, file, by_content=True)):
-            found.too_old += 1
-        elif known is None or verify or _has_changed(known, file):
-            found.add(file, new, settled_before)
+        if known is None or verify or _has_changed(known, file):
+            is_left = found.waits_for(file, memory, settled, now) or (known is None and found.leaves_out(file, memory, clocks, keeping))
+            if not is_left:
+                new.append(file)
         elif known.failure is None:
-            if looking.is_current(file.path, known.sought):
-                found.unchanged += 1
-            else:
-                found.outdated.append(file)
-            if (known.changed_ns, known.device, known.away_since) != (file.changed_ns, file.device, None):
-                found.seen.append(file)
-            if _may_be_dated_otherwise(clocks, file, known) and not (is_video and looking.watching is None):
-                found.undated.append((file, is_video or known.known_by in (None, KnownBy.EXIF)))
+            found.add_unchanged(file, known, memory, clocks, looking)
         elif file.named:
             new.append(file)
         else:
             found.failed.append(Failure(file.path, known.failure))
+    memory.unsettled, memory.too_old, memory.dated = found.unsettled, found.too_old, found.dated
     return found
 
 
@@ -98,7 +145,7 @@ def _may_be_dated_otherwise(clocks: Clocks, file: Found, known: Standing) -> boo
         return known.known_by is None
     found = clocks.taken(file.path, file.modified_ns)
     by_name = found.instant is not None and found.instant.known_by is KnownBy.NAME
-    if known.known_by == KnownBy.EXIF or (known.known_by == KnownBy.CONTAINER and not by_name):
+    if known.known_by == KnownBy.EXIF or (known.known_by in (KnownBy.CONTAINER, KnownBy.FILE) and not by_name):
         return (found.camera, clocks.zone_of(found.camera)) != (known.camera, known.zone)
     return not _is_dated(known, found)
 
@@ -108,16 +155,26 @@ def _is_dated(known: Standing, found: Taken) -> bool:
     return (known.camera, instant) == (found.camera, found.instant and (found.instant.at, found.instant.zone, found.instant.known_by))
 
 
-def date_anew(index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks) -> tuple[int, list[Note]]:
+def date_anew(
+    index: Index, files: Sequence[tuple[Found, bool]], clocks: Clocks, dated: dict[Found, Standing], heed: Callable[[], None]
+) -> tuple[int, list[Note]]:
     """Date unchanged files anew; how many are dated otherwise than before, and what had to be guessed of them.
 
     Args:
         files: each with whether to look at what it says itself.
+        dated: takes those that say what they said before, as of `Memory`.
+        heed: is called before each file.
     """
     changed, notes = 0, list[Note]()
     for batch in batches(files, ROWS):
-        read = [(file, taken_of(clocks, file, by_content=by_content)) for file, by_content in batch]
-        others = [(file, found) for file, found in read if (known := index.standing(file.path)) and not _is_dated(known, found)]
+        others = list[tuple[Found, Taken]]()
+        for file, by_content in batch:
+            heed()
+            found, known = taken_of(clocks, file, by_content=by_content), index.standing(file.path)
+            if known and _is_dated(known, found):
+                dated[file] = known
+            elif known:
+                others.append((file, found))
         if others:
             with index.writing():
                 for file, found in others:
@@ -131,8 +188,19 @@ def taken_of(clocks: Clocks, file: Found, *, by_content: bool) -> Taken:
     if not by_content:
         return clocks.taken(file.path, file.modified_ns)
     if is_named_like_a_video(file.path):
-        return clocks.taken(file.path, file.modified_ns, begun_at=begun_at(file.path))
+        return clocks.taken(file.path, file.modified_ns, begun_at=begun_at(facts_of(file.path), file.modified_ns))
     return clocks.taken(file.path, file.modified_ns, read_exif(file.path))
+
+
+def _lasting(clocks: Clocks, file: Found) -> tuple[Taken, float]:
+    """When a file was taken, and for how many seconds; a video that does not say it, as while it is written, ended when last changed."""
+    if not is_named_like_a_video(file.path):
+        return taken_of(clocks, file, by_content=True), 0.0
+    video = facts_of(file.path)
+    taken = clocks.taken(file.path, file.modified_ns, begun_at=begun_at(video, file.modified_ns))
+    if video is not None and video.duration is not None:
+        return taken, video.duration
+    return taken, max(0.0, file.modified_ns / 1e9 - taken.instant.at) if taken.instant else 0.0
 
 
 def _has_changed(known: Standing, file: Found) -> bool:
@@ -186,10 +254,18 @@ class Linked:
 
 
 def link_known(index: Index, todo: Sequence[Found], gone: Gone, clocks: Clocks, looking: Looking, done: Callable[[int], None]) -> Linked:
-    """Settle files whose bytes are known."""
+    """Settle files whose bytes are known.
+
+    Args:
+        done: is told how many more are; 0 at first, and after each that was read.
+    """
     linked = Linked()
+    done(0)
     for batch in batches(todo, BATCH):
-        read = [_read_known_size(index, file, clocks) for file in batch]
+        read = list[Media | None]()
+        for file in batch:
+            read.append(_read_known_size(index, file, clocks))
+            done(0)
         same = {item.path for item in read if item and _is_current(index.standing(item.path), item)}
         moved = set[Path]()
         changed = [item for item in read if item and item.path not in same]
@@ -243,13 +319,13 @@ def _read_known_size(index: Index, file: Found, clocks: Clocks) -> Media | None:
         return None
     try:
         if is_named_like_a_video(file.path):
-            return dated_video(index, read_video_media(file.path), clocks)
+            return dated_video(index, read_video_media(file.path), facts_of(file.path), clocks)
         media, data = read_media(file.path)
     except (ImageError, VideoError):
         return None
     return as_known(index, clocks.date(media, read_exif(BytesIO(data)))[0], clocks)
 
 
-def dated_video(index: Index, media: Media, clocks: Clocks) -> Media:
+def dated_video(index: Index, media: Media, video: Video | None, clocks: Clocks) -> Media:
     """A video, saying when it was begun and by which camera."""
-    return as_known(index, clocks.date(media, None, begun_at=begun_at(media.path))[0], clocks)
+    return as_known(index, clocks.date(media, None, begun_at=begun_at(video, media.modified_ns))[0], clocks)

@@ -17,6 +17,7 @@ from passerby.find.cameras import correct_camera
 from passerby.find.ingest.absence import keep_unseen, miss, missing
 from passerby.find.ingest.committing import Done, OnProgress, Progress, commit, mark_crops, watch
 from passerby.find.ingest.comparing import Gone, compare, date_anew, link_known, see
+from passerby.find.ingest.left_alone import Memory, Settled
 from passerby.find.ingest.photos import AT_ONCE, Looking, Shows
 from passerby.find.ingest.prune import prune_paths
 from passerby.find.ingest.report import IndexReport
@@ -58,6 +59,7 @@ def index_paths(
     motion: bool = False,
     keep: str | None = None,
     settled: float = 0.0,
+    memory: Memory | None = None,
     on_watched: OnWatched = lambda _done, _total: None,
     stages: Stages | None = None,
 ) -> IndexReport:
@@ -86,6 +88,8 @@ def index_paths(
         keep: how long people are kept from when they were last seen, such as ``30d``, in this run and from now on; ``all`` keeps everybody
             again. Files that are older are not read.
         settled: seconds for which nobody may have written a new or changed file; others are left for a later run.
+        memory: of runs before in this process with the same arguments, and for those after. A file whose time is ahead of this machine's
+            clock is settled only by it.
         on_watched: is told of videos.
         stages: where pictures are read, looked at and encoded; by default in this process.
 
@@ -105,20 +109,18 @@ def index_paths(
     looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
     stages = Here(encoder, detecting) if stages is None else require(stages, Stages, "stages of an index run, a Stages")  # type: ignore[type-abstract]
     index.require_model(encoder.digest, encoder.name)
-    if camera is not None:
-        correct_camera(index, camera, offset, zone, new=True)
-    elif offset is not None:
-        raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
+    _correct_clock(index, camera, offset, zone)
     clocks = Clocks(pattern, camera, zone, {one.name: one for one in index.cameras()})
     now = int(time.time())
     forgotten = keep_people(index, kept_for, now)
-    settled_before = _settled_before(settled)
+    settled_by, memory = _settled(settled), Memory() if memory is None else require(memory, Memory, "what runs remember, a Memory")
     scan = scan_paths(named, leave_out=index.place(), known_below=partial(_own_below, index), suffixes=IMAGE_SUFFIXES | VIDEO_SUFFIXES)
     unread_because = why_unwatchable(watching) if any(map(is_named_like_a_video, scan.files)) else ""
     looking = replace(looking, watching=None if unread_because else watching)
-    compared = compare(index, scan, clocks, looking, Keeping.of(index), verify=verify, settled_before=settled_before)
+    progress = Progress(on_progress, len(scan.files))
+    compared = compare(index, scan, clocks, looking, Keeping.of(index), memory, settled_by, progress.heed, verify=verify)
     see(index, compared.seen)
-    redated, guessed = date_anew(index, compared.undated, clocks)
+    redated, guessed = date_anew(index, compared.undated, clocks, memory.dated, progress.heed)
     progress = Progress(on_progress, len(compared.todo) + len(compared.outdated))
     gone: Gone = {}
     linked = link_known(index, compared.todo, gone, clocks, looking, progress.add)
@@ -144,6 +146,7 @@ def index_paths(
     index.fold()
     index.settle()
     forgotten = _forget_again(index, forgotten)
+    _remember_forgotten(index, memory, videos, forgotten)
     return IndexReport(
         indexed=linked.moved + done.encoded,
         recognised=linked.moved,
@@ -173,9 +176,9 @@ def index_paths(
         unread=tuple(file.path for file in compared.unread if not file.named),
         unread_because=unread_because if compared.unread else "",
         forgotten=forgotten,
-        too_old=compared.too_old,
+        too_old=len(compared.too_old),
         gaps=tuple(tally.gaps),
-        unsettled=compared.unsettled,
+        unsettled=len(compared.unsettled),
         still=tally.still,
     )
 
@@ -186,11 +189,25 @@ def _forget_again(index: Index, before: Forgotten | None) -> Forgotten | None:
     return before.followed_by(later) if before and later else later
 
 
-def _settled_before(settled: object) -> float:
-    """When a file must have been written last, in seconds since 1970, so that nobody did for so many seconds."""
+def _correct_clock(index: Index, camera: str | None, offset: str | None, zone: str | None) -> None:
+    if camera is not None:
+        correct_camera(index, camera, offset, zone, new=True)
+    elif offset is not None:
+        raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
+
+
+def _remember_forgotten(index: Index, memory: Memory, videos: Sequence[Found], forgotten: Forgotten | None) -> None:
+    """Remember that videos are too old that say that they are longer than they are, which a look alone tells."""
+    if forgotten is not None:
+        gone = {file: forgotten.before for file in videos if index.standing(file.path) is None}
+        memory.too_old = memory.too_old | gone
+
+
+def _settled(settled: object) -> Settled:
+    """Until when a file must have become what it is, so that nobody wrote it for so many seconds."""
     if isinstance(settled, bool) or not isinstance(settled, int | float) or not 0 <= settled <= _LONGEST_SETTLED:
         raise wrong(settled, f"settled to be seconds from 0 to {_LONGEST_SETTLED:g}")
-    return time.time() - settled if settled else inf
+    return Settled(time.time() - settled, time.monotonic() - settled) if settled else Settled(inf, inf)
 
 
 def _own_below(index: Index, path: Path) -> list[Path]:

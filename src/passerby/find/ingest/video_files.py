@@ -14,6 +14,7 @@ from passerby.index.base import Index
 from passerby.index.looked_into import Gap
 from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy, instant_of
+from passerby.media.frame import Video
 from passerby.media.growing import begins_with, read_video_media
 from passerby.media.video import open_video, require_video
 from passerby.types import Media, Note
@@ -77,26 +78,35 @@ def why_unwatchable(watching: Watching | None) -> str:
     return ""
 
 
-def seconds_of(paths: Sequence[Path]) -> float:
-    """How long videos are, as their files say."""
+def seconds_of(paths: Sequence[Path], heed: Callable[[], None]) -> float:
+    """How long videos are, as their files say; ``heed`` is called before each."""
     total = 0.0
     for path in paths:
-        with suppress(VideoError):
-            total += open_video(path).duration or 0.0
+        heed()
+        video = facts_of(path)
+        total += (video and video.duration) or 0.0
     return total
 
 
-def begun_at(path: Path) -> Instant | None:
-    """When a video was begun, as its file says or, an estimate, so long before it was last changed as it takes; ``None`` if neither."""
-    with suppress(VideoError, OSError, InputError):
-        video = open_video(path)
-        if video.recorded_at is None and video.duration is not None:
-            return Instant(path.stat().st_mtime_ns / 1e9 - video.duration, None, KnownBy.FILE)
-        return video.recorded_at
+def facts_of(path: Path) -> Video | None:
+    """What a video's file says of it; ``None`` where it cannot be read."""
+    with suppress(VideoError, OSError):
+        return open_video(path)
     return None
 
 
-def reel_of(index: Index, path: Path, watching: Watching, dated: Callable[[Media], Media]) -> Reel:
+def begun_at(video: Video | None, modified_ns: int) -> Instant | None:
+    """When a video was begun, as its file says or, an estimate, so long before it was last changed as it takes; ``None`` if neither."""
+    if video is None:
+        return None
+    if video.recorded_at is not None or video.duration is None:
+        return video.recorded_at
+    with suppress(InputError):
+        return Instant(modified_ns / 1e9 - video.duration, None, KnownBy.FILE)
+    return None
+
+
+def reel_of(index: Index, path: Path, watching: Watching, dated: Callable[[Media, Video], Media]) -> Reel:
     """A video to be looked at from where an earlier run left off if there was one, or near where the file ended if it grew since.
 
     Args:
@@ -105,7 +115,8 @@ def reel_of(index: Index, path: Path, watching: Watching, dated: Callable[[Media
     Raises:
         VideoError: it cannot be read.
     """
-    video, media = open_video(path), dated(read_video_media(path))
+    video = open_video(path)
+    media = dated(read_video_media(path), video)
     return Reel(media, video, _checkpoint(index, media, watching))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from passerby.detect.people import Detecting
 from passerby.errors import ConfigError, IndexFault, PasserbyError
 from passerby.find.cameras import correct_camera, hold_clock
+from passerby.find.ingest.left_alone import Memory
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.run import index_paths
 from passerby.find.ingest.videos import Watching
@@ -145,7 +146,9 @@ class _Rounds:
     settings: WatchSettings
     said: set[str] = field(default_factory=set)
     keep_at: float = 0.0
+    memory: Memory = field(default_factory=Memory)
     fold_at: float = 0.0
+    look_at: float = 0.0
 
     def run(self) -> None:
         try:
@@ -157,22 +160,26 @@ class _Rounds:
             self._fold()
 
     def _round(self) -> None:
+        wrong = self.said if self.folders else set()
         try:
             if time.monotonic() >= self.keep_at:
                 self._forget()
             if self.folders:
-                self._index()
+                wrong = self._index()
             elif time.monotonic() >= self.fold_at:
                 self._fold()
         except IndexFault as error:
-            self._say_new({str(error)})
+            self._say_new({*wrong, str(error)})
+        else:
+            self._say_new(wrong)
 
     def _forget(self) -> None:
         """Delete whom the index keeps no longer, before anything else is read."""
         forget_expired(self.index, time.time())
         self.keep_at = time.monotonic() + _KEEP
 
-    def _index(self) -> None:
+    def _index(self) -> set[str]:
+        """Index what came; what is wrong with which file, a line each."""
         report = index_paths(
             self.index,
             self.encoder,
@@ -180,12 +187,13 @@ class _Rounds:
             self._heed,
             detecting=self.detecting,
             settled=self.settings.settled,
+            memory=self.memory,
             on_watched=self._heed,
             **self.settings.indexing,
         )
         if report.indexed or report.removed:
             self.say(_summary(report))
-        self._say_new({f"{failure.path}: {failure.reason}" for failure in report.failed})
+        return {f"{failure.path}: {failure.reason}" for failure in report.failed}
 
     def _fold(self) -> None:
         """Work out what counts once; of a large index that takes a while, and is done more seldom."""
@@ -201,8 +209,11 @@ class _Rounds:
             time.sleep(min(_LOOK, self.settings.pause))
 
     def _heed(self, *_: int) -> None:
-        """Between two commits: look after the cameras, and end if told to."""
-        self.crew.look()
+        """Between two files and between two commits: look after the cameras, and end if told to."""
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.crew.look()
+            self.look_at = now + _LOOK
         if self.ended():
             raise _Ended
 
