@@ -22,6 +22,7 @@ from PIL import Image
 from videos import COUNT, HEIGHT, TOP_LEFT, WIDTH, drawn, number_of, write_silence, write_video
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.ingest.video_files import begun_at
 from passerby.media import frame as frame_module
 from passerby.media import video as video_module
 from passerby.media.clock import KnownBy
@@ -328,6 +329,50 @@ def test_a_file_that_ends_early_says_where(tmp_path: Path, made: Callable[[str, 
         assert 2 <= len(numbers) < 17
         assert coverage.cut_short_at == pytest.approx(len(numbers) / 10, abs=0.11)
         assert open_video(cut).duration == pytest.approx(2, abs=0.01)
+
+
+RUNNING = {
+    "a.mkv": ("libx264", ""),
+    "a.webm": ("libvpx-vp9", ""),
+    "a.mp4": ("libx264", ""),
+    "from_zero.mp4": ("libx264", "frag_keyframe+empty_moov"),
+    "fragments.mp4": ("libx264", "frag_keyframe+empty_moov+delay_moov"),
+    "a.ts": ("libx264", ""),
+    "a.flv": ("libx264", ""),
+    "a.wmv": ("mpeg4", ""),
+}
+
+
+@pytest.mark.parametrize("name", [*RUNNING, "sound.mkv"])
+def test_stamps_that_go_on_from_another_file_make_none_longer(tmp_path: Path, name: str) -> None:
+    """As where a stream is cut into files: some containers say when they end, not how long they are."""
+    codec, flags = RUNNING.get(name, RUNNING["a.mkv"])
+    container = {"movflags": flags} if flags else {}
+    sound = name == "sound.mkv"
+    path = write_video(tmp_path / name, codec, stamps=lambda number: 3000 + number * 10, container=container, sound=sound)
+    assert open_video(path).duration == pytest.approx(2, abs=0.01)
+    numbers, coverage = read(path)
+    assert numbers == list(range(COUNT))
+    assert (coverage.cut_short_at, coverage.gaps) == (None, ())
+    begun = begun_at(path)
+    assert begun and begun.at == pytest.approx(path.stat().st_mtime - 2, abs=0.01)
+
+
+def test_a_length_that_mkvmerge_tells_is_one(tmp_path: Path) -> None:
+    """Beside stamps that go on from another file, too."""
+    path = tmp_path / "told.mkv"
+    with (
+        av.open(str(write_video(tmp_path / "running.mkv", stamps=lambda number: 100 + number * 10))) as source,
+        av.open(str(path), "w") as file,
+    ):
+        stream = file.add_stream_from_template(source.streams.video[0])
+        stream.metadata["_STATISTICS_WRITING_APP"] = "mkvmerge"
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                file.mux(packet)
+    patch(path, b"DURATION", 3, b"00:00:02.0")
+    assert open_video(path).duration == pytest.approx(2, abs=0.01)
 
 
 @pytest.mark.parametrize(("codec", "container"), KINDS)

@@ -46,6 +46,10 @@ _HIGH_DEFINITION: Final = 720
 _BT709: Final = 1
 _UNNAMED: Final = 2
 _AVI: Final = "avi"
+_ENDS: Final = ("matroska,webm", "asf")
+"""Containers that say by the video's own stamps when it ends, not how long it takes."""
+_LENGTH_TOLD: Final = "_STATISTICS_WRITING_APP"
+"""Where a Matroska file has this, mkvmerge's, its ``DURATION`` is a length nevertheless."""
 _STREAMS: Final = ("mpegts", "mpeg")
 """Containers that can be joined end to end, and do not say where a stamp is."""
 _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
@@ -441,6 +445,14 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds that a file says the video takes."""
     if container.format.name == _AVI and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)  # which is guessed anew where the end is missing
+    said = _said_duration(container, stream)
+    if said is None or container.format.name not in _ENDS or _LENGTH_TOLD in stream.metadata:
+        return said
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    return said - start if start < said else said  # which cannot be an end then
+
+
+def _said_duration(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if said := stream.metadata.get("DURATION"):
