@@ -23,6 +23,7 @@ from passerby.media.clock import Instant, KnownBy, read_offset
 from passerby.media.files import require_regular, unreadable
 from passerby.media.formats import VIDEOS
 from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Timeline, Video, require_size, sampled, sampling_start
+from passerby.media.orientation import AS_STORED, Orientation
 from passerby.media.photo import MAX_PIXELS
 from passerby.types import Box
 
@@ -254,10 +255,10 @@ class Opened:
             width = round(width * aspect)
         elif aspect and 1 / _OBLONG <= aspect < 1:
             height = round(height / aspect)
-        turns = decoded.rotation // 90 % 4
-        if turns % 2:
+        orientation = orientation_of(decoded)
+        if orientation.transposed:
             width, height = height, width
-        return Frame(time, width, height, partial(_draw, decoded, turns))
+        return Frame(time, width, height, partial(_draw, decoded, orientation))
 
 
 def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: bool, threads: int) -> Generator[Frame]:
@@ -373,12 +374,19 @@ def _pulled(graph: Graph, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame
             yield graph.vpull()
 
 
-def _draw(decoded: av.VideoFrame, turns: int, width: int, height: int) -> Pixels:
-    if turns % 2:
+def orientation_of(decoded: av.VideoFrame) -> Orientation:
+    """Which way up a frame is stored."""
+    beside = ffmpeg().sidedata.sidedata.SideDataContainer(decoded)  # the frame's own one would keep it until garbage is collected
+    matrix = beside.get("DISPLAYMATRIX")
+    return AS_STORED if matrix is None else Orientation.of(np.frombuffer(matrix, np.int32).tolist())
+
+
+def _draw(decoded: av.VideoFrame, orientation: Orientation, width: int, height: int) -> Pixels:
+    if orientation.transposed:
         width, height = height, width
     colours = _BT709 if decoded.colorspace == _UNNAMED and decoded.height >= _HIGH_DEFINITION else None
     drawn = decoded.reformat(width, height, "rgb24", src_colorspace=colours, interpolation="AREA", threads=1)
-    return np.ascontiguousarray(np.rot90(drawn.to_ndarray(), turns))
+    return orientation.upright(np.asarray(drawn.to_ndarray(), np.uint8))
 
 
 def _is_animation(path: Path) -> bool:
