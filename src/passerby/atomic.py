@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +32,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
+    """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``.
+
+    A link that is there makes way itself, not what it leads to.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -65,6 +68,25 @@ def require_file_place(path: Path, option: str) -> None:
 def require_folder_place(path: Path, option: str) -> None:
     """Find out before the work whether a folder can be made or filled in the end. Raises ``ConfigError`` that names the option."""
     _require_writable(next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path, option)
+
+
+def require_replaceable_place(path: Path, option: str) -> None:
+    """Find out before the work whether ``replacing_folder`` can fill a folder in the end. Raises ``ConfigError`` that names the option."""
+    place = path.absolute() if path.is_symlink() else path.resolve()
+    if found := _what_stays(place):
+        raise ConfigError(expected=f"a folder for {option} that can make way for a new one", found=found, do=f"correct {option}")
+    require_folder_place(place.parent, option)
+
+
+def _what_stays(place: Path) -> str:
+    if os.path.lexists(place) and not place.is_dir():
+        return f"a file, {place}"
+    if place.is_mount():
+        return f"a disk of its own, {place}"
+    with suppress(FileNotFoundError):  # no current folder
+        if Path.cwd().is_relative_to(place):
+            return f"the current folder, or one above it, {place}"
+    return ""
 
 
 def _require_writable(folder: Path, path: Path, option: str) -> None:

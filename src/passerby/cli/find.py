@@ -336,7 +336,7 @@ def detect(
     save_crops: bool,
     json: bool,
 ) -> int:
-    """Find the people in photos, as boxes and crops, without an index.
+    """Find the people in photos, as boxes and crops, without an index; who is in videos, `passerby index` finds.
 
     DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright photo), score
     and category 1, person.
