@@ -120,6 +120,17 @@ def test_search_says_what_it_did_not_understand_as_parse_does(indexed: Passerby)
     assert indexed("search", "a red jacket", "--index", "index", "--json").document["not_understood"] == []
 
 
+@pytest.mark.parametrize("option", ["--sheet", "--frames"])
+def test_a_picture_of_the_index_never_makes_way_for_a_sheet(indexed: Passerby, option: str) -> None:
+    (indexed.folder / "linked").symlink_to("crops")
+    before = {path: path.read_bytes() for path in (indexed.folder / "crops").iterdir()}
+    for name in ("crops/000.jpg", "linked/000.jpg"):
+        ran = indexed("search", "a red jacket", "--index", "index", option, name)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert "expected a file of its own for the sheet, found one that the index holds, " in ran.err
+    assert {path: path.read_bytes() for path in (indexed.folder / "crops").iterdir()} == before
+
+
 def test_search_draws_a_sheet(indexed: Passerby) -> None:
     ran = indexed("search", "red", "--index", "index", "--sheet", "found.png", "--json")
     assert len(ran.document["hits"]) == 4

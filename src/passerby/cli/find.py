@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -137,7 +137,7 @@ def search(
         asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
         with _told_by(server, token_file, question, asked, min_probability=min_probability, sure=sure) as told:
             return show_answer(told, sheet, frames, as_json=json)
-    how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+    how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold, "drawn": (sheet, frames)}
     with _found_in(index, model, question, (camera, start, end, folder, device), with_person, k, static=static, **how) as found:
         return show_answer(found, sheet, frames, as_json=json)
 
@@ -176,14 +176,17 @@ def _found_in(
     k: int,
     *,
     static: bool,
+    drawn: Iterable[Path | None],
     **how: Any,
 ) -> Iterator[Answer]:
     """What an index answers; pictures that it keeps are there for the time of the block.
 
     Args:
         among: as of :func:`passerby.find.selection.read_selection_in`.
+        drawn: files that are to be written, none of them the index's.
     """
     from passerby.find.answer import answer
+    from passerby.find.held import require_not_held
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
     from passerby.find.together import answer_together
@@ -192,6 +195,8 @@ def _found_in(
     from passerby.resolve import load_model
 
     with open_index(index_folder(index)) as opened:
+        for file in filter(None, drawn):
+            require_not_held(opened, file, "the sheet")
         question = question.among(replace(read_selection_in(opened, *among), static=static))
         encoder = load_model(model)
         if with_person is None:
