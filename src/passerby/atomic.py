@@ -58,8 +58,14 @@ def _share(folder: Path) -> None:
             path.chmod(stat.S_IMODE(mode) | wanted)
 
 
-def require_file_place(path: Path, option: str) -> None:
-    """Find out before the work whether a file can be written in the end. Raises ``ConfigError`` that names the option."""
+def require_file_place(path: Path, option: str, *read: Path | None) -> None:
+    """Find out before the work whether a file can be written in the end. Raises ``ConfigError`` that names the option.
+
+    Args:
+        read: files that it is made of, which must not make way for it.
+    """
+    if any(source and path.exists() and source.exists() and path.samefile(source) for source in read):
+        raise ConfigError(expected=f"a file of its own for {option}", found=f"one that is read, {path}", do=f"correct {option}")
     if path.is_dir():
         raise ConfigError(expected=f"a file's name for {option}", found=f"a folder, {path}", do="name a file in it")
     _require_writable(path.parent, path, option)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -384,3 +385,22 @@ def test_parse_says_when_nothing_was_understood(passerby: Passerby, words: str) 
     assert (ran.code, ran.out) == (2, "")
     assert "expected what a person wears" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_what_a_command_reads_never_makes_way_for_what_it_writes(indexed: Passerby) -> None:
+    (indexed.folder / "texts.txt").write_text("red\n", "utf-8")
+    (indexed.folder / "table.jsonl").write_text("{}\n", "utf-8")
+    like = Path(shutil.copy(indexed.folder / "crops" / "000.jpg", indexed.folder / "like.jpg"))
+    before = {path: path.read_bytes() for path in indexed.folder.iterdir() if path.is_file()}
+    for arguments in (
+        ("search", "--like", like, "--index", "index", "--sheet", "like.jpg"),
+        ("search", "--like", like, "--index", "index", "--frames", "like.jpg"),
+        ("embed", "--texts", "texts.txt", "--out", "texts.txt"),
+        ("embed", "like.jpg", "--out", like),
+        ("attention", "like.jpg", "a red jacket", "--out", like),
+        ("explore", "table.jsonl", "--out", "look", "--export-prompts", "table.jsonl"),
+    ):
+        ran = indexed(*map(str, arguments))
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert f"expected a file of its own for {arguments[-2]}, found one that is read, " in ran.err
+    assert {path: path.read_bytes() for path in indexed.folder.iterdir() if path.is_file()} == before

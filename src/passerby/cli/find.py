@@ -124,7 +124,7 @@ def search(
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
-    _require_options(context, {"--sheet": sheet, "--frames": frames}, k, of_server=bool(server))
+    _require_options(context, {"--sheet": sheet, "--frames": frames}, like, k, of_server=bool(server))
     worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
     having = (*["hat"] * hat, *having)
     filters = read_filters(
@@ -142,7 +142,7 @@ def search(
         return show_answer(found, sheet, frames, as_json=json)
 
 
-def _require_options(context: click.Context, sheets: dict[str, Path | None], people: int, *, of_server: bool) -> None:
+def _require_options(context: click.Context, sheets: dict[str, Path | None], like: Path | None, people: int, *, of_server: bool) -> None:
     """Refuse options that would be ignored, and sheets that cannot be drawn."""
     if of_server:
         options.refuse_ignored(context, "--server", "index", "model", "folder", "with_person")
@@ -150,7 +150,7 @@ def _require_options(context: click.Context, sheets: dict[str, Path | None], peo
         options.refuse_ignored(context, "a search without --server", "token_file")
     for option, file in sheets.items():
         if file:
-            _require_sheet(file, option, people)
+            _require_sheet(file, option, like, people)
 
 
 @contextmanager
@@ -205,13 +205,13 @@ def _found_in(
             yield answer_together(opened, encoder, question, Question(with_person), k, **how)
 
 
-def _require_sheet(file: Path, option: str, people: int) -> None:
+def _require_sheet(file: Path, option: str, like: Path | None, people: int) -> None:
     from passerby.atomic import require_file_place
     from passerby.draw.sheet import format_of, require_room
 
     format_of(file, option)
     require_room(people)
-    require_file_place(file, option)
+    require_file_place(file, option, like)
 
 
 @click.command(epilog="Example: passerby describe somebody.jpg --json")
@@ -302,7 +302,7 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
 
-    require_file_place(out, "--out")
+    require_file_place(out, "--out", texts, *paths)
     sentences = read_texts(texts) if texts else []
     with progress_bar("embedding", quiet=json) as on_progress:
         embeddings = embed_all(load_model(model), paths, sentences, on_progress)
