@@ -204,7 +204,11 @@ def test_what_is_no_detector_is_refused_in_one_line(detect: Detect, name: str) -
     assert re.search("error: expected .*, found .*; ", ran.err)
 
 
-def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
+@pytest.mark.parametrize(
+    ("signals", "code", "said"),
+    [([signal.SIGINT], 130, b"interrupted"), ([signal.SIGTERM], 143, b"terminated"), ([signal.SIGTERM] * 2, 143, b"terminated")],
+)
+def test_an_interrupt_leaves_nothing_behind(detect: Detect, signals: Sequence[signal.Signals], code: int, said: bytes) -> None:
     photo = (detect.folder / "photos" / "three.png").read_bytes()
     for number in range(400):
         (detect.folder / "photos" / f"{number:03}.png").write_bytes(photo)
@@ -216,9 +220,11 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     until(lambda: list(detect.folder.glob(".people.*/new/crops/*")), seconds=300)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
+    assert err.endswith(b"passerby: " + said + b"\n")
     assert b"Traceback" not in err
     assert sorted(path.name for path in detect.folder.iterdir()) == before
 
