@@ -12,15 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from passerby.drafts import OLD, SUFFIX, held, remove_abandoned
 from passerby.errors import ConfigError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
-    unfinished = path.with_name(f"{path.name}-{os.getpid()}.unfinished")
+    unfinished = path.with_name(f"{path.name}-{os.getpid()}{SUFFIX}")
     try:
-        with _naming(path), unfinished.open("w+b") as file:
+        with _naming(path), unfinished.open("w+b") as file, held(unfinished):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,17 +35,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``.
 
-    A link that is there makes way itself, not what it leads to.
+    A link that is there makes way itself, not what it leads to. Drafts that were left by processes that were killed are deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    remove_abandoned(path)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
     try:
         draft = work / "new"
         draft.mkdir()
-        with _naming(path):
-            yield draft
-        _share(draft)
-        _swap(draft, path, aside=work / "old")
+        with held(work):
+            with _naming(path):
+                yield draft
+            _share(draft)
+            _swap(draft, path, aside=work / OLD)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -463,7 +463,10 @@ def test_who_kills_it_finds_no_half_clip(tmp_path: Path, video: Path) -> None:
     child.send_signal(signal.SIGKILL)
     child.communicate()
     assert child.returncode == -signal.SIGKILL
-    assert not out.exists()
+    (draft,) = tmp_path.iterdir()
+    os.utime(draft, (1, 1))
+    cut(video, 0, 1, out)
+    assert list(tmp_path.iterdir()) == [out], "and the next one leaves none"
 
 
 def test_a_change_that_fails_leaves_nothing(tmp_path: Path, video: Path) -> None:
