@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from passerby.atomic import replacing, replacing_folder
+from passerby.atomic import replacing, replacing_folder, require_file_place, require_replaceable_place
+from passerby.errors import ConfigError
 
 
 def full() -> None:
@@ -31,6 +32,28 @@ def test_a_full_disk_is_said_with_the_folder_and_leaves_the_old_one(tmp_path: Pa
         full()
     assert (folder / "file").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("place", "found"), [(".", "the current folder"), ("..", "one above it"), ("/proc", "a disk"), ("file", "a file")])
+def test_what_cannot_make_way_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, found: str) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ConfigError, match=f"expected a folder for --out that can make way for a new one, found .*{found}"):
+        require_replaceable_place(Path(place), "--out")
+    require_replaceable_place(Path("new"), "--out")
+    require_replaceable_place(tmp_path / "beside", "--out")
+
+
+def test_what_is_read_never_makes_way(tmp_path: Path) -> None:
+    read = tmp_path / "read.png"
+    read.touch()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "hard.png").hardlink_to(read)
+    for name in ("read.png", "linked/read.png", "hard.png"):
+        with pytest.raises(ConfigError, match="expected a file of its own for --out, found one that is read"):
+            require_file_place(tmp_path / name, "--out", None, tmp_path / "absent.png", read)
+    require_file_place(tmp_path / "new.png", "--out", None, tmp_path / "new.png", read)
 
 
 def test_another_fault_keeps_its_own_words(tmp_path: Path) -> None:

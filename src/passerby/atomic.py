@@ -8,19 +8,20 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from passerby.drafts import OLD, SUFFIX, held, remove_abandoned
 from passerby.errors import ConfigError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write a file beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
-    unfinished = path.with_name(f"{path.name}-{os.getpid()}.unfinished")
+    unfinished = path.with_name(f"{path.name}-{os.getpid()}{SUFFIX}")
     try:
-        with _naming(path), unfinished.open("w+b") as file:
+        with _naming(path), unfinished.open("w+b") as file, held(unfinished):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -32,16 +33,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``."""
+    """Fill a folder beside ``path``, which takes its place when the block ends well and vanishes otherwise. Raises ``OSError``.
+
+    A link that is there makes way itself, not what it leads to. Drafts that were left by processes that were killed are deleted.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    remove_abandoned(path)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
     try:
         draft = work / "new"
         draft.mkdir()
-        with _naming(path):
-            yield draft
-        _share(draft)
-        _swap(draft, path, aside=work / "old")
+        with held(work):
+            with _naming(path):
+                yield draft
+            _share(draft)
+            _swap(draft, path, aside=work / OLD)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -55,8 +61,14 @@ def _share(folder: Path) -> None:
             path.chmod(stat.S_IMODE(mode) | wanted)
 
 
-def require_file_place(path: Path, option: str) -> None:
-    """Find out before the work whether a file can be written in the end. Raises ``ConfigError`` that names the option."""
+def require_file_place(path: Path, option: str, *read: Path | None) -> None:
+    """Find out before the work whether a file can be written in the end. Raises ``ConfigError`` that names the option.
+
+    Args:
+        read: files that it is made of, which must not make way for it.
+    """
+    if any(source and path.exists() and source.exists() and path.samefile(source) for source in read):
+        raise ConfigError(expected=f"a file of its own for {option}", found=f"one that is read, {path}", do=f"correct {option}")
     if path.is_dir():
         raise ConfigError(expected=f"a file's name for {option}", found=f"a folder, {path}", do="name a file in it")
     _require_writable(path.parent, path, option)
@@ -65,6 +77,25 @@ def require_file_place(path: Path, option: str) -> None:
 def require_folder_place(path: Path, option: str) -> None:
     """Find out before the work whether a folder can be made or filled in the end. Raises ``ConfigError`` that names the option."""
     _require_writable(next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder)), path, option)
+
+
+def require_replaceable_place(path: Path, option: str) -> None:
+    """Find out before the work whether ``replacing_folder`` can fill a folder in the end. Raises ``ConfigError`` that names the option."""
+    place = path.absolute() if path.is_symlink() else path.resolve()
+    if found := _what_stays(place):
+        raise ConfigError(expected=f"a folder for {option} that can make way for a new one", found=found, do=f"correct {option}")
+    require_folder_place(place.parent, option)
+
+
+def _what_stays(place: Path) -> str:
+    if os.path.lexists(place) and not place.is_dir():
+        return f"a file, {place}"
+    if place.is_mount():
+        return f"a disk of its own, {place}"
+    with suppress(FileNotFoundError):  # no current folder
+        if Path.cwd().is_relative_to(place):
+            return f"the current folder, or one above it, {place}"
+    return ""
 
 
 def _require_writable(folder: Path, path: Path, option: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,17 @@ def test_search_says_what_it_did_not_understand_as_parse_does(indexed: Passerby)
     assert found.err == "not understood: zorbish 👕\n"
     assert indexed("search", words, "--index", "index").err == found.err
     assert indexed("search", "a red jacket", "--index", "index", "--json").document["not_understood"] == []
+
+
+@pytest.mark.parametrize("option", ["--sheet", "--frames"])
+def test_a_picture_of_the_index_never_makes_way_for_a_sheet(indexed: Passerby, option: str) -> None:
+    (indexed.folder / "linked").symlink_to("crops")
+    before = {path: path.read_bytes() for path in (indexed.folder / "crops").iterdir()}
+    for name in ("crops/000.jpg", "linked/000.jpg"):
+        ran = indexed("search", "a red jacket", "--index", "index", option, name)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert "expected a file of its own for the sheet, found one that the index holds, " in ran.err
+    assert {path: path.read_bytes() for path in (indexed.folder / "crops").iterdir()} == before
 
 
 def test_search_draws_a_sheet(indexed: Passerby) -> None:
@@ -373,3 +385,22 @@ def test_parse_says_when_nothing_was_understood(passerby: Passerby, words: str) 
     assert (ran.code, ran.out) == (2, "")
     assert "expected what a person wears" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_what_a_command_reads_never_makes_way_for_what_it_writes(indexed: Passerby) -> None:
+    (indexed.folder / "texts.txt").write_text("red\n", "utf-8")
+    (indexed.folder / "table.jsonl").write_text("{}\n", "utf-8")
+    like = Path(shutil.copy(indexed.folder / "crops" / "000.jpg", indexed.folder / "like.jpg"))
+    before = {path: path.read_bytes() for path in indexed.folder.iterdir() if path.is_file()}
+    for arguments in (
+        ("search", "--like", like, "--index", "index", "--sheet", "like.jpg"),
+        ("search", "--like", like, "--index", "index", "--frames", "like.jpg"),
+        ("embed", "--texts", "texts.txt", "--out", "texts.txt"),
+        ("embed", "like.jpg", "--out", like),
+        ("attention", "like.jpg", "a red jacket", "--out", like),
+        ("explore", "table.jsonl", "--out", "look", "--export-prompts", "table.jsonl"),
+    ):
+        ran = indexed(*map(str, arguments))
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+        assert f"expected a file of its own for {arguments[-2]}, found one that is read, " in ran.err
+    assert {path: path.read_bytes() for path in indexed.folder.iterdir() if path.is_file()} == before

@@ -18,6 +18,7 @@ from blobs import THREE, blobs, write_blob_bundle
 from calling import PASSERBY, Ran, call, call_apart
 from PIL import Image
 from processes import until
+from videos import drawn, write_video
 
 from passerby import resolve
 from passerby.cli import options
@@ -126,6 +127,30 @@ def test_files_that_fail_are_named_and_the_others_looked_at(detect: Detect, ordi
     assert "secret.png" in ran.err
 
 
+def test_a_video_is_said_to_be_for_the_index(detect: Detect) -> None:
+    write_video(detect.folder / "street.mp4", pictures=[drawn(0)])
+    (detect.folder / "photos" / "street.MKV").write_bytes((detect.folder / "street.mp4").read_bytes())
+    ran = detect("photos", "street.mp4", "--out", "people", "--detect-size", "416")
+    assert ran.code == 1
+    assert "in 3 photos, written to people; 2 other files skipped" in ran.err
+    assert re.search("street.mp4 +expected a photo, found a video; passerby index finds who is in it", ran.err)
+    assert "; 1 other files skipped" in detect("photos/notes.txt", "photos/*.MKV", "--out", "none").err
+
+
+def test_crops_are_numbered_as_their_photos_are_where_some_fail(detect: Detect) -> None:
+    (detect.folder / "photos" / "a_bad.jpg").write_bytes(b"bad")
+    assert detect("photos", "--out", "people", "--detect-size", "416", "--save-crops").code == 1
+    written = detect.boxes()
+    assert {annotation["image_id"] for annotation in written["annotations"]} < {image["id"] for image in written["images"]}
+    for annotation in written["annotations"]:
+        assert annotation["crop"].startswith(f"crops/{annotation['image_id']:06}_")
+        (photo,) = [image["file_name"] for image in written["images"] if image["id"] == annotation["image_id"]]
+        left, top, width, height = map(round, annotation["bbox"])
+        with Image.open(photo) as whole, Image.open(detect.folder / "people" / annotation["crop"]) as crop:
+            cut = whole.convert("RGB").crop((left, top, left + width, top + height)).resize(crop.size)
+            assert np.abs(np.asarray(cut, int) - np.asarray(crop, int)).mean() < 20
+
+
 def test_where_nothing_can_be_looked_at_nothing_is_written(detect: Detect) -> None:
     (detect.folder / "bad.jpg").write_bytes(b"bad")
     ran = detect("bad.jpg", "absent", "--out", "people")
@@ -147,6 +172,24 @@ def test_a_folder_of_something_else_is_not_touched(detect: Detect) -> None:
     assert sorted(detect.folder.rglob("*")) == before
 
 
+def test_what_cannot_make_way_is_refused_before_the_work(detect: Detect) -> None:
+    crops = detect.folder / "people" / "crops"
+    assert detect("photos", "--out", "people", "--detect-size", "416", "--save-crops").code == 0
+    for current, out in ((crops.parent, "."), (crops.parent, crops.parent), (crops, "..")):
+        ran = call("detect", detect.folder / "photos", "--out", out, "--detector", "no detector", folder=current)
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert "expected a folder for --out that can make way for a new one, found the current folder, or one above it" in ran.err
+
+
+def test_a_link_to_a_folder_stays_one(detect: Detect) -> None:
+    (detect.folder / "far").mkdir()
+    (detect.folder / "people").symlink_to("far")
+    for _ in range(2):
+        assert detect("photos", "--out", "people", "--detect-size", "416").code == 0
+        assert (detect.folder / "people").is_symlink()
+        assert [path.name for path in (detect.folder / "far").iterdir()] == ["boxes.json"]
+
+
 def test_a_place_that_cannot_be_written_is_said_before_the_work(detect: Detect, ordinary: Sequence[str]) -> None:
     (detect.folder / "locked").mkdir(mode=0o500)
     ran = detect("photos", "--out", "locked/people", before=ordinary)
@@ -161,7 +204,11 @@ def test_what_is_no_detector_is_refused_in_one_line(detect: Detect, name: str) -
     assert re.search("error: expected .*, found .*; ", ran.err)
 
 
-def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
+@pytest.mark.parametrize(
+    ("signals", "code", "said"),
+    [([signal.SIGINT], 130, b"interrupted"), ([signal.SIGTERM], 143, b"terminated"), ([signal.SIGTERM] * 2, 143, b"terminated")],
+)
+def test_an_interrupt_leaves_nothing_behind(detect: Detect, signals: Sequence[signal.Signals], code: int, said: bytes) -> None:
     photo = (detect.folder / "photos" / "three.png").read_bytes()
     for number in range(400):
         (detect.folder / "photos" / f"{number:03}.png").write_bytes(photo)
@@ -173,9 +220,11 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect) -> None:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     until(lambda: list(detect.folder.glob(".people.*/new/crops/*")), seconds=300)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
+    assert err.endswith(b"passerby: " + said + b"\n")
     assert b"Traceback" not in err
     assert sorted(path.name for path in detect.folder.iterdir()) == before
 

@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from serving import Sample
 
@@ -38,7 +39,8 @@ def test_tokens_are_added_listed_and_revoked(tmp_path: Path) -> None:
     assert passerby("token", "add", "--index", tmp_path)[0] != 0
 
 
-def test_it_serves_until_it_is_told_to_end(sample: Sample) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_end(sample: Sample, ending: signal.Signals) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -52,7 +54,7 @@ def test_it_serves_until_it_is_told_to_end(sample: Sample) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/search?q=a+red+jacket&k=2", timeout=20) as response:
             found = json.load(response)
         taken = subprocess.run(command, capture_output=True, text=True, check=False)
-        served.send_signal(signal.SIGINT)
+        served.send_signal(ending)
         out, rest = served.communicate(timeout=20)
     assert len(found["hits"]) == 2
     assert (served.returncode, out, rest) == (0, "", "")

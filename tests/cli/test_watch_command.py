@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
 import pytest
@@ -47,7 +47,8 @@ def test_info_says_how_cameras_are_doing_and_that_nobody_watches_them(index: Ind
     assert [one["name"] for one in cameras(index, "--json")] == ["yard"]
 
 
-def test_a_folder_is_watched_until_ctrl_c(tmp_path: Path, tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("ending", [SIGINT, SIGTERM])
+def test_a_folder_is_watched_until_it_is_told_to_end(tmp_path: Path, tiny_bundle: Path, ending: Signals) -> None:
     write_blob_bundle(tmp_path / "blobs")
     (tmp_path / "films").mkdir()
     pictures = (blobs([(8 * (n // 2), 16)]).picture for n in range(4 * RATE))
@@ -59,7 +60,7 @@ def test_a_folder_is_watched_until_ctrl_c(tmp_path: Path, tiny_bundle: Path) -> 
     assert process.stderr is not None
     assert process.stderr.readline() == "1 files indexed with 1 people\n"
     time.sleep(0.5)
-    process.send_signal(SIGINT)
+    process.send_signal(ending)
     assert process.communicate(timeout=30)[1] == "ended; what was found until now can be searched\n" and process.returncode == 0
     with Index.open(tmp_path / "index") as index:
         assert [person.media.camera for person, _ in index.people()] == ["gate"]

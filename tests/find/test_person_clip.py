@@ -238,9 +238,27 @@ def test_a_recording_never_makes_way(tmp_path: Path, index: Index, street: Path)
     red, _ = put_street(index, street)
     put_street(index, other)
     before = street.read_bytes(), other.read_bytes()
-    for out in (street, other, tmp_path / "x" / ".." / "other.mp4"):
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "link.mp4").symlink_to(other)
+    (tmp_path / "hard.mp4").hardlink_to(other)
+    named = ["street.mp4", "other.mp4", "x/../other.mp4", "linked/street.mp4", "linked/other.mp4", "link.mp4", "hard.mp4"]
+    for out in (tmp_path / name for name in named):
         with pytest.raises(
             PasserbyError, match=r"expected a file of its own for the clip, found (the video itself|one that the index holds)"
         ):
             cut_person(index, red, out)
     assert (street.read_bytes(), other.read_bytes()) == before
+
+
+def test_a_recording_never_makes_way_that_was_indexed_through_a_link_or_has_grown_since(tmp_path: Path, index: Index, street: Path) -> None:
+    red, _ = put_street(index, street)
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "linked").symlink_to("recordings")
+    other = tmp_path / "recordings" / "other.mp4"
+    other.write_bytes(street.read_bytes() + bytes(8))
+    put_street(index, tmp_path / "linked" / "other.mp4")
+    for grown in (False, True):
+        if grown:
+            other.write_bytes(other.read_bytes() + bytes(8))
+        with pytest.raises(QueryError, match=r"one that the index holds, .*linked/other\.mp4"):
+            cut_person(index, red, other)

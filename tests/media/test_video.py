@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 import subprocess
@@ -19,9 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from videos import COUNT, HEIGHT, TOP_LEFT, WIDTH, drawn, number_of, write_silence, write_video
+from videos import COUNT, HEIGHT, ORIENTATIONS, TOP_LEFT, WIDTH, drawn, number_of, patch, write_silence, write_turned, write_video
 
 from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.find.ingest.video_files import begun_at
 from passerby.media import frame as frame_module
 from passerby.media import video as video_module
 from passerby.media.clock import KnownBy
@@ -188,13 +190,9 @@ def test_threads_change_nothing(made: Callable[[str, str], Path]) -> None:
 # -- as it is to be looked at -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("matrix", "turn"), [((0, 1, -1, 0), 3), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
-def test_a_turned_video_is_shown_upright(tmp_path: Path, matrix: tuple[int, int, int, int], turn: int) -> None:
-    """As a phone writes it: pixels as they came from the sensor, and how to turn them."""
-    stored = [np.ascontiguousarray(np.rot90(drawn(number), -turn)) for number in range(3)]
-    path = write_video(tmp_path / "phone.mp4", pictures=stored)
-    a, b, c, d = (value * 65536 for value in matrix)
-    patch(path, b"tkhd", 40, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
+@pytest.mark.parametrize("matrix", ORIENTATIONS)
+def test_a_turned_or_mirrored_video_is_shown_upright(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
+    path = write_turned(tmp_path / "phone.mp4", matrix)
     facts = open_video(path)
     assert (facts.width, facts.height) == (WIDTH, HEIGHT)
     frame = frame_at(path, 0.2)
@@ -202,6 +200,18 @@ def test_a_turned_video_is_shown_upright(tmp_path: Path, matrix: tuple[int, int,
     assert_upright(frame.pixels)
     assert_upright(frame.shrunk(48))
     assert number_of(frame.pixels) == 2
+
+
+def test_turned_frames_are_let_go(tmp_path: Path) -> None:
+    """A matrix that is read keeps no frame: large ones would fill the memory before garbage is collected."""
+    gc.collect()
+    gc.disable()
+    try:
+        with frames(write_turned(tmp_path / "phone.mp4", (0, 1, -1, 0)), None) as found:
+            assert sum(1 for _ in found) == 3
+        assert not [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
+    finally:
+        gc.enable()
 
 
 def test_pixels_that_are_not_square_are_made_so(tmp_path: Path) -> None:
@@ -309,14 +319,6 @@ def test_crops_and_smaller_pictures(video: Path) -> None:
 # -- what is damaged, and what is none ----------------------------------------------------------------------------------------------
 
 
-def patch(path: Path, atom: bytes, offset: int, value: bytes) -> None:
-    """Overwrite bytes after the first place of a name."""
-    data = bytearray(path.read_bytes())
-    place = data.index(atom) + len(atom) + offset
-    data[place : place + len(value)] = value
-    path.write_bytes(data)
-
-
 def test_a_file_that_ends_early_says_where(tmp_path: Path, made: Callable[[str, str], Path]) -> None:
     whole = write_video(tmp_path / "whole.mp4", container={"movflags": "faststart"}, options={"crf": "5"})
     for path in (whole, made("h264", "mkv"), made("mjpeg", "avi")):
@@ -328,6 +330,50 @@ def test_a_file_that_ends_early_says_where(tmp_path: Path, made: Callable[[str, 
         assert 2 <= len(numbers) < 17
         assert coverage.cut_short_at == pytest.approx(len(numbers) / 10, abs=0.11)
         assert open_video(cut).duration == pytest.approx(2, abs=0.01)
+
+
+RUNNING = {
+    "a.mkv": ("libx264", ""),
+    "a.webm": ("libvpx-vp9", ""),
+    "a.mp4": ("libx264", ""),
+    "from_zero.mp4": ("libx264", "frag_keyframe+empty_moov"),
+    "fragments.mp4": ("libx264", "frag_keyframe+empty_moov+delay_moov"),
+    "a.ts": ("libx264", ""),
+    "a.flv": ("libx264", ""),
+    "a.wmv": ("mpeg4", ""),
+}
+
+
+@pytest.mark.parametrize("name", [*RUNNING, "sound.mkv"])
+def test_stamps_that_go_on_from_another_file_make_none_longer(tmp_path: Path, name: str) -> None:
+    """As where a stream is cut into files: some containers say when they end, not how long they are."""
+    codec, flags = RUNNING.get(name, RUNNING["a.mkv"])
+    container = {"movflags": flags} if flags else {}
+    sound = name == "sound.mkv"
+    path = write_video(tmp_path / name, codec, stamps=lambda number: 3000 + number * 10, container=container, sound=sound)
+    assert open_video(path).duration == pytest.approx(2, abs=0.01)
+    numbers, coverage = read(path)
+    assert numbers == list(range(COUNT))
+    assert (coverage.cut_short_at, coverage.gaps) == (None, ())
+    begun = begun_at(path)
+    assert begun and begun.at == pytest.approx(path.stat().st_mtime - 2, abs=0.01)
+
+
+def test_a_length_that_mkvmerge_tells_is_one(tmp_path: Path) -> None:
+    """Beside stamps that go on from another file, too."""
+    path = tmp_path / "told.mkv"
+    with (
+        av.open(str(write_video(tmp_path / "running.mkv", stamps=lambda number: 100 + number * 10))) as source,
+        av.open(str(path), "w") as file,
+    ):
+        stream = file.add_stream_from_template(source.streams.video[0])
+        stream.metadata["_STATISTICS_WRITING_APP"] = "mkvmerge"
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                file.mux(packet)
+    patch(path, b"DURATION", 3, b"00:00:02.0")
+    assert open_video(path).duration == pytest.approx(2, abs=0.01)
 
 
 @pytest.mark.parametrize(("codec", "container"), KINDS)

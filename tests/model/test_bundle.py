@@ -12,11 +12,11 @@ import tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from passerby.errors import ModelError
+from passerby.errors import ConfigError, ModelError
 from passerby.model import selftest
 from passerby.model.bundle import FORMAT, Bundle, read_bundle, write_bundle, write_calibrated
 from passerby.model.calibration import Calibration
-from passerby.model.manifest import MANIFEST, manifest_digest
+from passerby.model.manifest import MANIFEST, manifest_digest, require_bundle_place
 
 CALIBRATION = Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {"ece": 0.01})
 
@@ -292,3 +292,11 @@ class TestWriteCalibrated:
         (folder / "my notes.txt").touch()
         with pytest.raises(ModelError, match="my notes"):
             write_calibrated(read_bundle(folder), CALIBRATION, tmp_path / "calibrated")
+
+
+def test_a_bundle_in_the_current_folder_is_refused_before_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not make way in the end."""
+    require_bundle_place(folder)
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match="that can make way for a new one, found the current folder"):
+        require_bundle_place(Path())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,29 @@ def number_of(pixels: NDArray[np.uint8]) -> int:
     """Which frame this is, by its right lower quarter."""
     height, width = pixels.shape[:2]
     return round((float(pixels[height * 5 // 8 :, width * 5 // 8 :].mean()) - 40) / 9)
+
+
+ORIENTATIONS = [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, -1, 0), (0, -1, -1, 0)]
+"""The turns and mirrorings that there are, as a, b, c and d: what is stored at (x, y) is shown at (ax + cy, bx + dy)."""
+
+
+def write_turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """An MP4 of three ``drawn`` pictures as a phone writes it: pixels as they came from the sensor, and how to show them."""
+    a, b, c, d = matrix
+    x, y = np.meshgrid(range(WIDTH if a else HEIGHT), range(HEIGHT if a else WIDTH))
+    right, down = a * x + c * y, b * x + d * y
+    write_video(path, pictures=[drawn(number)[down - down.min(), right - right.min()] for number in range(3)])
+    fixed = [value * 65536 for value in matrix]
+    patch(path, b"tkhd", 40, struct.pack(">9i", *fixed[:2], 0, *fixed[2:], 0, 0, 0, 1 << 30))
+    return path
+
+
+def patch(path: Path, after: bytes, offset: int, value: bytes) -> None:
+    """Overwrite bytes after the first place of others."""
+    data = bytearray(path.read_bytes())
+    place = data.index(after) + len(after) + offset
+    data[place : place + len(value)] = value
+    path.write_bytes(data)
 
 
 def write_video(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
 import click
 
 import passerby
-from passerby.cli.show.console import INTERRUPTED, NOTHING_DONE, note, open_streams, plain, show_error
+from passerby.cli.show.console import INTERRUPTED, NOTHING_DONE, TERMINATED, note, open_streams, plain, show_error
 from passerby.errors import PasserbyError
 
 COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -110,17 +113,41 @@ def leave(context: click.Context, code: int | None) -> None:
     context.exit(code or 0)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what cleans up after Ctrl-C does so after it as well."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise ``Terminated``, once, where nobody else has said what it does."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice, and cleaning up takes its time
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def main() -> None:
     """Run the command line; what goes wrong is said in one line."""
     open_streams()
     try:
-        sys.exit(app(standalone_mode=False))
+        with _terminable():
+            sys.exit(app(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        note("passerby: interrupted")
-        sys.exit(INTERRUPTED)
+    except click.Abort as abort:
+        terminated = isinstance(abort.__cause__, Terminated)
+        note(f"passerby: {'terminated' if terminated else 'interrupted'}")
+        sys.exit(TERMINATED if terminated else INTERRUPTED)
     except (PasserbyError, OSError) as error:
         show_error(plain(error))
         sys.exit(NOTHING_DONE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -124,7 +124,7 @@ def search(
     from passerby.words.filters import read_filters
     from passerby.words.lexicon import Part
 
-    _require_options(context, {"--sheet": sheet, "--frames": frames}, k, of_server=bool(server))
+    _require_options(context, {"--sheet": sheet, "--frames": frames}, like, k, of_server=bool(server))
     worn = {"head": head, "upper": upper, "lower": lower, "feet": feet, "carrying": carrying}
     having = (*["hat"] * hat, *having)
     filters = read_filters(
@@ -137,12 +137,12 @@ def search(
         asked = {"q": question.words, "k": k, "static": static, "all": unfold, **worn, **also}
         with _told_by(server, token_file, question, asked, min_probability=min_probability, sure=sure) as told:
             return show_answer(told, sheet, frames, as_json=json)
-    how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold}
+    how: dict[str, Any] = {"min_probability": min_probability, "sure": sure, "fold": not unfold, "drawn": (sheet, frames)}
     with _found_in(index, model, question, (camera, start, end, folder, device), with_person, k, static=static, **how) as found:
         return show_answer(found, sheet, frames, as_json=json)
 
 
-def _require_options(context: click.Context, sheets: dict[str, Path | None], people: int, *, of_server: bool) -> None:
+def _require_options(context: click.Context, sheets: dict[str, Path | None], like: Path | None, people: int, *, of_server: bool) -> None:
     """Refuse options that would be ignored, and sheets that cannot be drawn."""
     if of_server:
         options.refuse_ignored(context, "--server", "index", "model", "folder", "with_person")
@@ -150,7 +150,7 @@ def _require_options(context: click.Context, sheets: dict[str, Path | None], peo
         options.refuse_ignored(context, "a search without --server", "token_file")
     for option, file in sheets.items():
         if file:
-            _require_sheet(file, option, people)
+            _require_sheet(file, option, like, people)
 
 
 @contextmanager
@@ -176,14 +176,17 @@ def _found_in(
     k: int,
     *,
     static: bool,
+    drawn: Iterable[Path | None],
     **how: Any,
 ) -> Iterator[Answer]:
     """What an index answers; pictures that it keeps are there for the time of the block.
 
     Args:
         among: as of :func:`passerby.find.selection.read_selection_in`.
+        drawn: files that are to be written, none of them the index's.
     """
     from passerby.find.answer import answer
+    from passerby.find.held import require_not_held
     from passerby.find.question import Question
     from passerby.find.selection import read_selection_in
     from passerby.find.together import answer_together
@@ -192,6 +195,8 @@ def _found_in(
     from passerby.resolve import load_model
 
     with open_index(index_folder(index)) as opened:
+        for file in filter(None, drawn):
+            require_not_held(opened, file, "the sheet")
         question = question.among(replace(read_selection_in(opened, *among), static=static))
         encoder = load_model(model)
         if with_person is None:
@@ -200,13 +205,13 @@ def _found_in(
             yield answer_together(opened, encoder, question, Question(with_person), k, **how)
 
 
-def _require_sheet(file: Path, option: str, people: int) -> None:
+def _require_sheet(file: Path, option: str, like: Path | None, people: int) -> None:
     from passerby.atomic import require_file_place
     from passerby.draw.sheet import format_of, require_room
 
     format_of(file, option)
     require_room(people)
-    require_file_place(file, option)
+    require_file_place(file, option, like)
 
 
 @click.command(epilog="Example: passerby describe somebody.jpg --json")
@@ -297,7 +302,7 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
     from passerby.progress import progress_bar
     from passerby.resolve import load_model
 
-    require_file_place(out, "--out")
+    require_file_place(out, "--out", texts, *paths)
     sentences = read_texts(texts) if texts else []
     with progress_bar("embedding", quiet=json) as on_progress:
         embeddings = embed_all(load_model(model), paths, sentences, on_progress)
@@ -336,7 +341,7 @@ def detect(
     save_crops: bool,
     json: bool,
 ) -> int:
-    """Find the people in photos, as boxes and crops, without an index.
+    """Find the people in photos, as boxes and crops, without an index; who is in videos, `passerby index` finds.
 
     DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright photo), score
     and category 1, person.

@@ -111,7 +111,7 @@ def finetune(
 
     passerby finetune --attributes --base passerby-clip-tiny --data my.csv --out worn
     """
-    from passerby.atomic import require_folder_place
+    from passerby.atomic import require_replaceable_place
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.resolve import load_base
@@ -123,7 +123,7 @@ def finetune(
     if attributes:
         options.refuse_ignored(context, "--attributes", "learns")
         learns = Learns.ATTRIBUTES
-    require_folder_place(out, "--out")
+    require_replaceable_place(out, "--out")
     adapted = load_base(base, size=size)
     lora = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": list(targets) or None}
     how = adaptation(adapted, config, changes, learns=learns and learns.value, steps=steps, seed=seed, **lora)
@@ -139,12 +139,12 @@ def finetune(
 @click.option("--base", metavar="MODEL", help="The adapter's base, if it has another name now.", show_default="its name then")
 def merge(adapter: Path, *, out: Path, base: str | None) -> None:
     """Add an adapter to its base for good, refused unless it says the same; a run then costs what the base costs. Needs [learn]."""
-    from passerby.atomic import require_folder_place
+    from passerby.atomic import require_replaceable_place
     from passerby.cli.show.console import note
     from passerby.extras import needs_extra
     from passerby.resolve import load_base_of
 
-    require_folder_place(out, "--out")
+    require_replaceable_place(out, "--out")
 
     with needs_extra("learn"):
         from passerby.learn.lora.adapter import merge as merge_adapter

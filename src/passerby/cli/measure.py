@@ -49,7 +49,7 @@ def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, e
 
     require_folder_place(out, "--out")
     if export_prompts:
-        require_file_place(export_prompts, "--export-prompts")
+        require_file_place(export_prompts, "--export-prompts", dataset, compare)
     with needs_extra("report"):
         from passerby.report.explore import explore_datasets
 
@@ -280,7 +280,7 @@ def attention(picture: Path, words: str, *, out: Path, model: str, adapter: Path
     from passerby.resolve import load_base
 
     format_of(out, "--out")
-    require_file_place(out, "--out")
+    require_file_place(out, "--out", picture)
 
     with needs_extra("learn"):
         from passerby.learn.attention import look

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from PIL.Image import Image
 
-from passerby.atomic import replacing_folder, require_folder_place
+from passerby.atomic import replacing_folder, require_replaceable_place
 from passerby.detect.detector import Detector
 from passerby.detect.photos import MIN_HEIGHT, SIZE, Cut, Photo, detect_photos
 from passerby.errors import ConfigError
@@ -67,7 +67,7 @@ def detect_into(
 ) -> Detected:
     """Find the people in files, the pictures in folders and what patterns name, and write them into a folder, as a whole or not at all.
 
-    What an earlier call wrote there makes way; nothing is written where no photo could be looked at.
+    What an earlier call wrote there makes way, also where a link leads to it; nothing is written where no photo could be looked at.
 
     Args:
         size, min_height: as :func:`~passerby.detect.photos.detect_photos` takes them.
@@ -78,15 +78,16 @@ def detect_into(
         ModelError: the detector cannot be trusted.
         OSError: no space.
     """
+    folder = folder.resolve()
     require_detected_place(folder)
     scan = scan_paths(paths, leave_out=folder)
     failed = [Failure(path, "expected a file or folder, found nothing; check the path") for path in scan.missing] + scan.failed
-    photos: list[Photo] = []
+    photos: dict[int, Photo] = {}
     with suppress(_NothingSeen), replacing_folder(folder) as draft:
         cut = _saving(draft / CROPS) if save_crops else None
         for done, outcome in enumerate(detect_photos(detector, scan.files, size=size, min_height=min_height, cut=cut), 1):
             if isinstance(outcome, Photo):
-                photos.append(outcome)
+                photos[done] = outcome
             else:
                 failed.append(outcome)
             on_progress(done, len(scan.files))
@@ -94,21 +95,21 @@ def detect_into(
             raise _NothingSeen
         info = {"description": _DESCRIPTION, "detector": detector.name, "digest": detector.digest, "size": size, "min_height": min_height}
         (draft / BOXES).write_text(json.dumps({"info": info, **coco(photos)}) + "\n", "utf-8")
-    people = sum(len(photo.people) for photo in photos)
-    return Detected(len(photos), people, scan.skipped, tuple(failed), tuple(note for photo in photos for note in photo.notes))
+    people = sum(len(photo.people) for photo in photos.values())
+    return Detected(len(photos), people, scan.skipped, tuple(failed), tuple(note for photo in photos.values() for note in photo.notes))
 
 
-def coco(photos: Sequence[Photo]) -> dict[str, Any]:
-    """Photos and the people in them as COCO has them; ids count from 1."""
+def coco(photos: Mapping[int, Photo]) -> dict[str, Any]:
+    """Photos, by their ids, and the people in them as COCO has them, whose ids count from 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, photo in enumerate(photos):
-        images.append({"id": number + 1, "file_name": str(photo.path), "width": photo.width, "height": photo.height})
+    for number, photo in photos.items():
+        images.append({"id": number, "file_name": str(photo.path), "width": photo.width, "height": photo.height})
         for person, (box, score) in enumerate(zip(photo.people.boxes.tolist(), photo.people.scores.tolist(), strict=True)):
             left, top, right, bottom = box
             annotation = {
                 "id": len(annotations) + 1,
-                "image_id": number + 1,
+                "image_id": number,
                 "category_id": 1,
                 "bbox": [round(side, 2) for side in (left, top, right - left, bottom - top)],
                 "area": round((right - left) * (bottom - top), 2),
@@ -123,11 +124,11 @@ def require_detected_place(folder: Path) -> None:
     """Find out before the work whether a folder can be written in the end, one that was written so before making way.
 
     Raises:
-        ConfigError: something else is there, or it cannot be written.
+        ConfigError: something else is there, it cannot make way, or it cannot be written.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise _taken(folder, "a file")
-    require_folder_place(folder.absolute().parent, "--out")
+    require_replaceable_place(folder.resolve(), "--out")
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if others := sorted(there - {BOXES, CROPS}):
         raise _taken(folder, ", ".join(others[:3]))
@@ -150,7 +151,7 @@ def _is_written(boxes: Path) -> bool:
 
 
 def _saving(folder: Path) -> Cut:
-    """Write crops into a folder; each is named by its photo's number and its own."""
+    """Write crops into a folder; each is named by its photo's id and its own number."""
     folder.mkdir()
 
     def save(number: int, person: int, crop: Image) -> str:

@@ -15,6 +15,7 @@ from PIL.Image import Image
 from passerby.detect.detector import Detections, Detector
 from passerby.errors import PasserbyError
 from passerby.look_ahead import look_ahead
+from passerby.media.formats import is_named_like_a_video
 from passerby.media.photo import read_picture
 from passerby.model.onnx import available_cores
 from passerby.types import Failure, Note
@@ -79,15 +80,20 @@ def _look(item: tuple[int, Path], *, detector: Detector, size: int, min_height: 
     try:
         picture = read_picture(path)
     except (PasserbyError, MemoryError) as error:
-        reason = (
-            str(error) if isinstance(error, PasserbyError) else "expected a picture that fits the memory, found a larger one; shrink it"
-        )
-        return Failure(path.absolute(), reason)
+        return Failure(path.absolute(), _why_unread(path, error))
     image = picture.image
     people = tall(detector.detect(np.asarray(image), size), min_height)
     crops = tuple(cut(number, person, crop(image, box)) for person, box in enumerate(people.boxes)) if cut else ()
     notes = tuple(Note(path.absolute(), note) for note in picture.notes)
     return Photo(path.absolute(), image.width, image.height, people, notes, crops)
+
+
+def _why_unread(path: Path, error: Exception) -> str:
+    if is_named_like_a_video(path):
+        return "expected a photo, found a video; passerby index finds who is in it"
+    if isinstance(error, MemoryError):
+        return "expected a picture that fits the memory, found a larger one; shrink it"
+    return str(error)
 
 
 def tall(people: Detections, min_height: float) -> Detections:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 from passerby.atomic import replacing
+from passerby.drafts import remove_abandoned
 from passerby.draw.sheet import CARD, EDGE, EMPTY, FAINT, GAP, INK, MARGIN, PAPER, RADIUS, font, format_of, shortened, wrapped
 
 _PICTURE: Final = (256, 512)
@@ -59,6 +60,7 @@ def draw_to(path: Path, picture: Image.Image, relevance: Relevance) -> None:
         OSError: the file cannot be written.
     """
     image_format = format_of(path, "--out")
+    remove_abandoned(path)
     with replacing(path) as file:
         draw_relevance(picture, relevance).save(file, image_format)
 

@@ -11,6 +11,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from passerby.atomic import replacing
+from passerby.drafts import remove_abandoned
 from passerby.errors import ImageError, MissingExtra, QueryError, VideoError
 from passerby.media.clock import clock_of, seen_at
 from passerby.media.shown import read_crop
@@ -57,6 +58,7 @@ def write_drawn(path: Path, sections: Sequence[Section], draw: Callable[[Sequenc
     """The same of any picture of the sections, for a file that an option names."""
     image_format = format_of(path, option)
     require_room(sum(len(hits) for _, hits in sections))
+    remove_abandoned(path)
     with replacing(path) as file:
         draw(sections).save(file, image_format)
 

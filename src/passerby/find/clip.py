@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from passerby.draw.track import Pixels, Track, alone, outlined
 from passerby.errors import InputError, QueryError
+from passerby.find.held import require_not_held
 from passerby.index.base import Index
 from passerby.media.clip import Change, Clip, cut, require_name
-from passerby.media.scan import absolute
 from passerby.media.shown import require_unchanged
-from passerby.types import Crop, Media, MediaKind, Person
+from passerby.types import Crop, MediaKind, Person
 
 AROUND: Final = 5.0
 """Seconds before and after somebody."""
@@ -80,7 +80,8 @@ def cut_person(
         raise InputError(expected="sound, or others hidden", found="both, though voices are not hidden", do="leave one of them out")
     with index.snapshot():
         somebody, crops = _in_video(index, person)
-        _require_place(index, out, somebody.media)
+        require_name(out, somebody.media.path)
+        require_not_held(index, out, "the clip")
         others = _others(index, somebody) if blur_others else []
     first, last = _seen(somebody, crops)
     change = _change(_track(somebody, crops), others, draw, blur_others) if draw or blur_others else None
@@ -98,13 +99,6 @@ def _in_video(index: Index, person: int) -> tuple[Person, tuple[Crop, ...]]:
         where = f"person {person} in a {media.kind}, {media.path}"
         raise QueryError(expected="somebody in a video", found=where, do="there is no video to cut; name somebody else")
     return found
-
-
-def _require_place(index: Index, out: Path, media: Media) -> None:
-    """A recording that was indexed never makes way."""
-    require_name(out, media.path)
-    if index.standing(absolute(out)):
-        raise QueryError(expected="a file of its own for the clip", found=f"one that the index holds, {out}", do="name another file")
 
 
 def _seen(person: Person, crops: Sequence[Crop]) -> tuple[float, float]:

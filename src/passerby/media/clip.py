@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from passerby.atomic import replacing
+from passerby.drafts import remove_abandoned
 from passerby.errors import InputError, VideoError
 from passerby.media.animation import is_animation
 from passerby.media.frame import STAMP_STEP, Frame, Pixels, Video
@@ -88,6 +89,7 @@ def cut(video: Path, start: float, end: float, out: Path, *, change: Change | No
     streams = not is_animation(video)
     seek = not (streams and _is_joined(video))
     sound = audio and streams and seek
+    remove_abandoned(out)
     with replacing(out) as file:
         draft = Path(file.name)
         with _naming(draft, out):

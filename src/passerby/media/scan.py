@@ -7,6 +7,7 @@ import glob
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -136,6 +137,16 @@ def find_file(path: Path, *, named: bool = False) -> Found:
     if stat.S_ISDIR(status.st_mode):
         raise FileNotFoundError(errno.ENOENT, "a folder in its place", path)
     return Found(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_dev, status.st_ino, named)
+
+
+def same_file(file: Found, paths: Iterable[Path]) -> Found | None:
+    """A file as the first of some paths that leads to it has it."""
+    for path in paths:
+        with suppress(OSError):
+            found = find_file(path)
+            if found.identity == file.identity:
+                return found
+    return None
 
 
 def absolute(path: Path) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from passerby.media.frame import STAMP_STEP
-from passerby.media.video import Opened, demuxed, opened_container
+from passerby.media.orientation import AS_STORED
+from passerby.media.video import Opened, demuxed, opened_container, orientation_of
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoStream
@@ -71,7 +72,7 @@ def is_playable(source: Opened) -> bool:
     if source.container.format.name in _UNDATED or source.origin is None:
         return False
     frame: Any = next((frame for packet in demuxed(source.container, stream) for frame in stream.decode(packet)), None)
-    return frame is not None and not frame.rotation
+    return frame is not None and orientation_of(frame) == AS_STORED
 
 
 def has_clock_reset(source: Opened) -> bool:

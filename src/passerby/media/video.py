@@ -23,6 +23,7 @@ from passerby.media.clock import Instant, KnownBy, read_offset
 from passerby.media.files import require_regular, unreadable
 from passerby.media.formats import VIDEOS
 from passerby.media.frame import STAMP_STEP, Coverage, Frame, Pixels, Timeline, Video, require_size, sampled, sampling_start
+from passerby.media.orientation import AS_STORED, Orientation
 from passerby.media.photo import MAX_PIXELS
 from passerby.types import Box
 
@@ -46,6 +47,10 @@ _HIGH_DEFINITION: Final = 720
 _BT709: Final = 1
 _UNNAMED: Final = 2
 _AVI: Final = "avi"
+_ENDS: Final = ("matroska,webm", "asf")
+"""Containers that say by the video's own stamps when it ends, not how long it takes."""
+_LENGTH_TOLD: Final = "_STATISTICS_WRITING_APP"
+"""Where a Matroska file has this, mkvmerge's, its ``DURATION`` is a length nevertheless."""
 _STREAMS: Final = ("mpegts", "mpeg")
 """Containers that can be joined end to end, and do not say where a stamp is."""
 _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
@@ -250,10 +255,10 @@ class Opened:
             width = round(width * aspect)
         elif aspect and 1 / _OBLONG <= aspect < 1:
             height = round(height / aspect)
-        turns = decoded.rotation // 90 % 4
-        if turns % 2:
+        orientation = orientation_of(decoded)
+        if orientation.transposed:
             width, height = height, width
-        return Frame(time, width, height, partial(_draw, decoded, turns))
+        return Frame(time, width, height, partial(_draw, decoded, orientation))
 
 
 def _read(path: Path, start: float, coverage: Coverage, keyframes: bool, seek: bool, threads: int) -> Generator[Frame]:
@@ -369,12 +374,19 @@ def _pulled(graph: Graph, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame
             yield graph.vpull()
 
 
-def _draw(decoded: av.VideoFrame, turns: int, width: int, height: int) -> Pixels:
-    if turns % 2:
+def orientation_of(decoded: av.VideoFrame) -> Orientation:
+    """Which way up a frame is stored."""
+    beside = ffmpeg().sidedata.sidedata.SideDataContainer(decoded)  # the frame's own one would keep it until garbage is collected
+    matrix = beside.get("DISPLAYMATRIX")
+    return AS_STORED if matrix is None else Orientation.of(np.frombuffer(matrix, np.int32).tolist())
+
+
+def _draw(decoded: av.VideoFrame, orientation: Orientation, width: int, height: int) -> Pixels:
+    if orientation.transposed:
         width, height = height, width
     colours = _BT709 if decoded.colorspace == _UNNAMED and decoded.height >= _HIGH_DEFINITION else None
     drawn = decoded.reformat(width, height, "rgb24", src_colorspace=colours, interpolation="AREA", threads=1)
-    return np.ascontiguousarray(np.rot90(drawn.to_ndarray(), turns))
+    return orientation.upright(np.asarray(drawn.to_ndarray(), np.uint8))
 
 
 def _is_animation(path: Path) -> bool:
@@ -441,6 +453,14 @@ def _duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Seconds that a file says the video takes."""
     if container.format.name == _AVI and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)  # which is guessed anew where the end is missing
+    said = _said_duration(container, stream)
+    if said is None or container.format.name not in _ENDS or _LENGTH_TOLD in stream.metadata:
+        return said
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
+    return said - start if start < said else said  # which cannot be an end then
+
+
+def _said_duration(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     if said := stream.metadata.get("DURATION"):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from passerby.atomic import require_folder_place
+from passerby.atomic import require_replaceable_place
 from passerby.errors import ModelError
 from passerby.types import ModelDigest
 
@@ -173,10 +173,10 @@ def require_bundle_place(folder: Path) -> None:
 
     Raises:
         ModelError: something else is there.
-        ConfigError: the folder it is to be in cannot be written to.
+        ConfigError: a folder there cannot make way, or the one it is to be in cannot be written to.
     """
     require_vacant(folder, replace=True)
-    require_folder_place(folder.absolute().parent, "--out")
+    require_replaceable_place(folder, "--out")
 
 
 def require_vacant(folder: Path, replace: bool) -> None:

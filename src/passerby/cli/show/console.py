@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _ANY_WIDTH: Final = 100_000
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
-INTERRUPTED = 130
-"""By Ctrl-C: 128 and the signal's number, as shells have it."""
+INTERRUPTED, TERMINATED = 130, 143
+"""By Ctrl-C and by SIGTERM: 128 and the signal's number, as shells have it."""
 
 
 def open_streams() -> None:

@@ -17,10 +17,11 @@ def show_detected(detected: Detected, out: Path, *, as_json: bool) -> int:
         counts = {"photos": detected.photos, "people": detected.people, "skipped": detected.skipped}
         document = {**counts, "out": str(out), "failed": failures_json(detected.failed), "notes": notes_json(detected.notes)}
         show_json(document)
+    skipped = f"; {detected.skipped} other files skipped" if detected.skipped else ""
     if detected.photos:
-        note(f"{detected.people} people in {detected.photos} photos, written to {out}")
+        note(f"{detected.people} people in {detected.photos} photos, written to {out}{skipped}")
     else:
-        note("nothing written: expected photos that can be read, found none; name some")
+        note(f"nothing written: expected photos that can be read, found none; name some{skipped}")
     show_notes(detected.notes)
     show_failures(detected.failed)
     return exit_code(detected.photos, len(detected.failed))

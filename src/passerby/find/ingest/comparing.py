@@ -24,7 +24,7 @@ from passerby.media.formats import is_named_like_a_video
 from passerby.media.frame import Video
 from passerby.media.growing import read_video_media
 from passerby.media.photo import read_exif
-from passerby.media.scan import Found, Scan, find_file, has_left, is_gone
+from passerby.media.scan import Found, Scan, has_left, is_gone, same_file
 from passerby.media.taken import Clocks, Taken
 from passerby.types import CROP, Failure, Media, Note
 
@@ -215,15 +215,9 @@ def _known(index: Index, scan: Scan, file: Found) -> tuple[Found, Standing | Non
     known = index.standing(file.path)
     if known is not None:
         return file, known
-    for path in index.with_size_and_time(file.size, file.modified_ns):
-        if path not in scan.files:
-            try:
-                found = find_file(path)
-            except OSError:
-                continue
-            if found.identity == file.identity:
-                return found, index.standing(path)
-    return file, None
+    others = (path for path in index.with_size_and_time(file.size, file.modified_ns) if path not in scan.files)
+    found = same_file(file, others)
+    return (found, index.standing(found.path)) if found else (file, None)
 
 
 def see(index: Index, files: Sequence[Found]) -> None:
