@@ -1,10 +1,13 @@
 """Files and folders that are there as a whole or not at all."""
 
 import errno
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from passerby import atomic
 from passerby.atomic import replacing, replacing_folder, require_file_place, require_replaceable_place
 from passerby.errors import ConfigError
 
@@ -59,3 +62,49 @@ def test_what_is_read_never_makes_way(tmp_path: Path) -> None:
 def test_another_fault_keeps_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="elsewhere"), replacing(tmp_path / "kept"):
         (tmp_path / "elsewhere").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a moment between two renames")
+def test_a_folder_that_makes_way_is_there_at_every_moment(tmp_path: Path) -> None:
+    folder, missed, done = tmp_path / "kept", list[int](), threading.Event()
+    with replacing_folder(folder) as draft:
+        (draft / "file").write_bytes(b"0")
+
+    def look() -> None:
+        while not done.is_set():
+            missed.extend([1] * (not folder.exists()))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for number in range(1, 300):
+            with replacing_folder(folder) as draft:
+                (draft / "file").write_bytes(b"%d" % number)
+    finally:
+        done.set()
+        looking.join()
+    assert missed == []
+    assert (folder / "file").read_bytes() == b"299" and list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("stopped_at", [1, 2])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
+def test_an_interruption_between_two_renames_leaves_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException], stopped_at: int
+) -> None:
+    """As where a system cannot exchange two folders at once."""
+    folder, renames, rename = tmp_path / "kept", list[int](), Path.rename
+    with replacing_folder(folder) as draft:
+        (draft / "file").write_bytes(b"old")
+
+    def stopping(path: Path, target: Path) -> Path:
+        renames.append(1)
+        if len(renames) == stopped_at:
+            raise stop
+        return rename(path, target)
+
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    monkeypatch.setattr(Path, "rename", stopping)
+    with pytest.raises(stop), replacing_folder(folder) as draft:
+        (draft / "file").write_bytes(b"new")
+    assert (folder / "file").read_bytes() == b"old" and list(tmp_path.iterdir()) == [folder]

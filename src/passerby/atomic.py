@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,15 +42,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
     work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=SUFFIX, dir=path.parent))
+    draft, old = work / "new", work / OLD
     try:
-        draft = work / "new"
         draft.mkdir()
         with held(work):
             with _naming(path):
                 yield draft
             _share(draft)
-            _swap(draft, path, aside=work / OLD)
+            _sync(draft)
+            _swap(draft, path, aside=old)
     finally:
+        if os.path.lexists(old) and not os.path.lexists(path):  # interrupted between two renames
+            old.rename(path)
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -59,6 +64,30 @@ def _share(folder: Path) -> None:
         mode = path.stat().st_mode
         if path.is_file() and wanted & ~mode:
             path.chmod(stat.S_IMODE(mode) | wanted)
+
+
+def _sync(folder: Path) -> None:
+    """See to it that a folder's files are on the disk before anybody finds them there."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+
+
+def _swap(new: Path, path: Path, aside: Path) -> None:
+    """Put ``new`` at ``path``, at once where the system can; elsewhere what was there is aside for a moment."""
+    if os.path.lexists(path) and _exchange(new, path):
+        return
+    if os.path.lexists(path):
+        path.rename(aside)
+    new.rename(path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths take each other's place at once, as Linux can on most disks; whether they did."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return renameat2 is not None and renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
 def require_file_place(path: Path, option: str, *read: Path | None) -> None:
@@ -121,16 +150,4 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             error.filename = str(path)
-        raise
-
-
-def _swap(new: Path, path: Path, aside: Path) -> None:
-    """Put ``new`` at ``path``; what was there is kept aside until it has succeeded."""
-    if path.exists():
-        path.rename(aside)
-    try:
-        new.rename(path)
-    except OSError:
-        if aside.exists():
-            aside.rename(path)
         raise
