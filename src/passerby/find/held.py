@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 from passerby.errors import QueryError
 from passerby.index.base import Index
+from passerby.media.formats import is_named_like_a_video
 from passerby.media.scan import absolute, find_file, same_file
 
 
@@ -32,6 +34,13 @@ def _held(index: Index, out: Path) -> Path | None:
         file = find_file(out)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    of_its_name = (path for path in index.paths_under(Path(named[0].anchor)) if path.name in (out.name, named[1].name))
-    found = same_file(file, chain(index.with_size_and_time(file.size, file.modified_ns), of_its_name))  # which may have grown since
+    as_it_is = index.with_size_and_time(file.size, file.modified_ns)
+    found = same_file(file, chain(as_it_is, _grown(index, *named)))
     return found.path if found else None
+
+
+def _grown(index: Index, *named: Path) -> Iterator[Path]:
+    """Recordings of the names of some paths, which may have grown since they were indexed."""
+    names = {path.name for path in named if is_named_like_a_video(path)}
+    if names:
+        yield from (path for path in index.paths_under(Path(named[0].anchor)) if path.name in names)
