@@ -24,7 +24,10 @@ MANIFEST: Final = "manifest.json"
 ENCODER: Final = "encoder"
 DETECTOR: Final = "detector"
 """Kinds of models; a manifest that names none is an encoder's."""
-_OPTIONS: Final = {ENCODER: "name it with --model", DETECTOR: "name it with --detector"}
+_ELSEWHERE: Final = {
+    ENCODER: "name a detector; an encoder is for --model where a command has that",
+    DETECTOR: "name an encoder; a detector is for --detector where a command has that",
+}
 USUAL_BESIDE: Final = frozenset({"MODEL_CARD.md", "LICENSE"})
 """Further files that go when their bundle is replaced; any other is somebody's."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}(/[A-Za-z0-9_.-]{1,200})*")
@@ -90,7 +93,7 @@ def read_manifest(folder: Path, kind: str, newest: int) -> tuple[dict[str, objec
     manifest, digest = _read(folder / MANIFEST)
     found = manifest.get("kind", ENCODER)
     if found != kind:
-        do = _OPTIONS.get(str(found), "upgrade Passerby")
+        do = _ELSEWHERE.get(str(found), "upgrade Passerby")
         raise ModelError(expected=f"a bundle of kind {kind}", found=f"{folder}, of kind {found}", do=do)
     version = positive(manifest, "format")
     if version > newest:
