@@ -97,6 +97,28 @@ def test_bundles_are_named_as_everywhere(command: list[str], tmp_path: Path) -> 
         app([*command, "passerby-s", "--data", NOT_THERE, "--out", str(tmp_path / "out")], standalone_mode=False)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["export", "passerby-d", "--out", "out"],
+        ["benchmark", "--model", "passerby-d"],
+        ["build-engine", "passerby-s", "--data", NOT_THERE, "--against", "passerby-d"],
+        ["calibrate", "passerby-d", "--data", NOT_THERE, "--out", "out"],
+        ["quantize", "passerby-s", "--data", NOT_THERE, "--out", "out", "--against", "passerby-d"],
+        ["quantize", "passerby-d", "--data", NOT_THERE, "--out", "out", "--against", "passerby-s"],
+    ],
+    ids=lambda command: f"{command[0]} {command[1]}",
+)
+def test_a_bundle_of_the_other_kind_is_answered_with_what_the_command_takes(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not with an option that it lacks."""
+    monkeypatch.chdir(tmp_path)
+    wanted = "a detector" if command[1] == "passerby-d" and "--against" in command else "an encoder"
+    with refused(f"; name {wanted}; .* where a command has that"):
+        app(command, standalone_mode=False)
+
+
 @pytest.mark.parametrize("kind", ["encoder", "detector"])
 @pytest.mark.parametrize(
     ("names", "match"),

@@ -131,6 +131,8 @@ def _quantize_detector(
 def build_engine(context: click.Context, bundle: str, *, data: Path | None, against: str | None, check: bool) -> None:
     """Build TensorRT engines of a bundle for this machine's GPU, or refuse if they do not give what the bundle gives.
 
+    Engines that are there and fit are not built again; with --data they are judged, and removed if they fail.
+
     A detector has one for each of its sizes, and must find the people of its golden picture with each.
 
     Every command uses them from then on. Needs the extra [trt] and, but for --check, TensorRT.
@@ -156,9 +158,8 @@ def build_engine(context: click.Context, bundle: str, *, data: Path | None, agai
         typed_towers(found)
         note(f"{found.name}: both towers hold what a strongly typed network demands")
         return
-    val = load_dataset(data, {Split.VAL}) if data else None
-    for path in build_engines(found, note, val=val, against=find_bundle(against) if against else None):
-        note(f"built {path}")
+    kept = find_bundle(against) if against else None
+    build_engines(found, note, val=load_dataset(data, {Split.VAL}) if data else None, against=kept)
 
 
 def _build_of_detector(bundle: DetectorBundle, check: bool) -> None:
@@ -169,8 +170,7 @@ def _build_of_detector(bundle: DetectorBundle, check: bool) -> None:
         typed_detector(bundle)
         note(f"{bundle.name}: its graph holds what a strongly typed network demands, at {', '.join(map(str, bundle.sizes))} pixels")
         return
-    for path in build_detector_engines(bundle, note):
-        note(f"built {path}")
+    build_detector_engines(bundle, note)
 
 
 @click.command(epilog="Example: passerby calibrate passerby-s-int8 --data CUHK-PEDES --out passerby-s")
