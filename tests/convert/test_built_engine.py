@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -12,13 +14,15 @@ import numpy as np
 import pytest
 from blobs import THREE, write_blob_bundle
 from fake_gpu import FakeGpu
-from fragile import fragile_bundle, worse_bundle
+from fragile import HEIGHT, WIDTH, fragile_bundle, worse_bundle
 
 from passerby.convert.engine import build_detector_engines, build_engines
 from passerby.detect.bundle import BundleDetector
-from passerby.errors import GateRefused
+from passerby.errors import GateRefused, ModelError
+from passerby.look_ahead import look_ahead
 from passerby.model.bundle import Bundle
-from passerby.model.tensorrt import TensorRt, runtime_here
+from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.tensorrt import BATCHES, TensorRt, runtime_here
 from passerby.places import engines_folder
 from passerby.types import Dataset, Split
 
@@ -109,3 +113,65 @@ def test_engines_that_are_there_and_fail_are_removed(fragile: tuple[Bundle, Data
     assert [line for line in said if line.startswith("removed")] == [f"removed {path}" for path in paths]
     assert not list(engines_folder().glob("*.engine"))
     assert runtime_here(bundle).name == "ONNX Runtime"
+
+
+# Running
+
+
+@pytest.mark.usefixtures("built")
+def test_engines_give_what_the_bundle_gives_whatever_the_batch(bundle: Bundle) -> None:
+    engines, plain = BundleEncoder(bundle, runtime=runtime_here(bundle)), BundleEncoder(bundle, threads=1)
+    pixels = np.random.default_rng(0).normal(size=(BATCHES[-1] + 9, 3, HEIGHT, WIDTH)).astype(np.float32)
+    for n in (1, 2, 8, 9, len(pixels)):
+        np.testing.assert_allclose(engines.embed_images(pixels[:n]), plain.embed_images(pixels[:n]), atol=1e-5)
+    words = ["a red jacket", "a person wearing a black cap"]
+    np.testing.assert_allclose(engines.embed_texts(words), plain.embed_texts(words), atol=1e-5)
+
+
+@pytest.mark.usefixtures("built")
+def test_threads_that_come_and_go_take_no_more_memory_of_the_gpu(gpu: FakeGpu, bundle: Bundle) -> None:
+    """Each video has threads of its own; lanes are as many as runs at once."""
+    encoder, threads, before = BundleEncoder(bundle, runtime=runtime_here(bundle)), 4, gpu.made.copy()
+    pictures = np.random.default_rng(0).normal(size=(16, 3, HEIGHT, WIDTH)).astype(np.float32)
+    expected = BundleEncoder(bundle, threads=1).embed_images(pictures)
+    for _ in range(50):
+        found = np.concatenate(list(look_ahead(pictures[:, None], encoder.embed_images, 8, threads)))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    made = gpu.made - before
+    lanes = made["cudaStreamDestroy"]
+    assert 1 <= lanes <= threads + 1, "one for the three pictures of the self-test"
+    assert (made["cudaFree"], made["cudaFreeHost"], made["cudaGraphExecDestroy"]) == (2 * lanes, 2 * lanes, lanes)
+    assert gpu.live["cudaGraphDestroy"] == 0
+
+
+@pytest.mark.usefixtures("built")
+def test_all_of_the_gpu_is_given_back_with_the_model(gpu: FakeGpu, bundle: Bundle) -> None:
+    encoder = BundleEncoder(bundle, runtime=runtime_here(bundle))
+    encoder.embed_texts(["a red jacket"])
+    kept = encoder.embed_images(np.ones((9, 3, HEIGHT, WIDTH), np.float32))
+    assert gpu.live.total() > 0
+    del encoder
+    gc.collect()
+    assert gpu.live.total() == 0
+    assert np.isfinite(kept).all()
+
+
+@pytest.mark.usefixtures("built")
+def test_a_lane_that_cannot_be_made_is_given_back(gpu: FakeGpu, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU's memory ends between the first block and the second."""
+    gc.collect()
+    session, make, left = runtime_here(bundle).start("image_tower"), gpu.runtime.cudaMalloc, iter([True, False])
+    monkeypatch.setattr(gpu.runtime, "cudaMalloc", lambda *how: make(*how) if next(left) else 2)
+    with pytest.raises(ModelError, match="cudaMalloc to succeed, found CUDA error 2"):
+        session.run({"pixel_values": np.ones((1, 3, HEIGHT, WIDTH), np.float32)}, ["image_features"])
+    gc.collect()
+    assert gpu.live.total() == 0
+
+
+def test_a_plan_is_read_when_its_tower_starts_and_not_kept(built: list[Path], bundle: Bundle) -> None:
+    runtime, text = runtime_here(bundle), built[1]
+    text.write_bytes(text.read_bytes()[:-1])
+    assert runtime.start("image_tower").inputs == {"pixel_values": "float32"}
+    with pytest.raises(ModelError, match="to be whole, found a damaged plan; build it here"):
+        runtime.start("text_tower")
+    assert len(pickle.dumps(vars(runtime))) < 2000 < text.stat().st_size
