@@ -218,7 +218,7 @@ def measure_speed(
         towers={t: TowerSpeed(t, {n: timings[t, n] for n in plan.batches}, footprints[t], joules[t]) for t in towers},
         plan=plan,
         machine=machine,
-        energy=meter.source if meter else NOT_MEASURABLE,
+        energy=meter.source if meter and any(found is not None for found in joules.values()) else NOT_MEASURABLE,
         warnings=tuple(doubts(timings.values(), before, Disturbance.now(), machine.cores)),
         seconds=time.perf_counter() - started,
     )
@@ -246,13 +246,16 @@ def _batch(inputs: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]
     return {name: np.repeat(array, n, axis=0) for name, array in inputs.items()}
 
 
-def _joules(meter: EnergyMeter, run: Callable[[], object]) -> float:
-    """For one call, on average over some seconds of calls."""
+def _joules(meter: EnergyMeter, run: Callable[[], object]) -> float | None:
+    """For one call, on average over some seconds of calls; ``None`` where the meter tells nothing."""
     stop, started, calls = meter.start(), time.perf_counter(), 0
-    while time.perf_counter() - started < ENERGY_SECONDS:
-        run()
-        calls += 1
-    return stop() / calls
+    try:
+        while time.perf_counter() - started < ENERGY_SECONDS:
+            run()
+            calls += 1
+    finally:
+        joules = stop()
+    return None if joules is None else joules / calls
 
 
 def _ratio(timing: Timing, reference: Timing) -> dict[str, float]:
