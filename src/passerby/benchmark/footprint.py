@@ -47,7 +47,7 @@ def footprint(tower: Path, inputs: Mapping[str, NDArray[Any]], threads: int, *, 
         feed = Path(folder) / "inputs.npz"
         with feed.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(inputs))
-        command = [sys.executable, "-m", __name__, str(tower), str(feed), str(threads)]
+        command = [sys.executable, "-P", "-m", __name__, str(tower), str(feed), str(threads)]
         runs = [_run(command, tower) for _ in range(repeats)]
     peaks = [run.peak_bytes for run in runs if run.peak_bytes is not None]
     return Footprint(float(np.median([run.load_seconds for run in runs])), max(peaks, default=None))
