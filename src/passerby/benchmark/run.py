@@ -47,6 +47,8 @@ def contenders(
 ) -> list[Contender]:
     """The bundles in their order, then the reference CLIPs, which are left out, and that said, where they can be neither made nor kept.
 
+    No two have the same name: a bundle that is there twice is one, and bundles that share a name go by those of their folders.
+
     Args:
         bundles: at least one; the references take the first one's picture size and length of text.
         say: told what is missing or being made.
@@ -56,7 +58,8 @@ def contenders(
     Raises:
         ModelError: a bundle whose files are not its manifest's.
     """
-    own = [_bundle(bundle, say) for bundle in bundles]
+    different = list({bundle.digest: bundle for bundle in bundles}.values())
+    own = [_bundle(bundle, name, say) for bundle, name in zip(different, _distinct_names(different), strict=True)]
     if not beside_clip:
         return own
     try:
@@ -74,12 +77,20 @@ def usual_text(bundle: Bundle) -> Tokens:
     return Tokenizer(bundle.tokenizer.read(), bundle.max_tokens)([SENTENCE])
 
 
-def _bundle(bundle: Bundle, say: Callable[[str], None]) -> Contender:
+def _distinct_names(bundles: Sequence[Bundle]) -> list[str]:
+    """The names of different bundles; those that share one go by their folders', and by their digests where these are shared too."""
+    names = [bundle.name for bundle in bundles]
+    folders = [bundle.folder.resolve().name if names.count(bundle.name) > 1 else bundle.name for bundle in bundles]
+    digests = [f"{bundle.name} ({bundle.digest[:12]})" for bundle in bundles]
+    return [digest if folders.count(folder) > 1 else folder for folder, digest in zip(folders, digests, strict=True)]
+
+
+def _bundle(bundle: Bundle, name: str, say: Callable[[str], None]) -> Contender:
     size = bundle.preprocessing.height, bundle.preprocessing.width
     tokens = usual_text(bundle)
     text = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
     return Contender(
-        name=bundle.name,
+        name=name,
         size=size,
         tokens=tokens.input_ids.shape[1],
         image_tower=_tower(_checked(bundle.image_tower), _picture(*size), say),

@@ -63,14 +63,23 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    earlier = {model["name"]: model for model in before["models"]}
+    earlier = _by_name(before)
     same_reference = after["reference"] is not None and before["reference"] == after["reference"]
-    for model in after["models"]:
-        for tower, key in _RATES.items() if model["name"] in earlier else ():
-            old, new = earlier[model["name"]][tower], model[tower]
+    for called, model in _by_name(after).items():
+        for tower, key in _RATES.items() if called in earlier else ():
+            old, new = earlier[called][tower], model[tower]
             for n in (n for n in new[key] if n in old[key]):
                 relative = new["times_reference"][n]["median"] / old["times_reference"][n]["median"] - 1 if same_reference else None
                 yield Change(model["name"], tower, int(n), old[key][n], new[key][n], new[key][n] / old[key][n] - 1, relative)
+
+
+def _by_name(run: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Models by their names and how many of that name came before: once several could share one."""
+    named: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for model in run["models"]:
+        number = sum(name == model["name"] for name, _ in named)
+        named[model["name"], number] = model
+    return named
 
 
 def _unreadable(path: Path, found: str) -> ConfigError:
