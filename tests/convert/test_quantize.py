@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from calling import call
 from fragile import FRAGILE, fragile_bundle, worse_bundle
 from graphs import run, without_activation_pairs
 from hypothesis import given
@@ -41,8 +43,9 @@ from passerby.convert.sensitivity import fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.model.bundle import Bundle, read_bundle
+from passerby.model.bundle import Bundle, read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.calibration import Calibration
 from passerby.model.encoder import unit_vectors
 from passerby.model.manifest import BundleFile
 from passerby.model.runtime import onnxruntime
@@ -272,6 +275,24 @@ def test_the_fewest_layers_stay_in_float_and_the_card_says_which_and_why(fragile
         "second",
         "third",
     ]
+
+
+def test_a_calibration_that_is_left_out_is_told_with_what_brings_it_back(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
+    bundle, dataset = fragile
+    write_calibrated(bundle, Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {}), tmp_path / "fitted")
+    with (tmp_path / "people.jsonl").open("w") as table:
+        for r in dataset.records:
+            row = {"path": str(r.path), "id": f"{r.split}-{r.identity}", "split": r.split}
+            table.writelines(json.dumps(row | {"caption": caption.text}) + "\n" for caption in r.captions)
+    asked = ["--data", "people.jsonl", "--out", "half", "--precision", "fp16"]
+    again = "passerby calibrate half --data people.jsonl --out half"
+    for source, told in ((bundle.folder, False), ("fitted", True)):
+        ran = call("quantize", source, *asked, folder=tmp_path)
+        assert ran.code == 0, ran.err
+        assert (again in ran.err) == told
+        assert read_bundle(tmp_path / "half").calibration is None
+    assert call(*again.split()[1:], folder=tmp_path).code == 0
+    assert read_bundle(tmp_path / "half").calibration is not None
 
 
 def test_what_no_layers_in_float_save_is_refused_and_the_old_bundle_stays(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:

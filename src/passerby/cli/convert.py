@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ def quantize(bundle: str, *, data: Path, out: Path, precision: Precision, agains
     """Turn a float32 bundle into FP16 or INT8, calibrated on train, or refuse if val does not show that Rank-1 stays.
 
     If Rank-1 falls by more than half a point, each layer's damage is measured and the fewest that save it stay in float. Of a detector's
-    bundle AP50 must stay, within a point; DATASET has scenes then. Needs the extra [learn].
+    bundle AP50 must stay, within a point; DATASET has scenes then. A calibration is not kept: the new towers need one of their own. Needs
+    the extra [learn].
     """
     from passerby.cli.show.console import note
     from passerby.resolve import find_detector_bundle
@@ -98,7 +100,11 @@ def _quantize_encoder(name: str, data: Path, out: Path, precision: Precision, ag
 
     bundle, kept = find_bundle(name), find_bundle(against) if against else None
     dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
-    return quantize_bundle(bundle, dataset, out, files, note, precision=precision, against=kept)
+    small = quantize_bundle(bundle, dataset, out, files, note, precision=precision, against=kept)
+    if bundle.calibration is not None:
+        again = shlex.join(["passerby", "calibrate", str(out), "--data", str(data), "--out", str(out)])
+        note(f"the calibration of {bundle.name} does not hold for the new towers and is left out; to fit one: {again}")
+    return small
 
 
 def _quantize_detector(
