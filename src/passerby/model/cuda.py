@@ -22,8 +22,8 @@ RUNTIMES: Final = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 DRIVER: Final = "libcuda.so.1"
 TO_DEVICE: Final = 1
 TO_HOST: Final = 2
-_THIS_THREAD: Final = 1
-"""cudaStreamCaptureModeThreadLocal: what other threads do meanwhile does not spoil the capture."""
+_RELAXED: Final = 2
+"""cudaStreamCaptureModeRelaxed: memory that is given back meanwhile, by whichever thread, does not spoil the capture."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16
 """Attributes of a device, as the driver numbers them."""
 
@@ -108,7 +108,7 @@ def synchronize(stream: Owned) -> None:
 def capture(work: Callable[[], None], stream: Owned) -> Owned:
     """A graph of what ``work`` puts on the stream; nothing of it runs yet."""
     graph, executable = c_void_p(), c_void_p()
-    _call("cudaStreamBeginCapture", stream.handle, _THIS_THREAD)
+    _call("cudaStreamBeginCapture", stream.handle, _RELAXED)
     try:
         work()
     finally:
