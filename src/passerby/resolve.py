@@ -154,11 +154,16 @@ def _load_foreign_detector(path: Path, threads: int | None) -> GridDetector:
 
 def find_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle | None:
     """The detector's bundle of a name, its files unread; ``None`` for a name of anything else. Raises ``ModelError`` for a damaged one."""
+    name = _name(name)
+    return require_detector_bundle(name) if kind_of(_installed(name) or Path(name)) == DETECTOR else None
+
+
+def require_detector_bundle(name: str | os.PathLike[str]) -> DetectorBundle:
+    """The detector's bundle of a name, its files unread. Raises ``ModelError`` for a name of anything else."""
     from passerby.detect.bundle import read_detector_bundle
 
     name = _name(name)
-    folder = _installed(name) or Path(name)
-    return read_detector_bundle(folder) if kind_of(folder) == DETECTOR else None
+    return read_detector_bundle(_installed(name) or Path(name))
 
 
 def load_base(name: str | os.PathLike[str] = DEFAULT_MODEL, *, adapter: AnyPath | None = None, size: str | None = None) -> Base:

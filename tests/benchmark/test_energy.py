@@ -36,10 +36,18 @@ class TestTegrastats:
             time.sleep(0.01)
         least = time.perf_counter() - started
         joules = stop()
+        assert joules is not None
         assert least <= joules / 7.411 <= time.perf_counter() - before
 
-    def test_a_program_that_says_nothing(self, tmp_path: Path) -> None:
-        assert TegrastatsMeter(str(fake_tegrastats(tmp_path, []))).start()() == 0
+    @pytest.mark.parametrize("lines", [[], ["no rails"], ["RAM 1/2MB VDD_SOC 1449mW/1400mW"]])
+    def test_a_program_that_tells_no_rail_of_the_module(self, tmp_path: Path, lines: list[str]) -> None:
+        stop = TegrastatsMeter(str(fake_tegrastats(tmp_path, lines))).start()
+        while not (tmp_path / "told").exists():
+            time.sleep(0.01)
+        assert stop() is None
+
+    def test_a_program_that_ends_at_once(self) -> None:
+        assert TegrastatsMeter("false").start()() is None
 
     def test_a_jetson_is_asked_first(self, tmp_path: Path) -> None:
         meter = find_meter(package(tmp_path, 0, 5).parent, str(fake_tegrastats(tmp_path, [])))
@@ -69,6 +77,13 @@ class TestRapl:
         meter = find_meter(tmp_path, "no-such-program")
         assert isinstance(meter, RaplMeter) and [zone.name for zone in meter.zones] == ["intel-rapl:0"]
 
+    def test_the_platform_which_holds_the_packages_is_not_counted_too(self, tmp_path: Path) -> None:
+        package(tmp_path, 0, 1)
+        package(tmp_path, 1, 1, name="psys")
+        package(tmp_path, 2, 1, name="package-1")
+        meter = find_meter(tmp_path, "no-such-program")
+        assert isinstance(meter, RaplMeter) and [zone.name for zone in meter.zones] == ["intel-rapl:0", "intel-rapl:2"]
+
     def test_no_counters_or_none_that_may_be_read(self, tmp_path: Path) -> None:
         assert find_meter(tmp_path, "no-such-program") is None
         assert find_meter(tmp_path / "missing", "no-such-program") is None
@@ -76,10 +91,11 @@ class TestRapl:
         assert find_meter(tmp_path, "no-such-program") is None
 
 
-def package(powercap: Path, number: int, microjoules: int, most: int = 2**32) -> Path:
+def package(powercap: Path, number: int, microjoules: int, most: int = 2**32, name: str = "package-0") -> Path:
     """A processor package's counter as Linux shows it."""
     zone = powercap / f"intel-rapl:{number}"
     zone.mkdir()
+    (zone / "name").write_text(f"{name}\n")
     (zone / "energy_uj").write_text(f"{microjoules}\n")
     (zone / "max_energy_range_uj").write_text(f"{most}\n")
     return zone

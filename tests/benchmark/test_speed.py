@@ -4,20 +4,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import tiny
 from calling import Ran, call
 
-from passerby.benchmark.energy import RaplMeter
+from passerby.benchmark.energy import RaplMeter, TegrastatsMeter
+from passerby.benchmark.footprint import footprint
 from passerby.benchmark.reference import references
 from passerby.benchmark.run import SENTENCE, contenders, run_benchmark
 from passerby.benchmark.saved import changes, read_run, save_run
-from passerby.benchmark.speed import LATENCY_CALLS, Contender, Plan, SpeedReport, Tower, measure_speed
+from passerby.benchmark.speed import LATENCY_CALLS, Contender, Plan, SpeedReport, Tower, _joules, measure_speed
 from passerby.errors import ConfigError, ModelError
 from passerby.model.bundle import Bundle, read_bundle
 
@@ -94,6 +97,52 @@ class TestMeasuring:
         assert found["reference"] is None and found["models"][0]["image_tower"]["times_reference"] == {}
         assert any("fewer than three rounds" in warning for warning in found["warnings"])
 
+    def test_energy_where_the_meter_tells_nothing(self, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("passerby.benchmark.speed.ENERGY_SECONDS", 0.01)
+        (own,) = contenders([bundle], silent, beside_clip=False)
+        found = measure_speed([own], replace(PLAN, rounds=1), meter=TegrastatsMeter("false")).to_json()
+        assert found["models"][0]["image_tower"]["joules_per_image"] is None
+        assert found["energy"] == "not measurable here"
+
+    def test_a_call_that_fails_ends_the_meter(self) -> None:
+        """Which is a process, that would run on."""
+        ended: list[bool] = []
+
+        class Meter:
+            source = "a clock"
+
+            def start(self) -> Callable[[], float]:
+                return lambda: ended.append(True) or 1.0  # type: ignore[func-returns-value]
+
+        def broken() -> None:
+            raise ModelError(expected="a run", found="none", do="stop")
+
+        with pytest.raises(ModelError):
+            _joules(Meter(), broken)
+        assert ended == [True]
+
+    def test_what_lies_in_the_current_folder_is_not_run(self, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "numpy.py").write_text("import pathlib; pathlib.Path('ran').touch()")
+        monkeypatch.chdir(tmp_path)
+        (own,) = contenders([bundle], silent, beside_clip=False)
+        footprint(own.image_tower.path, own.image_tower.inputs, 1, repeats=1)
+        assert [path.name for path in tmp_path.iterdir()] == ["numpy.py"]
+
+    @pytest.mark.parametrize("batch", [100_000_000_000, 2**62])
+    def test_a_batch_that_no_memory_holds(self, bundle: Bundle, batch: int) -> None:
+        (own,) = contenders([bundle], silent, beside_clip=False)
+        with pytest.raises(ModelError, match=rf"to run with a batch of {batch}, .*; name a smaller --batch"):
+            measure_speed([own], replace(PLAN, rounds=1, batches=(1, batch)))
+
+    def test_a_batch_that_onnx_runtime_refuses(self, bundle: Bundle, tmp_path: Path) -> None:
+        """A graph of one picture."""
+        graph = onnx.load_from_string(tiny.image_tower())
+        graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+        (tmp_path / "one.onnx").write_bytes(graph.SerializeToString())
+        (own,) = contenders([bundle], silent, beside_clip=False)
+        with pytest.raises(ModelError, match=r"one\.onnx to run with a batch of 2"):
+            measure_speed([replace(own, image_tower=Tower(tmp_path / "one.onnx", own.image_tower.inputs))], PLAN)
+
     def test_a_tower_that_cannot_run(self, bundle: Bundle, tmp_path: Path) -> None:
         (own,) = contenders([bundle], silent, beside_clip=False)
         (tmp_path / "bad.onnx").write_bytes(b"bad")
@@ -144,6 +193,12 @@ class TestReferences:
         assert [rivals[n].text_tower is rivals[m].text_tower for n, m in ((0, 1), (2, 3), (1, 2))] == [True, True, False]
         assert [rival.image_tower.macs for rival in rivals] == [3 * h // 4 * w // 4 * tiny.DIM for h, w in sizes.values()]
 
+    def test_a_damaged_one_is_to_be_deleted(self, bundle: Bundle, tmp_path: Path) -> None:
+        for name in ("clip-text", *(f"clip-vit-{kind}" for kind in ("b32@224", "b16@224", "b32@32", "b16@32x16"))):
+            (tmp_path / f"{name}.onnx").write_bytes(b"damaged")
+        with pytest.raises(ModelError, match=rf"; delete {tmp_path}/clip-text\.onnx, which is then made again"):
+            contenders([bundle], silent, cache=tmp_path)
+
     def test_towers_are_made_with_random_weights(self, tmp_path: Path) -> None:
         pytest.importorskip("transformers")
         from transformers import CLIPTextConfig, CLIPVisionConfig
@@ -193,6 +248,47 @@ class TestSavedRuns:
             ("rival", "text_tower", 2, None),
         ]
 
+    def test_a_run_beside_itself_has_not_changed(self, run: dict[str, Any], tmp_path: Path) -> None:
+        """Also where models share a name, as those of older runs may."""
+        for model in run["models"]:
+            model["name"] = "tiny"
+        save_run(run, tmp_path / "older.json")
+        beside = changes(read_run(tmp_path / "older.json"), run)
+        assert len(beside) == 2 * 2 * 2
+        assert {(change.change, change.relative) for change in beside} == {(0, 0)}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda run: run.pop("models"),
+            lambda run: run["models"].clear(),
+            lambda run: run.update(models=[1]),
+            lambda run: run["models"][1].pop("text_tower"),
+            lambda run: run["models"][1].pop("rank1"),
+            lambda run: run["models"][0]["image_tower"].pop("images_per_second"),
+            lambda run: run["models"][0]["image_tower"]["images_per_second"].pop("2"),
+            lambda run: run["models"][0]["image_tower"]["images_per_second"].update({"2": 0}),
+            lambda run: run["models"][0]["image_tower"]["images_per_second"].update({"2": "many"}),
+            lambda run: run["models"][0]["text_tower"]["times_reference"].pop("2"),
+            lambda run: run["models"][0]["text_tower"]["latency_ms"].update(p99=None),
+            lambda run: [model["text_tower"]["texts_per_second"].update(x=1) for model in run["models"]],
+            lambda run: [model["text_tower"]["texts_per_second"].clear() for model in run["models"]],
+            lambda run: run["machine"].pop("processor"),
+            lambda run: run.update(machine=None),
+            lambda run: run.pop("warnings"),
+            lambda run: run.update(reference=3),
+        ],
+    )
+    def test_a_run_that_lacks_something_is_refused_before_anything_is_measured(
+        self, run: dict[str, Any], tmp_path: Path, change: Callable[[dict[str, Any]], object]
+    ) -> None:
+        change(run)
+        save_run(run, tmp_path / "run.json")
+        for option in ("--from", "--compare"):
+            ran = passerby(option, str(tmp_path / "run.json"))
+            assert (ran.code, ran.out) == (2, "")
+            assert "to be a run that `passerby benchmark --save` kept, found a run that lacks some of its figures;" in ran.err
+
     @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"format": "something"}', b"[" * 100_000])
     def test_other_files_are_refused(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "run.json").write_bytes(content)
@@ -240,7 +336,7 @@ class TestCommand:
 
     def test_a_saved_run_beside_another(self, run: dict[str, Any], tmp_path: Path) -> None:
         save_run(run, tmp_path / "a.json")
-        save_run({**run, "machine": {}}, tmp_path / "b.json")
+        save_run({**run, "machine": {**run["machine"], "cores": 1000}}, tmp_path / "b.json")
         ran = passerby("--from", str(tmp_path / "a.json"), "--compare", str(tmp_path / "b.json"))
         assert ran.code == 0, ran.err
         assert "rival (speed only)" in ran.out and "+0.0%" in ran.out
@@ -277,6 +373,7 @@ class TestCommand:
             (("--picture", "speed.gif"), "correct --picture"),
             (("--predict", "toaster"), "toaster"),
             (("--rounds", "0"), "rounds"),
+            (("--threads", "1000000"), "threads"),
             (("--model", "nobody"), "nobody"),
         ],
     )
@@ -303,6 +400,14 @@ def test_the_sentence_is_of_usual_length() -> None:
     assert 22 <= len(SENTENCE.split()) <= 26
 
 
-def test_a_run_takes_what_contenders_gives(bundle: Bundle) -> None:
+def test_a_model_that_is_named_twice_is_one(bundle: Bundle) -> None:
     found = run_benchmark([bundle, read_bundle(bundle.folder)], replace(PLAN, rounds=1, batches=(1,)), silent, beside_clip=False)
-    assert [c.name for c in found.contenders] == ["tiny", "tiny"]
+    assert [c.name for c in found.contenders] == ["tiny"]
+
+
+def test_no_two_models_have_the_same_name(bundle: Bundle, tmp_path: Path) -> None:
+    """Neither of themselves nor of their folders."""
+    first, second = (tiny.write_tiny_bundle(tmp_path / run / "float", seed=seed) for seed, run in ((5, "a"), (9, "b")))
+    other = tiny.write_tiny_bundle(tmp_path / "other", name="other", seed=11)
+    names = [c.name for c in contenders([first, second, bundle, other], silent, beside_clip=False)]
+    assert names == [f"tiny ({first.digest[:12]})", f"tiny ({second.digest[:12]})", "tiny", "other"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from blobs import write_blob_bundle
 
 from passerby.cli.app import app
 from passerby.cli.show.console import NOTHING_DONE
@@ -58,7 +60,6 @@ def test_a_file_that_cannot_be_written(
         ["merge", NOT_THERE],
         ["export", NOT_THERE],
         ["quantize", NOT_THERE, "--data", NOT_THERE],
-        ["calibrate", NOT_THERE, "--data", NOT_THERE],
     ],
     ids=lambda command: command[0],
 )
@@ -70,13 +71,79 @@ def test_a_folder_that_cannot_be_made(command: list[str], tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("command", ["quantize", "calibrate", "export"])
-def test_a_bundle_takes_no_other_folder_s_place(command: str, tmp_path: Path) -> None:
+def test_a_bundle_takes_no_other_folder_s_place(command: str, tiny_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    with refused("not a bundle"):
-        app(
-            [command, NOT_THERE, *(("--data", NOT_THERE) if command != "export" else ()), "--out", str(tmp_path / "photos")],
-            standalone_mode=False,
-        )
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "manifest.json").write_text('{"name": "app"}')
+    (tmp_path / "file").touch()
+    work = [command, str(tiny_bundle), *(("--data", NOT_THERE) if command != "export" else ())]
+    for out, match in (("photos", "not a bundle"), ("app", "not a bundle"), ("file/made", "--out")):
+        with refused(match):
+            app([*work, "--out", str(tmp_path / out)], standalone_mode=False)
+
+
+@pytest.mark.parametrize("command", ["quantize", "calibrate"])
+def test_what_a_bundle_cannot_hold_is_said_before_the_data_is_read(command: str, tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    (bundle / "runs").mkdir()
+    with refused("'runs'"):
+        app([command, str(bundle), "--data", NOT_THERE, "--out", str(bundle)], standalone_mode=False)
+
+
+@pytest.mark.parametrize("command", [["calibrate"], ["quantize"], ["quantize", "--against", "passerby-s"]])
+def test_bundles_are_named_as_everywhere(command: list[str], tmp_path: Path) -> None:
+    """The bundled ones are found: what is missing is the data."""
+    with pytest.raises(PasserbyError, match=NOT_THERE):
+        app([*command, "passerby-s", "--data", NOT_THERE, "--out", str(tmp_path / "out")], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["export", "passerby-d", "--out", "out"],
+        ["benchmark", "--model", "passerby-d"],
+        ["build-engine", "passerby-s", "--data", NOT_THERE, "--against", "passerby-d"],
+        ["calibrate", "passerby-d", "--data", NOT_THERE, "--out", "out"],
+        ["quantize", "passerby-s", "--data", NOT_THERE, "--out", "out", "--against", "passerby-d"],
+        ["quantize", "passerby-d", "--data", NOT_THERE, "--out", "out", "--against", "passerby-s"],
+    ],
+    ids=lambda command: f"{command[0]} {command[1]}",
+)
+def test_a_bundle_of_the_other_kind_is_answered_with_what_the_command_takes(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not with an option that it lacks."""
+    monkeypatch.chdir(tmp_path)
+    wanted = "a detector" if command[1] == "passerby-d" and "--against" in command else "an encoder"
+    with refused(f"; name {wanted}; .* where a command has that"):
+        app(command, standalone_mode=False)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "detector"])
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (["my card.md"], "rename the file"),
+        (["manifest.json"], "rename the file"),
+        (["tokenizer.json"], "tokenizer.json"),
+        (["golden.png"], "golden.png"),
+        (["a/NOTES.md", "b/NOTES.md"], "different names for --add"),
+    ],
+)
+def test_files_that_cannot_be_added(kind: str, names: list[str], match: str, tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = tiny_bundle if kind == "encoder" else write_blob_bundle(tmp_path / "blobs").folder
+    allowed = "golden.png" if kind == "encoder" else "tokenizer.json"
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    added = [word for name in names for word in ("--add", str(tmp_path / name))]
+    command = ["quantize", str(bundle), "--data", NOT_THERE, "--out", str(tmp_path / "out"), *added]
+    if names == [allowed]:
+        with pytest.raises(PasserbyError, match=NOT_THERE):
+            app(command, standalone_mode=False)
+    else:
+        with refused(match):
+            app(command, standalone_mode=False)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +178,12 @@ def test_a_picture_that_cannot_be_drawn(command: list[str], match: str) -> None:
 def test_no_option_is_ignored_in_silence(command: list[str], ignored: str) -> None:
     with refused(f"nothing beside .*found {re.escape(ignored)};"):
         app(command, standalone_mode=False)
+
+
+def test_a_detector_is_exported_at_no_size(tmp_path: Path) -> None:
+    (tmp_path / "detector.safetensors").touch()
+    with refused(r"nothing beside a detector, found --size;"):
+        app(["export", str(tmp_path), "--size", "999x1", "--out", str(tmp_path / "out")], standalone_mode=False)
 
 
 def test_what_is_refused_is_one_line() -> None:

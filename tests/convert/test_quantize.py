@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from fragile import FRAGILE, fragile_bundle
+from calling import call
+from fragile import FRAGILE, fragile_bundle, worse_bundle
 from graphs import run, without_activation_pairs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,13 +38,14 @@ from passerby.convert.int8 import (
     smooth,
     symmetric_int8,
 )
-from passerby.convert.quantize import Towers, _self_test, quantize
+from passerby.convert.quantize import quantize
 from passerby.convert.sensitivity import fewest_to_float
 from passerby.errors import DatasetError, GateRefused, ModelError
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.torch_encoder import TorchEncoder, load_tokenizer
-from passerby.model.bundle import Bundle, read_bundle, write_bundle
+from passerby.model.bundle import Bundle, read_bundle, write_calibrated
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.model.calibration import Calibration
 from passerby.model.encoder import unit_vectors
 from passerby.model.manifest import BundleFile
 from passerby.model.runtime import onnxruntime
@@ -274,39 +277,33 @@ def test_the_fewest_layers_stay_in_float_and_the_card_says_which_and_why(fragile
     ]
 
 
+def test_a_calibration_that_is_left_out_is_told_with_what_brings_it_back(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
+    bundle, dataset = fragile
+    write_calibrated(bundle, Calibration(0.01, 0.15, -4.0, 10.0, 1.5, -1.0, {}), tmp_path / "fitted")
+    with (tmp_path / "people.jsonl").open("w") as table:
+        for r in dataset.records:
+            row = {"path": str(r.path), "id": f"{r.split}-{r.identity}", "split": r.split}
+            table.writelines(json.dumps(row | {"caption": caption.text}) + "\n" for caption in r.captions)
+    asked = ["--data", "people.jsonl", "--out", "half", "--precision", "fp16"]
+    again = "passerby calibrate half --data people.jsonl --out half"
+    for source, told in ((bundle.folder, False), ("fitted", True)):
+        ran = call("quantize", source, *asked, folder=tmp_path)
+        assert ran.code == 0, ran.err
+        assert (again in ran.err) == told
+        assert read_bundle(tmp_path / "half").calibration is None
+    assert call(*again.split()[1:], folder=tmp_path).code == 0
+    assert read_bundle(tmp_path / "half").calibration is not None
+
+
 def test_what_no_layers_in_float_save_is_refused_and_the_old_bundle_stays(fragile: tuple[Bundle, Dataset], tmp_path: Path) -> None:
     """Held against a model that is better than its float form, it falls however many layers are in float."""
     bundle, dataset = fragile
-    worse = write_bundle_like(bundle, tmp_path / "worse", text_tower=shuffled_table(bundle))
+    worse = worse_bundle(bundle, tmp_path / "worse")
     old = write_tiny_bundle(tmp_path / "out")
     with pytest.raises(GateRefused, match="until every layer is in float"):
         quantize(worse, dataset, old.folder, {}, print, against=bundle)
     assert read_bundle(old.folder).digest == old.digest
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "worse"]
-
-
-def shuffled_table(bundle: Bundle) -> onnx.ModelProto:
-    """A text tower that reads other words than those that are written."""
-    tower = onnx.load_from_string(bundle.text_tower.read())
-    table = next(i for i in tower.graph.initializer if i.name == "table")
-    values = numpy_helper.to_array(table)
-    table.CopyFrom(numpy_helper.from_array(np.random.default_rng(0).permutation(values), "table"))
-    return tower
-
-
-def write_bundle_like(bundle: Bundle, folder: Path, text_tower: onnx.ModelProto) -> Bundle:
-    return write_bundle(
-        folder,
-        name=bundle.name,
-        dim=bundle.dim,
-        preprocessing=bundle.preprocessing,
-        image_tower=bundle.image_tower.path,
-        text_tower=text_tower.SerializeToString(),
-        tokenizer=bundle.tokenizer.path,
-        max_tokens=bundle.max_tokens,
-        self_test=_self_test(bundle, Towers(onnx.load_from_string(bundle.image_tower.read()), text_tower)),
-        card={},
-    )
 
 
 @given(st.lists(st.floats(0, 10), max_size=8), st.floats(0, 30))

@@ -131,9 +131,9 @@ def test_a_bundle_is_replaced_only_when_asked(folder: Path) -> None:
 
 
 def test_one_kind_of_bundle_is_not_the_other(made: Path, tiny_bundle: Path) -> None:
-    with pytest.raises(ModelError, match=r"expected a bundle of kind encoder, found .*blobs, of kind detector; name it with --detector"):
+    with pytest.raises(ModelError, match=r"kind encoder, found .*blobs, of kind detector; name an encoder; a detector is for --detector"):
         resolve.load_model(made)
-    with pytest.raises(ModelError, match=r"expected a bundle of kind detector, found .*tiny, of kind encoder; name it with --model"):
+    with pytest.raises(ModelError, match=r"kind detector, found .*tiny, of kind encoder; name a detector; an encoder is for --model"):
         resolve.load_detector(tiny_bundle)
 
 
@@ -150,9 +150,9 @@ def test_another_threshold_is_another_detector(made: Path) -> None:
 def test_installed_ones_of_the_other_kind_say_so_too(made: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve, "_DETECTORS", made.parent)
     monkeypatch.setattr(resolve, "_BUNDLES", tiny_bundle.parent)
-    with pytest.raises(ModelError, match=r"of kind detector; name it with --detector"):
+    with pytest.raises(ModelError, match=r"of kind detector; name an encoder; a detector is for --detector"):
         resolve.load_model("blobs")
-    with pytest.raises(ModelError, match=r"of kind encoder; name it with --model"):
+    with pytest.raises(ModelError, match=r"of kind encoder; name a detector; an encoder is for --model"):
         resolve.load_detector("tiny")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from blobs import THREE, write_blob_bundle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from passerby.detect.bundle import write_detector_bundle
 from passerby.errors import ConfigError, ModelError
 from passerby.model import selftest
-from passerby.model.bundle import FORMAT, Bundle, read_bundle, write_bundle, write_calibrated
+from passerby.model.bundle import FILES, FORMAT, Bundle, read_bundle, write_bundle, write_calibrated
 from passerby.model.calibration import Calibration
 from passerby.model.manifest import MANIFEST, manifest_digest, require_bundle_place
 
@@ -229,10 +232,10 @@ class TestWriteBundle:
         assert read_bundle(folder).digest == before
 
     def test_replaces_a_bundle_as_a_whole(self, folder: Path) -> None:
-        (folder / "OLD.md").touch()
+        (folder / "MODEL_CARD.md").touch()
         write(folder, name="other", replace=True)
         assert read_bundle(folder).name == "other"
-        assert not (folder / "OLD.md").exists()
+        assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
         assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
     def test_never_replaces_what_is_no_bundle(self, tmp_path: Path) -> None:
@@ -243,6 +246,36 @@ class TestWriteBundle:
             with pytest.raises(ModelError, match="not a bundle"):
                 write(tmp_path / name, replace=True)
         assert (tmp_path / "photos" / "kept.jpg").exists()
+
+    def test_never_replaces_what_only_has_a_manifest(self, folder: Path, tmp_path: Path) -> None:
+        """A web app's, one of another kind of model, and one whose bundle is no longer whole."""
+        detector = write_blob_bundle(tmp_path / "detector").folder
+        (tmp_path / "app").mkdir()
+        (tmp_path / "app" / MANIFEST).write_text('{"name": "app", "icons": []}')
+        (folder / "text_tower.onnx").unlink()
+        for there in (tmp_path / "app", detector, folder):
+            before = all_in(there)
+            with pytest.raises(ModelError, match="not a bundle of the same kind"):
+                write(there, replace=True)
+            assert all_in(there) == before
+        whole = tiny.write_tiny_bundle(tmp_path / "whole").folder
+        with pytest.raises(ModelError, match="not a bundle of the same kind"):
+            write_detector_bundle(whole, name="d", model=detector / "detector.onnx", golden=THREE.picture, card={}, replace=True)
+        assert read_bundle(whole).name == "tiny"
+
+    @pytest.mark.parametrize("name", ["kept.jpg", "runs/log", ".git/config", "my notes.txt"])
+    def test_never_takes_what_somebody_put_into_a_bundle_with_it(self, folder: Path, name: str) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("kept")
+        with pytest.raises(ModelError, match=f"found '{re.escape(name.partition('/')[0])}' in it.*; name another folder"):
+            write(folder, replace=True)
+        assert (folder / name).read_text() == "kept"
+
+    def test_further_files_make_way_for_files_of_their_names(self, folder: Path) -> None:
+        (folder / "NOTES.md").write_text("old")
+        write(folder, replace=True, extra_files={"NOTES.md": b"new"})
+        assert (folder / "NOTES.md").read_text() == "new"
+        assert not (folder / "LICENSE").exists()
 
     @pytest.mark.parametrize(
         ("changes", "error"),
@@ -288,15 +321,24 @@ class TestWriteCalibrated:
             write_calibrated(bundle, CALIBRATION, tmp_path / "calibrated")
         assert not (tmp_path / "calibrated").exists()
 
-    def test_a_name_that_a_bundle_cannot_hold_is_refused(self, folder: Path, tmp_path: Path) -> None:
-        (folder / "my notes.txt").touch()
-        with pytest.raises(ModelError, match="my notes"):
-            write_calibrated(read_bundle(folder), CALIBRATION, tmp_path / "calibrated")
+    @pytest.mark.parametrize("name", ["my notes.txt", "runs/log", "runs/"])
+    def test_what_a_bundle_that_is_written_cannot_hold_is_refused_and_stays(self, folder: Path, tmp_path: Path, name: str) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).touch()
+        for out in (tmp_path / "calibrated", folder):
+            with pytest.raises(ModelError, match=f"found '{name.partition('/')[0]}'; move it"):
+                write_calibrated(read_bundle(folder), CALIBRATION, out)
+        assert (folder / name).exists()
+        assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def all_in(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_bundle_in_the_current_folder_is_refused_before_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It could not make way in the end."""
-    require_bundle_place(folder)
+    require_bundle_place(folder, read_bundle)
     monkeypatch.chdir(folder)
     with pytest.raises(ConfigError, match="that can make way for a new one, found the current folder"):
-        require_bundle_place(Path())
+        require_bundle_place(Path(), read_bundle)

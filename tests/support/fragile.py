@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from small_clip import drawn_dataset, tokenizer_json
 
+from passerby.convert.quantize import Towers, _self_test
 from passerby.media.photo import read_image
 from passerby.model.bundle import Bundle, write_bundle
 from passerby.model.encoder import Seen, unit_vectors
@@ -56,6 +57,26 @@ def fragile_bundle(folder: Path) -> tuple[Bundle, Dataset]:
         card={},
     )
     return bundle, dataset
+
+
+def worse_bundle(bundle: Bundle, folder: Path) -> Bundle:
+    """The same but for a text tower that reads other words than those that are written."""
+    tower = onnx.load_from_string(bundle.text_tower.read())
+    table = next(i for i in tower.graph.initializer if i.name == "table")
+    values = numpy_helper.to_array(table)
+    table.CopyFrom(numpy_helper.from_array(np.random.default_rng(0).permutation(values), "table"))
+    return write_bundle(
+        folder,
+        name=bundle.name,
+        dim=bundle.dim,
+        preprocessing=bundle.preprocessing,
+        image_tower=bundle.image_tower.path,
+        text_tower=tower.SerializeToString(),
+        tokenizer=bundle.tokenizer.path,
+        max_tokens=bundle.max_tokens,
+        self_test=_self_test(bundle, Towers(onnx.load_from_string(bundle.image_tower.read()), tower)),
+        card={},
+    )
 
 
 def image_tower(projection: Float32) -> onnx.ModelProto:

@@ -59,12 +59,13 @@ class TowerCost:
         return sum(layer.macs for layer in self.layers)
 
 
-def tower_cost(path: Path, *, tokens: int = 1) -> TowerCost:
+def tower_cost(path: Path, *, tokens: int = 1, mend: str = "export the model again") -> TowerCost:
     """Count what one input costs; the tower is run once, to see the shapes of what passes between its layers.
 
     Args:
         path: an ONNX file with the inputs of a bundle's tower, of float weights or with Q/DQ.
         tokens: of a text.
+        mend: what to do where the file is damaged.
 
     Raises:
         ModelError: not an ONNX model, or one that does not run.
@@ -76,7 +77,7 @@ def tower_cost(path: Path, *, tokens: int = 1) -> TowerCost:
         shapes = _shapes(model, {value for node in nodes for value in (*node.input[:2], node.output[0])} - set(constants), tokens)
     except Exception as error:  # the errors of protobuf and of ONNX Runtime share no other base
         found = " ".join(str(error).split())[:200]
-        raise ModelError(expected=f"{path} to be an ONNX model that runs", found=found, do="export it again") from None
+        raise ModelError(expected=f"{path} to be an ONNX model that runs", found=found, do=mend) from None
     producers = {output: node for node in model.graph.node for output in node.output}
     layers = [_layer(node, shapes | constants, _constants_of(node, constants, producers)) for node in nodes]
     return TowerCost(tuple(layers), _parameters(model))

@@ -30,8 +30,8 @@ class EnergyMeter(Protocol):
         """What is read, in words."""
         ...
 
-    def start(self) -> Callable[[], float]:
-        """Begin to count; the function that is returned ends it and gives the joules since."""
+    def start(self) -> Callable[[], float | None]:
+        """Begin to count; the function that is returned ends it and gives the joules since, ``None`` where nothing was told."""
         ...
 
 
@@ -39,8 +39,8 @@ def find_meter(powercap: Path = POWERCAP, tegrastats: str = "tegrastats") -> Ene
     """What this machine has, or ``None``: no counters, or none that this user may read."""
     if program := shutil.which(tegrastats):
         return TegrastatsMeter(program)
-    zones = tuple(zone for zone in sorted(powercap.glob("intel-rapl:*")) if re.fullmatch(r"intel-rapl:\d+", zone.name))
     try:
+        zones = tuple(zone for zone in sorted(powercap.glob("intel-rapl:*")) if _is_package(zone))
         for zone in zones:
             _microjoules(zone)
     except (OSError, ValueError):
@@ -70,21 +70,21 @@ class RaplMeter:
 
 @dataclass(frozen=True, slots=True)
 class TegrastatsMeter:
-    """A Jetson's power rails, read ten times a second; the energy is the mean power times the time."""
+    """A Jetson's power rails, read ten times a second; the energy is the mean power times the time, ``None`` where no rail is known."""
 
     program: str
     source: str = "the whole module, by tegrastats"
 
-    def start(self) -> Callable[[], float]:
+    def start(self) -> Callable[[], float | None]:
         process = subprocess.Popen([self.program, "--interval", str(_INTERVAL_MS)], stdout=subprocess.PIPE, text=True)
         started = time.perf_counter()
 
-        def stop() -> float:
+        def stop() -> float | None:
             seconds = time.perf_counter() - started
             process.terminate()
             told, _ = process.communicate()
-            watts = [module_watts(rails) for line in told.splitlines() if (rails := power_rails(line))]
-            return sum(watts) / len(watts) * seconds if watts else 0.0
+            watts = [each for line in told.splitlines() if (each := module_watts(power_rails(line))) is not None]
+            return sum(watts) / len(watts) * seconds if watts else None
 
         return stop
 
@@ -94,12 +94,16 @@ def power_rails(line: str) -> dict[str, int]:
     return {name: int(milliwatts) for name, milliwatts in _RAIL.findall(line)}
 
 
-def module_watts(rails: Mapping[str, int]) -> float:
-    """What the whole module takes, from its rails in milliwatts."""
-    whole = next((rails[name] for name in _WHOLE if name in rails), None)
-    if whole is not None:
-        return whole / 1000
-    return sum(rails[name] for name in _PARTS if name in rails) / 1000
+def module_watts(rails: Mapping[str, int]) -> float | None:
+    """What the whole module takes, from its rails in milliwatts; ``None`` where none of them is known."""
+    whole = next(([rails[name]] for name in _WHOLE if name in rails), None)
+    parts = whole or [rails[name] for name in _PARTS if name in rails]
+    return sum(parts) / 1000 if parts else None
+
+
+def _is_package(zone: Path) -> bool:
+    """Whether a zone is a processor package: ``psys``, the whole platform, would count each of them twice. Raises ``OSError``."""
+    return re.fullmatch(r"intel-rapl:\d+", zone.name) is not None and (zone / "name").read_text().startswith("package")
 
 
 def _microjoules(zone: Path) -> int:

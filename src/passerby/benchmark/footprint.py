@@ -37,8 +37,13 @@ class Footprint:
     peak_bytes: int | None
 
 
-def footprint(tower: Path, inputs: Mapping[str, NDArray[Any]], threads: int, *, repeats: int = 3) -> Footprint:
+def footprint(
+    tower: Path, inputs: Mapping[str, NDArray[Any]], threads: int, *, mend: str = "export the model again", repeats: int = 3
+) -> Footprint:
     """The median time and the greatest memory of some processes, one after the other.
+
+    Args:
+        mend: what to do where the file is damaged.
 
     Raises:
         ModelError: a tower that does not run.
@@ -47,19 +52,17 @@ def footprint(tower: Path, inputs: Mapping[str, NDArray[Any]], threads: int, *, 
         feed = Path(folder) / "inputs.npz"
         with feed.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(inputs))
-        command = [sys.executable, "-m", __name__, str(tower), str(feed), str(threads)]
-        runs = [_run(command, tower) for _ in range(repeats)]
+        command = [sys.executable, "-P", "-m", __name__, str(tower), str(feed), str(threads)]
+        runs = [_run(command, tower, mend) for _ in range(repeats)]
     peaks = [run.peak_bytes for run in runs if run.peak_bytes is not None]
     return Footprint(float(np.median([run.load_seconds for run in runs])), max(peaks, default=None))
 
 
-def _run(command: list[str], tower: Path) -> Footprint:
+def _run(command: list[str], tower: Path, mend: str) -> Footprint:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ModelError(
-            expected=f"{tower} to run in a process of its own", found=last[0][:200], do="free memory, or export the model again"
-        )
+        raise ModelError(expected=f"{tower} to run in a process of its own", found=last[0][:200], do=f"free memory, or {mend}")
     return Footprint(**json.loads(done.stdout))
 
 

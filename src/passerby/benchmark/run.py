@@ -47,6 +47,8 @@ def contenders(
 ) -> list[Contender]:
     """The bundles in their order, then the reference CLIPs, which are left out, and that said, where they can be neither made nor kept.
 
+    No two have the same name: a bundle that is there twice is one, and bundles that share a name go by those of their folders.
+
     Args:
         bundles: at least one; the references take the first one's picture size and length of text.
         say: told what is missing or being made.
@@ -54,9 +56,10 @@ def contenders(
         cache: the folder of the reference towers; the user's cache unless named.
 
     Raises:
-        ModelError: a bundle whose files are not its manifest's.
+        ModelError: a bundle whose files are not its manifest's, or a damaged file of a reference.
     """
-    own = [_bundle(bundle, say) for bundle in bundles]
+    different = list({bundle.digest: bundle for bundle in bundles}.values())
+    own = [_bundle(bundle, name, say) for bundle, name in zip(different, _distinct_names(different), strict=True)]
     if not beside_clip:
         return own
     try:
@@ -65,7 +68,7 @@ def contenders(
     except (MissingExtra, ConfigError, OSError) as error:
         say(f"without CLIP beside it, which has to be made once: {error}")
         return own
-    texts = {rival.tokens: _tower(rival.text_tower, _clip_text(rival.tokens), say) for rival in rivals}
+    texts = {rival.tokens: _kept_tower(rival.text_tower, _clip_text(rival.tokens), say) for rival in rivals}
     return [*own, *(_reference(rival, texts[rival.tokens], say) for rival in rivals)]
 
 
@@ -74,12 +77,20 @@ def usual_text(bundle: Bundle) -> Tokens:
     return Tokenizer(bundle.tokenizer.read(), bundle.max_tokens)([SENTENCE])
 
 
-def _bundle(bundle: Bundle, say: Callable[[str], None]) -> Contender:
+def _distinct_names(bundles: Sequence[Bundle]) -> list[str]:
+    """The names of different bundles; those that share one go by their folders', and by their digests where these are shared too."""
+    names = [bundle.name for bundle in bundles]
+    folders = [bundle.folder.resolve().name if names.count(bundle.name) > 1 else bundle.name for bundle in bundles]
+    digests = [f"{bundle.name} ({bundle.digest[:12]})" for bundle in bundles]
+    return [digest if folders.count(folder) > 1 else folder for folder, digest in zip(folders, digests, strict=True)]
+
+
+def _bundle(bundle: Bundle, name: str, say: Callable[[str], None]) -> Contender:
     size = bundle.preprocessing.height, bundle.preprocessing.width
     tokens = usual_text(bundle)
     text = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
     return Contender(
-        name=bundle.name,
+        name=name,
         size=size,
         tokens=tokens.input_ids.shape[1],
         image_tower=_tower(_checked(bundle.image_tower), _picture(*size), say),
@@ -90,21 +101,26 @@ def _bundle(bundle: Bundle, say: Callable[[str], None]) -> Contender:
 
 
 def _reference(rival: Reference, text_tower: Tower, say: Callable[[str], None]) -> Contender:
-    image_tower = _tower(rival.image_tower, _picture(rival.height, rival.width), say)
+    image_tower = _kept_tower(rival.image_tower, _picture(rival.height, rival.width), say)
     size = sum(tower.path.stat().st_size for tower in (image_tower, text_tower))
     return Contender(rival.name, (rival.height, rival.width), rival.tokens, image_tower, text_tower, size, speed_only=True)
 
 
-def _tower(path: Path, inputs: Mapping[str, NDArray[Any]], say: Callable[[str], None]) -> Tower:
+def _kept_tower(path: Path, inputs: Mapping[str, NDArray[Any]], say: Callable[[str], None]) -> Tower:
+    """A tower of the cache."""
+    return _tower(path, inputs, say, mend=f"delete {path}, which is then made again")
+
+
+def _tower(path: Path, inputs: Mapping[str, NDArray[Any]], say: Callable[[str], None], *, mend: str = "export the model again") -> Tower:
     """A tower and, where `onnx` is installed, what it costs."""
     try:
         with needs_extra("learn"):
             from passerby.benchmark.costs import tower_cost
     except MissingExtra as error:
         say(f"parameters and multiplications of {path.name} are not counted: {error}")
-        return Tower(path, inputs)
-    cost = tower_cost(path, tokens=inputs["input_ids"].shape[1] if "input_ids" in inputs else 1)
-    return Tower(path, inputs, cost.parameters, cost.macs)
+        return Tower(path, inputs, mend=mend)
+    cost = tower_cost(path, tokens=inputs["input_ids"].shape[1] if "input_ids" in inputs else 1, mend=mend)
+    return Tower(path, inputs, cost.parameters, cost.macs, mend)
 
 
 def _checked(file: BundleFile) -> Path:

@@ -14,6 +14,39 @@ from passerby.errors import ConfigError
 
 _RATES: Final = {"image_tower": "images_per_second", "text_tower": "texts_per_second"}
 
+_Shape = Any
+"""A type, a list of one shape, or a mapping with a shape for each of its keys."""
+_NUMBER: Final = int | float
+_RATIO: Final[dict[str, _Shape]] = {"median": _NUMBER, "low": _NUMBER, "high": _NUMBER}
+_TOWER: Final[dict[str, _Shape]] = {
+    "times_reference": dict,
+    "latency_ms": {"p50": _NUMBER, "p90": _NUMBER, "p99": _NUMBER},
+    "load_seconds": _NUMBER,
+    "peak_memory_bytes": _NUMBER | None,
+    "parameters": _NUMBER | None,
+    "macs": _NUMBER | None,
+    "bytes": _NUMBER,
+}
+_RUN: Final[dict[str, _Shape]] = {
+    "models": [
+        {
+            "name": str,
+            "speed_only": bool,
+            "rank1": _NUMBER | None,
+            "bytes": _NUMBER,
+            "image_tower": {"height": int, "width": int, "images_per_second": dict, "joules_per_image": _NUMBER | None, **_TOWER},
+            "text_tower": {"tokens": int, "texts_per_second": dict, "joules_per_text": _NUMBER | None, **_TOWER},
+        }
+    ],
+    "reference": str | None,
+    "threads": int,
+    "machine": {"processor": str, "cores": int, "onnxruntime": str},
+    "energy": str,
+    "warnings": [str],
+    "protocol": str,
+}
+"""What is read of a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -54,6 +87,8 @@ def read_run(path: Path) -> dict[str, Any]:
         raise _unreadable(path, "no JSON") from None
     if not isinstance(run, dict) or run.get("format") != FORMAT:
         raise _unreadable(path, "something else, or a run of another version")
+    if not _fits(run, _RUN) or not _is_measured(run):
+        raise _unreadable(path, "a run that lacks some of its figures")
     return run
 
 
@@ -63,14 +98,44 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    earlier = {model["name"]: model for model in before["models"]}
+    earlier = _by_name(before)
     same_reference = after["reference"] is not None and before["reference"] == after["reference"]
-    for model in after["models"]:
-        for tower, key in _RATES.items() if model["name"] in earlier else ():
-            old, new = earlier[model["name"]][tower], model[tower]
+    for called, model in _by_name(after).items():
+        for tower, key in _RATES.items() if called in earlier else ():
+            old, new = earlier[called][tower], model[tower]
             for n in (n for n in new[key] if n in old[key]):
                 relative = new["times_reference"][n]["median"] / old["times_reference"][n]["median"] - 1 if same_reference else None
                 yield Change(model["name"], tower, int(n), old[key][n], new[key][n], new[key][n] / old[key][n] - 1, relative)
+
+
+def _by_name(run: Mapping[str, Any]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Models by their names and how many of that name came before: once several could share one."""
+    named: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for model in run["models"]:
+        number = sum(name == model["name"] for name, _ in named)
+        named[model["name"], number] = model
+    return named
+
+
+def _fits(value: object, shape: _Shape) -> bool:
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(key in value and _fits(value[key], inner) for key, inner in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
+    return isinstance(value, shape)
+
+
+def _is_measured(run: Mapping[str, Any]) -> bool:
+    """Whether there are models, all with the rates of the same batches, and with their ratios where there is a reference."""
+    for tower, key in _RATES.items():
+        towers = [model[tower] for model in run["models"]]
+        batches = {n for each in towers for n in each[key]}
+        figures = {key: dict.fromkeys(batches, _NUMBER), "times_reference": dict.fromkeys(batches if run["reference"] else (), _RATIO)}
+        if not batches or not all(n.isdecimal() for n in batches):
+            return False
+        if not all(_fits(each, figures) and min(each[key].values()) > 0 for each in towers):
+            return False
+    return True
 
 
 def _unreadable(path: Path, found: str) -> ConfigError:

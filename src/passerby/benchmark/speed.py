@@ -47,12 +47,14 @@ class Tower:
         inputs: one input, by the graph's names: arrays (1, …).
         parameters: learned numbers; ``None`` if nobody counted.
         macs: multiply-accumulates of this one input; ``None`` if nobody counted.
+        mend: what to do where the file is damaged.
     """
 
     path: Path
     inputs: Mapping[str, NDArray[Any]]
     parameters: int | None = None
     macs: int | None = None
+    mend: str = "export the model again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,11 +204,11 @@ def measure_speed(
         on_progress: told how many turns are over.
 
     Raises:
-        ModelError: a tower that cannot be loaded or run.
+        ModelError: a tower that cannot be loaded or run, or not at one of the batch sizes.
     """
     started, before = time.perf_counter(), Disturbance.now()
     towers = list(dict.fromkeys(tower for c in contenders for tower in (c.image_tower, c.text_tower)))
-    footprints = {tower: footprint(tower.path, tower.inputs, plan.threads) for tower in towers}
+    footprints = {tower: footprint(tower.path, tower.inputs, plan.threads, mend=tower.mend) for tower in towers}
     runs = _runs(towers, plan)
     calls = math.ceil(LATENCY_CALLS / plan.rounds)
     works = {key: Work(run, calls if key[1] == 1 else 1) for key, run in runs.items()}
@@ -218,7 +220,7 @@ def measure_speed(
         towers={t: TowerSpeed(t, {n: timings[t, n] for n in plan.batches}, footprints[t], joules[t]) for t in towers},
         plan=plan,
         machine=machine,
-        energy=meter.source if meter else NOT_MEASURABLE,
+        energy=meter.source if meter and any(found is not None for found in joules.values()) else NOT_MEASURABLE,
         warnings=tuple(doubts(timings.values(), before, Disturbance.now(), machine.cores)),
         seconds=time.perf_counter() - started,
     )
@@ -226,33 +228,49 @@ def measure_speed(
 
 def _runs(towers: Sequence[Tower], plan: Plan) -> dict[tuple[Tower, int], Callable[[], object]]:
     """A call for every tower and batch size; towers of one file share its session."""
-    sessions = {path: _start(path, plan.threads) for path in dict.fromkeys(tower.path for tower in towers)}
-    return {(tower, n): _call(sessions[tower.path], _batch(tower.inputs, n)) for tower in towers for n in plan.batches}
+    sessions = {tower.path: _start(tower, plan.threads) for tower in {tower.path: tower for tower in towers}.values()}
+    return {(tower, n): _call(sessions[tower.path], tower, n) for tower in towers for n in plan.batches}
 
 
-def _start(path: Path, threads: int) -> InferenceSession:
+def _start(tower: Tower, threads: int) -> InferenceSession:
     try:
-        return start_session(path.read_bytes(), threads)
+        return start_session(tower.path.read_bytes(), threads)
     except Exception as error:  # ONNX Runtime's errors share no other base
         found = " ".join(str(error).split())[:200]
-        raise ModelError(expected=f"{path} to be an ONNX model", found=found, do="export the model again") from None
+        raise ModelError(expected=f"{tower.path} to be an ONNX model", found=found, do=tower.mend) from None
 
 
-def _call(session: InferenceSession, inputs: dict[str, NDArray[Any]]) -> Callable[[], object]:
-    return lambda: session.run(None, inputs)
+def _call(session: InferenceSession, tower: Tower, n: int) -> Callable[[], object]:
+    """A run of a batch of n. Raises ``ModelError`` where it cannot be made, and then where it cannot be run."""
+    try:
+        inputs = {name: np.repeat(array, n, axis=0) for name, array in tower.inputs.items()}
+    except (MemoryError, ValueError) as error:  # ValueError: more numbers than an array may have
+        raise _too_large(tower, n, error) from None
+
+    def run() -> object:
+        try:
+            return session.run(None, inputs)
+        except Exception as error:  # ONNX Runtime's errors share no other base
+            raise _too_large(tower, n, error) from None
+
+    return run
 
 
-def _batch(inputs: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]]:
-    return {name: np.repeat(array, n, axis=0) for name, array in inputs.items()}
+def _too_large(tower: Tower, n: int, error: Exception) -> ModelError:
+    found = " ".join(str(error).split())[:200]
+    return ModelError(expected=f"{tower.path} to run with a batch of {n}", found=found, do="name a smaller --batch, or free memory")
 
 
-def _joules(meter: EnergyMeter, run: Callable[[], object]) -> float:
-    """For one call, on average over some seconds of calls."""
+def _joules(meter: EnergyMeter, run: Callable[[], object]) -> float | None:
+    """For one call, on average over some seconds of calls; ``None`` where the meter tells nothing."""
     stop, started, calls = meter.start(), time.perf_counter(), 0
-    while time.perf_counter() - started < ENERGY_SECONDS:
-        run()
-        calls += 1
-    return stop() / calls
+    try:
+        while time.perf_counter() - started < ENERGY_SECONDS:
+            run()
+            calls += 1
+    finally:
+        joules = stop()
+    return None if joules is None else joules / calls
 
 
 def _ratio(timing: Timing, reference: Timing) -> dict[str, float]:

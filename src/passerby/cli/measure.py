@@ -165,7 +165,7 @@ def _evaluate_detector(name: str, data: Path, split: Split, size: int, *, as_jso
     show_default=options.DEFAULT_MODEL,
 )
 @click.option("--clip/--no-clip", default=True, help="Whether CLIP B/32 and B/16 are timed beside them.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of every tower.", show_default="one per core")
+@click.option("--threads", type=click.IntRange(1, 256), help="Of every tower.", show_default="one per core")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, help="How many turns each tower takes at each batch size.")
 @click.option("--batch", multiple=True, type=click.IntRange(min=1), help="A batch size besides 1; again for more.", show_default="8 and 32")
 @click.option("--save", type=options.PATH, metavar="FILE", help="Keep the run's JSON.")

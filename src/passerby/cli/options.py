@@ -95,7 +95,9 @@ changes = click.option(
     help="A key of the config, such as optimiser.image_rate=2e-4; repeat it.",
 )
 config = click.argument("config", type=PATH, metavar="CONFIG", help="A TOML file; see configs/.")
-out_bundle = click.option("--out", type=PATH, metavar="DIR", required=True, help="The bundle's folder; a bundle that is there makes way.")
+out_bundle = click.option(
+    "--out", type=PATH, metavar="DIR", required=True, help="The bundle's folder; a bundle that is there alone makes way."
+)
 
 
 def refuse_ignored(context: click.Context, beside: str, *names: str) -> None:

@@ -6,7 +6,7 @@ What calls TensorRT here has not run on a device yet: ``_build_plan`` and ``_tim
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from passerby.convert.gates import WORN_FIGURE, drawn_inputs, measure_parity, re
 from passerby.convert.graph import read_tower
 from passerby.convert.strongly_typed import for_tensorrt
 from passerby.detect.bundle import BundleDetector, DetectorBundle, tower_name
-from passerby.errors import ModelError
+from passerby.errors import GateRefused, ModelError
 from passerby.measure.evaluation import evaluate
 from passerby.model.bundle import Bundle
 from passerby.model.bundle_encoder import BundleEncoder
@@ -47,6 +47,8 @@ class Typed(NamedTuple):
 def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, against: Bundle | None = None) -> list[Path]:
     """Engines of both towers for this GPU and TensorRT, kept where every command finds them.
 
+    Those that are there and fit are not built again; they are judged where there is ``val``.
+
     Args:
         say: takes one line of text at a time, for people.
         val: the records by which Rank-1 is judged, and the AUC of attributes; without them the engines must give the very vectors and
@@ -54,7 +56,7 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
         against: the model whose Rank-1 must be kept; ``bundle`` otherwise.
 
     Returns:
-        The engines' files; those that are there and fit are left as they are.
+        The engines' files.
 
     Raises:
         ModelError: no GPU, a GPU without room, a graph that TensorRT does not take, or engines that fail their self-test.
@@ -62,7 +64,8 @@ def build_engines(bundle: Bundle, say: Say, *, val: Dataset | None = None, again
         GateRefused: the engines lost too much; they are not kept.
         OSError: no space for the engines.
     """
-    return _build(bundle, typed_towers(bundle), say, lambda engines: _judge(bundle, engines, say, val, against))
+    towers = typed_towers(bundle)
+    return _build(bundle, towers, say, lambda engines: _judge(bundle, engines, say, val, against), judge_kept=val is not None)
 
 
 def build_detector_engines(bundle: DetectorBundle, say: Say) -> list[Path]:
@@ -82,19 +85,40 @@ def build_detector_engines(bundle: DetectorBundle, say: Say) -> list[Path]:
     return _build(bundle, typed_detector(bundle), say, lambda engines: BundleDetector(bundle, runtime=engines).prove())
 
 
-def _build(bundle: Towered, towers: Mapping[str, Typed], say: Say, judge: Callable[[Runtime], None]) -> list[Path]:
-    """Engines of a bundle's towers, kept when ``judge`` raises nothing of them."""
+def _build(
+    bundle: Towered, towers: Mapping[str, Typed], say: Say, judge: Callable[[Runtime], None], *, judge_kept: bool = False
+) -> list[Path]:
+    """Engines of a bundle's towers, kept when ``judge`` raises nothing of them; also those that are there if ``judge_kept``."""
     folder = engines_folder()
     stamps = [stamp_here(bundle, tower) for tower in towers]
+    paths = [stamp.path(folder) for stamp in stamps]
     if all(_fits(stamp, folder, say) for stamp in stamps):
-        return [stamp.path(folder) for stamp in stamps]
+        if judge_kept:
+            _judge_kept(TensorRt(bundle, folder), paths, judge, say)
+        for path in paths:
+            say(f"already there: {path}")
+        return paths
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as draft:
         for stamp in stamps:
             say(f"building the {stamp.tower.replace('_', ' ')} for {stamp.gpu} with TensorRT {stamp.tensorrt}; this takes minutes")
             write_engine(Path(draft), stamp, _build_plan(towers[stamp.tower], folder / _timing_name(stamp), say))
         judge(TensorRt(bundle, Path(draft)))
-        return [stamp.path(Path(draft)).replace(stamp.path(folder)) for stamp in stamps]
+        for path in paths:
+            (Path(draft) / path.name).replace(path)
+            say(f"built {path}")
+    return paths
+
+
+def _judge_kept(engines: Runtime, paths: Sequence[Path], judge: Callable[[Runtime], None], say: Say) -> None:
+    """Remove engines that do not pass their gate: every command would use them."""
+    try:
+        judge(engines)
+    except GateRefused:
+        for path in paths:
+            path.unlink(missing_ok=True)
+            say(f"removed {path}")
+        raise
 
 
 def typed_towers(bundle: Bundle) -> dict[str, Typed]:

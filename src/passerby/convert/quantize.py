@@ -148,7 +148,8 @@ def quantize(
     """Convert both towers, calibrated on train, and write the bundle if val shows that it lost at most half a point of Rank-1, and as
     little of the mean AUC of its attributes.
 
-    Where either certainly fell by more, each layer's damage is measured, and the fewest layers that save it stay in float.
+    Where either certainly fell by more, each layer's damage is measured, and the fewest layers that save it stay in float. The new bundle
+    has no calibration: that of ``bundle`` is for other scores.
 
     Args:
         dataset: has records of the train and the val split.

@@ -27,6 +27,7 @@ from passerby.errors import ModelError
 from passerby.media.photo import read_image
 from passerby.model.manifest import (
     DETECTOR,
+    MANIFEST,
     BundleFile,
     file_of,
     mapping,
@@ -43,6 +44,8 @@ from passerby.types import ModelDigest
 
 FORMAT: Final = 1
 """The newest."""
+FILES: Final = (MANIFEST, "detector.onnx", "golden.png")
+"""What a bundle is written as."""
 SIZES: Final = (416, 640, 832)
 SURE: Final = 0.5
 """Who is found in the golden picture with at least this score must be found again."""
@@ -75,6 +78,11 @@ class DetectorBundle:
     picture: BundleFile
     golden: Mapping[int, Detections]
     card: Mapping[str, object]
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """All that the manifest names."""
+        return self.model, self.picture
 
     @property
     def towers(self) -> Mapping[str, BundleFile]:
@@ -212,10 +220,10 @@ def write_detector_bundle(
         replace: whether an existing bundle at ``folder`` makes way.
 
     Raises:
-        ModelError: ``folder`` exists and may not be replaced, the detector does not surely find two people, or the manifest would not be
-            valid.
+        ModelError: ``folder`` exists and may not be replaced, has further files that the new bundle has not, the detector does not surely
+            find two people, or the manifest would not be valid.
     """
-    require_vacant(folder, replace)
+    require_vacant(folder, read_detector_bundle, replace=replace, kept=extra_files or ())
     layout = layout or Layout()
     data = model if isinstance(model, bytes) else model.read_bytes()
     detector = GridDetector(name, ModelDigest(""), layout, onnx_session(data, name))

@@ -12,11 +12,12 @@ from passerby.errors import ModelError
 from passerby.model.calibration import Calibration
 from passerby.model.manifest import (
     ENCODER,
-    FILE_NAME,
     MANIFEST,
     BundleFile,
     file_of,
+    further_files,
     mapping,
+    may_be_added,
     positive,
     read_manifest,
     require_vacant,
@@ -34,6 +35,8 @@ FORMAT: Final = 2
 IMAGE_TOWER: Final = "image_tower"
 TEXT_TOWER: Final = "text_tower"
 TOWERS: Final = (IMAGE_TOWER, TEXT_TOWER)
+FILES: Final = (MANIFEST, "image_tower.onnx", "text_tower.onnx", "tokenizer.json")
+"""What a bundle is written as."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +65,11 @@ class Bundle:
     self_test: SelfTest
     calibration: Calibration | None
     card: Mapping[str, object]
+
+    @property
+    def files(self) -> tuple[BundleFile, ...]:
+        """All that the manifest names."""
+        return self.image_tower, self.text_tower, self.tokenizer
 
     @property
     def towers(self) -> Mapping[str, BundleFile]:
@@ -133,9 +141,10 @@ def write_bundle(
         replace: whether an existing bundle at ``folder`` makes way.
 
     Raises:
-        ModelError: ``folder`` exists and may not be replaced, or the manifest would not be valid.
+        ModelError: ``folder`` exists and may not be replaced, has further files that the new bundle has not, or the manifest would not be
+            valid.
     """
-    require_vacant(folder, replace)
+    require_vacant(folder, read_bundle, replace=replace, kept=extra_files or ())
     with replacing_folder(folder) as draft:
         for file_name, content in (extra_files or {}).items():
             write_file(draft, file_name, content)
@@ -161,15 +170,10 @@ def write_calibrated(bundle: Bundle, calibration: Calibration, folder: Path) -> 
     """Write a bundle like another, its further files included, with a new calibration; a bundle that is at ``folder`` makes way.
 
     Raises:
-        ModelError: ``folder`` is something else than a bundle, or a file of the bundle is not its manifest's or has an odd name.
+        ModelError: ``folder`` is something else than a bundle, or a file of the bundle is not its manifest's, or as
+            :func:`files_beside` says.
     """
-    parts = (bundle.image_tower, bundle.text_tower, bundle.tokenizer)
-    own = {bundle.folder / MANIFEST, *(part.path for part in parts)}
-    further = {path.name: path for path in bundle.folder.iterdir() if path.is_file() and path not in own}
-    for name in further:
-        if not FILE_NAME.fullmatch(name):
-            raise ModelError(expected=f"plain file names in {bundle.folder}", found=repr(name), do="rename or remove it")
-    image_tower, text_tower, tokenizer = (part.read() for part in parts)
+    image_tower, text_tower, tokenizer = (file.read() for file in bundle.files)
     return write_bundle(
         folder,
         name=bundle.name,
@@ -183,9 +187,19 @@ def write_calibrated(bundle: Bundle, calibration: Calibration, folder: Path) -> 
         card=bundle.card,
         attributes=bundle.attributes,
         calibration=calibration,
-        extra_files=further,
+        extra_files=files_beside(bundle),
         replace=True,
     )
+
+
+def files_beside(bundle: Bundle) -> dict[str, Path]:
+    """The further files of a bundle, by name. Raises ``ModelError`` for what a bundle that is written cannot hold, such as a folder."""
+    further = further_files(bundle)
+    for name, path in further.items():
+        if not path.is_file() or not may_be_added(name, FILES):
+            expected = f"{bundle.folder} to hold files alone, with names of letters, digits and _ . -"
+            raise ModelError(expected=expected, found=repr(name), do="move it elsewhere, or rename it")
+    return further
 
 
 def _attributes(manifest: Mapping[str, object]) -> tuple[str, ...]:

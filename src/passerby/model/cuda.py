@@ -1,6 +1,7 @@
-"""As much of the CUDA runtime as an engine needs: pinned and device memory, one stream, and graphs that replay what a stream did.
+"""As much of the CUDA runtime as an engine needs: pinned and device memory, streams, and graphs that replay what a stream did.
 
-Called through ``ctypes``, so that a device needs no package but the runtime that its driver came with.
+Each is given back when nothing refers to it any more. Called through ``ctypes``, so that a device needs no package but the runtime that its
+driver came with.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from ctypes import byref, c_char_p, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
 from functools import cache
 from typing import Final
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ RUNTIMES: Final = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 DRIVER: Final = "libcuda.so.1"
 TO_DEVICE: Final = 1
 TO_HOST: Final = 2
-_THIS_THREAD: Final = 1
-"""cudaStreamCaptureModeThreadLocal: what other threads do meanwhile does not spoil the capture."""
+_RELAXED: Final = 2
+"""cudaStreamCaptureModeRelaxed: memory that is given back meanwhile, by whichever thread, does not spoil the capture."""
 _MAJOR, _MINOR, _MULTIPROCESSORS = 75, 76, 16
 """Attributes of a device, as the driver numbers them."""
 
@@ -32,13 +34,28 @@ _ARGUMENTS: Final = {
     "cudaFree": [c_void_p],
     "cudaMemcpyAsync": [c_void_p, c_void_p, c_size_t, c_int, c_void_p],
     "cudaStreamCreate": [c_void_p],
+    "cudaStreamDestroy": [c_void_p],
     "cudaStreamSynchronize": [c_void_p],
     "cudaStreamBeginCapture": [c_void_p, c_int],
     "cudaStreamEndCapture": [c_void_p, c_void_p],
     "cudaGraphInstantiateWithFlags": [c_void_p, c_void_p, c_ulonglong],
     "cudaGraphDestroy": [c_void_p],
+    "cudaGraphExecDestroy": [c_void_p],
     "cudaGraphLaunch": [c_void_p, c_void_p],
 }
+
+
+class Owned:
+    """Something that CUDA made: device memory, a stream or a graph.
+
+    Args:
+        handle: by which CUDA knows it; an address, of memory.
+        giving_back: CUDA's function that does that.
+    """
+
+    def __init__(self, handle: int, giving_back: str) -> None:
+        self.handle = handle
+        _give_back_with(self, giving_back, handle)
 
 
 @cache
@@ -58,49 +75,59 @@ def gpu_name() -> str:
 
 
 def pinned(size: int) -> NDArray[np.uint8]:
-    """Host memory that the GPU copies from and to without help, for the life of the process: uint8 (size,)."""
+    """Host memory that the GPU copies from and to without help, as long as there is a view of it: uint8 (size,)."""
     address = c_void_p()
     _call("cudaHostAlloc", byref(address), size, 0)
-    return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address.value or 0))
+    memory = (ctypes.c_uint8 * size).from_address(address.value or 0)
+    _give_back_with(memory, "cudaFreeHost", address.value or 0)
+    return np.ctypeslib.as_array(memory)
 
 
-def allocate(size: int) -> int:
-    """The address of so many bytes on the device, for the life of the process."""
+def allocate(size: int) -> Owned:
+    """So many bytes on the device."""
     address = c_void_p()
     _call("cudaMalloc", byref(address), size)
-    return address.value or 0
+    return Owned(address.value or 0, "cudaFree")
 
 
-def create_stream() -> int:
+def create_stream() -> Owned:
     stream = c_void_p()
     _call("cudaStreamCreate", byref(stream))
-    return stream.value or 0
+    return Owned(stream.value or 0, "cudaStreamDestroy")
 
 
-def copy(target: int, source: int, size: int, direction: int, stream: int) -> None:
+def copy(target: int, source: int, size: int, direction: int, stream: Owned) -> None:
     """Put a copy on the stream; ``direction`` is ``TO_DEVICE`` or ``TO_HOST``."""
-    _call("cudaMemcpyAsync", target, source, size, direction, stream)
+    _call("cudaMemcpyAsync", target, source, size, direction, stream.handle)
 
 
-def synchronize(stream: int) -> None:
-    _call("cudaStreamSynchronize", stream)
+def synchronize(stream: Owned) -> None:
+    _call("cudaStreamSynchronize", stream.handle)
 
 
-def capture(work: Callable[[], None], stream: int) -> int:
+def capture(work: Callable[[], None], stream: Owned) -> Owned:
     """A graph of what ``work`` puts on the stream; nothing of it runs yet."""
     graph, executable = c_void_p(), c_void_p()
-    _call("cudaStreamBeginCapture", stream, _THIS_THREAD)
+    _call("cudaStreamBeginCapture", stream.handle, _RELAXED)
     try:
         work()
     finally:
-        _call("cudaStreamEndCapture", stream, byref(graph))
+        _call("cudaStreamEndCapture", stream.handle, byref(graph))
     _call("cudaGraphInstantiateWithFlags", byref(executable), graph, 0)
     _call("cudaGraphDestroy", graph)
-    return executable.value or 0
+    return Owned(executable.value or 0, "cudaGraphExecDestroy")
 
 
-def launch(executable: int, stream: int) -> None:
-    _call("cudaGraphLaunch", executable, stream)
+def launch(executable: Owned, stream: Owned) -> None:
+    _call("cudaGraphLaunch", executable.handle, stream.handle)
+
+
+def _give_back_with(owner: object, function: str, handle: int) -> None:
+    """Give something back when its owner goes; the end of the process gives back all that is left.
+
+    CUDA answers with the errors of earlier work, which were raised there.
+    """
+    finalize(owner, getattr(_runtime(), function), handle).atexit = False
 
 
 def _call(function: str, *arguments: object) -> None:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from passerby.atomic import replacing
 from passerby.errors import ModelError
 from passerby.types import ModelDigest
 
 _MAGIC: Final = b"passerby engine 1\n"
+_LONGEST: Final = 10_000
+"""Bytes of a header."""
 _BUILD: Final = "build it here with passerby build-engine"
 
 
@@ -63,26 +67,48 @@ def read_engine(path: Path, stamp: Stamp) -> bytes:
     """The plan of an engine with exactly this stamp.
 
     Raises:
-        ModelError: no file, something else than an engine, an engine of another model, tower, TensorRT or GPU, or a damaged one.
+        ModelError: as :func:`require_engine`, and for a damaged one.
     """
+    with _opened(path) as file:
+        digest = _digest(file, path, stamp)
+        plan = file.read()
+    if hashlib.sha256(plan).hexdigest() != digest:
+        raise ModelError(expected=f"{path} to be whole", found="a damaged plan", do=_BUILD)
+    return plan
+
+
+def require_engine(path: Path, stamp: Stamp) -> None:
+    """Make sure that there is an engine with exactly this stamp; its plan is not read.
+
+    Raises:
+        ModelError: no file, something else than an engine, or an engine of another model, tower, TensorRT or GPU.
+    """
+    with _opened(path) as file:
+        _digest(file, path, stamp)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise ModelError(expected=f"an engine at {path}", found=str(error.strerror).lower(), do=_BUILD) from None
+
+
+def _digest(file: IO[bytes], path: Path, stamp: Stamp) -> str:
+    """The SHA-256 that an engine's plan must have, which is what follows in its file."""
     try:
-        if not data.startswith(_MAGIC):
+        if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError
-        header, _, plan = data.removeprefix(_MAGIC).partition(b"\n")
-        found = json.loads(header)
-        digest = found.pop("sha256")
-        found = Stamp(**found)
+        header = json.loads(file.readline(_LONGEST))
+        digest = str(header.pop("sha256"))
+        found = Stamp(**header)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(expected=f"{path} to be an engine", found="something else", do=_BUILD) from None
     if found != stamp:
         raise _foreign(path, found, stamp)
-    if hashlib.sha256(plan).hexdigest() != digest:
-        raise ModelError(expected=f"{path} to be whole", found="a damaged plan", do=_BUILD)
-    return plan
+    return digest
 
 
 def _foreign(path: Path, found: Stamp, stamp: Stamp) -> ModelError:

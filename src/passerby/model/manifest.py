@@ -11,20 +11,25 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from passerby.atomic import require_replaceable_place
-from passerby.errors import ModelError
+from passerby.errors import ConfigError, ModelError
 from passerby.types import ModelDigest
 
 MANIFEST: Final = "manifest.json"
 ENCODER: Final = "encoder"
 DETECTOR: Final = "detector"
 """Kinds of models; a manifest that names none is an encoder's."""
-_OPTIONS: Final = {ENCODER: "name it with --model", DETECTOR: "name it with --detector"}
+_ELSEWHERE: Final = {
+    ENCODER: "name a detector; an encoder is for --model where a command has that",
+    DETECTOR: "name an encoder; a detector is for --detector where a command has that",
+}
+USUAL_BESIDE: Final = frozenset({"MODEL_CARD.md", "LICENSE"})
+"""Further files that go when their bundle is replaced; any other is somebody's."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}(/[A-Za-z0-9_.-]{1,200})*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _GET_AGAIN: Final = "get the bundle again, or export it again"
@@ -51,13 +56,19 @@ class BundleFile:
 
 
 class Towered(Protocol):
-    """A bundle of any kind: what a runtime starts, by name."""
+    """A bundle of any kind: where it lies, the files that its manifest names, and what a runtime starts, by name."""
+
+    @property
+    def folder(self) -> Path: ...
 
     @property
     def name(self) -> str: ...
 
     @property
     def digest(self) -> ModelDigest: ...
+
+    @property
+    def files(self) -> Collection[BundleFile]: ...
 
     @property
     def towers(self) -> Mapping[str, BundleFile]: ...
@@ -82,7 +93,7 @@ def read_manifest(folder: Path, kind: str, newest: int) -> tuple[dict[str, objec
     manifest, digest = _read(folder / MANIFEST)
     found = manifest.get("kind", ENCODER)
     if found != kind:
-        do = _OPTIONS.get(str(found), "upgrade Passerby")
+        do = _ELSEWHERE.get(str(found), "upgrade Passerby")
         raise ModelError(expected=f"a bundle of kind {kind}", found=f"{folder}, of kind {found}", do=do)
     version = positive(manifest, "format")
     if version > newest:
@@ -168,30 +179,77 @@ def file_of(folder: Path, entry: Mapping[str, object]) -> BundleFile:
     return BundleFile(path, sha256)
 
 
-def require_bundle_place(folder: Path) -> None:
-    """Find out before the work whether a bundle can be written in the end, one that is there making way.
+def require_bundle_place(folder: Path, read: Callable[[Path], Towered], kept: Collection[str] = ()) -> None:
+    """Find out before the work whether a bundle can be written in the end, one of its kind that is there making way.
+
+    Args:
+        read: of a bundle of that kind.
+        kept: names of further files that the bundle will have.
 
     Raises:
-        ModelError: something else is there.
+        ModelError: something else is there, or a bundle with files that would be lost.
         ConfigError: a folder there cannot make way, or the one it is to be in cannot be written to.
     """
-    require_vacant(folder, replace=True)
+    require_vacant(folder, read, replace=True, kept=kept)
     require_replaceable_place(folder, "--out")
 
 
-def require_vacant(folder: Path, replace: bool) -> None:
-    """Raises ``ModelError`` where something is at a bundle's place, but for a bundle that may be replaced."""
+def require_vacant(folder: Path, read: Callable[[Path], Towered], *, replace: bool, kept: Collection[str] = ()) -> None:
+    """Raises ``ModelError`` where something is at a bundle's place, but for a bundle that may be replaced; see the function above."""
     if not os.path.lexists(folder):
         return
-    if not (folder / MANIFEST).is_file():
-        raise ModelError(expected=f"{folder} to be free", found="something that is not a bundle", do="name another folder")
+    try:
+        bundle = read(folder)
+    except ModelError:
+        found = "something that is not a bundle of the same kind, or a damaged one"
+        raise ModelError(expected=f"{folder} to be free", found=found, do="name another folder") from None
     if not replace:
         raise ModelError(expected=f"{folder} to be free", found="a bundle", do="name another folder, or ask to replace it")
+    if lost := sorted(further_files(bundle).keys() - USUAL_BESIDE - set(kept)):
+        found = f"{lost[0]!r} in it" + (f" and {len(lost) - 1} more" if lost[1:] else "")
+        do = "name another folder, or move elsewhere what is no part of the bundle"
+        raise ModelError(expected=f"{folder} to hold a bundle alone, which makes way", found=found, do=do)
+
+
+def further_files(bundle: Towered) -> dict[str, Path]:
+    """Whatever lies in a bundle's folder besides what its manifest names, folders included, by its name below the bundle's."""
+    own = {bundle.folder / MANIFEST, *(file.path for file in bundle.files)}
+    own |= {folder for path in own for folder in path.parents}
+    return {str(path.relative_to(bundle.folder)): path for path in sorted(bundle.folder.rglob("*")) if path not in own}
+
+
+def added_files(paths: Sequence[Path], own: Collection[str]) -> dict[str, Path]:
+    """Files to be put into a bundle, by name.
+
+    Args:
+        own: names of the files that any bundle of its kind has.
+
+    Raises:
+        ConfigError: a name that a bundle cannot hold or has itself, or that two of the files have.
+    """
+    files: dict[str, Path] = {}
+    for path in paths:
+        if not may_be_added(path.name, own):
+            expected = f"a name for --add of letters, digits and _ . - that is none of {', '.join(own)}"
+            raise ConfigError(expected=expected, found=repr(path.name), do="rename the file")
+        if path.name in files:
+            raise ConfigError(expected="files of different names for --add", found=f"{files[path.name]} and {path}", do="rename one")
+        files[path.name] = path
+    return files
+
+
+def may_be_added(name: str, own: Collection[str]) -> bool:
+    """Whether a file of this name can lie in a bundle beside the bundle's own."""
+    return _is_plain(name) and name not in own
+
+
+def _is_plain(name: str) -> bool:
+    return FILE_NAME.fullmatch(name) is not None and "/" not in name
 
 
 def write_file(folder: Path, name: str, content: Path | bytes) -> dict[str, object]:
     """Put a file into a bundle that is being made; what its manifest says of it. Raises ``ValueError`` for an odd name."""
-    if not FILE_NAME.fullmatch(name) or "/" in name:
+    if not _is_plain(name):
         raise ValueError(f"a bundle's file needs a plain name, found {name!r}")
     data = content if isinstance(content, bytes) else content.read_bytes()
     with (folder / name).open("xb") as file:

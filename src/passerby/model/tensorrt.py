@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import local
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from passerby.errors import ConfigError, MissingExtra, ModelError
 from passerby.model import cuda
-from passerby.model.engine_file import Stamp, has_engines, read_engine
+from passerby.model.engine_file import Stamp, has_engines, read_engine, require_engine
 from passerby.model.manifest import Towered
 from passerby.model.onnx import OnnxRuntime
 from passerby.model.session import Arrays, Runtime
@@ -81,15 +82,18 @@ class TensorRt:
     any_size: Final = False
 
     def __init__(self, bundle: Towered, folder: Path) -> None:
-        stamps = [stamp_here(bundle, tower) for tower in bundle.towers]
-        self._plans = {stamp.tower: read_engine(stamp.path(folder), stamp) for stamp in stamps}
+        self._folder = folder
+        self._stamps = {tower: stamp_here(bundle, tower) for tower in bundle.towers}
+        for stamp in self._stamps.values():
+            require_engine(stamp.path(folder), stamp)
 
     def start(self, tower: str) -> TensorRtSession:
-        return TensorRtSession(self._plans[tower])
+        stamp = self._stamps[tower]
+        return TensorRtSession(read_engine(stamp.path(self._folder), stamp))
 
 
 class TensorRtSession:
-    """A :class:`~passerby.model.session.Session` of a plan; each thread has a stream of its own with one lane for each batch size."""
+    """A :class:`~passerby.model.session.Session` of a plan: each run has a lane of its batch size to itself, made if none is idle."""
 
     def __init__(self, plan: bytes) -> None:
         import tensorrt as trt
@@ -101,30 +105,36 @@ class TensorRtSession:
         dtypes = {name: _dtype(self._engine, name).name for name in _tensors(self._engine)}
         self.inputs = {name: dtype for name, dtype in dtypes.items() if _is_input(self._engine, name)}
         self.outputs = {name: dtype for name, dtype in dtypes.items() if name not in self.inputs}
-        self._thread = local()
+        self._idle: tuple[SimpleQueue[Lane], ...] = tuple(SimpleQueue() for _ in BATCHES)
 
     def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
-        parts = [self._lane(count).run(part, outputs) for part, count in pieces(inputs)]
+        parts = []
+        for part, count in pieces(inputs):
+            with self._lane(count) as lane:
+                parts.append(lane.run(part, outputs))
         return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
 
-    def _lane(self, count: int) -> Lane:
-        """This thread's lane of the smallest batch that takes so many inputs."""
+    @contextmanager
+    def _lane(self, count: int) -> Iterator[Lane]:
+        """A lane of the smallest batch that takes so many inputs, which nobody else has meanwhile."""
         profile = next(i for i, batch in enumerate(BATCHES) if batch >= count)
-        if not hasattr(self._thread, "lanes"):
-            self._thread.stream, self._thread.lanes = cuda.create_stream(), {}
-        if profile not in self._thread.lanes:
-            self._thread.lanes[profile] = Lane(self._engine, profile, self._thread.stream)
-        lane: Lane = self._thread.lanes[profile]
-        return lane
+        try:
+            lane = self._idle[profile].get_nowait()
+        except Empty:
+            lane = Lane(self._engine, profile)
+        try:
+            yield lane
+        finally:
+            self._idle[profile].put(lane)
 
 
 class Lane:
-    """One batch size on one stream: an execution context, its memory, and the graph of a run: one copy in, the engine, one copy out."""
+    """One batch size: a stream, an execution context, its memory, and the graph of a run: one copy in, the engine, one copy out."""
 
-    def __init__(self, engine: Any, profile: int, stream: int) -> None:
-        self._stream = stream
+    def __init__(self, engine: Any, profile: int) -> None:
+        self._stream = cuda.create_stream()
         self._context = engine.create_execution_context()
-        if self._context is None or not self._context.set_optimization_profile_async(profile, stream):
+        if self._context is None or not self._context.set_optimization_profile_async(profile, self._stream.handle):
             raise ModelError(expected="memory for a batch on the GPU", found="none", do="free the GPU of other work, or use ONNX Runtime")
         names = _tensors(engine)
         inputs = [name for name in names if _is_input(engine, name)]
@@ -135,8 +145,8 @@ class Lane:
         for name, address in (self._in.addresses | self._out.addresses).items():
             self._context.set_tensor_address(name, address)
         self._enqueue()
-        cuda.synchronize(stream)
-        self._graph = cuda.capture(self._enqueue, stream)
+        cuda.synchronize(self._stream)
+        self._graph = cuda.capture(self._enqueue, self._stream)
 
     def run(self, inputs: Arrays, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some outputs, n rows each, of n inputs."""
@@ -148,12 +158,12 @@ class Lane:
         return {name: np.array(self._out.views[name][:count]) for name in outputs}
 
     def _enqueue(self) -> None:
-        cuda.copy(self._in.device, self._in.host.ctypes.data, self._in.host.nbytes, cuda.TO_DEVICE, self._stream)
-        if not self._context.execute_async_v3(self._stream):
+        cuda.copy(self._in.device.handle, self._in.host.ctypes.data, self._in.host.nbytes, cuda.TO_DEVICE, self._stream)
+        if not self._context.execute_async_v3(self._stream.handle):
             raise ModelError(
                 expected="TensorRT to run the engine", found="an error it logged above", do="build it again: passerby build-engine"
             )
-        cuda.copy(self._out.host.ctypes.data, self._out.device, self._out.host.nbytes, cuda.TO_HOST, self._stream)
+        cuda.copy(self._out.host.ctypes.data, self._out.device.handle, self._out.host.nbytes, cuda.TO_HOST, self._stream)
 
 
 class Block:
@@ -167,7 +177,7 @@ class Block:
         offsets, size = place({name: int(np.prod(shape)) * dtype.itemsize for name, (shape, dtype) in layouts.items()})
         self.host, self.device = cuda.pinned(size), cuda.allocate(size)
         self.host[:] = 0
-        self.addresses = {name: self.device + offset for name, offset in offsets.items()}
+        self.addresses = {name: self.device.handle + offset for name, offset in offsets.items()}
         self.views = {
             name: self.host[offsets[name] : offsets[name] + int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
             for name, (shape, dtype) in layouts.items()
