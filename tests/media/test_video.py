@@ -355,7 +355,7 @@ def test_stamps_that_go_on_from_another_file_make_none_longer(tmp_path: Path, na
     numbers, coverage = read(path)
     assert numbers == list(range(COUNT))
     assert (coverage.cut_short_at, coverage.gaps) == (None, ())
-    begun = begun_at(path)
+    begun = begun_at(open_video(path), path.stat().st_mtime_ns)
     assert begun and begun.at == pytest.approx(path.stat().st_mtime - 2, abs=0.01)
 
 
