@@ -152,6 +152,17 @@ def test_the_text_tower_and_the_pointwise_convolutions_of_a_compact_model(folder
     assert all(weight.abs().max() > 0 for weight in learnt.values())
 
 
+@pytest.mark.parametrize(("target", "still"), [("q", "image tower"), ("pointwise", "text tower")])
+def test_targets_of_one_tower_learn_in_chunks_and_the_other_tower_is_said(folder: Path, target: str, still: str) -> None:
+    said: list[str] = []
+    out = folder / f"one-tower-{target}"
+    lora = replace(COMPACT_LORA, targets=(target,))
+    base = compact_base((folder / "tokenizer.json").read_bytes())
+    finetune(base, folder / "drawn", out, how(lora=lora, steps=2, chunk=4), said.append)
+    assert f"the targets {target} are in no layer of the {still}: it stays as it is" in said
+    assert all(weight.abs().max() > 0 for name, weight in state(out)["weights"].items() if "lora_B" in name)
+
+
 @pytest.mark.parametrize("kind", ["clip", "compact"])
 @pytest.mark.parametrize("learns", ["heads", "all"])
 def test_weights_of_its_own_learn_into_a_model(folder: Path, learns: str, kind: str) -> None:

@@ -39,7 +39,7 @@ from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.lora.adaptation import Adaptation
 from passerby.learn.lora.adapter import adapter_weights, write_adapter
-from passerby.learn.lora.lora import adapt, share, start_learning, target_layers
+from passerby.learn.lora.lora import adapt, share, start_learning, target_layers, towers_left_out
 from passerby.learn.models.attribute_head import AttributeHead
 from passerby.learn.models.base import Base
 from passerby.learn.models.dual_encoder import with_attributes
@@ -135,6 +135,8 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
     folder.mkdir(parents=True, exist_ok=True)
     stream = stream_of(base, how, training)
     adapted = let_learn(base, how)
+    for tower in towers_left_out(base.model) if adapted else ():
+        say(f"the targets {', '.join(how.lora.targets)} are in no layer of the {tower}: it stays as it is")
     labels = labels_to_learn(base, data, how, training, say)
     begin_with_shares(base.model.image_tower.worn, labels)
     say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {stream.batch_size} in a batch")
