@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +16,7 @@ from passerby.errors import ModelError
 from passerby.learn.config import MODEL
 from passerby.learn.models.attribute_head import names_in
 from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
-from passerby.learn.models.compact import WEIGHTS, CompactClip, build_like
+from passerby.learn.models.compact import WEIGHTS, CompactClip, at_size, build_like
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing
 
@@ -77,11 +76,9 @@ def save_model(
 
 
 def load_saved(folder: Path, size: Size | None = None) -> Base:
-    """The compact model that :func:`save_model` wrote. Raises ``ModelError`` for anything else."""
+    """The compact model that :func:`save_model` wrote. Raises ``ModelError`` for anything else, ``ConfigError`` for a size too small."""
     model, card = read_compact(folder), read_json(folder / CARD)
-    preprocessing = Preprocessing.from_json(card.get("preprocessing"))
-    if size is not None:
-        preprocessing = replace(preprocessing, height=size.height, width=size.width)
+    preprocessing = at_size(Preprocessing.from_json(card.get("preprocessing")), size)
     try:
         tokenizer, max_tokens, temperature = (folder / TOKENIZER).read_bytes(), int(card["max_tokens"]), float(card["temperature"])
     except (OSError, KeyError, TypeError, ValueError) as error:
