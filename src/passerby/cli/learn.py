@@ -59,7 +59,7 @@ def distil(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> No
 
 @click.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
 @options.data
-@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="The adapter's or model's folder; checkpoints go to DIR.run.")
+@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="The adapter's or model's folder, where one may make way; checkpoints go to DIR.run.")
 @click.option("--base", metavar="MODEL", default=options.DEFAULT_MODEL, help="What to adapt, as for --model.")
 @options.input_size
 @click.option("--config", type=options.PATH, metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")

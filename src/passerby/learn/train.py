@@ -109,10 +109,10 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
     Raises:
         ConfigError: a checkpoint of another config lies in ``config.out``, or captions longer than the text tower takes are wanted.
         DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
-        ModelError: something else lies at the model's folder, or a loss is not finite.
+        ModelError: something else lies at the model's folder, or what it starts from; or a loss is not finite.
     """
     out = Path(config.out)
-    require_vacant(out / MODEL)
+    require_vacant(out / MODEL, Path(config.data), Path(config.start) if config.start else None)
     keep_freed_memory()
     torch.manual_seed(config.seed)
     finish(prepare(config, *starting_model(config), say))

@@ -85,10 +85,10 @@ def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None], *, k
     Raises:
         ConfigError: a checkpoint of another config or teacher lies in ``how.out``.
         DatasetError: too little to learn from, a picture that cannot be read, or a val split that cannot be asked.
-        ModelError: something else lies at the student's folder, or a loss is not finite.
+        ModelError: something else lies at the student's folder, or the teacher; or a loss is not finite.
     """
     out = Path(how.out)
-    require_vacant(out / MODEL)
+    require_vacant(out / MODEL, Path(how.data), Path(how.teacher))
     keep_freed_memory()
     torch.manual_seed(how.seed)
     learn(prepare(teacher, how, say))

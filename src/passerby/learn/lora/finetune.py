@@ -104,7 +104,7 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
     Args:
         base: is used up.
         data: a dataset's folder or table, as ``load_dataset`` reads it.
-        out: the adapter's folder, or the model's where weights of its own learn; what is there of ours makes way in the end.
+        out: the adapter's folder, or the model's where weights of its own learn; one that is there makes way in the end.
         say: takes one line of text at a time, for people.
         keep_pictures: whether the resized pictures stay in ``OUT.run`` when the run has ended.
 
@@ -114,10 +114,10 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
     Raises:
         ConfigError: a checkpoint of another run lies there, or targets that match nothing.
         DatasetError: too little to learn from, or a val split that cannot be asked.
-        ModelError: something else lies at ``out``; a base that says what is worn where a head for it was to learn; or a loss is not finite:
+        ModelError: something else lies at ``out``, or what it is made of; a base that says what is worn where a head for it was to learn; or a loss is not finite:
             the batch is named.
     """
-    require_vacant(out)
+    require_vacant(out, base.folder, data, adapter=how.learns == "lora")
     keep_freed_memory()
     torch.manual_seed(how.seed)
     tuning = prepare(base, data, out.with_name(f"{out.name}.run"), how, say)
