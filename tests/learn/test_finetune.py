@@ -111,7 +111,9 @@ def test_a_run_that_is_interrupted_ends_as_an_undisturbed_one(folder: Path, undi
 def test_a_finished_run_has_nothing_left_to_do(folder: Path, undisturbed: Path) -> None:
     before = (undisturbed / "adapter_model.safetensors").read_bytes()
     steps = state(undisturbed)["run"]
-    finetune(clip_base(folder / "clip"), folder / "drawn", undisturbed, how(), lambda _: None)
+    said: list[str] = []
+    finetune(clip_base(folder / "clip"), folder / "drawn", undisturbed, how(), said.append)
+    assert "already finished at step 6: nothing learnt" in said
     assert (undisturbed / "adapter_model.safetensors").read_bytes() == before
     assert state(undisturbed)["run"] == steps
 
@@ -122,6 +124,71 @@ def test_a_checkpoint_of_another_run_is_refused_by_what_differs(folder: Path, un
     write_clip(folder / "other", seed=1)
     with pytest.raises(ConfigError, match="another base"):
         finetune(clip_base(folder / "other"), folder / "drawn", undisturbed, how(), lambda _: None)
+
+
+class TestGoingOn:
+    """What a run that goes on has in common with the one that began."""
+
+    @pytest.fixture
+    def begun(self, folder: Path, tmp_path: Path) -> Path:
+        """A run cut off after three steps, with its data beside it."""
+        shutil.copytree(folder / "drawn", tmp_path / "drawn")
+
+        def interrupt(line: str) -> None:
+            if line.startswith("step 4  val"):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            finetune(clip_base(folder / "clip"), tmp_path / "drawn", tmp_path / "out", how(), interrupt)
+        return tmp_path
+
+    def go_on(self, folder: Path, begun: Path, **changes: Any) -> None:
+        finetune(clip_base(folder / "clip"), begun / "drawn", begun / "out", how(**changes), lambda _: None)
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [("wearing", "in"), ('"split": "val"', '"split": "train"'), ('"id": "train 0', '"id": "train other 0'), ("\n", "\n\n")],
+        ids=["captions", "splits", "people", "none"],
+    )
+    def test_other_data_are_refused_by_what_they_are(self, folder: Path, begun: Path, old: str, new: str) -> None:
+        table = begun / "drawn" / "captions.jsonl"
+        changed = table.read_text().replace(old, new, 4)
+        assert changed != table.read_text()
+        table.write_text(changed)
+        if not new.strip():
+            self.go_on(folder, begun)
+            assert state(begun / "out")["run"]["step"] == 6, "the same records, however they are written"
+            return
+        with pytest.raises(ConfigError, match="one of this run, found one on other data; name another folder for this run, or remove that"):
+            self.go_on(folder, begun)
+        assert state(begun / "out")["run"]["step"] == 3
+
+    def test_so_they_are_by_a_run_that_has_finished(self, folder: Path, begun: Path) -> None:
+        self.go_on(folder, begun)
+        card = (begun / "out" / "passerby.json").read_bytes()
+        table = begun / "drawn" / "captions.jsonl"
+        table.write_text("".join(table.read_text().splitlines(keepends=True)[2:]))
+        with pytest.raises(ConfigError, match="one on other data"):
+            self.go_on(folder, begun)
+        assert (begun / "out" / "passerby.json").read_bytes() == card
+
+    def test_another_size_is_refused(self, folder: Path, begun: Path) -> None:
+        square = load_base(str(folder / "clip"), size="32x32")
+        with pytest.raises(ConfigError, match="one at another size; name another folder"):
+            finetune(square, begun / "drawn", begun / "out", how(), lambda _: None)
+
+    def test_the_data_may_have_moved_and_the_machine_may_have_less_memory(self, folder: Path, begun: Path) -> None:
+        (begun / "drawn").rename(begun / "elsewhere")
+        changes = {"chunk": 2, "patience": 9, "checkpoint_minutes": 3.0}
+        finetune(clip_base(folder / "clip"), begun / "elsewhere", begun / "out", how(**changes), lambda _: None)
+        assert state(begun / "out")["run"]["step"] == 6
+
+    def test_a_checkpoint_of_an_earlier_version_is_refused(self, folder: Path, begun: Path) -> None:
+        checkpoint = state(begun / "out")
+        del checkpoint["recipe"]["data"]
+        torch.save({**checkpoint, "format": 2}, begun / "out.run" / CHECKPOINT)
+        with pytest.raises(ConfigError, match="one of this version, found one that another version wrote; name another folder"):
+            self.go_on(folder, begun)
 
 
 def test_chunks_do_not_change_what_is_learnt(folder: Path) -> None:

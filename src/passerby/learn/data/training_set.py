@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -101,6 +103,12 @@ def val_of(dataset: Dataset) -> Dataset:
     if val.records:
         require_two_people(val.records, f"the val split of {val.name}")
     return val
+
+
+def digest_of(dataset: Dataset) -> str:
+    """SHA-256 of what a run reads of a dataset's records: names, people, splits and captions, wherever the dataset lies."""
+    read = [[r.name, r.identity, r.split, [[c.origin, c.text] for c in r.captions]] for r in dataset.records]
+    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
 def require_batch(rows: int, batch_size: int) -> None:

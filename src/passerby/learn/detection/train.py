@@ -22,7 +22,7 @@ from passerby.data.datasets import load_dataset
 from passerby.data.scenes import HUMAN, TRUSTED, Scene, load_scenes
 from passerby.detect.grid import cells
 from passerby.errors import DatasetError
-from passerby.learn.config import MODEL, recipe
+from passerby.learn.config import MODEL, comparable, recipe
 from passerby.learn.detection.config import Detection
 from passerby.learn.detection.folder import load_detector_folder, save_detector
 from passerby.learn.detection.teacher import Teacher
@@ -112,7 +112,7 @@ def prepare(how: Detection, say: Callable[[str], None]) -> Training:
         clip=how.rates.clip,
         optimiser=optimiser,
         parts={"weights": model, "averaged": averaged},
-        recipe=recipe(how),
+        recipe=comparable(how),
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
     )

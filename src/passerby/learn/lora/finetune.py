@@ -24,18 +24,18 @@ from torch.nn import functional as F
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn.config import Optimiser, recipe
+from passerby.learn.config import Optimiser, comparable, recipe
 from passerby.learn.data.augment import Pictures, Variation, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, drawn_records, training_set, val_of
+from passerby.learn.data.training_set import TrainingSet, digest_of, drawn_records, training_set, val_of
 from passerby.learn.judge import AUC, RANK1, figures, judge
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.checkpoint import save
 from passerby.learn.loop.device import autocast, best_device, precision
-from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.run import ALREADY_FINISHED, Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.lora.adaptation import Adaptation
 from passerby.learn.lora.adapter import adapter_weights, write_adapter
@@ -112,7 +112,7 @@ def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[
         ``out``.
 
     Raises:
-        ConfigError: a checkpoint of another run lies there, or targets that match nothing.
+        ConfigError: a checkpoint of another run lies there, be it one on other data or at another size, or targets that match nothing.
         DatasetError: too little to learn from, or a val split that cannot be asked.
         ModelError: something else lies at ``out``, or what it is made of; a base that says what is worn where a head for it was to learn; or a loss is not finite:
             the batch is named.
@@ -131,7 +131,8 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
     """Everything read and built around a base, the last checkpoint loaded."""
     require_tokens(base, how)
     base = with_head(base) if how.learns == "attributes" else base
-    training, val = read_data(data, folder, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
+    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    training, val = read_data(dataset, folder, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
     folder.mkdir(parents=True, exist_ok=True)
     stream = stream_of(base, how, training)
     adapted = let_learn(base, how)
@@ -153,7 +154,13 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
         clip=how.optimiser.clip,
         optimiser=build_optimiser(base.model, how.optimiser),
         parts={"weights": Learning(base.model)},
-        recipe={**recipe(how), "base": base.digest, "attribute_names": list(base.model.attributes)},
+        recipe={
+            **comparable(how),
+            "base": base.digest,
+            "attribute_names": list(base.model.attributes),
+            "data": digest_of(dataset),
+            "input": base.preprocessing.to_json(),
+        },
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
         scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16 and how.learns != "attributes"),
@@ -200,13 +207,12 @@ def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
     return None
 
 
-def read_data(data: Path, folder: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
+def read_data(dataset: Dataset, folder: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
     """What to learn from and what to judge by; says what is thin, refuses what cannot teach. Raises ``DatasetError``.
 
     Args:
         folder: of the run, where drawn people are kept.
     """
-    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
     if all(record.split is Split.VAL for record in dataset.records):
         raise DatasetError(
             expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
@@ -244,7 +250,8 @@ def require_tokens(base: Base, how: Adaptation) -> None:
 def learn(tuning: Finetuning) -> None:
     """All steps still to come, until val has said often enough that it gets no better."""
     how, run = tuning.how, tuning.run
-    if run.state.step >= how.steps:
+    if run.state.step >= how.steps or 0 < how.patience <= run.state.waited:
+        run.log.say(ALREADY_FINISHED.format(step=run.state.step))
         return
     pictures = pictures_on(tuning.device, tuning.data.records, tuning.base.preprocessing, run.folder / FOLDER, run.log.say)
     span = Span(0, how.steps, how.judge_every)
