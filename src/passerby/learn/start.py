@@ -13,8 +13,8 @@ from passerby.data.datasets import load_dataset
 from passerby.learn.config import Stage, TrainConfig
 from passerby.learn.data.batches import resized
 from passerby.learn.models.attribute_head import STRIPES
-from passerby.learn.models.batch_norm import unfold_batch_norm
 from passerby.learn.models.base import files_digest
+from passerby.learn.models.batch_norm import unfold_batch_norm
 from passerby.learn.models.compact import WEIGHTS, CompactClip
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.model_folder import TOKENIZER, read_compact

@@ -28,7 +28,16 @@ from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, digest_of, drawn_records, require_batch, training_set, val_of, words_to_read
+from passerby.learn.data.training_set import (
+    TrainingSet,
+    digest_of,
+    drawn_records,
+    lines_of,
+    require_batch,
+    training_set,
+    val_of,
+    words_to_read,
+)
 from passerby.learn.judge import AUC, RANK1, figures, judge, save_answers
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.average import averaged_over_steps
@@ -107,7 +116,8 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
         The folder of the best model, ``model`` in ``config.out``; ``log.jsonl`` beside it tells the story.
 
     Raises:
-        ConfigError: a checkpoint of another config, other data or another start lies in ``config.out``, or captions longer than the text tower takes are wanted.
+        ConfigError: a checkpoint of another config, other data or another start lies in ``config.out``, or captions longer than the text
+            tower takes are wanted.
         DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
         ModelError: something else lies at the model's folder, or what it starts from; or a loss is not finite.
     """
@@ -138,6 +148,8 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     )
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
+    for line in lines_of(dataset.problems):
+        say(line)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
     labels = labels_to_learn(config, model, data, say)
     begin_with_shares(model.image_tower.worn, labels)

@@ -80,7 +80,8 @@ def train_detector(how: Detection, say: Callable[[str], None]) -> Path:
     Raises:
         ConfigError: a checkpoint of another config lies in ``how.out``.
         DatasetError: too little to learn from, or a picture that cannot be read.
-        ModelError: something else lies at the model's folder, or what it starts from; a teacher that cannot be asked, or a loss that is not finite.
+        ModelError: something else lies at the model's folder, or what it starts from; a teacher that cannot be asked, or a loss that is
+            not finite.
     """
     require_vacant(Path(how.out) / MODEL, Path(how.data), *(Path(place) for place in (how.start, how.taught_by) if place))
     keep_freed_memory()

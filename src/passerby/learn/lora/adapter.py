@@ -156,7 +156,9 @@ def _untrained(base: Base, folder: Path) -> PeftModel:
         config.base_model_name_or_path = None
         return get_peft_model(base.model.adaptable, config)
     except Exception as error:  # PEFT raises what its parts raise
-        raise ModelError(expected=f"{folder / ADAPTER_CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again") from None
+        raise ModelError(
+            expected=f"{folder / ADAPTER_CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again"
+        ) from None
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
