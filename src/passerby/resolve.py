@@ -43,7 +43,7 @@ _LINEUPS: Final = (0, 12)
 """The first of the drawn people, four at a time, by whom a detector of somebody else's shows how it is fed."""
 THREADS: Final = "a number of threads from 1, or None for one per core"
 _HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-_SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})")
+_SIZE: Final = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
 
 def load_model(
@@ -61,7 +61,7 @@ def load_model(
     Raises:
         InputError: an argument of the wrong kind.
         ModelError: no such model, naming those there are, or one that cannot be used.
-        ConfigError: a size that is none.
+        ConfigError: a size that is none, or too small for the model.
     """
     name = _name(name)
     threads = _as_threads(threads)

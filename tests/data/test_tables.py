@@ -168,6 +168,14 @@ def test_lines_are_counted_from_the_top_of_the_file(tmp_path: Path) -> None:
     assert reasons(dataset) == ["line 6 has 1 cells where the header has 2 (text with commas needs quotes)"]
 
 
+@pytest.mark.parametrize(("below", "lines"), [(0, None), (1, 2), (35, 36)])
+def test_a_quote_that_is_left_open_says_how_many_lines_it_takes_in(tmp_path: Path, below: int, lines: int | None) -> None:
+    file = table(tmp_path, f'path,caption\na.jpg,{RED}\nb.jpg,"{BLUE}\n' + f"b.jpg,{RED}\n" * below)
+    (reason,) = reasons(load_dataset(file))
+    assert reason.startswith("line 3 cannot be read: unexpected end of data")
+    assert reason.endswith(f"; an open quote takes in {lines} lines from here" if lines else "data")
+
+
 def test_spaces_after_the_delimiter(tmp_path: Path) -> None:
     assert said(load_dataset(table(tmp_path, 'path, caption, id\na.jpg, "red, blue", 3\n'))) == [("a.jpg", "3", "val", ("red, blue",))]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from adapting import CLIP_LORA, COMPACT_LORA, TALL, clip_base, compact_base
+from adapting import CLIP_LORA, COMPACT_LORA, TALL, clip_base, compact_base, how
 from click.testing import CliRunner
 from clip_folder import write_clip
 from peft import PeftModel
@@ -25,6 +25,7 @@ from passerby.errors import ModelError
 from passerby.find.query import ask
 from passerby.learn.attention import look
 from passerby.learn.lora.adapter import MAX_DIFFERENCE, adapter_weights, attach, merge, write_adapter
+from passerby.learn.lora.finetune import finetune
 from passerby.learn.lora.lora import adapt
 from passerby.learn.models.base import Base
 from passerby.learn.models.from_bundle import load_base
@@ -157,6 +158,57 @@ class TestDamaged:
         (copied / "passerby.json").write_text(text)
         with pytest.raises(ModelError):
             attach(clip_base(folder / "clip"), copied)
+
+
+class TestPlace:
+    @pytest.fixture
+    def made(self, folder: Path, tmp_path: Path) -> Path:
+        """A model, and an adapter of its base."""
+        merge(clip_base(folder / "clip"), folder / "mall", tmp_path / "model")
+        shutil.copytree(folder / "mall", tmp_path / "adapter")
+        (tmp_path / "link").symlink_to("model")
+        return tmp_path
+
+    @pytest.mark.parametrize("out", ["model", "link", "sub/../model"])
+    def test_what_a_model_is_made_of_is_not_replaced_by_it(self, made: Path, out: str) -> None:
+        (made / "sub").mkdir()
+        before = contents(made / "model")
+        base = clip_base(made / "model")
+        written_on = made / "on"
+        written(base, written_on, 1)
+        for result in (
+            lambda: merge(clip_base(made / "model"), written_on, made / out),
+            lambda: finetune(clip_base(made / "model"), made / "no.csv", made / out, how(learns="heads"), print),
+            lambda: finetune(clip_base(made / "model"), made / "no.csv", made / out, how(), print),
+        ):
+            with pytest.raises(ModelError, match=r"to be free, found .*model, which this is made of; name another folder"):
+                result()
+        assert contents(made / "model") == before
+
+    def test_an_adapter_is_not_replaced_by_what_it_merges_into(self, folder: Path, made: Path) -> None:
+        before = contents(made / "adapter")
+        with pytest.raises(ModelError, match="adapter, which this is made of"):
+            merge(clip_base(folder / "clip"), made / "adapter", made / "adapter")
+        assert contents(made / "adapter") == before
+
+    def test_a_table_in_the_folder_of_a_model_is_not_deleted_with_it(self, folder: Path, made: Path) -> None:
+        (made / "adapter" / "mine.csv").write_text("path,caption\n")
+        with pytest.raises(ModelError, match=r"mine\.csv, which this is made of"):
+            finetune(clip_base(folder / "clip"), made / "adapter" / "mine.csv", made / "adapter", how(), print)
+
+    def test_an_adapter_takes_no_models_place_nor_a_model_an_adapters(self, folder: Path, made: Path) -> None:
+        with pytest.raises(ModelError, match="to be free, found a model"):
+            finetune(clip_base(folder / "clip"), made / "no.csv", made / "model", how(), print)
+        with pytest.raises(ModelError, match="to be free, found a model"):
+            written(clip_base(folder / "clip"), made / "model", 1)
+        with pytest.raises(ModelError, match="to be free, found an adapter"):
+            merge(clip_base(folder / "clip"), folder / "mall", made / "adapter")
+        written(clip_base(folder / "clip"), made / "adapter", 2)
+        merge(clip_base(folder / "clip"), folder / "mall", made / "model")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 class TestMerge:

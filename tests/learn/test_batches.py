@@ -138,10 +138,11 @@ def test_more_pictures_than_are_read_ahead_keep_their_order(tmp_path: Path, monk
     assert np.array_equal(stored, np.stack([resize(read_image(r.path), 64, 32, "bicubic") for r in records]))
 
 
-def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+def test_all_broken_pictures_are_named_at_once(tmp_path: Path) -> None:
     records = painted(tmp_path / "people")
-    records[3].path.write_bytes(b"not a picture")
-    with pytest.raises(DatasetError, match=r"3\.png"):
+    for broken in (1, 3):
+        records[broken].path.write_bytes(b"not a picture")
+    with pytest.raises(DatasetError, match=r"found 2 that cannot: 1\.png: .*; 3\.png: .*; mend or remove them"):
         store_pictures(records, PREPROCESSING, tmp_path / "cache", print)
     assert not list((tmp_path / "cache").glob("*.npy"))
 

@@ -12,10 +12,14 @@ from small_clip import DIM, HEIGHT, MAX_TOKENS, WIDTH, settle, small_clip, token
 from torch import Tensor
 from torch.nn import functional as F
 
+from passerby.errors import ConfigError
 from passerby.learn.data.batches import pad
 from passerby.learn.models.by_length import embed_by_length
 from passerby.learn.models.compact import CompactClip, ImageTower, TextTower, build_like, fold_batch_norm, generalised_means
 from passerby.learn.models.lite0 import ConvNorm
+from passerby.learn.models.model_folder import save_model
+from passerby.model.preprocess import Preprocessing
+from passerby.resolve import load_base
 
 TOKENIZER = tokenizer_json([f"word{n}" for n in range(40)])
 
@@ -50,6 +54,17 @@ def test_image_tower_takes_any_size_from_32(model: CompactClip, size: tuple[int,
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("size", ["20x20", "192x31", "1x96"])
+def test_an_input_too_small_for_it_is_refused_by_the_option_when_it_is_loaded(model: CompactClip, tmp_path: Path, size: str) -> None:
+    about = {"tokenizer": b"{}", "max_tokens": 40, "temperature": 0.2, "made_of": {}}
+    save_model(tmp_path / "saved", model, preprocessing=Preprocessing(64, 32, (0.5,) * 3, (0.5,) * 3), **about)  # type: ignore[arg-type]
+    for name in ("passerby-s", str(tmp_path / "saved")):
+        with pytest.raises(ConfigError, match=f"height and width from 32 for this model, found {size}; correct --size"):
+            load_base(name, size=size)
+    loaded = load_base(str(tmp_path / "saved"), size="40x32")
+    assert (loaded.preprocessing.height, loaded.preprocessing.width) == (40, 32)
+
+
 def test_image_tower_halves_a_picture_five_times_into_1280_channels(model: CompactClip) -> None:
     tower = model.image_tower
     assert tower.head(tower.blocks(tower.stem(noise(1, 192, 96)))).shape == (1, 1280, 6, 3)

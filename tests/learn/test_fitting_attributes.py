@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def fitting(**changes: Any) -> Adaptation:
 
 
 def fit(base: Base, data: Path, out: Path, say: Callable[[str], None] = lambda _: None) -> Path:
-    return finetune(base, data, out, fitting(), say)
+    return finetune(base, data, out, fitting(), say).folder
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +123,27 @@ def test_the_folder_is_named_by_all_that_is_in_it(folder: Path) -> None:
 def test_it_is_the_best_on_val_and_says_what_val_was_told(folder: Path) -> None:
     evaluation = judged(str(folder / "fitted"), folder / "drawn")
     rows = [line for line in (folder / "fitted.run" / "log.jsonl").read_text().splitlines() if "attributes_auc" in line]
-    assert len(rows) == 3
-    best = max(float(row.split('"attributes_auc": ')[1].split(",")[0]) for row in rows)
+    assert len(rows) == 1 + 3, "one of them before the first step"
+    best = max(float(row.split('"attributes_auc": ')[1].split(",")[0]) for row in rows[1:])
     assert worn_in(evaluation.split, NAMES).auc == pytest.approx(best, abs=0.5)
+
+
+def test_a_val_too_small_to_judge_by_is_said_and_the_last_step_kept(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "drawn", tmp_path / "drawn")
+    table = tmp_path / "drawn" / "captions.jsonl"
+    rows = table.read_text().splitlines()
+    val = [row for row in rows if '"split": "val"' in row]
+    table.write_text("\n".join([row for row in rows if row not in val] + val[:1] + val[-1:]))
+    said: list[str] = []
+    out = fit(clip_base(folder / "clip"), tmp_path / "drawn", tmp_path / "out", said.append)
+    assert "step 0  val has too few pictures of any attribute to judge by: the last step is kept" in said
+    assert not any("Rank-1" in line for line in said)
+    assert read_card_of(out)["step"] == 6
+
+
+def read_card_of(model: Path) -> dict[str, Any]:
+    stated: dict[str, Any] = json.loads((model / "passerby.json").read_text())["made_of"]
+    return stated
 
 
 def judged(model: str, data: Path, size: str = "64x32") -> Evaluation:
@@ -199,9 +218,8 @@ def test_the_shipped_clip_learns_what_others_wear_by_one_command_and_filters_by_
     told = passerby(
         "finetune", "--attributes", "--base", "passerby-clip-tiny", "--data", tmp_path / "data", "--out", tmp_path / "worn", *few
     )
-    found = re.search(r"AUC ([\d.]+) of \d+ attributes", told)
-    assert found is not None
-    assert float(found[1]) > 62
+    assert float(re.findall(r"AUC ([\d.]+) of \d+ attributes", told)[-1]) > 62
+    assert "Rank-1" not in told, "vectors stay as they are"
     passerby("index", tmp_path / "data" / "val", "--model", tmp_path / "worn", "--index", tmp_path / "index")
     asked = passerby("search", "a person", "--hat", "--model", tmp_path / "worn", "--index", tmp_path / "index", "--json")
     assert '"relative": false' in asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +72,19 @@ def test_what_the_loss_learns_gets_its_gradient_too() -> None:
     scale = nn.Parameter(torch.tensor(2.0))
     cached_backward(parts(tower(0.0), torch.randn(4, 6), 2), lambda e: scale * e.sum(), CPU)
     assert scale.grad is not None
+
+
+@pytest.mark.parametrize("still", [0, 1])
+def test_a_tower_in_which_nothing_learns_is_left_as_it_is(still: int) -> None:
+    inputs = torch.randn(8, 6, dtype=torch.float64)
+    towers = [tower(0.0).double(), tower(0.0).double()]
+    towers[still].requires_grad_(False)
+    plain = [copy.deepcopy(one) for one in towers]
+    contrast(torch.cat([one(inputs) for one in plain])).backward()  # type: ignore[no-untyped-call]
+    cached_backward([part for one in towers for part in parts(one, inputs, 3)], contrast, CPU)
+    assert all(parameter.grad is None for parameter in towers[still].parameters())
+    for a, b in zip(gradients(plain[1 - still]), gradients(towers[1 - still]), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

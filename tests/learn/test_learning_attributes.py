@@ -185,7 +185,9 @@ def test_an_adapter_keeps_the_head_true_and_merges_with_it(folder: Path, exporte
 
 def test_weights_of_its_own_that_learn_keep_the_head_in_the_folder(folder: Path, exported_worn: Exported, tmp_path: Path) -> None:
     losses = Losses(identity=0.0, attributes=1.0)
-    out = finetune(base_of(exported_worn), folder / "drawn", tmp_path / "all", how(learns="all", steps=2, losses=losses), lambda _: None)
+    out = finetune(
+        base_of(exported_worn), folder / "drawn", tmp_path / "all", how(learns="all", steps=2, losses=losses), lambda _: None
+    ).folder
     assert load_saved(out).model.attributes == WORN
 
 

@@ -157,6 +157,22 @@ class TestPresets:
         with pytest.raises(ConfigError, match=r"keys of \[lora\]: rank, alpha, dropout, targets, found 'rnk'"):
             adaptation(clip, None, ["lora.rnk=5"])
 
+    def test_an_alpha_that_is_said_stands_and_any_rank_alone_doubles(self, clip: Base, tmp_path: Path) -> None:
+        file = tmp_path / "how.toml"
+        file.write_text("lora = { rank = 2, alpha = 5 }\n")
+
+        def alpha(*given: object, **changes: object) -> int:
+            return adaptation(clip, *given, **changes).lora.alpha  # type: ignore[arg-type]
+
+        assert alpha(None, ["lora.alpha=4"], rank=4) == 4
+        assert alpha(None, ["lora.alpha=4", "lora.rank=3"]) == 4
+        assert alpha(file, (), rank=8) == 5
+        assert alpha(file, (), alpha=7) == 7
+        assert alpha(None, ["lora.rank=3"]) == 6
+        file.write_text("lora = { rank = 3 }\n")
+        assert alpha(file) == 6
+        assert alpha(file, (), rank=9) == 18
+
     @pytest.mark.parametrize("learns", RATES)
     def test_what_learns_has_a_rate_of_its_own_unless_the_file_says_another(self, clip: Base, tmp_path: Path, learns: str) -> None:
         file = tmp_path / "how.toml"
@@ -170,6 +186,8 @@ class TestPresets:
     def test_what_is_of_lora_is_refused_where_lora_does_not_learn(self, clip: Base, learns: str) -> None:
         with pytest.raises(ConfigError, match=f"nothing of LoRA with learns = {learns}, found rank, targets;"):
             adaptation(clip, learns=learns, rank=8, targets=["q"])
+        with pytest.raises(ConfigError, match=f"nothing of LoRA with learns = {learns}, found rank;"):
+            adaptation(clip, None, ["lora.rank=4"], learns=learns)
         assert adaptation(clip, learns=learns, rank=None).learns == learns
 
     def test_there_are_committed_recipes(self) -> None:

@@ -140,7 +140,10 @@ def test_what_is_judged_is_the_average_over_the_steps(folder: Path, tmp_path: Pa
 
 def test_a_finished_run_has_nothing_left_to_do(folder: Path, undisturbed: Path) -> None:
     before = [timeless(row) for row in log(undisturbed)], (undisturbed / "checkpoint.pt").stat().st_mtime_ns
-    finish(started(folder, "undisturbed"))
+    said: list[str] = []
+    tokenizer = (folder / "tokenizer.json").read_bytes()
+    finish(begin(config(folder, "undisturbed"), small_clip(tokenizer), tokenizer, said.append))
+    assert f"already finished at step {STEPS}: nothing learnt" in said
     assert before == ([timeless(row) for row in log(undisturbed)], (undisturbed / "checkpoint.pt").stat().st_mtime_ns)
 
 
@@ -159,6 +162,20 @@ def test_a_checkpoint_of_another_config_is_refused_by_what_differs(folder: Path)
     run = started(folder, "unused")
     with pytest.raises(ConfigError, match="another seed, optimiser"):
         begin(other, run.model, (folder / "tokenizer.json").read_bytes(), print)
+
+
+def test_a_checkpoint_on_other_data_or_from_another_start_is_refused(folder: Path, undisturbed: Path, exported_clip: Any) -> None:
+    tokenizer, model = (folder / "tokenizer.json").read_bytes(), started(folder, "unused").model
+    shutil.copytree(undisturbed, folder / "again")
+    shutil.copytree(folder / "drawn", folder / "reworded")
+    table = folder / "reworded" / "captions.jsonl"
+    table.write_text(table.read_text().replace("wearing", "in", 1))
+    with pytest.raises(ConfigError, match="found one on other data; name another folder for this run"):
+        begin(replace(config(folder, "again"), data=str(folder / "reworded")), model, tokenizer, print)
+    with pytest.raises(ConfigError, match="found one from another start"):
+        begin(replace(config(folder, "again"), start=str(exported_clip.bundle.folder)), model, tokenizer, print)
+    with pytest.raises(ConfigError, match="found one from another start"):
+        begin(replace(config(folder, "again"), start=str(undisturbed / MODEL)), model, tokenizer, print)
 
 
 def test_a_run_goes_on_in_a_folder_that_was_moved(folder: Path, undisturbed: Path) -> None:

@@ -1,12 +1,12 @@
-"""What a run is to know nothing of: sources and words that are left out of training."""
+"""What a run is to know nothing of: sources and words that are left out of training; and what is told of a dataset."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from passerby.learn.config import Unseen
-from passerby.learn.data.training_set import without
-from passerby.types import Caption, Origin, Record, Split
+from passerby.learn.data.training_set import LISTED, lines_of, without
+from passerby.types import Caption, Origin, Problem, Record, Split
 
 
 def record(name: str, *texts: str) -> Record:
@@ -27,3 +27,11 @@ def test_captions_that_say_a_word_are_left_out_in_any_case_and_number_and_the_pi
 def test_without_anything_unseen_records_are_as_they_were() -> None:
     records = [record("Market/a.jpg", "a backpack")]
     assert list(without(records, Unseen())) == records
+
+
+def test_problems_are_told_one_by_one_and_the_many_of_one_kind_are_counted() -> None:
+    problems = [Problem(f"{n}.jpg", "has no captions") for n in range(LISTED + 7)] + [Problem("line 3", "is torn")]
+    lines = list(lines_of(problems))
+    assert lines[:2] == ["0.jpg: has no captions", "1.jpg: has no captions"]
+    assert lines[-2:] == ["7 more: has no captions", "line 3: is torn"]
+    assert len(lines) == LISTED + 2

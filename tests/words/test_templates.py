@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from calling import Ran, call
 from click.testing import CliRunner
 from crops import write_crop
 from hypothesis import given
@@ -83,6 +84,54 @@ def test_the_same_seed_makes_the_same_file(tmp_path: Path) -> None:
     data = load_dataset(dataset(tmp_path / "set"))
     one, other = (export_prompts(data, tmp_path / "set" / f"{n}.jsonl").file.read_bytes() for n in range(2))
     assert one == other
+
+
+class TestPlace:
+    @pytest.mark.parametrize("place", ["set/captions.jsonl", "link.jsonl", "hard.jsonl", "set/../set/captions.jsonl"])
+    def test_the_captions_themselves_are_not_overwritten(self, tmp_path: Path, tiny_bundle: Path, place: str) -> None:
+        table = dataset(tmp_path / "set")
+        (tmp_path / "link.jsonl").symlink_to(table)
+        (tmp_path / "hard.jsonl").hardlink_to(table)
+        before = table.read_bytes()
+        for named in (table, table.parent):
+            ran = explore(named, tmp_path / place, tmp_path / "out", tiny_bundle)
+            assert ran.code == 2
+            assert "the dataset's own table" in ran.err
+        assert table.read_bytes() == before
+        assert not (tmp_path / "out").exists(), "refused before the work"
+
+    def test_an_earlier_export_makes_way_and_nothing_else(self, tmp_path: Path, tiny_bundle: Path) -> None:
+        table, out = dataset(tmp_path / "set"), tmp_path / "prompts.jsonl"
+        for _ in range(2):
+            assert explore(table, out, tmp_path / "out", tiny_bundle).code == 0
+        (tmp_path / "other.jsonl").write_text("".join(table.read_text().splitlines(keepends=True)[:1]))
+        (tmp_path / "notes.jsonl").write_bytes(b"\xff no table")
+        for name in ("other.jsonl", "notes.jsonl"):
+            before = (tmp_path / name).read_bytes()
+            ran = explore(table, tmp_path / name, tmp_path / "out", tiny_bundle)
+            assert ran.code == 2
+            assert f"{name}, which holds something else; name another file" in ran.err
+            assert (tmp_path / name).read_bytes() == before
+        again = explore(out, out, tmp_path / "out", tiny_bundle)
+        assert (again.code, "the dataset's own table" in again.err) == (2, True), "an export is somebody's table once it is explored"
+
+    def test_a_folder_that_is_found_by_its_one_table_gets_no_second_one(self, tmp_path: Path, tiny_bundle: Path) -> None:
+        folder = dataset(tmp_path / "set").parent
+        ran = explore(folder, folder / "prompts.jsonl", tmp_path / "out", tiny_bundle)
+        assert ran.code == 2
+        advised = tmp_path / "set-prompts.jsonl"
+        assert f"name a file in {tmp_path}, such as {advised}" in ran.err
+        assert len(load_dataset(folder).records) == 3
+        assert explore(folder, advised, tmp_path / "out", tiny_bundle).code == 0
+        assert len(load_dataset(advised).records) == len(load_dataset(folder).records) == 3
+
+    def test_a_dataset_that_is_not_there_is_said(self, tmp_path: Path, tiny_bundle: Path) -> None:
+        ran = explore(tmp_path / "nowhere", tmp_path / "prompts.jsonl", tmp_path / "out", tiny_bundle)
+        assert (ran.code, "a folder of CUHK-PEDES" in ran.err) == (2, True)
+
+
+def explore(data: Path, prompts: Path, out: Path, model: Path) -> Ran:
+    return call("explore", data, "--out", out, "--export-prompts", prompts, "--model", model, "--no-pictures", "--json")
 
 
 @pytest.mark.parametrize("name", ["set/prompts.csv", "elsewhere/prompts.jsonl"])

@@ -59,7 +59,13 @@ def distil(config: Path, *, changes: tuple[str, ...], keep_pictures: bool) -> No
 
 @click.command(epilog="Example: passerby finetune --base passerby-s --data my.csv --out adapter")
 @options.data
-@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="The adapter's or model's folder; checkpoints go to DIR.run.")
+@click.option(
+    "--out",
+    type=options.PATH,
+    metavar="DIR",
+    required=True,
+    help="The adapter's or model's folder, where one may make way; checkpoints go to DIR.run.",
+)
 @click.option("--base", metavar="MODEL", default=options.DEFAULT_MODEL, help="What to adapt, as for --model.")
 @options.input_size
 @click.option("--config", type=options.PATH, metavar="FILE", help="A TOML file of how to.", show_default="the base's preset")
@@ -103,7 +109,7 @@ def finetune(
     targets: tuple[str, ...],
     seed: int | None,
     keep_pictures: bool,
-) -> None:
+) -> int:
     """Adapt a model to your own pictures by LoRA: a folder of a few MB, kept at its best on val. An interrupted run goes on where it was.
     Needs the extra [learn].
 
@@ -113,6 +119,7 @@ def finetune(
     """
     from passerby.atomic import require_replaceable_place
     from passerby.cli.show.console import note
+    from passerby.cli.show.learning import show_finetuned
     from passerby.extras import needs_extra
     from passerby.resolve import load_base
 
@@ -128,7 +135,7 @@ def finetune(
     lora = {"rank": rank, "alpha": alpha, "dropout": dropout, "targets": list(targets) or None}
     how = adaptation(adapted, config, changes, learns=learns and learns.value, steps=steps, seed=seed, **lora)
     made = finetune_model(adapted, data, out, how, note, keep_pictures=keep_pictures)
-    note(f"the {'adapter' if how.learns == 'lora' else 'model'} is {made}")
+    return show_finetuned(made, "adapter" if how.learns == "lora" else "model")
 
 
 @click.command(epilog="Example: passerby merge adapter --out merged")

@@ -36,7 +36,9 @@ class Measure(StrEnum):
 @click.option("--out", type=options.PATH, metavar="DIR", required=True, help="Where report.html and figures.json go.")
 @click.option("--compare", type=options.PATH, metavar="OTHER", help="Another dataset to lay beside it.")
 @click.option("--pictures/--no-pictures", default=True, help="Whether the page shows people.")
-@click.option("--export-prompts", type=options.PATH, metavar="FILE", help="Write DATASET with its captions as prompts, a table for train.")
+@click.option(
+    "--export-prompts", type=options.PATH, metavar="FILE", help="Write DATASET with all its captions as prompts, a table for train."
+)
 @options.model
 @options.as_json
 def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, export_prompts: Path | None, model: str, json: bool) -> int:

@@ -75,7 +75,9 @@ min_height = click.option(
     "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in their picture."
 )
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
-input_size = click.option("--size", metavar="HEIGHTxWIDTH", help="A CLIP's input, such as 384x128.", show_default="the model's own")
+input_size = click.option(
+    "--size", metavar="HEIGHTxWIDTH", help="The input of a model that torch runs, such as 384x128.", show_default="the model's own"
+)
 as_json = click.option("--json", is_flag=True, help="Print one JSON document on standard output, and nothing else there.")
 keep_pictures = click.option(
     "--keep-pictures", is_flag=True, help="Leave the resized pictures of people in the run's folder when it has ended."

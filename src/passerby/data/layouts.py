@@ -69,9 +69,21 @@ def read_source(path: Path) -> Source:
     """
     try:
         file = _annotation_file(path)
-        return _read_official(file) if _is_official(file, path) else _read_table(file, confined=path.is_dir())
+        return _read_official(file) if is_official(file, path) else _read_table(file, confined=path.is_dir())
     except (OSError, RuntimeError) as error:
-        raise DatasetError(expected=UNDERSTOOD, found=f"{path}: {error}", do="check the path and its permissions") from error
+        raise _unseen(path, error) from error
+
+
+def annotation_file(path: Path) -> Path:
+    """The table or annotation file by which a dataset is found. Raises ``DatasetError`` where that is not one file."""
+    try:
+        return _annotation_file(path)
+    except OSError as error:
+        raise _unseen(path, error) from error
+
+
+def _unseen(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(expected=UNDERSTOOD, found=f"{path}: {error}", do="check the path and its permissions")
 
 
 def _annotation_file(path: Path) -> Path:
@@ -88,7 +100,7 @@ def _annotation_file(path: Path) -> Path:
     return candidates[0]
 
 
-def _is_official(file: Path, path: Path) -> bool:
+def is_official(file: Path, path: Path) -> bool:
     """Whether an annotation file is that of a layout: found in its folder, or itself named where it has pictures beside it."""
     return file.name in _PATH_KEYS and (file != path or (file.parent / IMAGES).is_dir())
 

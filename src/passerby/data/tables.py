@@ -149,13 +149,15 @@ def _cell_lines(file: Path) -> Iterator[tuple[str, list[str]] | Problem]:
     spaced = all(name.startswith(" ") for name in _cells(first, delimiter)[1:])
     reader = csv.reader(chain([first], lines), delimiter=delimiter, skipinitialspace=spaced, strict=True)
     while True:
-        place = f"line {above + reader.line_num + 1}"
+        read = reader.line_num
+        place = f"line {above + read + 1}"
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Problem(place, f"cannot be read: {error}")
+            lost = reader.line_num - read
+            yield Problem(place, f"cannot be read: {error}" + (f"; an open quote takes in {lost} lines from here" if lost > 1 else ""))
             continue
         if any(cell.strip() for cell in cells):
             yield place, cells

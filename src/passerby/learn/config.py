@@ -16,6 +16,8 @@ MODEL: Final = "model"
 """The model's folder within the folder of a run of ``passerby train`` or ``passerby distil``."""
 PLACES = ("data", "out", "start", "crops", "taught_by")
 """Keys of a config that say where things are, not what is done."""
+RUNNING = ("chunk", "checkpoint_minutes", "patience")
+"""Keys that say how long a run goes on and in which pieces: it learns the same by other ones, but for the luck of dropout."""
 LEARNS = ("both", "images", "words", "attributes")
 SMALLEST_SIDE = 32
 """Pixels; the image tower halves a picture five times."""
@@ -373,6 +375,11 @@ def read_toml(path: Path) -> dict[str, Any]:
 def recipe(config: Any) -> dict[str, Any]:
     """What a run does, not where: the keys and values of its config."""
     return {key: value for key, value in dataclasses.asdict(config).items() if key not in PLACES}
+
+
+def comparable(config: Any) -> dict[str, Any]:
+    """What two runs must have in common for one to go on from the other's checkpoint, as far as their config says it."""
+    return {key: value for key, value in recipe(config).items() if key not in RUNNING}
 
 
 def require(holds: bool, expected: str, found: object) -> None:

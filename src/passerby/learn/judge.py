@@ -22,6 +22,8 @@ RANK1: Final = "rank1"
 AUC: Final = "attributes_auc"
 """The mean over attributes of the area under the ROC curve, as the log has it."""
 
+NOTHING_TO_JUDGE_BY: Final = "has too few pictures of any attribute to judge by: the last step is kept"
+
 ANSWERS = "answers.npz"
 """How the best model answered each caption of val: ``rank`` of the first right picture, int64 (q,), and ``precision``, float64 (q,)."""
 
@@ -35,15 +37,21 @@ def judge(run: Run, encoder: Encoder, val: Dataset, keep: Callable[[Evaluation |
     if not val.records:
         keep(None)
         return
-    evaluation = evaluate(encoder, val)
-    report = evaluation.to_json()
-    told = f"Rank-1 {report['rank1']:.2f}  mAP {report['mAP']:.2f}"
-    if (names := attributes_of(encoder)) and (count := len((worn := worn_in(evaluation.split, names)).measured)):
-        report |= {AUC: worn.auc, "attributes_measured": count}
-        told += f"  AUC {worn.auc:.2f} of {count} attributes"
-    run.log.judged(run.state.step, report, told)
+    evaluation, report = ask_val(run, encoder, val, by)
     if by not in report or run.state.is_best(report[by]):
         keep(evaluation)
+
+
+def ask_val(run: Run, encoder: Encoder, val: Dataset, by: str = RANK1) -> tuple[Evaluation, Mapping[str, Any]]:
+    """Evaluate on val, for the log and for people: the evaluation, and its figures with :data:`AUC` where that could be measured."""
+    evaluation = evaluate(encoder, val)
+    report = evaluation.to_json()
+    told = [f"Rank-1 {report['rank1']:.2f}", f"mAP {report['mAP']:.2f}"] if by == RANK1 else []
+    if (names := attributes_of(encoder)) and (count := len((worn := worn_in(evaluation.split, names)).measured)):
+        report |= {AUC: worn.auc, "attributes_measured": count}
+        told.append(f"AUC {worn.auc:.2f} of {count} attributes")
+    run.log.judged(run.state.step, report, "  ".join(told) or NOTHING_TO_JUDGE_BY)
+    return evaluation, report
 
 
 def save_answers(evaluation: Evaluation, folder: Path) -> None:

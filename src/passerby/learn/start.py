@@ -13,15 +13,16 @@ from passerby.data.datasets import load_dataset
 from passerby.learn.config import Stage, TrainConfig
 from passerby.learn.data.batches import resized
 from passerby.learn.models.attribute_head import STRIPES
+from passerby.learn.models.base import files_digest
 from passerby.learn.models.batch_norm import unfold_batch_norm
-from passerby.learn.models.compact import CompactClip
+from passerby.learn.models.compact import WEIGHTS, CompactClip
 from passerby.learn.models.from_bundle import load_compact
 from passerby.learn.models.model_folder import TOKENIZER, read_compact
 from passerby.learn.models.pretrained import load_lite0, load_minilm, minilm_folder
 from passerby.model.bundle import read_bundle
 from passerby.model.manifest import MANIFEST
 from passerby.model.preprocess import Preprocessing, normalise
-from passerby.types import Split
+from passerby.types import ModelDigest, Split
 
 NORMALISATION = (0.5, 0.5, 0.5)
 """Mean and standard deviation of the pixels EfficientNet-Lite was trained on."""
@@ -51,6 +52,14 @@ def starting_model(config: TrainConfig) -> tuple[CompactClip, bytes]:
     if model.image_tower.folded:
         model.image_tower = unfold_batch_norm(model.image_tower, pictures_to_settle(config), STRIPES)
     return model, tokenizer
+
+
+def start_digest(config: TrainConfig) -> ModelDigest | None:
+    """Of the weights that ``start`` names; ``None`` where a run starts from the pretrained towers. Raises ``ModelError``, ``OSError``."""
+    start = Path(config.start)
+    if not config.start:
+        return None
+    return read_bundle(start).digest if (start / MANIFEST).exists() else files_digest([start / WEIGHTS])
 
 
 def pictures_to_settle(config: TrainConfig) -> Tensor:

@@ -22,18 +22,27 @@ from torch.optim.swa_utils import AveragedModel
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
-from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, recipe
+from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, comparable, recipe
 from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of, words_to_read
+from passerby.learn.data.training_set import (
+    TrainingSet,
+    digest_of,
+    drawn_records,
+    lines_of,
+    require_batch,
+    training_set,
+    val_of,
+    words_to_read,
+)
 from passerby.learn.judge import AUC, RANK1, figures, judge, save_answers
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.average import averaged_over_steps
 from passerby.learn.loop.device import autocast, best_device, precision
-from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.run import ALREADY_FINISHED, Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
 from passerby.learn.models.compact import CompactClip, drop_out
@@ -46,7 +55,7 @@ from passerby.learn.objectives.head import begin_with_shares, head_gradients, la
 from passerby.learn.objectives.locked import Locked, locked_images, locked_means, locked_texts
 from passerby.learn.objectives.losses import IdentityLoss, affinity, captions_alike, distance, pair_losses, worn
 from passerby.learn.objectives.told import what_to_say
-from passerby.learn.start import preprocessing_of, starting_model
+from passerby.learn.start import preprocessing_of, start_digest, starting_model
 from passerby.measure.evaluation import Evaluation
 from passerby.types import Dataset, Split
 from passerby.words.attributes import NAMES
@@ -107,12 +116,13 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
         The folder of the best model, ``model`` in ``config.out``; ``log.jsonl`` beside it tells the story.
 
     Raises:
-        ConfigError: a checkpoint of another config lies in ``config.out``, or captions longer than the text tower takes are wanted.
+        ConfigError: a checkpoint of another config, other data or another start lies in ``config.out``, or captions longer than the text
+            tower takes are wanted.
         DatasetError: the dataset has too little to train on, or a val split that cannot be asked.
-        ModelError: something else lies at the model's folder, or a loss is not finite.
+        ModelError: something else lies at the model's folder, or what it starts from; or a loss is not finite.
     """
     out = Path(config.out)
-    require_vacant(out / MODEL)
+    require_vacant(out / MODEL, Path(config.data), Path(config.start) if config.start else None)
     keep_freed_memory()
     torch.manual_seed(config.seed)
     finish(prepare(config, *starting_model(config), say))
@@ -138,6 +148,8 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
     )
     require_batch(min(data.rows(stage.drawn) for stage in config.stages), how.batch_size)
     val = val_of(dataset)
+    for line in lines_of(dataset.problems):
+        say(line)
     say(f"{len(data.records)} pictures of {data.people} people; {len(dataset.problems)} problems in the dataset")
     labels = labels_to_learn(config, model, data, say)
     begin_with_shares(model.image_tower.worn, labels)
@@ -158,7 +170,12 @@ def prepare(config: TrainConfig, model: CompactClip, tokenizer: bytes, say: Call
         clip=how.clip,
         optimiser=optimiser,
         parts={"weights": trained, "averaged": averaged},
-        recipe={**recipe(config), **({"attribute_names": list(model.attributes)} if model.attributes else {})},
+        recipe={
+            **comparable(config),
+            **({"attribute_names": list(model.attributes)} if model.attributes else {}),
+            "data": digest_of(dataset),
+            "start": start_digest(config),
+        },
         checkpoint_minutes=config.checkpoint_minutes,
         say=say,
     )
@@ -179,6 +196,8 @@ def labels_to_learn(config: TrainConfig, model: CompactClip, data: TrainingSet, 
 def finish(training: Training) -> None:
     """All steps still to come, stage by stage."""
     run, data = training.run, training.data
+    if run.state.step >= run.schedule.steps:
+        run.log.say(ALREADY_FINISHED.format(step=run.state.step))
     for stage, span in stage_spans(training.config, data):
         if run.state.step < span.end:
             records = data.records[: data.rows(stage.drawn)]

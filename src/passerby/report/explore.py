@@ -14,7 +14,7 @@ from passerby.report.duplicates import duplicates_of
 from passerby.report.figures import Figures
 from passerby.report.images import images_of, measure_pictures
 from passerby.report.page import Report, write_report
-from passerby.report.prompts import Prompts, export_prompts
+from passerby.report.prompts import Prompts, export_prompts, require_place
 from passerby.report.shape import shape_of
 from passerby.report.thumbnails import thumbnails
 from passerby.report.words import words_of
@@ -43,6 +43,8 @@ def explore_datasets(
         DatasetError: nothing of a dataset can be used, or prompts cannot be where they are to go.
         OSError: the folder cannot be written to.
     """
+    if prompts:
+        require_place(paths[0], prompts)
     out.mkdir(parents=True, exist_ok=True)
     datasets: dict[str, Figures] = {}
     exported: Prompts | None = None

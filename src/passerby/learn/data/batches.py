@@ -66,18 +66,24 @@ def resized(records: Sequence[Record], p: Preprocessing) -> Iterator[UInt8]:
     """The pictures one after another, read ahead, each ``uint8 (height, width, 3)``.
 
     Raises:
-        DatasetError: a picture cannot be read.
+        DatasetError: pictures that cannot be read, all of them named, once the others were looked at too.
     """
 
-    def one(record: Record) -> UInt8:
+    def one(record: Record) -> UInt8 | ImageError:
         try:
             return resize(read_image(record.path), p.height, p.width, p.resample)
         except ImageError as error:
-            raise DatasetError(
-                expected="pictures that can be read", found=f"{record.name}: {error.found}", do="mend or remove it"
-            ) from error
+            return error
 
-    return look_ahead(records, one, READ_AHEAD, os.cpu_count() or 1)
+    unread = []
+    for record, picture in zip(records, look_ahead(records, one, READ_AHEAD, os.cpu_count() or 1), strict=True):
+        if isinstance(picture, ImageError):
+            unread.append(f"{record.name}: {picture.found}")
+        elif not unread:
+            yield picture
+    if unread:
+        found = f"{len(unread)} that cannot: {'; '.join(unread)}"
+        raise DatasetError(expected="pictures that can be read", found=found, do="mend or remove them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,13 +19,15 @@ from passerby.errors import DatasetError
 from passerby.learn.config import Unseen
 from passerby.learn.data.batches import Batch, Sentences, tokenise
 from passerby.measure.split import require_two_people
-from passerby.types import Dataset, Origin, Record, Split
+from passerby.types import Dataset, Origin, Problem, Record, Split
 from passerby.words.hard_negatives import believable_swaps
 from passerby.words.lexicon import lexicon
 from passerby.words.shortened import shortened
 
 DRAWN_VIEWS = 2
 SWAPS_SEED = 0
+LISTED = 50
+"""Problems of one kind that are told one by one."""
 EVERYTHING_SEEN = Unseen()
 DRAWN_SEED = 1_000_000
 """Seed of the first drawn person of a training set, far from those of the demo's gallery."""
@@ -101,6 +105,23 @@ def val_of(dataset: Dataset) -> Dataset:
     if val.records:
         require_two_people(val.records, f"the val split of {val.name}")
     return val
+
+
+def lines_of(problems: Iterable[Problem]) -> Iterator[str]:
+    """What is wrong with a dataset's records, a line for each; of one reason the first few dozen, and how many more there are."""
+    records: dict[str, list[str]] = {}
+    for problem in problems:
+        records.setdefault(problem.reason, []).append(problem.record)
+    for reason, found in records.items():
+        yield from (f"{record}: {reason}" for record in found[:LISTED])
+        if len(found) > LISTED:
+            yield f"{len(found) - LISTED} more: {reason}"
+
+
+def digest_of(dataset: Dataset) -> str:
+    """SHA-256 of what a run reads of a dataset's records: names, people, splits and captions, wherever the dataset lies."""
+    read = [[r.name, r.identity, r.split, [[c.origin, c.text] for c in r.captions]] for r in dataset.records]
+    return hashlib.sha256(json.dumps(read).encode()).hexdigest()
 
 
 def require_batch(rows: int, batch_size: int) -> None:

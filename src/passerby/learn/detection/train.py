@@ -22,7 +22,7 @@ from passerby.data.datasets import load_dataset
 from passerby.data.scenes import HUMAN, TRUSTED, Scene, load_scenes
 from passerby.detect.grid import cells
 from passerby.errors import DatasetError
-from passerby.learn.config import MODEL, recipe
+from passerby.learn.config import MODEL, comparable, recipe
 from passerby.learn.detection.config import Detection
 from passerby.learn.detection.folder import load_detector_folder, save_detector
 from passerby.learn.detection.teacher import Teacher
@@ -80,9 +80,10 @@ def train_detector(how: Detection, say: Callable[[str], None]) -> Path:
     Raises:
         ConfigError: a checkpoint of another config lies in ``how.out``.
         DatasetError: too little to learn from, or a picture that cannot be read.
-        ModelError: something else lies at the model's folder, a teacher that cannot be asked, or a loss that is not finite.
+        ModelError: something else lies at the model's folder, or what it starts from; a teacher that cannot be asked, or a loss that is
+            not finite.
     """
-    require_vacant(Path(how.out) / MODEL)
+    require_vacant(Path(how.out) / MODEL, Path(how.data), *(Path(place) for place in (how.start, how.taught_by) if place))
     keep_freed_memory()
     torch.manual_seed(how.seed)
     learn(prepare(how, say))
@@ -112,7 +113,7 @@ def prepare(how: Detection, say: Callable[[str], None]) -> Training:
         clip=how.rates.clip,
         optimiser=optimiser,
         parts={"weights": model, "averaged": averaged},
-        recipe=recipe(how),
+        recipe=comparable(how),
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
     )

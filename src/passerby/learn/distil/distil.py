@@ -21,19 +21,19 @@ from torch.nn import functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
 from passerby.data.datasets import load_dataset
-from passerby.learn.config import MODEL, recipe
+from passerby.learn.config import MODEL, comparable, recipe
 from passerby.learn.data.augment import Pictures, vary
 from passerby.learn.data.batches import Batch, captions_by_row, pictures_on
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, drawn_records, require_batch, training_set, val_of
+from passerby.learn.data.training_set import TrainingSet, digest_of, drawn_records, require_batch, training_set, val_of
 from passerby.learn.distil.config import Distillation
 from passerby.learn.distil.student import as_base, build_student, preprocessing_of, train_tokenizer
 from passerby.learn.distil.teacher import Answers, ask_teacher
 from passerby.learn.judge import figures, judge
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.device import autocast, best_device, precision
-from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.run import ALREADY_FINISHED, Losses, Run, Span, begin, take_steps
 from passerby.learn.loop.schedule import Schedule, adamw
 from passerby.learn.models.by_length import embed_by_length
 from passerby.learn.models.clip import ClipImageTower, ClipTextTower
@@ -83,12 +83,12 @@ def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None], *, k
         The folder of the best student, ``model`` in ``how.out``; ``log.jsonl`` beside it tells the story.
 
     Raises:
-        ConfigError: a checkpoint of another config or teacher lies in ``how.out``.
+        ConfigError: a checkpoint of another config, teacher or other data lies in ``how.out``.
         DatasetError: too little to learn from, a picture that cannot be read, or a val split that cannot be asked.
-        ModelError: something else lies at the student's folder, or a loss is not finite.
+        ModelError: something else lies at the student's folder, or the teacher; or a loss is not finite.
     """
     out = Path(how.out)
-    require_vacant(out / MODEL)
+    require_vacant(out / MODEL, Path(how.data), Path(how.teacher))
     keep_freed_memory()
     torch.manual_seed(how.seed)
     learn(prepare(teacher, how, say))
@@ -124,7 +124,7 @@ def prepare(teacher: Encoder, how: Distillation, say: Callable[[str], None]) -> 
         clip=how.optimiser.clip,
         optimiser=build_optimiser(student, how),
         parts={"weights": student},
-        recipe={**recipe(how), "teacher": taught_by},
+        recipe={**comparable(how), "teacher": taught_by, "data": digest_of(dataset)},
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
     )
@@ -156,6 +156,7 @@ def learn(distilling: Distilling) -> None:
     how, run, per_epoch = distilling.how, distilling.run, distilling.stream.per_epoch
     span = Span(0, how.epochs * per_epoch, how.judge_every * per_epoch)
     if run.state.step >= span.end:
+        run.log.say(ALREADY_FINISHED.format(step=run.state.step))
         return
     pictures = pictures_on(distilling.device, distilling.data.records, preprocessing_of(how.student), run.folder / FOLDER, run.log.say)
     take_steps(

@@ -14,8 +14,12 @@ import torch
 from passerby.errors import ConfigError
 
 CHECKPOINT: Final = "checkpoint.pt"
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the file; goes up where an older one can no longer be read."""
+
+
+DIFFERS: Final[Mapping[str, str]] = {"data": "on other data", "input": "at another size", "start": "from another start"}
+"""What is said of a recipe in which one of these differs."""
 
 
 @dataclass(slots=True)
@@ -88,7 +92,9 @@ class Checkpoint:
             raise self._refused("one of this version", "one that another version wrote")
         known = state["recipe"]
         if changed := [key for key, value in self.recipe.items() if known.get(key) != value]:
-            raise self._refused("one of this run", f"one with another {', '.join(changed)}")
+            others = ", ".join(key for key in changed if key not in DIFFERS)
+            told = [*(DIFFERS[key] for key in changed if key in DIFFERS), *([f"with another {others}"] if others else [])]
+            raise self._refused("one of this run", f"one {', '.join(told)}")
         try:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from passerby.learn.loop.checkpoint import Checkpoint, RunState, Stateful
 from passerby.learn.loop.log import Log
 from passerby.learn.loop.schedule import Schedule, set_rates
 
+ALREADY_FINISHED: Final = "already finished at step {step}: nothing learnt"
+"""What a run says that has no step left."""
 SEEDS_APART = 1_000_003
 """Between the seeds of one run's steps and those of the next seed's."""
 

@@ -153,23 +153,30 @@ def adaptation(base: Base, config: Path | None = None, sets: Sequence[str] = (),
     Args:
         config: with keys of :class:`Adaptation`, all optional.
         sets: changes of the file's keys, as :func:`~passerby.learn.config.changed` takes them.
-        changes: keys of :class:`Lora` or of :class:`Adaptation`; ``None`` changes nothing. A rank alone takes twice itself as alpha.
+        changes: keys of :class:`Lora` or of :class:`Adaptation`; ``None`` changes nothing. Wherever a rank is said and no alpha, that is
+            twice the rank.
 
     Raises:
         ConfigError: a file that cannot be read, a key that is unknown or has a wrong value, or one of LoRA's where LoRA does not learn.
     """
     said = changed(read_toml(config) if config else {}, sets)
     learns = str(changes.get("learns") or said.get("learns", "lora"))
-    table = _merged(dataclasses.asdict(preset(base, learns)), said)
     given = {key: value for key, value in changes.items() if value is not None}
-    own = [f.name for f in dataclasses.fields(Lora) if f.name in given]
-    if own and learns != "lora":
-        raise ConfigError(expected=f"nothing of LoRA with learns = {learns}", found=", ".join(own), do="leave it out, or let LoRA learn")
-    if "rank" in given:
-        given.setdefault("alpha", 2 * given["rank"])  # type: ignore[operator]
     of_lora = {f.name: given.pop(f.name) for f in dataclasses.fields(Lora) if f.name in given}
-    built: Adaptation = build(Adaptation, _merged(table, {**given, "lora": of_lora} if of_lora else given), "")
+    said = _merged(said, {**given, "lora": of_lora} if of_lora else given)
+    if "lora" in said and learns != "lora":
+        found = ", ".join(said["lora"]) if isinstance(said["lora"], dict) else "lora"
+        raise ConfigError(expected=f"nothing of LoRA with learns = {learns}", found=found, do="leave it out, or let LoRA learn")
+    built: Adaptation = build(Adaptation, _merged(dataclasses.asdict(preset(base, learns)), _with_alpha(said)), "")
     return built
+
+
+def _with_alpha(said: dict[str, Any]) -> dict[str, Any]:
+    """The same with twice the rank as alpha, where a rank is said and no alpha."""
+    lora = said.get("lora")
+    if not isinstance(lora, dict) or "alpha" in lora or type(lora.get("rank")) is not int:
+        return said
+    return {**said, "lora": {**lora, "alpha": 2 * lora["rank"]}}
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

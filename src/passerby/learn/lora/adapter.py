@@ -17,12 +17,11 @@ from torch import Tensor
 
 from passerby.atomic import replacing_folder
 from passerby.errors import GateRefused, ModelError
-from passerby.learn.models.base import CARD, Base, Size, read_json
-from passerby.learn.models.model_folder import save_base
+from passerby.learn.models.base import ADAPTER_CONFIG, CARD, Base, Size, read_json
+from passerby.learn.models.model_folder import require_vacant, save_base
 from passerby.model.preprocess import Preprocessing, normalise
 from passerby.model.selftest import TEXTS, golden_images
 
-CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 MAX_DIFFERENCE: Final = 1e-5
 """Between a feature before and after a merge."""
@@ -50,8 +49,8 @@ class Card:
 
 def read_card(folder: Path) -> Card:
     """Raises ``ModelError`` for a folder that is no adapter of Passerby."""
-    if not (folder / CONFIG).is_file() or not (folder / CARD).is_file():
-        missing = next(name for name in (CONFIG, CARD) if not (folder / name).is_file())
+    if not (folder / ADAPTER_CONFIG).is_file() or not (folder / CARD).is_file():
+        missing = next(name for name in (ADAPTER_CONFIG, CARD) if not (folder / name).is_file())
         raise ModelError(expected=f"an adapter in {folder}", found=f"no {missing}", do="name a folder that `passerby finetune` made")
     stated = read_json(folder / CARD)
     try:
@@ -69,7 +68,11 @@ def write_adapter(folder: Path, base: Base, config: LoraConfig, weights: Mapping
     Args:
         weights: as :func:`adapter_weights` gives them.
         trained: any JSON object.
+
+    Raises:
+        ModelError: ``folder`` is there and is no adapter.
     """
+    require_vacant(folder, base.folder, adapter=True)
     card = {
         "base": {"name": base.name, "digest": base.digest},
         "preprocessing": base.preprocessing.to_json(),
@@ -77,7 +80,7 @@ def write_adapter(folder: Path, base: Base, config: LoraConfig, weights: Mapping
     }
     with replacing_folder(folder) as draft:
         stated = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
-        (draft / CONFIG).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (draft / ADAPTER_CONFIG).write_text(json.dumps(stated, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         (draft / WEIGHTS).write_bytes(save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata={"format": "pt"}))
         (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
@@ -104,9 +107,10 @@ def merge(base: Base, folder: Path, out: Path) -> float:
         the largest difference of a feature, before and after, over the golden inputs.
 
     Raises:
-        ModelError: an adapter of another base, or whose files cannot be used.
+        ModelError: an adapter of another base, or whose files cannot be used; or the base, the adapter or no model of ours lies at ``out``.
         GateRefused: a feature that differs by more than ``MAX_DIFFERENCE``; nothing is written.
     """
+    require_vacant(out, base.folder, folder)
     adapted, peft_model, card = _attach(base, folder)
     before = _golden_vectors(adapted)
     peft_model.merge_and_unload()
@@ -134,7 +138,7 @@ def _attach(base: Base, folder: Path) -> tuple[Base, PeftModel, Card]:
     expected = adapter_weights(peft_model)
     if differing := [name for name in expected.keys() | weights.keys() if _shape(expected, name) != _shape(weights, name)]:
         raise ModelError(
-            expected=f"the weights that {folder / CONFIG} names", found=f"another {min(differing)}", do="train the adapter again"
+            expected=f"the weights that {folder / ADAPTER_CONFIG} names", found=f"another {min(differing)}", do="train the adapter again"
         )
     set_peft_model_state_dict(peft_model, weights)
     base.model.eval().requires_grad_(False)
@@ -152,7 +156,9 @@ def _untrained(base: Base, folder: Path) -> PeftModel:
         config.base_model_name_or_path = None
         return get_peft_model(base.model.adaptable, config)
     except Exception as error:  # PEFT raises what its parts raise
-        raise ModelError(expected=f"{folder / CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again") from None
+        raise ModelError(
+            expected=f"{folder / ADAPTER_CONFIG} as PEFT wrote it", found=_one_line(error), do="train the adapter again"
+        ) from None
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -9,8 +9,7 @@ A run that was killed goes on along the same curve.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,27 +18,29 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftModel
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError, DatasetError, ModelError
-from passerby.learn.config import Optimiser, recipe
+from passerby.learn.config import comparable, recipe
 from passerby.learn.data.augment import Pictures, Variation, vary
 from passerby.learn.data.batches import Batch, pictures_on
 from passerby.learn.data.labels import training_labels
 from passerby.learn.data.resized import FOLDER, end_of_run
 from passerby.learn.data.stream import Stream, batches_of
-from passerby.learn.data.training_set import TrainingSet, drawn_records, training_set, val_of
-from passerby.learn.judge import AUC, RANK1, figures, judge
+from passerby.learn.data.training_set import TrainingSet, digest_of, drawn_records, lines_of, training_set, val_of
+from passerby.learn.gain import gain_over, read_start, save_start
+from passerby.learn.judge import AUC, RANK1, ask_val, figures, judge
 from passerby.learn.loop.allocator import keep_freed_memory
 from passerby.learn.loop.checkpoint import save
 from passerby.learn.loop.device import autocast, best_device, precision
-from passerby.learn.loop.run import Losses, Run, Span, begin, take_steps
-from passerby.learn.loop.schedule import Schedule, adamw
+from passerby.learn.loop.run import ALREADY_FINISHED, Losses, Run, Span, begin, take_steps
+from passerby.learn.loop.schedule import Schedule
 from passerby.learn.lora.adaptation import Adaptation
 from passerby.learn.lora.adapter import adapter_weights, write_adapter
-from passerby.learn.lora.lora import adapt, share, start_learning, target_layers
+from passerby.learn.lora.learning import Learning, build_optimiser, holding, learning
+from passerby.learn.lora.lora import adapt, share, start_learning, target_layers, towers_left_out
 from passerby.learn.models.attribute_head import AttributeHead
 from passerby.learn.models.base import Base
 from passerby.learn.models.dual_encoder import with_attributes
@@ -51,8 +52,9 @@ from passerby.learn.objectives.head import begin_with_shares, head_gradients
 from passerby.learn.objectives.locked import locked_means, worn_in_all
 from passerby.learn.objectives.losses import pair_losses, worn_as_before
 from passerby.measure.evaluation import Evaluation
+from passerby.measure.metrics import Estimate
 from passerby.measure.split import FEWEST, few_people
-from passerby.types import Dataset, Split
+from passerby.types import Dataset, Problem, Split
 from passerby.words.attributes import NAMES
 
 BEST = "best.pt"
@@ -63,6 +65,28 @@ SPLIT_ADVICE = "add a column `split`: train for most people, val for the others"
 
 
 @dataclass(frozen=True, slots=True)
+class Finetuned:
+    """What a run has made.
+
+    Args:
+        folder: of the adapter or model.
+        problems: what was wrong with the dataset's records.
+        unread: how many pictures of val could not be read.
+        gain: Rank-1 on val minus that of the base, in points; ``None`` without a val split, or where vectors stay as they are.
+    """
+
+    folder: Path
+    problems: tuple[Problem, ...] = ()
+    unread: int = 0
+    gain: Estimate | None = None
+
+    @property
+    def is_better(self) -> bool:
+        """Whether more is found than with the base, as far as val can tell."""
+        return self.gain is None or self.gain.mean > 0
+
+
+@dataclass(frozen=True, slots=True)
 class Finetuning:
     """What the steps of a run share.
 
@@ -70,6 +94,7 @@ class Finetuning:
         stream: how batches are drawn, no larger than the data.
         start: what learns, as it was before the first step.
         adapted: the base with LoRA's matrices, where these learn.
+        problems: what was wrong with the dataset's records.
         labels: float32 (n, a), of each picture whether each attribute is worn, as
             :func:`~passerby.learn.data.labels.training_labels` has it; a is 0 where no head for them learns.
     """
@@ -81,8 +106,14 @@ class Finetuning:
     stream: Stream
     start: dict[str, Tensor]
     adapted: PeftModel | None
+    problems: tuple[Problem, ...]
     labels: NDArray[np.float32]
     run: Run
+
+    @property
+    def judged_by(self) -> str:
+        """The figure of val that decides."""
+        return RANK1 if self.head is None else AUC
 
     @property
     def head(self) -> AttributeHead | None:
@@ -98,43 +129,43 @@ class Finetuning:
         return precision_of(self.how, self.device)
 
 
-def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None], *, keep_pictures: bool = False) -> Path:
+def finetune(base: Base, data: Path, out: Path, how: Adaptation, say: Callable[[str], None], *, keep_pictures: bool = False) -> Finetuned:
     """Train an adapter or a model, from the last checkpoint where there is one; checkpoints and the log are in ``OUT.run`` beside it.
 
     Args:
         base: is used up.
         data: a dataset's folder or table, as ``load_dataset`` reads it.
-        out: the adapter's folder, or the model's where weights of its own learn; what is there of ours makes way in the end.
+        out: the adapter's folder, or the model's where weights of its own learn; one that is there makes way in the end.
         say: takes one line of text at a time, for people.
         keep_pictures: whether the resized pictures stay in ``OUT.run`` when the run has ended.
 
-    Returns:
-        ``out``.
-
     Raises:
-        ConfigError: a checkpoint of another run lies there, or targets that match nothing.
-        DatasetError: too little to learn from, or a val split that cannot be asked.
-        ModelError: something else lies at ``out``; a base that says what is worn where a head for it was to learn; or a loss is not finite:
-            the batch is named.
+        ConfigError: a checkpoint of another run lies there, be it one on other data or at another size, or targets that match nothing.
+        DatasetError: too little to learn from, training pictures that cannot be read, or a val split that cannot be asked.
+        ModelError: something else lies at ``out``, or what it is made of; a base that says what is worn where a head for it was to learn;
+            or a loss is not finite: the batch is named.
     """
-    require_vacant(out)
+    require_vacant(out, base.folder, data, adapter=how.learns == "lora")
     keep_freed_memory()
     torch.manual_seed(how.seed)
     tuning = prepare(base, data, out.with_name(f"{out.name}.run"), how, say)
     learn(tuning)
-    finish(tuning, out)
+    made = finish(tuning, out)
     end_of_run(tuning.run.folder, say, keep=keep_pictures)
-    return out
+    return made
 
 
 def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable[[str], None]) -> Finetuning:
     """Everything read and built around a base, the last checkpoint loaded."""
     require_tokens(base, how)
     base = with_head(base) if how.learns == "attributes" else base
-    training, val = read_data(data, folder, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
+    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    training, val = read_data(dataset, folder, how, load_tokenizer(base.tokenizer, how.words.max_tokens), say)
     folder.mkdir(parents=True, exist_ok=True)
     stream = stream_of(base, how, training)
     adapted = let_learn(base, how)
+    for tower in towers_left_out(base.model) if adapted else ():
+        say(f"the targets {', '.join(how.lora.targets)} are in no layer of the {tower}: it stays as it is")
     labels = labels_to_learn(base, data, how, training, say)
     begin_with_shares(base.model.image_tower.worn, labels)
     say(f"{share(base.model)}; {len(training.records)} pictures of {training.people} people, {stream.batch_size} in a batch")
@@ -151,12 +182,18 @@ def prepare(base: Base, data: Path, folder: Path, how: Adaptation, say: Callable
         clip=how.optimiser.clip,
         optimiser=build_optimiser(base.model, how.optimiser),
         parts={"weights": Learning(base.model)},
-        recipe={**recipe(how), "base": base.digest, "attribute_names": list(base.model.attributes)},
+        recipe={
+            **comparable(how),
+            "base": base.digest,
+            "attribute_names": list(base.model.attributes),
+            "data": digest_of(dataset),
+            "input": base.preprocessing.to_json(),
+        },
         checkpoint_minutes=how.checkpoint_minutes,
         say=say,
         scaler=torch.amp.GradScaler(device.type, enabled=precision_of(how, device) is torch.float16 and how.learns != "attributes"),
     )
-    return Finetuning(base, how, training, val, stream, start, adapted, labels, run)
+    return Finetuning(base, how, training, val, stream, start, adapted, dataset.problems, labels, run)
 
 
 def with_head(base: Base) -> Base:
@@ -198,13 +235,16 @@ def let_learn(base: Base, how: Adaptation) -> PeftModel | None:
     return None
 
 
-def read_data(data: Path, folder: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]) -> tuple[TrainingSet, Dataset]:
-    """What to learn from and what to judge by; says what is thin, refuses what cannot teach. Raises ``DatasetError``.
+def read_data(
+    dataset: Dataset, folder: Path, how: Adaptation, tokenizer: Tokenizer, say: Callable[[str], None]
+) -> tuple[TrainingSet, Dataset]:
+    """What to learn from and what to judge by; says what is wrong or thin, refuses what cannot teach. Raises ``DatasetError``.
 
     Args:
         folder: of the run, where drawn people are kept.
     """
-    dataset = load_dataset(data, {Split.TRAIN, Split.VAL})
+    for line in lines_of(dataset.problems):
+        say(line)
     if all(record.split is Split.VAL for record in dataset.records):
         raise DatasetError(
             expected="pictures to train on", found=f"{len(dataset.records)} of val alone (what has no split is val)", do=SPLIT_ADVICE
@@ -242,9 +282,12 @@ def require_tokens(base: Base, how: Adaptation) -> None:
 def learn(tuning: Finetuning) -> None:
     """All steps still to come, until val has said often enough that it gets no better."""
     how, run = tuning.how, tuning.run
-    if run.state.step >= how.steps:
+    if run.state.step >= how.steps or 0 < how.patience <= run.state.waited:
+        run.log.say(ALREADY_FINISHED.format(step=run.state.step))
         return
     pictures = pictures_on(tuning.device, tuning.data.records, tuning.base.preprocessing, run.folder / FOLDER, run.log.say)
+    if tuning.val.records and run.state.step == 0:
+        judge_base(tuning)
     span = Span(0, how.steps, how.judge_every)
     take_steps(
         run,
@@ -335,16 +378,29 @@ def embed_captions(tuning: Finetuning, batch: Batch, rows: Tensor) -> Tensor:
         return F.pad(tuning.base.model.embed_texts(ids, mask), (0, len(tuning.base.model.attributes)))
 
 
+def judge_base(tuning: Finetuning) -> None:
+    """Ask val before the first step, to know in the end what was gained; says which of its pictures cannot be read.
+
+    Raises:
+        DatasetError: none of them can be, or those of one person alone.
+    """
+    evaluation, _ = ask_val(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, tuning.judged_by)
+    for failure in evaluation.split.failures:
+        tuning.run.log.say(f"{failure.path}: {failure.reason}")
+    save_start(tuning.run.folder, evaluation)
+
+
 def judge_kept(tuning: Finetuning) -> None:
     """Ask val about what would be kept of what was learnt."""
     weights = kept_weights(tuning)
     with holding(tuning.base.model, weights):
-        by = RANK1 if tuning.head is None else AUC
-        judge(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, partial(keep, tuning, weights), by)
+        judge(tuning.run, tuning.base.encoder(tuning.precision), tuning.val, partial(keep, tuning, weights), tuning.judged_by)
 
 
 def keep(tuning: Finetuning, weights: dict[str, Tensor], evaluation: Evaluation | None) -> None:
-    save(tuning.run.folder / BEST, {"weights": weights, "step": tuning.run.state.step, "val": figures(evaluation)})
+    compared = evaluation if tuning.head is None else None
+    gain = asdict(gain_over(read_start(tuning.run.folder), compared)) if compared else None
+    save(tuning.run.folder / BEST, {"weights": weights, "step": tuning.run.state.step, "val": figures(evaluation), "gain": gain})
 
 
 def kept_weights(tuning: Finetuning) -> dict[str, Tensor]:
@@ -357,20 +413,10 @@ def kept_weights(tuning: Finetuning) -> dict[str, Tensor]:
     return {name: weight.clone() if "lora_A" in name else torch.lerp(start[name], weight, share_kept) for name, weight in learnt.items()}
 
 
-@contextmanager
-def holding(model: nn.Module, weights: dict[str, Tensor]) -> Iterator[None]:
-    """The model with these weights in place of its own, for a while."""
-    own = {name: weight.clone() for name, weight in Learning(model).state_dict().items()}
-    Learning(model).load_state_dict(weights)
-    try:
-        yield
-    finally:
-        Learning(model).load_state_dict(own)
-
-
-def finish(tuning: Finetuning, out: Path) -> None:
+def finish(tuning: Finetuning, out: Path) -> Finetuned:
     """The best adapter or model, from the run's folder to its own."""
     base = tuning.base
+    start = read_start(tuning.run.folder) if tuning.val.records else None
     best = torch.load(tuning.run.folder / BEST, weights_only=True, map_location="cpu")
     Learning(base.model).load_state_dict(best["weights"])
     if tuning.head is not None:
@@ -378,6 +424,8 @@ def finish(tuning: Finetuning, out: Path) -> None:
     trained = {
         "step": best["step"],
         "val": best["val"],
+        "base_val": start.val if start else {},
+        "gain": best["gain"],
         "recipe": {**recipe(tuning.how), "batch_size": tuning.stream.batch_size},
         "captioned_pictures": tuning.data.rows(0),
     }
@@ -385,6 +433,7 @@ def finish(tuning: Finetuning, out: Path) -> None:
         save_base(base, out, made_of={"base": {"name": base.name, "digest": base.digest}, **trained})
     else:
         write_adapter(out, base, tuning.adapted.peft_config["default"], adapter_weights(tuning.adapted), trained)
+    return Finetuned(out, tuning.problems, start.unread if start else 0, Estimate(**best["gain"]) if best["gain"] else None)
 
 
 def precision_of(how: Adaptation, device: torch.device) -> torch.dtype:
@@ -392,40 +441,3 @@ def precision_of(how: Adaptation, device: torch.device) -> torch.dtype:
         return precision(device)
     chosen: torch.dtype = getattr(torch, how.precision)
     return chosen
-
-
-def learning(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that take gradients, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def settled(model: nn.Module) -> dict[str, Tensor]:
-    """The statistics of a head for attributes that learns, by name."""
-    heads = [
-        (name, part) for name, part in model.named_modules() if isinstance(part, AttributeHead) and part.projection.weight.requires_grad
-    ]
-    return {f"{name}.norm.{of}": buffer for name, head in heads for of, buffer in head.norm.named_buffers() if buffer.is_floating_point()}
-
-
-@dataclass(frozen=True, slots=True)
-class Learning:
-    """The numbers of a model that learn, by name, on the processor; and what a head for attributes that learns was settled on."""
-
-    model: nn.Module
-
-    def state_dict(self) -> dict[str, Tensor]:
-        learnt = {**learning(self.model), **settled(self.model)}
-        return {name: tensor.detach().cpu() for name, tensor in learnt.items()}
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        self.model.load_state_dict(state, strict=False)
-
-
-def build_optimiser(model: nn.Module, how: Optimiser) -> torch.optim.Optimizer:
-    """AdamW with a rate for each tower and one for projections."""
-
-    def rate(name: str) -> float:
-        tower = how.image_rate if "vision_model" in name or "image_tower" in name else how.text_rate
-        return how.head_rate if "projection" in name else tower
-
-    return adamw((parameter, rate(name), how.weight_decay) for name, parameter in learning(model).items())

@@ -75,6 +75,12 @@ def target_layers(model: DualEncoder, targets: Sequence[str]) -> list[str]:
     return [name for target in dict.fromkeys(targets) for name in meant[target]]
 
 
+def towers_left_out(model: DualEncoder) -> list[str]:
+    """The towers of a model in which nothing learns, as people call them."""
+    towers = {"image tower": model.image_tower, "text tower": model.text_tower}
+    return [name for name, tower in towers.items() if not any(parameter.requires_grad for parameter in tower.parameters())]
+
+
 def share(model: nn.Module) -> Share:
     """Of a model's parameters, those that learn."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]

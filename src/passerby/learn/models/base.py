@@ -19,6 +19,8 @@ from passerby.types import ModelDigest
 
 CARD = "passerby.json"
 """The file in a folder of weights that says what only Passerby wants to know of them."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""PEFT's file, by which a folder is an adapter's and not a model's."""
 
 
 class Size(NamedTuple):
@@ -42,6 +44,7 @@ class Base:
         temperature: what cosines are divided by when it learns further; a CLIP's own.
         files: what else belongs into a folder with its weights, by name.
         made_of: where it comes from, as far as its folder says.
+        folder: where its files are; ``None`` where it was not loaded from a folder of weights.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Base:
     temperature: float
     files: Mapping[str, bytes] = field(default_factory=dict)
     made_of: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
     def encoder(self, precision: torch.dtype = torch.float32) -> TorchEncoder:
         """The model as everything that measures or searches takes it."""

@@ -223,6 +223,7 @@ def load_clip(name: str, size: Size | None = None) -> Base:
         temperature=math.exp(-float(clip.logit_scale)),
         files=further_files(folder),
         made_of=made_of_in(read_json(folder / CARD)) if (folder / CARD).exists() else {},
+        folder=folder,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,10 +19,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from passerby.errors import ConfigError
+from passerby.learn.config import SMALLEST_SIDE
 from passerby.learn.models.attribute_head import STRIPES, AttributeHead, metadata, striped_means
+from passerby.learn.models.base import Size
 from passerby.learn.models.dual_encoder import DualEncoder, PoolingTower, Seen
 from passerby.learn.models.folding import fold_into
 from passerby.learn.models.lite0 import LITE0_BLOCKS, STEM_CHANNELS, ConvNorm, InvertedResidual, Skip
+from passerby.model.preprocess import Preprocessing
 
 EMBEDDING_SIZE = 512
 WEIGHTS: Final = "model.safetensors"
@@ -33,6 +38,16 @@ WORN_MEAN: Final = "image_tower.worn.norm.running_mean"
 
 
 HEAD_CHANNELS = 1280
+
+
+def at_size(preprocessing: Preprocessing, size: Size | None) -> Preprocessing:
+    """What a compact model's image tower is shown, at another size where one is named. Raises ``ConfigError`` for one too small for it."""
+    if size is None:
+        return preprocessing
+    if min(size) < SMALLEST_SIDE:
+        found = f"{size.height}x{size.width}"
+        raise ConfigError(expected=f"a height and width from {SMALLEST_SIDE} for this model", found=found, do="correct --size")
+    return replace(preprocessing, height=size.height, width=size.width)
 
 
 class ImageTower(PoolingTower):

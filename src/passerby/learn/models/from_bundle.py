@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from passerby.errors import ModelError
 from passerby.learn.models.base import Base, Size
-from passerby.learn.models.compact import CompactClip, build_like
+from passerby.learn.models.compact import CompactClip, at_size, build_like
 from passerby.model.bundle import Bundle
 from passerby.model.bundle_encoder import image_outputs
 
@@ -36,16 +35,17 @@ def load_base(bundle: Bundle, size: Size | None = None) -> Base:
         size: of the input; the bundle's own by default.
 
     Raises:
+        ConfigError: a size too small for the image tower.
         ModelError: a file that is not the manifest's, or towers of another architecture.
     """
-    height, width = size or (bundle.preprocessing.height, bundle.preprocessing.width)
+    preprocessing = at_size(bundle.preprocessing, size)
     return Base(
         name=bundle.name,
         digest=bundle.digest,
         model=load_compact(bundle).eval().requires_grad_(False),
         tokenizer=bundle.tokenizer.read(),
         max_tokens=bundle.max_tokens,
-        preprocessing=replace(bundle.preprocessing, height=height, width=width),
+        preprocessing=preprocessing,
         temperature=TEMPERATURE,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -16,8 +15,8 @@ from passerby.atomic import replacing_folder
 from passerby.errors import ModelError
 from passerby.learn.config import MODEL
 from passerby.learn.models.attribute_head import names_in
-from passerby.learn.models.base import CARD, Base, Size, files_digest, made_of_in, read_json
-from passerby.learn.models.compact import WEIGHTS, CompactClip, build_like
+from passerby.learn.models.base import ADAPTER_CONFIG, CARD, Base, Size, files_digest, made_of_in, read_json
+from passerby.learn.models.compact import WEIGHTS, CompactClip, at_size, build_like
 from passerby.learn.models.dual_encoder import DualEncoder
 from passerby.model.preprocess import Preprocessing
 
@@ -77,11 +76,9 @@ def save_model(
 
 
 def load_saved(folder: Path, size: Size | None = None) -> Base:
-    """The compact model that :func:`save_model` wrote. Raises ``ModelError`` for anything else."""
+    """The compact model that :func:`save_model` wrote. Raises ``ModelError`` for anything else, ``ConfigError`` for a size too small."""
     model, card = read_compact(folder), read_json(folder / CARD)
-    preprocessing = Preprocessing.from_json(card.get("preprocessing"))
-    if size is not None:
-        preprocessing = replace(preprocessing, height=size.height, width=size.width)
+    preprocessing = at_size(Preprocessing.from_json(card.get("preprocessing")), size)
     try:
         tokenizer, max_tokens, temperature = (folder / TOKENIZER).read_bytes(), int(card["max_tokens"]), float(card["temperature"])
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -95,6 +92,7 @@ def load_saved(folder: Path, size: Size | None = None) -> Base:
         preprocessing=preprocessing,
         temperature=temperature,
         made_of=made_of_in(card),
+        folder=folder,
     )
 
 
@@ -124,7 +122,24 @@ def _unreadable(folder: Path, error: Exception) -> ModelError:
     )
 
 
-def require_vacant(folder: Path) -> None:
-    """Raises ``ModelError`` where there is something that Passerby did not make."""
-    if folder.exists() and not (folder / CARD).is_file():
-        raise ModelError(expected=f"{folder} to be free", found="something that Passerby did not write", do="name another folder")
+def require_vacant(folder: Path, *needed: Path | None, adapter: bool = False) -> None:
+    """Find out whether a model, or an ``adapter``, may take the place of what a folder holds.
+
+    Args:
+        needed: what the model is made of; none of it may lie there.
+
+    Raises:
+        ModelError: something that Passerby did not make or that is needed, an adapter in a model's place or a model in an adapter's.
+    """
+    if not folder.exists():
+        return
+    place = folder.resolve()
+    if found := next((path for path in needed if path and path.resolve().is_relative_to(place)), None):
+        found_there = f"{found}, which this is made of"
+    elif not (folder / CARD).is_file():
+        found_there = "something that Passerby did not write"
+    elif (folder / ADAPTER_CONFIG).is_file() != adapter:
+        found_there = "a model" if adapter else "an adapter"
+    else:
+        return
+    raise ModelError(expected=f"{folder} to be free", found=found_there, do="name another folder")

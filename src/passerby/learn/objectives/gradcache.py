@@ -22,6 +22,7 @@ def cached_backward(chunks: Sequence[Chunk], loss: Callable[[Tensor], Tensor], d
     """Add the gradient of a loss over all chunks to the parameters, as ``loss(cat(chunks)).backward()`` would.
 
     Args:
+        chunks: those of a tower in which nothing learns have no gradient to pass on.
         loss: of the embeddings of all chunks, one below the other; any parameter of its own gets its gradient too.
 
     Returns:
@@ -40,7 +41,8 @@ def cached_backward(chunks: Sequence[Chunk], loss: Callable[[Tensor], Tensor], d
     assert embeddings.grad is not None
     for chunk, state, gradient in zip(chunks, luck, torch.split(embeddings.grad, [len(part) for part in parts]), strict=True):
         with _with_luck(state, device):
-            chunk().backward(gradient)  # type: ignore[no-untyped-call]
+            if (part := chunk()).requires_grad:
+                part.backward(gradient)  # type: ignore[no-untyped-call]
     return value.detach()
 
 
