@@ -51,7 +51,7 @@ def explore(dataset: Path, *, out: Path, compare: Path | None, pictures: bool, e
 
     require_folder_place(out, "--out")
     if export_prompts:
-        require_file_place(export_prompts, "--export-prompts", dataset, compare)
+        require_file_place(export_prompts, "--export-prompts", compare)
     with needs_extra("report"):
         from passerby.report.explore import explore_datasets
 
