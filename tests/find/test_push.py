@@ -216,7 +216,7 @@ def test_the_centre_must_show_a_certificate_that_is_trusted(index: Index, encode
     ):
         url, secret = service.listening.url, token_of(service, "north")
         assert url.startswith("https://127.0.0.1:")
-        with pytest.raises(Refusal, match=r"a certificate .* that is trusted here"):
+        with pytest.raises(Refusal, match=r"a certificate .* that is trusted here.*: --ca FILE$"):
             push(index, Centre(url, secret))
         with pytest.raises(Refusal, match=r"a certificate .* that is trusted here"):
             push(index, Centre(url.replace("127.0.0.1", "localhost"), secret, certificate))

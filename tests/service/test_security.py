@@ -239,6 +239,7 @@ def test_who_asked_what_is_told_to_admins_alone(guarded: tuple[Client, str, str]
 def test_a_name_that_was_made_to_point_here_is_refused_on_loopback_too(client: Client, host: str) -> None:
     response = client.http.get("/api/v1/info", headers={"Host": host})
     assert (response.status_code, response.json()["expected"]) == (421, "a name of this service")
+    assert response.json()["do"].endswith("start it with --name and this one")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8642", "127.0.0.1:8642", "[::1]:8642"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 from serving import Client, Sample, serving
 
 from passerby.cli.app import app
+from passerby.errors import QueryError
 from passerby.find.answer import find
 from passerby.index.open import open_index
+from passerby.service.problems import Refused, problem
 
 WORDS = "a red jacket, no hat"
 
@@ -146,7 +149,7 @@ def test_info(client: Client) -> None:
         ("search", {"q": "coat", "camera": "moon"}, 400, "found no camera 'moon'; correct camera"),
         ("search", {"q": "coat", "from": "soon"}, 400, "expected a time such as"),
         ("search", {"upper": "red", "without": "upper"}, 400, "found upper red beside without upper"),
-        ("search", {"like": "1-0", "min_probability": 0.5}, 400, "leave out min-probability"),
+        ("search", {"like": "1-0", "min_probability": 0.5}, 400, "leave out min_probability"),
         ("search", {"q": "coat", "k": 0}, 422, "expected k: Input should be greater than or equal to 1, found '0'; correct k"),
         ("search", {"q": "coat", "nonsense": 1}, 422, "correct nonsense"),
         ("search", {"like": "../../etc/passwd"}, 422, "correct like"),
@@ -160,6 +163,15 @@ def test_info(client: Client) -> None:
 def test_what_is_wrong_is_said_in_three_parts(client: Client, path: str, parameters: dict[str, Any], status: int, said: str) -> None:
     found, detail = refused(client, path, **parameters)
     assert (found, said in detail) == (status, True), detail
+
+
+def test_parameters_are_named_as_here_and_commands_as_they_are_typed() -> None:
+    question = QueryError(expected="--min-probability beside --with red", found="-k 3 and --box", do="--to: passerby serve --model M")
+    said = problem(question)
+    assert [said["expected"], said["found"]] == ["min_probability beside with red", "k 3 and box"]
+    assert said["do"] == "to: passerby serve --model M"
+    command = Refused(HTTPStatus.CONFLICT, expected="a", found="b", do="passerby push --to URL --take-over")
+    assert problem(command)["do"] == command.do
 
 
 def test_what_broke_is_said_without_its_inside(sample: Sample, tmp_path: Path) -> None:
