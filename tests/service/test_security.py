@@ -268,6 +268,11 @@ def test_what_a_page_elsewhere_makes_a_browser_send_is_refused(client: Client, h
     assert (response.status_code, response.json()["expected"]) == (403, "a request from a page of this service")
 
 
+def test_who_is_nobody_learns_nothing_of_forms(guarded: tuple[Client, str, str]) -> None:
+    client, _, _ = guarded
+    assert client.http.post("/api/v1/describe", files={"picture": jpeg(), "other": jpeg()}).status_code == 401
+
+
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}])
 def test_what_a_program_or_its_own_page_sends_is_let_pass(client: Client, headers: dict[str, str]) -> None:
     assert client.http.post("/api/v1/describe", headers=headers).status_code == 422, "it lacks its picture, and no more"

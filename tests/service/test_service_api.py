@@ -171,6 +171,19 @@ def test_what_is_wrong_is_said_in_three_parts(client: Client, path: str, paramet
     assert (found, said in detail) == (status, True), detail
 
 
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("similar", "q"), ("similar", "min_probability"), ("similar", "pictures"), ("describe", "q"), ("describe", "k"), ("describe", "")],
+)
+def test_a_field_that_is_not_known_is_refused_as_a_parameter_is(client: Client, sample: Sample, path: str, field: str) -> None:
+    picture = ("picture", ("a.png", sample.street.read_bytes()))
+    for other in ((field, (None, "red")), (field, ("b.png", sample.street.read_bytes()))):
+        refused = client.http.post(f"/api/v1/{path}", files=[picture, other])
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json"), refused.text
+        assert refused.json()["do"] == f"correct {field or 'the request'}"
+    assert client.http.post(f"/api/v1/{path}", files=[picture]).status_code == 200
+
+
 def test_parameters_are_named_as_here_and_commands_as_they_are_typed() -> None:
     question = QueryError(expected="--min-probability beside --with red", found="-k 3 and --box", do="--to: passerby serve --model M")
     said = problem(question)
