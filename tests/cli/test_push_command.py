@@ -12,7 +12,7 @@ from pushing import centre, token_of
 from serving import Sample
 
 from passerby.cli.app import app
-from passerby.errors import ConfigError, ServiceFault
+from passerby.errors import ConfigError, QueryError, ServiceFault
 from passerby.index.open import create_index
 
 
@@ -48,6 +48,38 @@ def test_a_sample_is_pushed_and_searched_at_the_centre(sample: Sample, tmp_path:
     assert "north-gate" in passerby("info", "--devices", "--index", at_centre).stdout
     within = passerby("search", "red", "--index", at_centre, "--device", "north-gate", "--folder", sample.street.parent, "--json")
     assert {hit["path"] for hit in json.loads(within.stdout)["hits"]} == {str(sample.street)}
+
+
+def test_what_a_device_pushed_is_removed_by_the_paths_that_answers_tell(sample: Sample, tmp_path: Path) -> None:
+    at_centre = tmp_path / "centre"
+    shutil.copytree(sample.index, tmp_path / "device")
+
+    def remove(*arguments: str | Path) -> Result:
+        return passerby("remove", "--index", at_centre, *arguments)
+
+    def held() -> int:
+        return int(json.loads(passerby("info", "--index", at_centre, "--json").stdout)["people"])
+
+    with create_index(at_centre, sample.encoder) as opened, centre(opened, sample.encoder, at_centre / "service") as service:
+        pushing = ("push", "--to", service.listening.url, "--index", tmp_path / "device")
+        secret = token_of(service, "north-gate")
+        assert passerby(*pushing, PASSERBY_TOKEN=secret).exit_code == 0
+        hit = json.loads(passerby("search", "a red jacket", "--index", at_centre, "--json").stdout)["hits"][0]
+        one = remove("--device", hit["device"], hit["path"], "/nowhere", "--json")
+        assert (one.exit_code, json.loads(one.stdout)["removed"], held()) == (1, 1, 31)
+        assert json.loads(one.stdout)["failed"][0]["path"] == "/nowhere"
+        assert "north-gate still holds comes back with its next push; passerby token revoke north-gate" in one.stderr
+        assert passerby(*pushing, PASSERBY_TOKEN=secret).exit_code == 0
+        assert held() == 32, "as it was said"
+        for alone in (("--person", "1"), ("--forget-suppression", "1"), ("--older-than", "1d"), ("--dry-run",)):
+            assert remove("--device", "north-gate", *alone).exception, alone
+        assert isinstance(remove("--device", "south-gate").exception, QueryError)
+        assert held() == 32
+        service.tokens.revoke("north-gate")
+        everything = remove("--device", "north-gate")
+        assert (everything.exit_code, held()) == (0, 0)
+        assert "31 removed" in everything.stderr
+        assert isinstance(remove("--device", "north-gate").exception, QueryError)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--token-file", "nowhere")])

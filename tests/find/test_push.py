@@ -179,10 +179,34 @@ def test_one_push_of_an_index_at_a_time(index: Index, at_centre: Service) -> Non
     link = Centre(at_centre.listening.url, token_of(at_centre, "north"))
 
     def push_again(_done: int, _total: int) -> None:
-        with pytest.raises(ConfigError, match="no other push"):
-            push(index, link)
+        for another in (push, follow):
+            with pytest.raises(ConfigError, match="no other push"):
+                another(index, link, nobody_hears)
 
     assert push(index, link, push_again).people == 3
+
+
+def test_one_that_follows_keeps_others_out_until_it_ends(index: Index, at_centre: Service) -> None:
+    """Between its rounds too: it would end, as a fault, if somebody else pushed when its next one begins."""
+    index_video(index, range(3))
+    link = Centre(at_centre.listening.url, token_of(at_centre, "north"))
+    told: list[PushReport | ServiceFault] = []
+
+    def on_report(said: PushReport | ServiceFault) -> None:
+        told.append(said)
+        for another in (push, follow):
+            with pytest.raises(ConfigError, match=r"no other push .*one that follows"):
+                another(index, link, nobody_hears)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        index_video(index, range(3, 5), more=True)
+
+    assert follow(index, link, on_report, every=0.01).people == 5
+    assert push(index, link) == PushReport(unchanged=1)
+
+
+def nobody_hears(*_: object) -> None:
+    pytest.fail("nothing is to be told")
 
 
 def test_an_index_that_is_in_no_folder_is_not_pushed(encoder: CountingEncoder) -> None:
@@ -216,7 +240,7 @@ def test_the_centre_must_show_a_certificate_that_is_trusted(index: Index, encode
     ):
         url, secret = service.listening.url, token_of(service, "north")
         assert url.startswith("https://127.0.0.1:")
-        with pytest.raises(Refusal, match=r"a certificate .* that is trusted here"):
+        with pytest.raises(Refusal, match=r"a certificate .* that is trusted here.*: --ca FILE$"):
             push(index, Centre(url, secret))
         with pytest.raises(Refusal, match=r"a certificate .* that is trusted here"):
             push(index, Centre(url.replace("127.0.0.1", "localhost"), secret, certificate))

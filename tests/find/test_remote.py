@@ -183,11 +183,25 @@ def test_addresses_that_are_none_or_would_give_a_token_away(url: str, said: str)
 
 
 def test_options_that_mean_nothing_beside_a_server_are_refused(tmp_path: Path) -> None:
-    for arguments in (["--server", "http://localhost", "--model", "x"], ["--server", "http://localhost", "--folder", tmp_path]):
-        done = CliRunner().invoke(app, ["search", "coat", *map(str, arguments)])
+    for arguments in (["--model", "x"], ["--index", str(tmp_path)]):
+        done = CliRunner().invoke(app, ["search", "coat", "--server", "http://localhost:1", *arguments])
         assert isinstance(done.exception, ConfigError)
         assert "beside --server" in str(done.exception)
     assert isinstance(CliRunner().invoke(app, ["search", "coat", "--token-file", "x"]).exception, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--folder", "/seen"], "found --folder, for it takes and tells no paths; leave that out"),
+        (["--with-person", "a child in yellow"], "found --with-person, for it looks for one person at a time; leave that out"),
+        (["-k", "101"], "found -k 101, for it shows at most 100 people; leave that out"),
+    ],
+)
+def test_what_a_service_does_not_do_is_said_before_it_is_asked(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["search", "coat", "--server", "http://localhost:1", *arguments])
+    assert isinstance(done.exception, ConfigError)
+    assert said in str(done.exception)
 
 
 # -- what is not there, or something else ------------------------------------------------------------------------------------------------

@@ -263,7 +263,8 @@ def test_a_path_is_no_way_to_name_a_folder(site: Site) -> None:
 def test_without_allowed_folders_nothing_is_indexed(sample: Sample, tmp_path: Path) -> None:
     with serving(sample, tmp_path) as client:
         assert client.http.get("/api/v1/index/folders").json() == {"folders": []}
-        assert client.http.post(JOBS, json={"folder": "0" * 12}).status_code == 404
+        refused = client.http.post(JOBS, json={"folder": "0" * 12})
+        assert (refused.status_code, refused.json()["do"].endswith("by --allow-index")) == (404, True)
         assert 'href="/indexing"' not in client.http.get("/").text
         assert "--allow-index" in client.http.get("/indexing").text
 

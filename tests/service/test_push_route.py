@@ -127,7 +127,7 @@ def test_a_device_of_another_model_is_told_which_one_the_centre_has(at_centre: S
     other = BundleEncoder(read_bundle(write_tiny_bundle(tmp_path / "other", name="older", seed=5).folder), threads=1)
     with (
         Index.create(tmp_path / "old", other) as old,
-        pytest.raises(Refusal, match=r"made by this centre's model, tiny .*upgrade the device"),
+        pytest.raises(Refusal, match=r"made by this centre's model, tiny .*upgrade the device.*: passerby index PATH… --rebuild$"),
     ):
         push_something(old, Link(at_centre.listening.url, token_of(at_centre, "north")))
     (stands,) = standings(at_centre.index, tmp_path / "centre" / "service")
@@ -140,7 +140,7 @@ def test_another_index_under_the_same_name_takes_over_only_when_it_is_said(
     link = Link(at_centre.listening.url, token_of(at_centre, "north"))
     push_something(index, link)
     with Index.create(tmp_path / "new", encoder) as new:
-        with pytest.raises(Refusal, match="would delete what is here"):
+        with pytest.raises(Refusal, match=r"would delete what is here .*: passerby push --to URL --take-over$"):
             push(new, link)
         assert held_of(at_centre.index, "north") == held_of(index)
         push(new, link, take_over=True)

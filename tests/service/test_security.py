@@ -239,6 +239,7 @@ def test_who_asked_what_is_told_to_admins_alone(guarded: tuple[Client, str, str]
 def test_a_name_that_was_made_to_point_here_is_refused_on_loopback_too(client: Client, host: str) -> None:
     response = client.http.get("/api/v1/info", headers={"Host": host})
     assert (response.status_code, response.json()["expected"]) == (421, "a name of this service")
+    assert response.json()["do"].endswith("start it with --name and this one")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8642", "127.0.0.1:8642", "[::1]:8642"])
@@ -265,6 +266,11 @@ def test_names_that_it_was_given(sample: Sample, tmp_path: Path) -> None:
 def test_what_a_page_elsewhere_makes_a_browser_send_is_refused(client: Client, headers: dict[str, str]) -> None:
     response = client.http.post("/api/v1/describe", files={"picture": jpeg()}, headers=headers)
     assert (response.status_code, response.json()["expected"]) == (403, "a request from a page of this service")
+
+
+def test_who_is_nobody_learns_nothing_of_forms(guarded: tuple[Client, str, str]) -> None:
+    client, _, _ = guarded
+    assert client.http.post("/api/v1/describe", files={"picture": jpeg(), "other": jpeg()}).status_code == 401
 
 
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}])

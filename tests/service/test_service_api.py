@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 from serving import Client, Sample, serving
 
 from passerby.cli.app import app
+from passerby.errors import QueryError
 from passerby.find.answer import find
 from passerby.index.open import open_index
+from passerby.service.problems import Refused, problem
 
 WORDS = "a red jacket, no hat"
 
@@ -56,6 +59,7 @@ def without_places(found: Any) -> Any:
     [
         ([WORDS], {"q": WORDS}),
         ([WORDS, "-k", "3", "--min-probability", "0.3"], {"q": WORDS, "k": 3, "min_probability": 0.3}),
+        (["--hat", "--with", "jacket", "--sure", "0.05"], {"hat": "true", "with": "jacket", "sure": 0.05}),
         (["--upper", "red", "--without", "hat", "--all"], {"upper": "red", "without": "hat", "all": True}),
         (["a coat", "--camera", "lobby", "--from", "2026-11-28"], {"q": "a coat", "camera": "lobby", "from": "2026-11-28"}),
     ],
@@ -146,9 +150,14 @@ def test_info(client: Client) -> None:
         ("search", {"q": "coat", "camera": "moon"}, 400, "found no camera 'moon'; correct camera"),
         ("search", {"q": "coat", "from": "soon"}, 400, "expected a time such as"),
         ("search", {"upper": "red", "without": "upper"}, 400, "found upper red beside without upper"),
-        ("search", {"like": "1-0", "min_probability": 0.5}, 400, "leave out min-probability"),
+        ("search", {"like": "1-0", "min_probability": 0.5}, 400, "leave out min_probability"),
         ("search", {"q": "coat", "k": 0}, 422, "expected k: Input should be greater than or equal to 1, found '0'; correct k"),
+        ("search", {"q": "coat", "k": 101}, 422, "less than or equal to 100"),
+        ("search", {"q": "coat", "hat": "false", "without": "hat", "with": "hat"}, 400, "found with hat beside without hat"),
+        ("search", {"hat": "true", "without": "hat"}, 400, "found with hat beside without hat"),
         ("search", {"q": "coat", "nonsense": 1}, 422, "correct nonsense"),
+        ("search", {"q": "coat", "folder": "/"}, 422, "correct folder"),
+        ("search", {"q": "coat", "with_person": "a child"}, 422, "correct with_person"),
         ("search", {"like": "../../etc/passwd"}, 422, "correct like"),
         ("search", {"like": "999-0"}, 404, "found nobody of id 999; search again"),
         ("people/999", {}, 404, "found nobody of id 999; search again"),
@@ -160,6 +169,28 @@ def test_info(client: Client) -> None:
 def test_what_is_wrong_is_said_in_three_parts(client: Client, path: str, parameters: dict[str, Any], status: int, said: str) -> None:
     found, detail = refused(client, path, **parameters)
     assert (found, said in detail) == (status, True), detail
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("similar", "q"), ("similar", "min_probability"), ("similar", "pictures"), ("describe", "q"), ("describe", "k"), ("describe", "")],
+)
+def test_a_field_that_is_not_known_is_refused_as_a_parameter_is(client: Client, sample: Sample, path: str, field: str) -> None:
+    picture = ("picture", ("a.png", sample.street.read_bytes()))
+    for other in ((field, (None, "red")), (field, ("b.png", sample.street.read_bytes()))):
+        refused = client.http.post(f"/api/v1/{path}", files=[picture, other])
+        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json"), refused.text
+        assert refused.json()["do"] == f"correct {field or 'the request'}"
+    assert client.http.post(f"/api/v1/{path}", files=[picture]).status_code == 200
+
+
+def test_parameters_are_named_as_here_and_commands_as_they_are_typed() -> None:
+    question = QueryError(expected="--min-probability beside --with red", found="-k 3 and --box", do="--to: passerby serve --model M")
+    said = problem(question)
+    assert [said["expected"], said["found"]] == ["min_probability beside with red", "k 3 and box"]
+    assert said["do"] == "to: passerby serve --model M"
+    command = Refused(HTTPStatus.CONFLICT, expected="a", found="b", do="passerby push --to URL --take-over")
+    assert problem(command)["do"] == command.do
 
 
 def test_what_broke_is_said_without_its_inside(sample: Sample, tmp_path: Path) -> None:

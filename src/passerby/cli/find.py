@@ -115,7 +115,8 @@ def search(
 
     --with-person ranks by the probability that both are who was described: the product of the two.
 
-    A service says no paths: files have names alone, and pictures come from it. Of a --like picture, only who is meant is sent to it.
+    A service says no paths: files have names alone, and pictures come from it. Of a --like picture, only who is meant is sent to it. It
+    takes no --folder and no --with-person, and shows at most 100 people.
     """
     from passerby.cli.show.finding import show_answer
     from passerby.find.question import Question
@@ -145,12 +146,29 @@ def search(
 def _require_options(context: click.Context, sheets: dict[str, Path | None], like: Path | None, people: int, *, of_server: bool) -> None:
     """Refuse options that would be ignored, and sheets that cannot be drawn."""
     if of_server:
-        options.refuse_ignored(context, "--server", "index", "model", "folder", "with_person")
+        options.refuse_ignored(context, "--server", "index", "model")
+        _require_service_does(context, people)
     else:
         options.refuse_ignored(context, "a search without --server", "token_file")
     for option, file in sheets.items():
         if file:
             _require_sheet(file, option, like, people)
+
+
+def _require_service_does(context: click.Context, people: int) -> None:
+    """Refuse options that an index here takes, and a service does not."""
+    from passerby.errors import ConfigError
+    from passerby.find.server import MOST_PEOPLE
+
+    given = context.params
+    refused = {
+        "--folder, for it takes and tells no paths": bool(given["folder"]),
+        "--with-person, for it looks for one person at a time": given["with_person"] is not None,
+        f"-k {people}, for it shows at most {MOST_PEOPLE} people": people > MOST_PEOPLE,
+    }
+    for found in (option for option, is_given in refused.items() if is_given):
+        do = "leave that out, or search the index on its own machine"
+        raise ConfigError(expected="what a service can be asked, beside --server", found=found, do=do)
 
 
 @contextmanager

@@ -318,7 +318,7 @@ def info(
         return show_wearers(wearers(opened, lambda name: load_model(model or name)), as_json=json)
 
 
-@click.command(epilog="Example: passerby remove crops/2019 --index my-index")
+@click.command(epilog="Examples: passerby remove crops/2019 --index my-index; passerby remove --device north-gate /srv/recordings")
 @_paths
 @click.option(
     "--person",
@@ -334,6 +334,9 @@ def info(
     metavar="ID",
     help="Let a removed person in again when they are next indexed.",
 )
+@click.option(
+    "--device", multiple=True, metavar="NAME", help="Delete what this device pushed; with paths, what they name on it; again for more."
+)
 @click.option("--older-than", metavar="AGE", help="Delete who was last seen longer ago, such as 30d, 12h or 4w; older files stay out.")
 @click.option("--dry-run", is_flag=True, help="With --older-than: say how many that are, and delete nobody.")
 @options.index_folder
@@ -345,33 +348,39 @@ def remove(
     *,
     person: tuple[int, ...],
     forget_suppression: tuple[int, ...],
+    device: tuple[str, ...],
     older_than: str | None,
     dry_run: bool,
     index: IndexPlace | None,
     json: bool,
 ) -> int:
-    """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay."""
+    """Delete files, all below folders, single people, or whoever was seen too long ago from an index for good; the files stay.
+
+    At a centre, files of devices are named with --device, as `search --json` names them. The device pushes again what it still holds.
+    """
     import time
 
     from passerby.cli.show.finding import show_forgotten, show_removal
     from passerby.find.moment import read_age
-    from passerby.find.removal import remove_from
+    from passerby.find.removal import remove_from, remove_of_devices
     from passerby.find.retention import forget_older
     from passerby.index.open import open_index
     from passerby.places import index_folder
 
     if older_than:
-        if paths or person or forget_suppression:
-            raise click.BadParameter("expected it alone, found paths or people beside it; run two commands", param_hint="--older-than")
+        if paths or person or forget_suppression or device:
+            raise click.BadParameter("expected it alone, found more to remove beside it; run two commands", param_hint="--older-than")
         with open_index(index_folder(index)) as opened:
             found = forget_older(opened, time.time() - read_age(older_than), dry_run=dry_run)
         return show_forgotten(found, dry_run=dry_run, as_json=json)
     options.refuse_ignored(context, "remove without --older-than", "dry_run")
-    if not (paths or person or forget_suppression):
-        raise click.BadParameter("expected files, folders, patterns, --person or --older-than, found none; name some", param_hint="PATH…")
+    if device:
+        options.refuse_ignored(context, "remove --device", "person", "forget_suppression")
+    if not (paths or person or forget_suppression or device):
+        raise click.BadParameter("expected paths, --person, --device or --older-than, found none; name some", param_hint="PATH…")
     with open_index(index_folder(index)) as opened:
-        report = remove_from(opened, paths, person, forget_suppression)
-    return show_removal(report, as_json=json)
+        report = remove_of_devices(opened, device, paths) if device else remove_from(opened, paths, person, forget_suppression)
+    return show_removal(report, device, as_json=json)
 
 
 @click.command(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from passerby.devices import folder_of, is_device_name, path_at_centre
+from passerby.errors import QueryError
 from passerby.index.base import Index, as_index
 from passerby.inputs import AnyPaths, as_paths
 from passerby.media.scan import Root, absolute
@@ -69,12 +71,47 @@ def remove_from(index: Index, paths: Iterable[Path], people: Sequence[int] = (),
     with index.writing() if people or forgiven else nullcontext():
         let_in = [person for person in dict.fromkeys(forgiven) if index.unsuppress(person)]
         deleted = {person: index.suppress(person) for person in dict.fromkeys(people)}
-    removed = forget_all(index, known) + sum(deleted.values())
-    index.fold()
-    index.purge()
+    removed = _forgotten(index, known) + sum(deleted.values())
     suppressed = [person for person, count in deleted.items() if count]
     unknown = [*set(forgiven).difference(let_in), *set(people).difference(suppressed)]
     return RemovalReport(removed, tuple(failed), tuple(suppressed), tuple(let_in), tuple(sorted(unknown)))
+
+
+def remove_of_devices(index: Index, devices: Iterable[str], paths: Sequence[Path] = ()) -> RemovalReport:
+    """Delete what devices pushed: all of it, or what paths name. What a device still holds comes back with its next push.
+
+    Args:
+        devices: by name.
+        paths: as answers tell them: absolute on each device, or below the name of a live camera there; patterns too.
+
+    Raises:
+        QueryError: a device of which nothing is here; nothing is deleted then.
+        IndexFault: the index cannot be written, or another process holds on to deleted data.
+    """
+    known, failed = dict[Path, None](), []
+    for device, there in {name: _pushed_by(index, name) for name in devices}.items():
+        for path in paths:
+            named = _known_by(index, _on_device(device, path))
+            known |= dict.fromkeys(named)
+            if not named:
+                reason = f"expected something that device {device} pushed, found nothing; take a path of `search --json`"
+                failed.append(Failure(path, reason))
+        known |= dict.fromkeys(() if paths else there)
+    return RemovalReport(_forgotten(index, list(known)), tuple(failed))
+
+
+def _pushed_by(index: Index, device: str) -> list[Path]:
+    there = index.paths_under(folder_of(device)) if is_device_name(device) else []
+    if not there:
+        do = "correct --device: passerby info --devices lists them"
+        raise QueryError(expected=f"something that device {device!r} pushed", found="nothing", do=do)
+    return there
+
+
+def _on_device(device: str, path: Path) -> Path:
+    """The path that a path of a device has at its centre; ``..`` leads out neither of the device nor of its live cameras."""
+    whole = absolute(Path("/", path))
+    return path_at_centre(device, whole if path.is_absolute() else whole.relative_to("/"))
 
 
 def named_in(index: Index, paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
@@ -96,6 +133,14 @@ def _at(place: Path | None) -> str:
 def _known_by(index: Index, path: Path) -> list[Path]:
     root = Root.of(path, is_there=lambda named: bool(index.paths_under(named)))
     return [known for known in index.paths_under(root.base) if root.names(known)]
+
+
+def _forgotten(index: Index, paths: Sequence[Path]) -> int:
+    """Delete media and failures, and what is derived of them; how many media were there."""
+    removed = forget_all(index, paths)
+    index.fold()
+    index.purge()
+    return removed
 
 
 def forget_all(index: Index, paths: Sequence[Path]) -> int:

@@ -16,6 +16,8 @@ from passerby.errors import ServiceFault
 from passerby.find.address import TOKEN, Address
 
 SECONDS: Final = 30.0
+MOST_PEOPLE: Final = 100
+"""Whom a service shows in one answer."""
 _LARGEST: Final = 1 << 26
 
 Parameters = Mapping[str, str | float | bool | Sequence[str] | None]

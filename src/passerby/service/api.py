@@ -17,7 +17,7 @@ from passerby.service.clips import MEDIA_TYPE
 from passerby.service.pictures import crop_of, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.ranges import ranged
-from passerby.service.requests import ASKED_IN_QUERY, Admin, AskedInQuery, Here, Upload, Viewer
+from passerby.service.requests import ASKED_IN_QUERY, Admin, AskedInQuery, Here, Upload, Viewer, only_fields
 from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
 from passerby.service.sent import Picture, Sent
 from passerby.service.service import Found, Seen, crop_numbers, shown_name
@@ -57,7 +57,7 @@ async def search(asked: AskedInQuery, here: Here, client: Viewer) -> Response:
     return JSONResponse(_told(await here.find(asked, client, default_k=PEOPLE), asked))
 
 
-@router.post("/similar", response_model=SimilarSays)
+@router.post("/similar", response_model=SimilarSays, dependencies=[only_fields("picture", "box")])
 async def similar(
     asked: Annotated[AskedByProgram, Query()],
     picture: Upload,
@@ -73,7 +73,7 @@ async def similar(
     return {**_told(found, asked), "picture": found.sent and _sent(found.sent)}
 
 
-@router.post("/describe", response_model=AppearanceSays)
+@router.post("/describe", response_model=AppearanceSays, dependencies=[only_fields("picture")])
 async def describe(picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
     """Say what somebody in a picture wears. The picture is not kept."""
     here.rates.spend("upload", client.key)

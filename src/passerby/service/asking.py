@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from passerby.find.filter import SURE
 from passerby.find.question import Question
 from passerby.find.selection import read_selection_in
+from passerby.find.server import MOST_PEOPLE
 from passerby.index.base import Index
 from passerby.words.filters import read_filters
 from passerby.words.lexicon import Part
@@ -56,6 +57,7 @@ class Asked(BaseModel):
     lower: Words = Field(default=[], description="Likewise.")
     feet: Words = Field(default=[], description="Likewise.")
     carrying: Words = Field(default=[], description="Likewise.")
+    hat: bool = Field(default=False, description="Who has a hat, cap or beanie: 'with' a hat, in short.")
     having: Words = Field(default=[], alias="with", description="Who has it: 'red bag'.")
     without: Words = Field(default=[], description="Who does not have it.")
     camera: Words = Field(default=[], description="Only who was seen by one of these cameras.")
@@ -66,12 +68,18 @@ class Asked(BaseModel):
     min_probability: Annotated[float | None, Field(ge=0, le=1), BeforeValidator(_none_if_empty)] = Field(
         default=None, description="Only who is right that surely. Words alone give a probability."
     )
-    k: Annotated[int | None, Field(ge=1, le=100), BeforeValidator(_none_if_empty)] = Field(
+    k: Annotated[int | None, Field(ge=1, le=MOST_PEOPLE), BeforeValidator(_none_if_empty)] = Field(
         default=None, description="How many people at most; 10 by default."
     )
     static: bool = Field(default=False, description="Show also what looks like a person and never moves in a video.")
     unfold: bool = Field(default=False, alias="all", description="Show each of near-copies by itself, not as one place.")
     order: Literal["match", "time"] = Field(default="match", description="Best first, or in the order in which they were seen.")
+
+    @model_validator(mode="after")
+    def _hat_is_a_thing(self) -> Self:
+        if self.hat:
+            self.hat, self.having = False, ["hat", *self.having]
+        return self
 
     @property
     def asks_something(self) -> bool:

@@ -71,7 +71,7 @@ class Centre:
                     HTTPStatus.CONFLICT,
                     expected=f"the index that device {device} pushed before",
                     found="another one, whose push would delete what is here of that",
-                    do="bring back that index, push under another name, or let this one take its place: passerby push --take-over",
+                    do="bring back that index, push under another name, or let this one take its place: passerby push --to URL --take-over",
                 )
             self.devices.keep(device, index=about.index)
             correct(self.index, device, about.cameras)

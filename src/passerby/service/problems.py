@@ -9,11 +9,13 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, QueryError, ServiceBusy, ServiceRefused
+from passerby.service.asking import Asked
 
 PROBLEM: Final = "application/problem+json"
 
-_OPTION: Final = re.compile(r"(?<!\S)--?(?=[a-z])")
-"""What the command line has before a name that here is a parameter's."""
+_PARAMETERS: Final = sorted({field.alias or name for name, field in Asked.model_fields.items()} | {"box"})
+_OPTION: Final = re.compile(rf"(?<!\S)--?({'|'.join(_PARAMETERS).replace('_', '-')})(?![\w-])")
+"""An option of `passerby search` that here is a parameter of that name."""
 
 _FOLDERS: Final = re.compile(r"(?<![\w/.:])/(?:[^\s/]+/)+")
 """What an error of an index or of a file says of where that is: the operator's business alone."""
@@ -45,10 +47,16 @@ def status_of(error: PasserbyError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def _parameter(option: re.Match[str]) -> str:
+    return option[1].replace("-", "_")
+
+
 def problem(error: PasserbyError) -> dict[str, Any]:
-    """An error as a problem document."""
+    """An error as a problem document. What is wrong with a question names parameters; commands stay as they are typed."""
     status = status_of(error)
-    parts = {part: _OPTION.sub("", getattr(error, part)) for part in ("expected", "found", "do")}
+    parts: dict[str, str] = {part: getattr(error, part) for part in ("expected", "found", "do")}
+    if isinstance(error, QueryError | InputError):
+        parts = {part: _OPTION.sub(_parameter, said) for part, said in parts.items()}
     if not isinstance(error, Refused):  # which names what was asked, and that may look like a path
         parts = {part: _FOLDERS.sub("", said) for part, said in parts.items()}
     detail = "expected {expected}, found {found}; {do}".format(**parts)

@@ -107,6 +107,18 @@ async def bytes_of(picture: UploadFile) -> bytes:
     return data
 
 
+def only_fields(*known: str) -> Any:
+    """A dependency that lets a form with these fields pass, and no others, for their effect would be missed."""
+
+    async def require(request: Request, client: Viewer) -> None:  # noqa: ARG001 - who asks is looked at first
+        for name, value in (await request.form()).items():
+            if name not in known:
+                unknown = {"type": "extra_forbidden", "loc": ("body", name), "msg": "Extra inputs are not permitted", "input": value}
+                raise RequestValidationError([unknown])
+
+    return Depends(require)
+
+
 AskedInQuery = Annotated[AskedByProgram, Depends(_asked)]
 Here = Annotated[Service, Depends(_here)]
 Viewer = Annotated[Client, Depends(_viewer)]

@@ -155,12 +155,14 @@ def _shown(report: IndexReport) -> str:
     return f"{', '.join(filter(None, (crops, photos)))} (--crops and --scenes decide otherwise)"
 
 
-def show_removal(report: RemovalReport, *, as_json: bool) -> int:
-    """Say what was deleted from an index; returns the exit code."""
+def show_removal(report: RemovalReport, devices: Sequence[str], *, as_json: bool) -> int:
+    """Say what was deleted from an index, and which devices had pushed it; returns the exit code."""
     if as_json:
         people = {key: list(getattr(report, key)) for key in ("suppressed", "let_in", "unknown")}
         show_json({"removed": report.removed, **people, "failed": failures_json(report.failed)})
     note(f"{report.removed} removed from the index")
+    for device in devices if report.removed else ():
+        note(f"what device {device} still holds comes back with its next push; passerby token revoke {device} keeps it out")
     for person in report.suppressed:
         note(f"person {person} is kept out from now on: passerby remove --forget-suppression {person} lets them in again")
     for person in report.let_in:

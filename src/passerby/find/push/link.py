@@ -70,7 +70,7 @@ class _Link:
             if response.getheader("content-length") != str(len(data)):
                 raise HTTPException("an answer that was cut short")
         except ssl.SSLCertVerificationError as error:
-            do = "check the address, or name the file of who signed it"
+            do = "check the address, or name the file of who signed it: --ca FILE"
             raise Refusal(expected=f"a certificate of {self.url} that is trusted here", found=error.verify_message, do=do) from None
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":

@@ -71,8 +71,8 @@ class PushReport:
 class _Tally:
     """What was confirmed so far, and of how much."""
 
-    report: PushReport
-    told: Progress
+    report: PushReport = PushReport()
+    told: Progress = lambda _done, _total: None
     total: int = 0
     done: int = 0
 
@@ -115,24 +115,13 @@ def push(
         batch_bytes: of a request, but for somebody who is larger alone.
 
     Raises:
-        ConfigError: another push of this index runs.
+        ConfigError: another push of this index runs, or one that follows.
         ServiceFault: the centre was not there for long, or refuses.
         IndexFault: the index cannot be read, or is not kept in a folder.
     """
-    outgoing, tally, tries = _as_outgoing(index), _Tally(PushReport(), on_progress), 0
+    outgoing = _as_outgoing(index)
     with _alone(index.place()):
-        while True:
-            before = tally.report.bytes
-            try:
-                _round(outgoing, centre, tally, take_over, batch_bytes)
-                return tally.report
-            except (Unreachable, BeginAgain):
-                tries = 0 if tally.report.bytes > before else tries + 1
-                tally.report = replace(tally.report, broken=tally.report.broken + 1)
-                if tries > len(pauses):
-                    raise
-                if pauses:
-                    sleep(pauses[max(0, tries - 1)] * random.uniform(0.5, 1.0))
+        return _push(outgoing, centre, _Tally(told=on_progress), take_over, pauses, batch_bytes, sleep)
 
 
 def follow(
@@ -143,7 +132,7 @@ def follow(
     take_over: bool = False,
     every: float = EVERY,
 ) -> PushReport:
-    """Push whenever the index has changed, until Ctrl-C; a centre that is away is waited for, however long.
+    """Push whenever the index has changed, until Ctrl-C; a centre that is away is waited for, however long. No other push runs meanwhile.
 
     Args:
         on_report: told of each push that did something, of a centre that is away, and of the first push when it is back.
@@ -157,14 +146,14 @@ def follow(
     """
     outgoing, done, away = _as_outgoing(index), PushReport(), 0
     pushed: tuple[Stamp, float] | None = None
-    with suppress(KeyboardInterrupt):
+    with _alone(index.place()), suppress(KeyboardInterrupt):
         while True:
             stamp, began = outgoing.stamp(), time.monotonic()
             if pushed and pushed[0] == stamp and began - pushed[1] < HEARTBEAT:
                 time.sleep(every)
                 continue
             try:
-                report = push(index, centre, take_over=take_over, pauses=())
+                report = _push(outgoing, centre, _Tally(), take_over)
             except (Unreachable, BeginAgain) as error:
                 if not away:
                     on_report(error)
@@ -195,11 +184,36 @@ def _alone(folder: Path | None) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            do = "let that one end; nothing is lost"
+            do = "let that one end; one that follows pushes whatever is new"
             raise ConfigError(expected=f"no other push of the index at {folder}", found="one that runs", do=do) from None
         yield
     finally:
         os.close(file)
+
+
+def _push(
+    index: Outgoing,
+    centre: Centre,
+    tally: _Tally,
+    take_over: bool,
+    pauses: Sequence[float] = (),
+    batch_bytes: int = LARGEST_BATCH,
+    sleep: Callable[[float], None] = time.sleep,
+) -> PushReport:
+    """Push, and again where the link breaks: at once while it gets on, then after pauses."""
+    tries = 0
+    while True:
+        before = tally.report.bytes
+        try:
+            _round(index, centre, tally, take_over, batch_bytes)
+            return tally.report
+        except (Unreachable, BeginAgain):
+            tries = 0 if tally.report.bytes > before else tries + 1
+            tally.report = replace(tally.report, broken=tally.report.broken + 1)
+            if tries > len(pauses):
+                raise
+            if pauses:
+                sleep(pauses[max(0, tries - 1)] * random.uniform(0.5, 1.0))
 
 
 def _round(index: Outgoing, centre: Centre, tally: _Tally, take_over: bool, batch_bytes: int) -> None:
