@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import passerby
+from passerby.detect.people import Detecting
 from passerby.errors import ImageError, IndexFault, InputError, PasserbyError, QueryError
 from passerby.find.answer import find
 from passerby.find.query import Query, Term
@@ -295,7 +296,8 @@ def test_what_comes_back_is_public() -> None:
         function = eval(f"passerby.{name}")
         if not isinstance(function, type):
             function = find if name == "find" else function
-            assert named_in(get_type_hints(function, localns=vars(picture))["return"]) <= {*passerby.__all__, "Self"}
+            hints = get_type_hints(function, localns={**vars(picture), "Detecting": Detecting})
+            assert named_in(hints["return"]) <= {*passerby.__all__, "Self"}
 
 
 def named_in(hint: Any) -> set[str]:

@@ -184,7 +184,7 @@ def test_a_calibrated_model_says_how_sure_it_is(calibrated: Passerby) -> None:
 
 def test_no_one_matching_is_an_answer(calibrated: Passerby) -> None:
     ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--sheet", "found.png")
-    assert (ran.code, ran.err) == (0, "not understood: red\n")
+    assert (ran.code, ran.err) == (0, "")
     assert re.fullmatch(r"no one here matches: the likeliest has a probability of \d+\.\d%\n", ran.out)
     assert not (calibrated.folder / "found.png").exists()
     ran = calibrated("search", "red", "--index", "index", "--min-probability", "1", "--json")
@@ -213,7 +213,7 @@ def test_calibrating_shows_a_table(passerby: Passerby, people: Path) -> None:
 
 
 def test_a_long_question_says_how_much_was_not_read(indexed: Passerby) -> None:
-    ran = indexed("search", "red " * 10_000, "--index", "index", "--json")
+    ran = indexed("search", "woman " * 10_000, "--index", "index", "--json")
     assert ran.code == 0
     assert len(ran.document["hits"]) == 4
     assert re.search(r"last 99\d\d word pieces", ran.err)

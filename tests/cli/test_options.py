@@ -10,15 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 from blobs import write_blob_bundle
+from click.testing import CliRunner
 
-from passerby.cli.app import app
+from passerby.cli.app import COMMANDS, app, load
+from passerby.cli.options import OneOf
 from passerby.cli.show.console import NOTHING_DONE
 from passerby.errors import PasserbyError
 
 NOT_THERE = "not-there"
 """Of an index, a dataset or a model: whoever looks for it before the option is checked says so."""
+
+
+CHOICES = [
+    (name, option)
+    for commands in COMMANDS.values()
+    for name in commands
+    for option in load(name).params
+    if isinstance(option, click.Option) and isinstance(option.type, OneOf) and isinstance(option.default, str)
+]
+
+
+@pytest.mark.parametrize(("name", "option"), CHOICES, ids=[f"{name} {option.opts[0]}" for name, option in CHOICES])
+def test_help_says_a_default_as_it_is_typed(name: str, option: click.Option) -> None:
+    assert isinstance(option.type, OneOf)
+    told = " ".join(CliRunner().invoke(app, [name, "--help"]).stdout.split()).partition(f"{option.opts[0]} [")[2]
+    assert re.findall(r"\[default: ([^\]]+)\]", told)[0] in map(str, option.type.choices)
 
 
 @contextmanager

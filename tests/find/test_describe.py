@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blobs import blobs, write_blob_bundle
 from click.testing import CliRunner, Result
 from crops import media
 from dressed import COLOURS
@@ -16,14 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from street import write_people_crops, write_street
 from wearing import wearing
 
 import passerby
 from passerby.cli.app import app
-from passerby.errors import ConfigError, IndexFault, ModelError
+from passerby.detect.people import Detecting
+from passerby.errors import ConfigError, IndexFault, ModelError, QueryError
 from passerby.find.answer import find
 from passerby.find.describe import Appearance, describe
 from passerby.find.ingest.run import index_paths
+from passerby.find.question import Question
 from passerby.find.wearers import wearers
 from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
@@ -86,6 +90,67 @@ def test_a_model_that_does_not_say_it_is_refused(tmp_path: Path, tiny_encoder: B
         describe(tiny_encoder, dressed(tmp_path / "a.png", "red", "blue"))
 
 
+class TestOfSeveralPeople:
+    LARGE, SMALL = (120, 20, 190, 240), (20, 40, 50, 140)
+    """Left, top, right and bottom: one in red over blue, and one in blue."""
+
+    @pytest.fixture
+    def photo(self, tmp_path: Path) -> Path:
+        return write_street(tmp_path / "street.png", [self.LARGE, self.SMALL])
+
+    def test_the_largest_is_told_of_and_who_that_is(self, photo: Path, telling: BundleEncoder, detecting: Detecting) -> None:
+        told = describe(telling, photo, detecting=detecting)
+        alone = describe(telling, photo, Box(120, 20, 70, 220))
+        assert told.sentence == "A person, wearing a red top, blue bottoms."
+        assert (told.probabilities, told.box) == (alone.probabilities, alone.box)
+        assert told.box == Box(120, 20, 70, 220)
+        assert [one.note for one in told.notes] == ["2 people; the largest was taken, at 120,20,70,220: --box names another"]
+        assert alone.notes == ()
+
+    def test_a_box_names_another(self, photo: Path, telling: BundleEncoder, detecting: Detecting) -> None:
+        other = describe(telling, photo, Box(20, 40, 30, 100), detecting)
+        assert other.sentence.startswith("A person, wearing a blue top")
+        assert other.box == Box(20, 40, 30, 100)
+        with pytest.raises(QueryError, match="a photo of 400 x 300 pixels"):
+            describe(telling, photo, Box(900, 900, 10, 10))
+
+    def test_who_is_asked_for_alike_is_who_is_told_of(self, photo: Path, telling: BundleEncoder, detecting: Detecting) -> None:
+        asked = Question(like=photo, detecting=detecting)
+        assert asked.picture is not None
+        assert describe(telling, asked.picture).probabilities == describe(telling, photo, detecting=detecting).probabilities
+
+    def test_a_crop_stays_whole(self, tmp_path: Path, telling: BundleEncoder, detecting: Detecting) -> None:
+        crop = write_people_crops(tmp_path, 1)[0]
+        told = describe(telling, crop, detecting=detecting)
+        assert (told.box, told.notes) == (None, ())
+        assert told.probabilities == describe(telling, crop).probabilities
+
+    def test_a_photo_of_nobody_is_taken_whole_and_that_is_said(self, tmp_path: Path, telling: BundleEncoder, detecting: Detecting) -> None:
+        told = describe(telling, write_street(tmp_path / "empty.png", []), detecting=detecting)
+        assert told.box is None
+        assert [one.note for one in told.notes] == ["nobody was found in it: the whole picture was taken"]
+
+    def test_from_the_command_line(self, tmp_path: Path, telling_bundle: Path) -> None:
+        photo, detector = tmp_path / "photo.png", write_blob_bundle(tmp_path / "blobs").folder
+        Image.fromarray(blobs([(16, 32), (120, 200), (304, 160)], (640, 480)).picture).save(photo)
+        result = run("describe", photo, "--detector", detector, "--model", telling_bundle, "--json")
+        (told,) = json.loads(result.stdout)["pictures"]
+        assert "A person, wearing a red top, red bottoms." in told["sentence"]
+        assert told["box"][2:] == pytest.approx([48, 96], abs=2)
+        assert "3 people; the largest was taken, at" in told["notes"][0]["note"]
+        assert "3 people; the largest was taken, at" in result.stderr
+        result = run("describe", photo, "--box", "400,20,50,100", "--detector", detector, "--model", telling_bundle, "--json")
+        (told,) = json.loads(result.stdout)["pictures"]
+        assert (told["sentence"], told["box"], told["notes"]) == ("A person.", [400, 20, 50, 100], [])
+
+    def test_a_box_is_in_one_picture(self, photo: Path, telling_bundle: Path) -> None:
+        result = run("describe", photo, photo, "--box", "1,2,3,4", "--model", telling_bundle)
+        assert "one picture beside --box" in str(result.exception)
+        result = run("describe", photo, "--box", "900,900,10,10", "--model", telling_bundle)
+        assert result.exit_code == 2
+        assert "a photo of 400 x 300 pixels" in result.stderr
+
+
 class TestDescribe:
     def test_a_sentence_and_a_table(self, tmp_path: Path, telling_bundle: Path) -> None:
         paths = dressed(tmp_path / "a.png", "red", "blue"), dressed(tmp_path / "b.png", "black", "red")
@@ -106,7 +171,7 @@ class TestDescribe:
         (picture,) = document["pictures"]
         assert picture["path"] == str(paths[0])
         assert picture["worn"]["upper"]["red"] > 0.8
-        assert picture.keys() == {"path", "sentence", "worn", "unclear", "unreliable", "notes"}
+        assert picture.keys() == {"path", "box", "sentence", "worn", "unclear", "unreliable", "notes"}
 
     def test_no_picture_that_can_be_read(self, tmp_path: Path, telling_bundle: Path) -> None:
         assert run("describe", tmp_path / "missing.png", tmp_path, "--model", telling_bundle).exit_code == 2

@@ -221,7 +221,7 @@ def test_an_empty_question_is_refused(tiny_encoder: BundleEncoder, words: str | 
         ask(tiny_encoder, words)
 
 
-@pytest.mark.parametrize("words", ["😀", "красная куртка", "红色夹克", "\ud800", "a\0b", "red " * 10_000])
+@pytest.mark.parametrize("words", ["😀", "красная куртка", "红色夹克", "\ud800", "a\0b", "woman " * 10_000])
 def test_any_words_make_a_question(tiny_encoder: BundleEncoder, words: str) -> None:
     query = ask(tiny_encoder, words)
     assert np.linalg.norm(query.direction) == pytest.approx(1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,19 @@ def test_programs_get_the_largest_person_or_the_one_of_a_box(client: Client) -> 
     assert [hit["score"] for hit in other["hits"]] != [hit["score"] for hit in found["hits"]]
     assert similar(client, picture, 400, box="900,900,10,10")["do"] == "correct box: left,top,width,height"
     assert similar(client, picture, 400, box="one")["status"] == 400
+
+
+def test_who_is_described_is_the_largest_person_or_the_one_of_a_box(client: Client) -> None:
+    def described(status: int = 200, **data: str) -> dict[str, Any]:
+        response = client.http.post("/api/v1/describe", files={"picture": png(SMALL, LARGE, TALL)}, data=data)
+        assert response.status_code == status, response.text
+        return dict(response.json())
+
+    largest, other = described(), described(box=",".join(map(str, box(SMALL))))
+    assert largest["picture"] == {"taken": box(LARGE), "people": [box(LARGE), box(TALL), box(SMALL)]}
+    assert other["picture"] == {"taken": box(SMALL), "people": []}
+    assert described(box=",".join(map(str, box(LARGE))))["probabilities"] == largest["probabilities"] != other["probabilities"]
+    assert described(400, box="900,900,10,10")["do"] == "correct box: left,top,width,height"
 
 
 def test_a_picture_without_people_is_taken_whole(client: Client) -> None:

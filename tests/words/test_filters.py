@@ -79,6 +79,7 @@ def test_what_only_looks_like_one_is_not(at: dict[Part, list[str]], having: list
     [
         (Part.UPPER, "red or blue", "red or blue shirt", True),
         (Part.UPPER, "maybe red", "red shirt", True),
+        (Part.UPPER, "in red", "red shirt", True),
         (Part.UPPER, "logo", "shirt with logo", True),
         (Part.LOWER, "long", "long pants", True),
         (Part.LOWER, "short", "shorts", False),
@@ -97,6 +98,7 @@ def test_looks_of_whatever_is_worn_there(part: Part, look: str, says: str, any_t
     [
         (Part.UPPER, "blue shoes", "worn as upper"),
         (Part.UPPER, "zorbly", "one thing"),
+        (Part.UPPER, "red clothes", "worn as body"),
         (Part.UPPER, "", "one thing"),
         (Part.LOWER, "jeans and skirt", "one thing"),
         (Part.HEAD, "no hat", "one thing"),

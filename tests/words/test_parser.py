@@ -109,6 +109,54 @@ def test_things_colours_and_negation(text: str, expected: list[tuple[str, tuple[
     assert said(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "colours"),
+    [
+        ("red", ("red",)),
+        ("woman red", ("red",)),
+        ("a young woman, red", ("red",)),
+        ("Red. A man.", ("red",)),
+        ("somebody all dark red", ("dark red",)),
+        ("red and blue, walking", ("red", "blue")),
+        ("woman, short hair, red", ("red",)),
+        ("colour: red", ("red",)),
+    ],
+)
+def test_a_colour_with_nothing_to_go_with_it_is_that_of_the_clothes(text: str, colours: tuple[str, ...]) -> None:
+    assert said(text) == [("clothes", colours, False)]
+    assert parse(text).not_understood == ()
+    assert only(text) == only(f"somebody in {' and '.join(colours)}")
+
+
+def test_a_colour_or_another_is_that_of_the_clothes() -> None:
+    assert only("woman red or blue") == only("a woman in red or blue")
+    assert only("maybe red") == only("maybe in red")
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("dark", ["dark"]),
+        ("light", ["light"]),
+        ("striped", ["striped"]),
+        ("no red", ["red"]),
+        ("a white male", ["white"]),
+        ("black woman", ["black"]),
+        ("a grey old man", ["grey"]),
+        ("he is white", ["white"]),
+        ("a woman who is black", ["black"]),
+        ("red jacquet", ["red", "jacquet"]),
+        ("blue eyes", ["blue", "eyes"]),
+        ("red, jeans", ["red"]),
+        ("a jacket. Red.", ["red"]),
+    ],
+)
+def test_a_colour_that_is_not_surely_that_of_the_clothes_is_not_understood(text: str, lost: list[str]) -> None:
+    found = parse(text)
+    assert list(found.not_understood) == lost
+    assert all(item.thing != "clothes" for item in found.items)
+
+
 def test_looks_of_a_thing() -> None:
     item = only("a dark blue striped long-sleeved cotton shirt with a white collar")
     assert (item.part, item.colours, item.pattern, item.length, item.material) == (

@@ -31,6 +31,10 @@ def test_slips_are_mended_and_the_rest_is_kept() -> None:
     assert asked("A womn wearing a zorbly Balck coat.") == [("A woman wearing a zorbly black coat.", 1.0)]
 
 
+def test_a_colour_alone_is_asked_as_clothes() -> None:
+    assert prompts("woman red") == (Prompt("A woman, wearing red clothes.", 1),)
+
+
 def test_keywords_are_asked_as_a_sentence_and_as_they_are_where_some_are_not_understood() -> None:
     assert asked("red jkt, blue jeans") == [("A person, wearing a red jacket, blue jeans.", 1)]
     assert asked("red jkt, zebra") == [("red jkt, zebra", 0.5), ("A person, wearing a red jacket.", 0.5)]

@@ -27,7 +27,7 @@ def _worn(name: str) -> Callable[[Any], Any]:
 )
 @click.argument("words", nargs=-1, metavar="[WORDS]", help="What the person wears.")
 @click.option("--like", type=options.PATH, metavar="PICTURE", help="Somebody alike, the largest in a photo; alone, or with words.")
-@click.option("--box", metavar="X,Y,W,H", help="Who is meant of several people in that photo: left, top, width and height in pixels.")
+@options.box
 @_worn("--head")
 @_worn("--upper")
 @_worn("--lower")
@@ -232,21 +232,28 @@ def _require_sheet(file: Path, option: str, like: Path | None, people: int) -> N
     require_file_place(file, option, like)
 
 
-@click.command(epilog="Example: passerby describe somebody.jpg --json")
-@click.argument("pictures", nargs=-1, required=True, type=options.PATH, metavar="PICTURE…", help="Pictures of one person each.")
+@click.command(epilog="Examples: passerby describe somebody.jpg --json; passerby describe street.jpg --box 304,160,48,96")
+@click.argument("pictures", nargs=-1, required=True, type=options.PATH, metavar="PICTURE…", help="Somebody, the largest in a photo.")
+@options.box
+@options.detector
 @options.model
 @options.as_json
-def describe(pictures: tuple[Path, ...], *, model: str, json: bool) -> int:
+def describe(pictures: tuple[Path, ...], *, box: str | None, detector: str, model: str, json: bool) -> int:
     """Say what somebody in a picture wears: a sentence, and how likely each thing is.
 
     What it says is what filters and the index go by; what it cannot see in a picture, no search will find.
     """
     from passerby.cli.show.worn import show_appearances
+    from passerby.errors import ConfigError
     from passerby.find.describe import describe_files
-    from passerby.resolve import load_model
+    from passerby.resolve import load_detecting, load_model
+    from passerby.types import Box
 
+    if box and len(pictures) > 1:
+        raise ConfigError(expected="one picture beside --box", found=str(len(pictures)), do="describe them one by one")
     encoder = load_model(model)
-    return show_appearances(encoder, describe_files(encoder, pictures), as_json=json)
+    around, detecting = (Box.read(box), None) if box else (None, load_detecting(detector))
+    return show_appearances(encoder, describe_files(encoder, pictures, around, detecting), as_json=json)
 
 
 @click.command(

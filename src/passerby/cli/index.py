@@ -83,7 +83,7 @@ _zone = click.option(
 @click.option(
     "--engine",
     type=options.OneOf(Engine),
-    default=Engine.LOCAL,
+    default="local",
     help="Where pictures are read and encoded: in this process, or by Ray on all cores of this machine or of $RAY_ADDRESS.",
 )
 @click.option("--progress-lines", is_flag=True, hidden=True, help="Say how far it is as lines for programs.")

@@ -64,6 +64,7 @@ detector = click.option(
     default=DEFAULT_DETECTOR,
     help="Who finds people in photos: a bundled detector's name, a folder with a detector's bundle, or a YOLOX .onnx file.",
 )
+box = click.option("--box", metavar="X,Y,W,H", help="Who is meant of several people in that photo: left, top, width and height in pixels.")
 detect_size = click.option(
     "--detect-size",
     type=click.IntRange(64, 4096),

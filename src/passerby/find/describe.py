@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,12 +16,15 @@ from passerby.find.worn import likelihoods, probabilities, unreliable
 from passerby.inputs import wrong
 from passerby.model.encoder import Encoder, as_encoder, attributes_of, see
 from passerby.model.preprocess import preprocess
-from passerby.types import IMPROBABLE, PROBABLE, Failure, Note
+from passerby.types import IMPROBABLE, PROBABLE, Box, Failure, Note
 from passerby.words.appearance import appearance
 from passerby.words.description import PersonDescription
 from passerby.words.description import describe as sentence_of
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from passerby.detect.people import Detecting
     from passerby.media.picture import AnyPicture
 
 ALWAYS: Final = ("body", "hair", "upper", "lower", "feet")
@@ -36,7 +40,8 @@ class Appearance:
         probabilities: of each attribute that the model knows, as ``upper:red``, how likely it is worn, in [0, 1].
         unreliable: attributes that the model is often wrong about, each with its figure, the area under the ROC curve, or ``None`` where
             that was not measured.
-        notes: what had to be guessed of the picture.
+        notes: what had to be guessed of the picture, and who of the people in it was taken.
+        box: around them, in pixels of the picture when it is upright; ``None`` for all of it.
         description: what is probable, as the words of a question are read.
         sentence: the description in words.
         unclear: parts of which the model cannot tell what is worn: nothing is probable, though something is there or may be.
@@ -46,6 +51,7 @@ class Appearance:
     probabilities: Mapping[str, float]
     unreliable: Mapping[str, float | None] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    box: Box | None = None
     description: PersonDescription = field(init=False)
     sentence: str = field(init=False)
     unclear: tuple[str, ...] = field(init=False)
@@ -67,28 +73,43 @@ class Appearance:
         return found
 
 
-def describe(encoder: Encoder, picture: AnyPicture) -> Appearance:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is known of somebody's picture: as of :class:`Appearance`."""
+
+    path: Path | None = None
+    notes: tuple[Note, ...] = ()
+    box: Box | None = None
+
+
+def describe(encoder: Encoder, picture: AnyPicture, box: Box | None = None, detecting: Detecting | None = None) -> Appearance:
     """Say what somebody in a picture wears, each thing with its probability.
 
     Args:
         picture: a file's path, a picture of Pillow's, or an array uint8 (h, w, 3) in RGB or (h, w) in grey.
+        box: around whom it is meant, in pixels of the picture when it is upright.
+        detecting: how somebody is found in it, the largest of several; without it, and without a box, the whole picture is meant.
 
     Raises:
         InputError: an argument of the wrong kind.
-        ModelError: a model that does not say what is worn, or cannot be trusted.
+        ModelError: a model that does not say what is worn, or cannot be trusted; or the detector fails.
         ImageError: the picture cannot be read.
+        QueryError: a box outside of the picture.
     """
-    from passerby.media.picture import as_picture
-
     encoder = _as_telling(encoder)
-    read, path = as_picture(picture)
-    seen = see(encoder, preprocess(read.image, encoder.preprocessing)[None])
-    return _told(encoder, seen.log_odds[0], path if path.exists() else None, tuple(Note(path, note) for note in read.notes))
+    read, image = _read(picture, box, detecting)
+    return _told(encoder, see(encoder, preprocess(image, encoder.preprocessing)[None]).log_odds[0], read)
 
 
-def describe_files(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearance | Failure]:
-    """What somebody in each of some pictures wears, in their order. Raises ``ModelError`` as :func:`describe` does, before the first."""
-    return _each(_as_telling(encoder), paths)
+def describe_files(
+    encoder: Encoder, paths: Iterable[Path], box: Box | None = None, detecting: Detecting | None = None
+) -> Iterator[Appearance | Failure]:
+    """What somebody in each of some pictures wears, in their order; raises ``ModelError`` before the first as :func:`describe` does.
+
+    Args:
+        box, detecting: as of :func:`describe`, for each of them.
+    """
+    return _each(_as_telling(encoder), paths, box, detecting)
 
 
 def describe_stored(encoder: Encoder, worn: NDArray[np.uint8]) -> Appearance | None:
@@ -100,17 +121,32 @@ def describe_stored(encoder: Encoder, worn: NDArray[np.uint8]) -> Appearance | N
     names = attributes_of(encoder)
     if not names or len(worn) != 2 * len(names) or not worn.any():
         return None
-    return _with_probabilities(encoder, names, likelihoods(encoder, names, worn[None])[0].tolist())
+    return _with_probabilities(encoder, names, likelihoods(encoder, names, worn[None])[0].tolist(), _Read())
 
 
-def _each(encoder: Encoder, paths: Iterable[Path]) -> Iterator[Appearance | Failure]:
-    from passerby.media.encode_files import encode_files
+def _each(encoder: Encoder, paths: Iterable[Path], box: Box | None, detecting: Detecting | None) -> Iterator[Appearance | Failure]:
+    from passerby.model.encode import Failed, Loaded, encode
 
-    for one in encode_files(encoder, paths):
-        if isinstance(one, Failure):
-            yield one
-        elif one.worn is not None:
-            yield _told(encoder, one.worn, one.media.path, one.notes)
+    def load(path: Path) -> Loaded[_Read]:
+        return Loaded(*_read(path.absolute(), box, detecting))
+
+    with closing(encode(encoder, paths, load)) as results:
+        for one in results:
+            if isinstance(one, Failed):
+                yield Failure(one.item.absolute(), one.reason)
+            elif one.worn is not None:
+                yield _told(encoder, one.worn, one.known)
+
+
+def _read(picture: AnyPicture, box: Box | None, detecting: Detecting | None) -> tuple[_Read, Image]:
+    """What is to be said of a picture, and that of who is meant by it."""
+    from passerby.find.like import person_in
+    from passerby.media.picture import as_picture
+
+    read, path = as_picture(picture)
+    meant = person_in(read.image, box, detecting)
+    notes = (*read.notes, *filter(None, [meant.choice]))
+    return _Read(path if path.exists() else None, tuple(Note(path, note) for note in notes), meant.box), meant.image
 
 
 def _as_telling(encoder: Encoder) -> Encoder:
@@ -124,15 +160,13 @@ def _as_telling(encoder: Encoder) -> Encoder:
     return encoder
 
 
-def _told(encoder: Encoder, log_odds: NDArray[np.float32], path: Path | None, notes: tuple[Note, ...]) -> Appearance:
+def _told(encoder: Encoder, log_odds: NDArray[np.float32], read: _Read) -> Appearance:
     names = attributes_of(encoder)
-    return _with_probabilities(encoder, names, probabilities(encoder, names, log_odds[None])[0].tolist(), path, notes)
+    return _with_probabilities(encoder, names, probabilities(encoder, names, log_odds[None])[0].tolist(), read)
 
 
-def _with_probabilities(
-    encoder: Encoder, names: Sequence[str], likely: Sequence[float], path: Path | None = None, notes: tuple[Note, ...] = ()
-) -> Appearance:
-    return Appearance(path, dict(zip(names, likely, strict=True)), unreliable(encoder, names), notes)
+def _with_probabilities(encoder: Encoder, names: Sequence[str], likely: Sequence[float], read: _Read) -> Appearance:
+    return Appearance(read.path, dict(zip(names, likely, strict=True)), unreliable(encoder, names), read.notes, read.box)
 
 
 def _is_likelihood(named: tuple[object, object]) -> bool:

@@ -129,8 +129,8 @@ def _read_picture(like: AnyPicture, box: Box | None, detecting: Detecting | None
         return picture.image, path, picture.notes
     from passerby.find.like import person_in
 
-    image, who = person_in(picture.image, box, detecting)
-    return image, path, (*picture.notes, *filter(None, [who]))
+    meant = person_in(picture.image, box, detecting)
+    return meant.image, path, (*picture.notes, *filter(None, [meant.choice]))
 
 
 def as_questions(values: object) -> list[Question]:

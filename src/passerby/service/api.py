@@ -18,7 +18,7 @@ from passerby.service.pictures import crop_of, somebody
 from passerby.service.problems import PROBLEM
 from passerby.service.ranges import ranged
 from passerby.service.requests import ASKED_IN_QUERY, Admin, AskedInQuery, Here, Upload, Viewer, only_fields
-from passerby.service.schemas import AnswerSays, AppearanceSays, AuditSays, InfoSays, PersonSays, ProblemSays, SimilarSays
+from passerby.service.schemas import AnswerSays, AuditSays, DescribedSays, InfoSays, PersonSays, ProblemSays, SimilarSays
 from passerby.service.sent import Picture, Sent
 from passerby.service.service import Found, Seen, crop_numbers, shown_name
 from passerby.types import Box, Hit
@@ -49,6 +49,9 @@ router = APIRouter(prefix=PREFIX)
 
 PersonId = Annotated[int, Path(ge=1, le=2**63 - 1, description="A person's id, as search gives it.", examples=[14])]
 CropId = Annotated[str, Path(pattern=CROP_ID, description="A crop's id, as search gives it.", examples=["14-0"])]
+Around = Annotated[
+    str, Form(max_length=100, description="Around whom it is meant, as left,top,width,height in pixels; else the largest person.")
+]
 
 
 @router.get("/search", response_model=AnswerSays, openapi_extra=ASKED_IN_QUERY)
@@ -63,21 +66,20 @@ async def similar(
     picture: Upload,
     here: Here,
     client: Viewer,
-    box: Annotated[
-        str, Form(max_length=100, description="Around whom it is meant, as left,top,width,height in pixels; else the largest person.")
-    ] = "",
+    box: Around = "",
 ) -> dict[str, Any]:
     """Find people like somebody in a picture, alone or with words and filters. The picture is not kept."""
     here.rates.spend("upload", client.key)
-    found = await here.find(asked, client, default_k=PEOPLE, picture=Picture(picture, Box.read(box) if box else None))
+    found = await here.find(asked, client, default_k=PEOPLE, picture=_picture(picture, box))
     return {**_told(found, asked), "picture": found.sent and _sent(found.sent)}
 
 
-@router.post("/describe", response_model=AppearanceSays, dependencies=[only_fields("picture")])
-async def describe(picture: Upload, here: Here, client: Viewer) -> dict[str, Any]:
+@router.post("/describe", response_model=DescribedSays, dependencies=[only_fields("picture", "box")])
+async def describe(picture: Upload, here: Here, client: Viewer, box: Around = "") -> dict[str, Any]:
     """Say what somebody in a picture wears. The picture is not kept."""
     here.rates.spend("upload", client.key)
-    return _appearance(await anyio.to_thread.run_sync(here.describe, picture, client))
+    appearance, sent = await anyio.to_thread.run_sync(here.describe, _picture(picture, box), client)
+    return {**_appearance(appearance), "picture": _sent(sent)}
 
 
 @router.get("/people/{person}", response_model=PersonSays)
@@ -173,6 +175,10 @@ def _person(seen: Seen) -> dict[str, Any]:
         "wears": seen.wears and _appearance(seen.wears),
         "beside": [one.crop for one in seen.beside],
     }
+
+
+def _picture(data: bytes, box: str) -> Picture:
+    return Picture(data, Box.read(box) if box else None)
 
 
 def _sent(sent: Sent) -> dict[str, Any]:

@@ -102,6 +102,12 @@ class AppearanceSays(BaseModel):
     )
 
 
+class DescribedSays(AppearanceSays):
+    """What somebody in a picture wears."""
+
+    picture: SentSays
+
+
 class PersonSays(BaseModel):
     """Somebody in the index."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from passerby.detect.people import Detecting
-from passerby.find.like import people_in, person_in
+from passerby.find.like import person_in
 from passerby.media.cut import cut_out
 from passerby.service.pictures import jpeg
 from passerby.service.uploads import decode_upload
@@ -65,9 +65,5 @@ def look_at(picture: Picture, detecting: Detecting | None) -> Sent:
         ModelError: the detector fails.
     """
     whole = decode_upload(picture.data)
-    if picture.box is not None:
-        return Sent(whole, person_in(whole, picture.box, None)[0], picture.box, ())
-    looked = None if picture.is_crop or detecting is None else people_in(whole, detecting)
-    people = tuple(looked or ())
-    taken = people[0] if people else None
-    return Sent(whole, cut_out(whole, taken) if taken else whole, taken, people)
+    meant = person_in(whole, picture.box, None if picture.is_crop else detecting)
+    return Sent(whole, meant.image, meant.box, meant.people)

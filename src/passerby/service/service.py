@@ -38,7 +38,6 @@ from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.sent import Picture, Sent, look_at
 from passerby.service.tokens import Role, Token, Tokens
-from passerby.service.uploads import decode_upload
 from passerby.service.when import offsets_of, seen_at
 from passerby.types import Crop, Hit, MediaKind, Person
 
@@ -279,13 +278,17 @@ class Service:
         self.audit.append({"who": client.name, "address": client.address, "did": "search", "asked": said, "shown": shown})
         return Found(answer)
 
-    def describe(self, upload: bytes, client: Client) -> Appearance:
-        """What somebody in a picture wears, which is kept in the log. Raises ``ImageError``, and ``ModelError`` of a model that does not
-        say it."""
-        found = describe(self.engine.encoder, decode_upload(upload))
-        digest = hashlib.sha256(upload).hexdigest()
+    def describe(self, picture: Picture, client: Client) -> tuple[Appearance, Sent]:
+        """What somebody in a picture wears, which is kept in the log, and who of the people in it that is.
+
+        Raises:
+            ImageError, QueryError, ServiceBusy, ModelError: as :func:`look_at` does; the last of a model that does not say it, too.
+        """
+        sent = look_at(picture, self.detecting)
+        found = describe(self.engine.encoder, sent.person)
+        digest = hashlib.sha256(picture.data).hexdigest()
         self.audit.append({"who": client.name, "address": client.address, "did": "describe", "picture": digest})
-        return found
+        return found, sent
 
     def look_at(self, id: int, client: Client, number: int = 0) -> Seen:
         """Somebody in the index, which is kept in the log.

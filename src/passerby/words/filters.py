@@ -72,9 +72,9 @@ def described(filters: Sequence[Filter]) -> str:
 
 def _at(part: Part, value: str) -> Filter:
     asked = f"--{'carrying' if part is Part.CARRIED else part} {value}"
-    if not parse(value).items:
+    if not any(item.thing != lexicon().typical[Part.BODY] for item in parse(value).items):
         for looks in (parse(text) for text in _on_typical(part, value)):
-            if looks.items and not looks.not_understood:
+            if len(looks.items) == 1 and not looks.not_understood:
                 item = _denial(looked_for(looks.items[0]))
                 if item != Item(part, lexicon().typical[part]):
                     return Filter(asked, item, any_thing=item.thing == lexicon().typical[part])

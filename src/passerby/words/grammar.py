@@ -135,6 +135,8 @@ POSSESSIVES: Final = frozenset({"his", "her", "their", "its"})
 
 _TRANSPARENT: Final = {*MODIFIERS, Kind.FILLER}
 _SAID_OF_IT: Final = {*QUALIFIERS, Kind.FILLER, Kind.LINK, Kind.COPULA, Kind.AND, Kind.OR, Kind.BUT, Kind.NEGATION}
+_WHO: Final = frozenset({Kind.GENDER, Kind.AGE, Kind.PERSON})
+_BESIDE_COLOURS: Final = {*MODIFIERS, *_WHO, Kind.FILLER, Kind.HAIR, Kind.ACTIVITY, Kind.AND, Kind.OR, Kind.DOUBT}
 _LEADING: Final = RELATIVES | {"it", "they", "in", "of"}
 _HELD_IN: Final = {"hand", "hands", "arm", "arms"}
 _BEFORE_HAND: Final = {*ARTICLES, *POSSESSIVES, "one", "left", "right", "both"}
@@ -155,6 +157,11 @@ def kind_here(tokens: Sequence[Token], at: int, last: Draft | None) -> Kind:
 def next_is(tokens: Sequence[Token], at: int, *kinds: Kind) -> bool:
     """Whether the next token may be one of these."""
     return at < len(tokens) and any(kind in tokens[at].meaning for kind in kinds)
+
+
+def names_somebody(token: Token) -> bool:
+    """Whether a word says who is meant, so that a colour right before it is no clothes': *white male*."""
+    return bool(token.meaning.keys() & _WHO)
 
 
 def clause_ends(tokens: Sequence[Token], at: int) -> bool:
@@ -200,6 +207,11 @@ def colours_follow(tokens: Sequence[Token], at: int) -> bool:
         if not token.mark and Kind.FILLER not in token.meaning:
             said.append(Kind.THING if Kind.THING in token.meaning else qualifier(token))
     return len(said) > 1 and said[0] is Kind.THING and said[-1] in QUALIFIERS and all(said)
+
+
+def colours_stand_alone(tokens: Sequence[Token]) -> bool:
+    """Whether a whole text says colours, who has them and nothing else: *woman, red or blue*."""
+    return all(token.mark or token.text in ARTICLES or token.meaning.keys() & _BESIDE_COLOURS for token in tokens)
 
 
 def colours_go_on(tokens: Sequence[Token], at: int, *, are_bound: bool) -> bool:

@@ -23,6 +23,7 @@ from passerby.words.grammar import (
     clause_start,
     colours_follow,
     colours_go_on,
+    colours_stand_alone,
     denial_goes_on,
     half_follows,
     in_hand,
@@ -30,6 +31,7 @@ from passerby.words.grammar import (
     kind_here,
     looks_after,
     named_again,
+    names_somebody,
     next_is,
     qualifier,
     thing_follows,
@@ -400,7 +402,7 @@ class _Reader:
         elif self.subject and opener in (_Opener.BOUND, _Opener.APPOSED) and not self.negated and not self.subject.looks.coloured:
             self.subject.looks.take(looks)
             self.subject.uncertain |= uncertain
-        elif opener is _Opener.WEARS and looks.coloured:
+        elif (opener is _Opener.WEARS and looks.coloured) or (looks.colours and self._is_worn()):
             self.pending = tokens
             self._add("clothes", (tokens[0].span[0], tokens[-1].span[1]), uncertain)
         elif self.negated and self.disputed and looks.colours:
@@ -408,6 +410,10 @@ class _Reader:
             self.negated = False
         else:
             self._describe_last(tokens)
+
+    def _is_worn(self) -> bool:
+        """Whether a colour with no thing after it is that of the clothes: keywords name none, nor somebody right behind it."""
+        return colours_stand_alone(self.tokens) and not names_somebody(self.tokens[self.at - 1])
 
     def _describe_last(self, tokens: Sequence[Token]) -> None:
         """Patterns, lengths and materials may stand anywhere after their thing: *a shirt with short sleeves*."""

@@ -62,6 +62,7 @@ def _show_appearance(one: Appearance) -> None:
 def _json(one: Appearance) -> dict[str, Any]:
     return {
         "path": str(one.path),
+        "box": one.box and [one.box.x, one.box.y, one.box.width, one.box.height],
         "sentence": one.sentence,
         "worn": one.by_part(),
         "unclear": list(one.unclear),
