@@ -14,7 +14,7 @@ from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.detect.tracking.best_crops import BestCrop, BestCrops
 from passerby.detect.tracking.colours import worn_colours
 from passerby.detect.tracking.motion import BoxEdges
-from passerby.detect.tracking.tracker import Track, Tracker
+from passerby.detect.tracking.tracker import Track, Tracker, TrackerSettings
 from passerby.media.cut import cut_out
 from passerby.media.frame import Frame, Pixels
 from passerby.types import Box
@@ -49,11 +49,12 @@ class Follower:
 
     Args:
         prepare: what is kept of each crop.
+        settings: who is a person.
     """
 
-    def __init__(self, prepare: Prepare) -> None:
+    def __init__(self, prepare: Prepare, settings: TrackerSettings | None = None) -> None:
         self._prepare = prepare
-        self._tracker = Tracker()
+        self._tracker = Tracker(settings)
         self._best: BestCrops[Pixels] = BestCrops()
 
     def see(self, frame: Frame, found: Detections) -> Moment:

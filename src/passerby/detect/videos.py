@@ -33,7 +33,7 @@ UNSURE: Final = 0.5
 
 
 def size_for(detecting: Detecting, video: Video) -> int:
-    """What a video's longer side is brought to, in pixels: the ``size`` that is asked for; for 0, ``SIZE`` or, of large ones, ``LARGER_SIZE``."""
+    """What a video's longer side is brought to, in pixels: to what is asked for, or else to ``SIZE``, or ``LARGER_SIZE`` if it is large."""
     return detecting.size or (LARGER_SIZE if min(video.width, video.height) >= LARGE else SIZE)
 
 
