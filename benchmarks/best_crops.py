@@ -23,7 +23,7 @@ from passerby.detect.people import Detecting
 from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.detect.tracking.assignment import assign
 from passerby.detect.tracking.best_crops import BestCrop, BestCrops
-from passerby.find.ingest.videos import SIZE, people_in
+from passerby.detect.videos import SIZE, people_in
 from passerby.measure.films import frame_of
 from passerby.measure.tracking import LEAST_IOU
 from passerby.media.cut import cut_out

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import av  # noqa: TID251
 from common import Row, options, show
 
+from passerby.detect import videos
 from passerby.detect.people import Detecting
-from passerby.find.ingest import videos
 from passerby.find.ingest.run import index_paths
 from passerby.index.sqlite.index import Index
 from passerby.media.video import open_video

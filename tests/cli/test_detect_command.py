@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from blobs import THREE, blobs, write_blob_bundle
 from calling import PASSERBY, Ran, call, call_apart
 from PIL import Image
 from processes import until
-from videos import drawn, write_video
+from videos import RATE, write_video
 
 from passerby import resolve
 from passerby.cli import options
 from passerby.cli.app import load
-from passerby.detect.coco import require_detected_place
-from passerby.detect.photos import MIN_HEIGHT, SIZE
+from passerby.detect.photos import MIN_HEIGHT
+from passerby.detect.videos import FPS
+from passerby.detect.written.folder import require_detected_place
 from passerby.errors import ConfigError
 
 
@@ -62,8 +64,8 @@ def detect(tmp_path: Path, detector: Path) -> Detect:
 def test_boxes_are_written_as_coco_has_them(detect: Detect) -> None:
     ran = detect("photos", "--out", "people", "--detect-size", "416", "--json")
     assert ran.code == 0
-    expected = {"photos": 3, "people": 4, "skipped": 1, "out": "people", "failed": [], "notes": []}
-    assert ran.document == expected
+    of_videos = {"videos": 0, "tracks": 0, "static": 0, "watched": 0, "still": 0, "unread": [], "gaps": []}
+    assert ran.document == {"photos": 3, "people": 4, "skipped": 1, "out": "people", "failed": [], "notes": [], **of_videos}
     written = detect.boxes()
     names = {image["id"]: image["file_name"] for image in written["images"]}
     assert sorted(names.values()) == sorted(map(str, (detect.folder / "photos").rglob("*.png")))
@@ -127,14 +129,85 @@ def test_files_that_fail_are_named_and_the_others_looked_at(detect: Detect, ordi
     assert "secret.png" in ran.err
 
 
-def test_a_video_is_said_to_be_for_the_index(detect: Detect) -> None:
-    write_video(detect.folder / "street.mp4", pictures=[drawn(0)])
-    (detect.folder / "photos" / "street.MKV").write_bytes((detect.folder / "street.mp4").read_bytes())
+def write_film(path: Path, seconds: int = 4) -> Path:
+    """Somebody who walks from left to right, and somebody who stands there for two seconds."""
+    walk = [[(8 * (n // 2), 16), *([(320, 200)] if n < 2 * RATE else [])] for n in range(seconds * RATE)]
+    return write_video(path, pictures=(blobs(places).picture for places in walk), options={"crf": "8"})
+
+
+def test_videos_and_photos_of_a_folder_are_both_looked_at(detect: Detect) -> None:
+    write_film(detect.folder / "photos" / "gate.mp4")
+    ran = detect("photos", "--out", "people", "--detect-size", "416", "--save-crops", "--json")
+    assert (ran.code, ran.document["photos"], ran.document["videos"], ran.document["skipped"]) == (0, 3, 1, 1)
+    assert (ran.document["tracks"], ran.document["static"], ran.document["watched"]) == (2, 0, pytest.approx(4))
+    assert "4 people in 3 photos, 2 people in 4 s of video, written to people; 1 other files skipped" in ran.err
+    folder = detect.folder / "people"
+    assert sorted(path.name for path in folder.iterdir()) == ["boxes.json", "crops", "tracks", "tracks.json"]
+    (video,) = json.loads((folder / "tracks.json").read_text())["videos"]
+    assert [(track["id"], track["first"], track["last"]) for track in video["tracks"]] == [(1, 0, 3.8), (2, 0, 1.8)]
+    for track in video["tracks"]:
+        for crop in track["crops"]:
+            with Image.open(folder / crop["file"]) as image:
+                red = np.asarray(image)[image.height // 2, image.width // 2]
+                assert abs(np.array(image.size) - (52, 104)).max() <= 3 and red[0] > 200 and red[1] < 60
+    table = np.loadtxt(folder / video["file"], delimiter=",")
+    assert table.shape == (30, 10) and set(table[:, 0]) == set(range(1, 4 * RATE, 2)) and (table[:, 7:] == -1).all()
+    walking = table[table[:, 1] == 1]
+    np.testing.assert_allclose(walking[:, 2], 8 * ((walking[:, 0] - 1) // 2), atol=2)
+    np.testing.assert_allclose(table[:, 4:6], np.broadcast_to((48, 96), (30, 2)), atol=2)
+
+
+def test_bad_videos_are_named_and_the_others_looked_at(detect: Detect) -> None:
+    films = detect.folder / "films"
+    films.mkdir()
+    whole = write_film(films / "good.mp4")
+    (films / "empty.mkv").touch()
+    (films / "noise.avi").write_bytes(os.urandom(5000))
+    (films / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    Image.new("RGB", (40, 40)).save(films / "picture.mp4", "PNG")
+    ran = detect("films", "gone.mp4", "--out", "people", "--detect-size", "416", "--json")
+    assert (ran.code, ran.document["videos"], ran.document["tracks"], ran.document["photos"]) == (1, 1, 2, 0)
+    failed = {Path(failure["path"]).name: failure["reason"] for failure in ran.document["failed"]}
+    assert set(failed) == {"empty.mkv", "noise.avi", "cut.mp4", "picture.mp4", "gone.mp4"}
+    assert all("expected" in reason and "\n" not in reason for reason in failed.values())
+    assert sorted(path.name for path in (detect.folder / "people").iterdir()) == ["tracks", "tracks.json"]
+    assert detect("films/noise.avi", "--out", "none").code == 2 and not (detect.folder / "none").exists()
+
+
+def test_without_the_extra_videos_are_named_and_photos_looked_at(detect: Detect, monkeypatch: pytest.MonkeyPatch) -> None:
+    (detect.folder / "photos" / "street.MKV").write_bytes(write_film(detect.folder / "street.mp4", 1).read_bytes())
+    monkeypatch.setitem(sys.modules, "av", None)
+    ran = detect("photos", "--out", "people", "--detect-size", "416", "--json")
+    assert (ran.code, ran.document["photos"], ran.document["videos"], ran.document["failed"]) == (0, 3, 0, [])
+    assert ran.document["unread"] == [str(detect.folder / "photos" / "street.MKV")]
+    assert re.search(r"1 videos not read \(street.MKV\): expected .*\[video\].*; pip install", ran.err)
     ran = detect("photos", "street.mp4", "--out", "people", "--detect-size", "416")
-    assert ran.code == 1
-    assert "in 3 photos, written to people; 2 other files skipped" in ran.err
-    assert re.search("street.mp4 +expected a photo, found a video; passerby index finds who is in it", ran.err)
-    assert "; 1 other files skipped" in detect("photos/notes.txt", "photos/*.MKV", "--out", "none").err
+    assert ran.code == 1 and re.search(r"street.mp4 +expected .*\[video\]", ran.err)
+    ran = detect("street.mp4", "--out", "none")
+    assert ran.code == 2 and "nothing written" in ran.err and not (detect.folder / "none").exists()
+
+
+def test_options_of_videos_alone_are_said_to_be_ignored_without_any(detect: Detect) -> None:
+    ran = detect("photos", "--out", "people", "--detect-size", "416", "--fps", "3", "--motion")
+    assert ran.code == 0 and "ignored, as they mean nothing beside photos alone: --fps, --motion" in ran.err
+    write_film(detect.folder / "street.mp4", 1)
+    ran = detect("street.mp4", "--out", "people", "--fps", "3", "--motion")
+    assert ran.code == 0 and "ignored" not in ran.err
+
+
+def test_what_was_written_of_videos_alone_makes_way(detect: Detect) -> None:
+    (detect.folder / "films").mkdir()
+    write_film(detect.folder / "films" / "street.mp4", 1)
+    for _ in range(2):
+        assert detect("films", "--out", "people", "--detect-size", "416", "--save-crops").code == 0
+    assert detect("photos", "--out", "people", "--detect-size", "416").code == 0
+    assert [path.name for path in (detect.folder / "people").iterdir()] == ["boxes.json"]
+    (detect.folder / "theirs" / "tracks").mkdir(parents=True)
+    ran = detect("films", "--out", "theirs")
+    assert ran.code == 2 and "found tracks; name another folder" in ran.err
+    (detect.folder / "theirs" / "tracks.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"tracks\.json of another program"):
+        require_detected_place(detect.folder / "theirs")
 
 
 def test_crops_are_numbered_as_their_photos_are_where_some_fail(detect: Detect) -> None:
@@ -229,7 +302,22 @@ def test_an_interrupt_leaves_nothing_behind(detect: Detect, signals: Sequence[si
     assert sorted(path.name for path in detect.folder.iterdir()) == before
 
 
+def test_an_interrupt_in_a_video_leaves_nothing_behind(detect: Detect) -> None:
+    write_film(detect.folder / "street.mp4", 40)
+    before = sorted(path.name for path in detect.folder.iterdir())
+    process = subprocess.Popen(
+        [*PASSERBY, "detect", "street.mp4", "--out", "people", "--save-crops", "--detect-size", "416", "--detector", detect.detector],
+        cwd=detect.folder,
+        stderr=subprocess.PIPE,
+    )
+    until(lambda: list(detect.folder.glob(".people.*/new/crops/*")), seconds=60)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.strip()) == (143, b"passerby: terminated")
+    assert sorted(path.name for path in detect.folder.iterdir()) == before
+
+
 def test_what_is_taken_by_default_is_what_python_takes() -> None:
     assert options.DEFAULT_DETECTOR == resolve.DEFAULT_DETECTOR
     defaults = {option.name: option.default for option in load("detect").params}
-    assert (defaults["detect_size"], defaults["min_height"]) == (SIZE, MIN_HEIGHT)
+    assert (defaults["min_height"], defaults["fps"]) == (MIN_HEIGHT, FPS)

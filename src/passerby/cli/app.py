@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
         "cut": "Cut the seconds around somebody out of a video",
         "describe": "Say what somebody in a picture wears",
         "parse": "Show what a description says",
-        "detect": "Find the people in photos, as boxes and crops",
+        "detect": "Find the people in photos and videos, as boxes, tracks and crops",
         "embed": "Write the vectors of pictures and texts for other tools",
         "demo": "Draw streets with people, index who is in them, ask three questions and draw where the answers are",
     },

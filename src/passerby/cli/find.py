@@ -336,50 +336,67 @@ def embed(paths: tuple[Path, ...], *, out: Path, texts: Path | None, model: str,
     return show_embeddings(embeddings, out, as_json=json)
 
 
-@click.command(
-    epilog="Examples: passerby detect holiday/ --out people --save-crops; passerby detect street.jpg --out people --detector yolox_s.onnx"
-)
+@click.command(epilog="Examples: passerby detect holiday/ --out people --save-crops; passerby detect camera3.mp4 --out people --fps 10")
 @click.argument(
-    "paths", nargs=-1, required=True, type=options.PATH, metavar="PATH…", help="Photos, folders with all below them, or patterns."
+    "paths", nargs=-1, required=True, type=options.PATH, metavar="PATH…", help="Photos, videos, folders with all below them, or patterns."
 )
-@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="Where boxes.json goes; what detect wrote there makes way.")
+@click.option("--out", type=options.PATH, metavar="DIR", required=True, help="The folder to be written; an earlier one makes way.")
 @options.detector
-@options.detect_size
+@click.option(
+    "--detect-size",
+    type=click.IntRange(64, 4096),
+    metavar="PIXELS",
+    help="Of the longer side of a photo or frame when the detector looks; more finds smaller people, and takes longer.",
+    show_default="640; 512 for videos, and 832 from 1080p on",
+)
 @options.min_height
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
     metavar="SCORE",
-    help="Leave people out of whom the detector is less sure, from 0 to 1.",
-    show_default="the detector's own",
+    help="Leave people out of whom the detector is less sure, from 0 to 1; in a video, in every frame.",
+    show_default="the detector's own; 0.5 in videos",
 )
-@click.option("--save-crops", is_flag=True, help="Write a picture of each person, too.")
+@options.fps
+@options.motion
+@click.option("--save-crops", is_flag=True, help="Write a picture of each person, too; of those in videos the best ones, at most four.")
 @options.as_json
+@click.pass_context
 def detect(
+    context: click.Context,
     paths: tuple[Path, ...],
     *,
     out: Path,
     detector: str,
-    detect_size: int,
+    detect_size: int | None,
     min_height: float,
     min_score: float | None,
+    fps: float,
+    motion: bool,
     save_crops: bool,
     json: bool,
 ) -> int:
-    """Find the people in photos, as boxes and crops, without an index; who is in videos, `passerby index` finds.
+    """Find the people in photos and videos, as boxes, tracks and crops, without an index. Videos need the extra [video].
 
-    DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright photo), score
-    and category 1, person.
+    Of photos, DIR/boxes.json is in COCO's format: images, and annotations with bbox (left, top, width, height in pixels of the upright
+    photo), score and category 1, person.
+
+    In videos people are followed as `passerby index` does it. DIR/tracks/NAME.txt is in the format of the MOT Challenge: frame (from 1, as
+    the file has them), track, left, top, width, height, score, and three -1. DIR/tracks.json says of each video how far it was read, and of
+    each track when it is seen, and where best.
     """
     from passerby.cli.show.detecting import show_detected
-    from passerby.detect.coco import detect_into, require_detected_place
-    from passerby.progress import progress_bar
+    from passerby.detect.written.folder import detect_into, require_detected_place
+    from passerby.progress import progress_bars
     from passerby.resolve import load_detector
 
     require_detected_place(out)
     looking = load_detector(detector, threads=1, threshold=min_score)
-    with progress_bar("detecting", quiet=json) as on_progress:
-        found = detect_into(out, looking, paths, size=detect_size, min_height=min_height, save_crops=save_crops, on_progress=on_progress)
+    how: dict[str, Any] = {"size": detect_size, "min_height": min_height, "min_score": min_score, "fps": fps, "motion": motion}
+    with progress_bars("detecting", "videos", quiet=json) as (on_progress, on_watched):
+        found = detect_into(out, looking, paths, **how, save_crops=save_crops, on_progress=on_progress, on_watched=on_watched)
+    if not found.videos:
+        options.note_ignored(context, "photos alone", "fps", "motion")
     return show_detected(found, out, as_json=json)
 
 

@@ -43,9 +43,6 @@ _detect_size = click.option(
     help="What the longer side of a photo or frame is brought to for the detector; more finds smaller people, and takes longer.",
     show_default="640, and 832 for large photos of small people; 512 for videos, and 832 from 1080p on",
 )
-_fps = click.option(
-    "--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second."
-)
 _name_pattern = click.option(
     "--name-pattern", metavar="PATTERN", help="How names tell camera and time where files do not: '{camera}_%Y%m%d_%H%M%S'."
 )
@@ -77,9 +74,9 @@ _zone = click.option(
 @options.min_height
 @click.option("--crops", is_flag=True, help="Each file is a crop of one person; by default a few of each folder are looked at.")
 @click.option("--scenes", is_flag=True, help="Each file is a photo with any number of people.")
-@_fps
+@options.fps
 @click.option("--quick", is_flag=True, help="Look at keyframes of videos alone, where they come each second; several times as fast.")
-@click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
+@options.motion
 @click.option(
     "--engine",
     type=options.OneOf(Engine),
@@ -218,7 +215,7 @@ def _looking(detector: str, size: int, min_height: float, *, crops: bool, scenes
 @options.detector
 @_detect_size
 @options.min_height
-@_fps
+@options.fps
 @_name_pattern
 @_zone
 @click.option("--pause", type=click.FloatRange(0.1), default=5, metavar="SECONDS", help="Between two looks into the folders.")

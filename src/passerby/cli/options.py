@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -75,6 +76,10 @@ detect_size = click.option(
 min_height = click.option(
     "--min-height", type=click.FloatRange(0), default=40, metavar="PIXELS", help="Leave people out that are lower in their picture."
 )
+fps = click.option(
+    "--fps", type=click.FloatRange(0, 60, min_open=True), default=5, metavar="N", help="Frames of a video looked at each second."
+)
+motion = click.option("--motion", is_flag=True, help="Skip frames of videos in which nothing moved: people are where they were.")
 adapter = click.option("--adapter", type=PATH, metavar="ADAPTER", help="What `passerby finetune` made on that model.", show_default="none")
 input_size = click.option(
     "--size", metavar="HEIGHTxWIDTH", help="The input of a model that torch runs, such as 384x128.", show_default="the model's own"
@@ -107,9 +112,21 @@ def refuse_ignored(context: click.Context, beside: str, *names: str) -> None:
     """Raises ``ConfigError`` for options that were given and mean nothing beside another."""
     from passerby.errors import ConfigError
 
-    given = [p.opts[0] for p in context.command.params if p.name in names and _was_given(context, p.name)]
-    if given:
+    if given := _given(context, names):
         raise ConfigError(expected=f"no option that means nothing beside {beside}", found=", ".join(given), do="leave one of them out")
+
+
+def note_ignored(context: click.Context, beside: str, *names: str) -> None:
+    """Say which options were given and mean nothing beside something else."""
+    from passerby.cli.show.console import note
+
+    if given := _given(context, names):
+        note(f"ignored, as they mean nothing beside {beside}: {', '.join(given)}")
+
+
+def _given(context: click.Context, names: Collection[str]) -> list[str]:
+    """Those of some options that were given, as they are written."""
+    return [p.opts[0] for p in context.command.params if p.name in names and _was_given(context, p.name)]
 
 
 def _was_given(context: click.Context, name: str) -> bool:

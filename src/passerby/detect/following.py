@@ -14,7 +14,7 @@ from passerby.detect.quality import qualities, sharpened, sharpness
 from passerby.detect.tracking.best_crops import BestCrop, BestCrops
 from passerby.detect.tracking.colours import worn_colours
 from passerby.detect.tracking.motion import BoxEdges
-from passerby.detect.tracking.tracker import Track, Tracker
+from passerby.detect.tracking.tracker import Track, Tracker, TrackerSettings
 from passerby.media.cut import cut_out
 from passerby.media.frame import Frame, Pixels
 from passerby.types import Box
@@ -31,20 +31,34 @@ class Followed:
     crops: tuple[BestCrop[Pixels], ...] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """What came of a frame.
+
+    Args:
+        ids: of which track each of its people is, as :meth:`passerby.detect.tracking.tracker.Tracker.update` says.
+        ended: whose tracks ended.
+    """
+
+    ids: list[int | None]
+    ended: list[Followed]
+
+
 class Follower:
     """Follows everybody through a video.
 
     Args:
         prepare: what is kept of each crop.
+        settings: who is a person.
     """
 
-    def __init__(self, prepare: Prepare) -> None:
+    def __init__(self, prepare: Prepare, settings: TrackerSettings | None = None) -> None:
         self._prepare = prepare
-        self._tracker = Tracker()
+        self._tracker = Tracker(settings)
         self._best: BestCrops[Pixels] = BestCrops()
 
-    def see(self, frame: Frame, found: Detections) -> list[Followed]:
-        """Takes the people of the next frame; returns those whose tracks ended."""
+    def see(self, frame: Frame, found: Detections) -> Moment:
+        """Takes the people of the next frame."""
         ids = self._tracker.update(frame.time, found.boxes, found.scores, worn_colours(frame.pixels, found.boxes))
         free = qualities(found.boxes, found.scores, frame.width, frame.height)
         for track, row, quality in zip(ids, found.boxes, free.tolist(), strict=True):
@@ -55,7 +69,7 @@ class Follower:
                 self._best.offer(track, BestCrop(frame.time, _edges(box), worth, self._prepare(image)))
         ended = self._taken(self._tracker.closed())
         self._best.forget_all_but(self._tracker.present_ids())
-        return ended
+        return Moment(ids, ended)
 
     def present(self) -> list[Followed]:
         """Everybody who may still be seen again, as far as they were followed."""

@@ -15,7 +15,6 @@ from PIL.Image import Image
 from passerby.detect.detector import Detections, Detector
 from passerby.errors import PasserbyError
 from passerby.look_ahead import look_ahead
-from passerby.media.formats import is_named_like_a_video
 from passerby.media.photo import read_picture
 from passerby.model.onnx import available_cores
 from passerby.types import Failure, Note
@@ -80,7 +79,7 @@ def _look(item: tuple[int, Path], *, detector: Detector, size: int, min_height: 
     try:
         picture = read_picture(path)
     except (PasserbyError, MemoryError) as error:
-        return Failure(path.absolute(), _why_unread(path, error))
+        return Failure(path.absolute(), _why_unread(error))
     image = picture.image
     people = tall(detector.detect(np.asarray(image), size), min_height)
     crops = tuple(cut(number, person, crop(image, box)) for person, box in enumerate(people.boxes)) if cut else ()
@@ -88,9 +87,7 @@ def _look(item: tuple[int, Path], *, detector: Detector, size: int, min_height: 
     return Photo(path.absolute(), image.width, image.height, people, notes, crops)
 
 
-def _why_unread(path: Path, error: Exception) -> str:
-    if is_named_like_a_video(path):
-        return "expected a photo, found a video; passerby index finds who is in it"
+def _why_unread(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "expected a picture that fits the memory, found a larger one; shrink it"
     return str(error)

@@ -11,7 +11,7 @@ from passerby.data.synthetic.street_film import FilmFrame
 from passerby.detect.people import Detecting
 from passerby.detect.tracking.colours import worn_colours
 from passerby.detect.tracking.tracker import Tracker
-from passerby.find.ingest.videos import SIZE, people_in, unsure_too
+from passerby.detect.videos import SIZE, people_in, unsure_too
 from passerby.measure.tracking import IdentityScores, Tracked, identity_scores
 from passerby.media.frame import Frame, Pixels
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from passerby.types import Failure, Note
 
 _ANY_WIDTH: Final = 100_000
+LISTED: Final = 3
+"""How many of many a line names."""
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 INTERRUPTED, TERMINATED = 130, 143
 """By Ctrl-C and by SIGTERM: 128 and the signal's number, as shells have it."""
@@ -60,6 +62,12 @@ def duration_text(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def listed(paths: Sequence[Path]) -> str:
+    """The first few of some paths, and how many more there are."""
+    more = len(paths) - LISTED
+    return ", ".join(map(str, paths[:LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def note(text: object) -> None:

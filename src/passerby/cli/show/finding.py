@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from passerby.cli.show.console import (
     ALL_DONE,
+    LISTED,
     NOTHING_DONE,
     SOME_FAILED,
     console_on,
     duration_text,
     exit_code,
     failures_json,
+    listed,
     local_second,
     local_time,
     note,
@@ -29,6 +31,7 @@ from passerby.cli.show.console import (
     show_notes,
     show_table,
 )
+from passerby.cli.show.videos import note_unread, show_gaps
 from passerby.cli.show.words import show_not_understood
 from passerby.types import utc
 from passerby.words.description import thing_phrase
@@ -51,9 +54,6 @@ if TYPE_CHECKING:
     from passerby.index.looked_into import Gap, LookedInto
     from passerby.types import Failure, Hit, Person
     from passerby.words.filters import Filter
-
-
-_LISTED = 3
 
 
 def show_index_report(report: IndexReport, *, as_json: bool) -> int:
@@ -121,8 +121,7 @@ def _say_report(report: IndexReport) -> int:
         static = f"; hidden, as they never move: {report.static:,}" if report.static else ""
         still = f"; frames skipped, as nothing moved: {report.still:,}" if report.still else ""
         note(f"{duration_text(report.watched)} of video with {report.tracks:,} people{static}{still}")
-    if report.unread:
-        note(f"{len(report.unread)} videos not read ({_listed([Path(path.name) for path in report.unread])}): {report.unread_because}")
+    note_unread(report.unread, report.unread_because)
     if report.redated:
         note(f"{report.redated} of the unchanged ones have another time or camera now")
     if report.suppressed:
@@ -132,19 +131,13 @@ def _say_report(report: IndexReport) -> int:
     if report.too_old:
         note(f"{report.too_old:,} files are older than that and were not read: passerby index --keep all lets them in again")
     show_notes(report.notes)
-    _show_gaps(report.gaps)
+    show_gaps(report.gaps)
     _note_absence(report.away)
     show_failures(report.failed)
     done = report.indexed + report.unchanged + report.removed + report.away.count + report.too_old
     if not done and not report.failed:
         note("nothing done: expected pictures or videos, found none; name files, or folders that hold some")
     return exit_code(done, len(report.failed) + len(report.away.wholly) + report.away.new)
-
-
-def _show_gaps(gaps: Sequence[Gap]) -> None:
-    """A table of what could not be read of videos."""
-    if gaps:
-        show_table(("could not be read", "video"), [(gap.text, gap.path) for gap in gaps], whole="video", stderr=True)
 
 
 def _shown(report: IndexReport) -> str:
@@ -296,8 +289,8 @@ def _looked_into(looked: LookedInto) -> str:
 
 def _gaps_text(gaps: Sequence[Gap]) -> str:
     """The first few of stretches of videos."""
-    more = len(gaps) - _LISTED
-    said = ", ".join(f"{gap.text} of {printable(gap.path.name)}" for gap in gaps[:_LISTED])
+    more = len(gaps) - LISTED
+    said = ", ".join(f"{gap.text} of {printable(gap.path.name)}" for gap in gaps[:LISTED])
     return said + (f", and {more:,} more stretches (passerby info lists all)" if more > 0 else "")
 
 
@@ -464,7 +457,7 @@ def show_info(info: IndexInfo, failures: Sequence[Failure], *, as_json: bool) ->
     if info.unworn:
         again = f"passerby index PATH… --index {shlex.quote(str(info.folder))} --rebuild"
         note(f"of {info.unworn} pictures it is not known what is worn in them: they were indexed before; index again: {again}")
-    _show_gaps(looked.gaps)
+    show_gaps(looked.gaps)
     show_failures(failures)
     return ALL_DONE
 
@@ -474,16 +467,11 @@ def _note_absence(away: Absence) -> None:
     if away.since is None:
         return
     newly = f", {away.new} of them newly" if 0 < away.new < away.count else ""
-    wholly = f" (nothing that was indexed below {_listed(away.wholly)} can be seen)" if away.wholly else ""
-    below = "" if away.wholly == away.below else f" below {_listed(away.below)}"
-    prune = " ".join(f"--prune {shlex.quote(str(path))}" for path in away.below[:_LISTED]) or "--prune PATH"
+    wholly = f" (nothing that was indexed below {listed(away.wholly)} can be seen)" if away.wholly else ""
+    below = "" if away.wholly == away.below else f" below {listed(away.below)}"
+    prune = " ".join(f"--prune {shlex.quote(str(path))}" for path in away.below[:LISTED]) or "--prune PATH"
     note(f"{away.count} away since {local_time(away.since)}{newly}{below}{wholly}: they are kept")
     note(f"index again when their files can be seen again or, if they are gone for good: passerby index {prune}")
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    more = len(paths) - _LISTED
-    return ", ".join(map(str, paths[:_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _away_json(away: Absence) -> dict[str, Any]:

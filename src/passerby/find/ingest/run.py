@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from passerby.detect.people import Detecting
+from passerby.detect.videos import FPS
 from passerby.devices import ROOT
 from passerby.errors import InputError
 from passerby.find.cameras import correct_camera
@@ -23,7 +24,7 @@ from passerby.find.ingest.prune import prune_paths
 from passerby.find.ingest.report import IndexReport
 from passerby.find.ingest.stages import BATCH, Here, Stages
 from passerby.find.ingest.video_files import OnWatched, Tally, why_unwatchable
-from passerby.find.ingest.videos import FPS, Watching
+from passerby.find.ingest.videos import Watching
 from passerby.find.removal import forget_all
 from passerby.find.retention import Forgotten, Keeping, forget_expired, keep_people, read_keep
 from passerby.index.base import Index, as_index

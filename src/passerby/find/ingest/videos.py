@@ -15,36 +15,23 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from passerby.detect.detector import Detections, Detector, TunableDetector
+from passerby.detect.detector import Detections
 from passerby.detect.following import Followed, Follower, Prepare, box_between
 from passerby.detect.people import SMALLEST, Detecting
-from passerby.detect.photos import tall
+from passerby.detect.videos import FPS, guessed, look, size_for
 from passerby.index.sighting import Sighting
 from passerby.inputs import wrong
-from passerby.look_ahead import look_ahead
-from passerby.media.frame import STAMP_STEP, Coverage, Frame, Gaps, Pixels, Video, joined
+from passerby.media.frame import STAMP_STEP, Coverage, Gaps, Pixels, Video, joined
 from passerby.media.motion import Motion
 from passerby.media.signature import signature
-from passerby.media.video import Frames, frame_at, frames, frames_at
+from passerby.media.video import frame_at, frames, frames_at
 from passerby.model.encode import encode_pixels
 from passerby.model.encoder import Encoder
 from passerby.model.preprocess import Preprocessing, resize
 from passerby.model.worn import worn_bytes
 from passerby.types import Crop, Media, Sought, Watched
 
-FPS: Final = 5.0
-"""Frames that are looked at each second: at fewer, tracks break."""
 MOST_FPS: Final = 60.0
-SIZE: Final = 512
-"""Pixels that a frame's longer side is brought to for the detector."""
-LARGER_SIZE: Final = 832
-"""The same of a video of at least ``LARGE`` lines."""
-LARGE: Final = 1080
-WORKERS: Final = 2
-"""Threads that look at frames, each at one: they beat one look by two threads."""
-AHEAD: Final = 2 * WORKERS
-UNSURE: Final = 0.5
-"""Share of a detector's own threshold from which boxes continue tracks; what is less sure is mostly nobody."""
 
 STRETCH: Final = 15.0
 """Seconds of a video after which all that is known is committed; never depends on how fast it goes, so that every run does the same."""
@@ -65,7 +52,7 @@ class Watching:
     """How the videos of a run are looked at.
 
     Args:
-        detecting: how people are looked for; its ``size`` 0 is ``SIZE``, or ``LARGER_SIZE`` of large videos.
+        detecting: how people are looked for; its ``size`` 0 lets the video say, as :func:`passerby.detect.videos.size_for`.
         fps: frames that are looked at each second.
         quick: look at keyframes alone, where they come each second.
         motion: take people for where they were while nothing moves, as :mod:`passerby.media.motion` tells, and do not look.
@@ -85,7 +72,7 @@ class Watching:
 
     def size_of(self, video: Video) -> int:
         """What a video's longer side is brought to."""
-        return self.detecting.size or (LARGER_SIZE if min(video.width, video.height) >= LARGE else SIZE)
+        return size_for(self.detecting, video)
 
     def sought(self, smallest: float = 0.0) -> Sought:
         """How people are looked for, as an index keeps it."""
@@ -164,13 +151,13 @@ def watch(encoder: Encoder, reel: Reel, watching: Watching) -> Generator[Stretch
     since, seen, ended, lately = before.time or 0.0, before, list[Followed](), known.looked_at
     with frames(media.path, watching.fps, start=start, keyframes=keyframes, seek=seek) as read:
         counted = 0 if before.time is None else None  # broken frames that the earlier run met, too
-        with closing(_looked(read, watching, watching.size_of(video), lately, motion)) as looked:
+        with closing(look(read, watching.detecting, watching.size_of(video), motion, lately.found)) as looked:
             for frame, found, coverage in looked:
                 counted = coverage.broken if counted is None else counted
                 still = found is lately.found
                 lately = lately if still or motion is None else _LookedAt(frame.time, found)
                 seen = replace(before.followed_by(frame.time, coverage, counted), still=seen.still + still)
-                ended += follower.see(frame, found)
+                ended += follower.see(frame, found).ended
                 if frame.time - since >= STRETCH or len(ended) >= AT_ONCE:
                     again -= places.ended(ended)
                     place = _Place(seen, follower.state(), frozenset(again), lately)
@@ -181,7 +168,7 @@ def watch(encoder: Encoder, reel: Reel, watching: Watching) -> Generator[Stretch
         ended += follower.finish()
         again -= places.ended(ended)
         whole = seen.watched(media, read.coverage.cut_short_at)
-        notes, rest = tuple(_notes(read.coverage, whole)), places.last(seen.until).to_json()
+        notes, rest = tuple(guessed(whole.watched or Watched(), estimated=read.coverage.estimated)), places.last(seen.until).to_json()
         yield Stretch(whole, tuple(sightings(encoder, ended)), None, notes, rest, tuple(sorted(again)))
 
 
@@ -320,38 +307,6 @@ def _went_on(people: dict[str, Any], path: Path, cut: Prepare, seek: bool) -> Fo
     return Follower.from_state(people, cut, lambda times: frames_at(path, times, seek=seek))
 
 
-def _looked(
-    read: Frames, watching: Watching, size: int, lately: _LookedAt, motion: Motion | None
-) -> Generator[tuple[Frame, Detections, Coverage]]:
-    """Each frame, who is in it, and what was read until then; where nothing moved, those of the last one that was looked at."""
-    detector = unsure_too(watching.detecting.detector)
-
-    def look(item: tuple[Frame, bool, Coverage]) -> tuple[Frame, Detections | None, Coverage]:
-        frame, moves, coverage = item
-        return frame, people_in(frame, detector, size, watching.detecting.min_height) if moves else None, coverage
-
-    items = ((frame, motion is None or motion.is_seen(frame), replace(read.coverage)) for frame in read)
-    last = lately.found
-    with closing(look_ahead(items, look, AHEAD, WORKERS)) as looked:
-        for frame, found, coverage in looked:
-            last = last if found is None else found
-            if last is not None:
-                yield frame, last, coverage
-
-
-def people_in(frame: Frame, detector: Detector, size: int, min_height: float) -> Detections:
-    """Who is in a frame whose longer side is brought to ``size``, but for those of less than ``min_height`` pixels of the frame."""
-    small = frame.shrunk(size)
-    found = detector.detect(small, size)
-    scale = np.array([frame.width / small.shape[1], frame.height / small.shape[0]] * 2, np.float32)
-    return tall(Detections((found.boxes * scale).astype(np.float32), found.scores), min_height)
-
-
-def unsure_too(detector: Detector) -> Detector:
-    """A detector that says of whom it is unsure, too: such boxes continue tracks of people who are half hidden."""
-    return detector.at(UNSURE * detector.threshold) if isinstance(detector, TunableDetector) else detector
-
-
 def _come_each_second(path: Path) -> bool:
     with frames(path, None, keyframes=True) as read:
         times = [frame.time for frame in islice(read, _KEYFRAMES)]
@@ -381,15 +336,3 @@ def sightings(encoder: Encoder, ended: Sequence[Followed]) -> Iterator[Sighting]
             worn_bytes(worn[own]) if worn.shape[1] else None,
             track.static,
         )
-
-
-def _notes(coverage: Coverage, media: Media) -> Iterator[str]:
-    watched = media.watched or Watched()
-    if watched.cut_short_at is not None:
-        yield "the file ends earlier than it says, and was read to there"
-    if watched.broken:
-        yield "frames that cannot be decoded were skipped"
-    if watched.clock_reset:
-        yield "its clock jumps back: times go on from where they were"
-    if coverage.estimated:
-        yield "its file has no times of all frames: they were counted at its rate"

@@ -16,8 +16,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from passerby.detect.following import Followed, Follower
+from passerby.detect.videos import people_in, unsure_too
 from passerby.errors import IndexFault
-from passerby.find.ingest.videos import Watching, people_in, prepare, sightings, unsure_too
+from passerby.find.ingest.videos import Watching, prepare, sightings
 from passerby.find.watch.state import read_state, stopped, write_state
 from passerby.index.base import Index
 from passerby.index.sighting import Sighting
@@ -150,7 +151,7 @@ class _Reel:
         here = replace(frame, time=frame.time - self.start)
         detecting = self.watching.detecting
         size = self.watching.size_of(Video(self.media.path, frame.width, frame.height, None, None, ""))
-        self.held += self.follower.see(here, people_in(here, detecting.detector, size, detecting.min_height))
+        self.held += self.follower.see(here, people_in(here, detecting.detector, size, detecting.min_height)).ended
         self.until = here.time
 
     def finish(self) -> None:
