@@ -16,6 +16,7 @@ from serving import Client, Sample, serving
 from passerby.cli.app import app
 from passerby.find.answer import find
 from passerby.index.open import open_index
+from passerby.index.sqlite.index import Index
 
 WORDS = "a red jacket, no hat"
 
@@ -49,6 +50,28 @@ def cli(sample: Sample, *arguments: str) -> Any:
 def without_places(found: Any) -> Any:
     """An answer but for what the two say differently: paths here, ids there."""
     return {**found, "hits": [{key: value for key, value in hit.items() if key not in ("path", "name", "crop")} for hit in found["hits"]]}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"camera": "lobby"},
+        {"from": "2026-11-28"},
+        {"to": "2026-11-28 10:00"},
+        {"like": "1-0"},
+        {"device": "north"},
+        {"upper": "red"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/api/v1/search"])
+def test_the_thread_on_which_all_wait_reads_no_index(path: str, parameters: dict[str, str], sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path) as client:
+        assert client.http.get(path, params={"q": WORDS, **parameters}).status_code in (200, 400)  # of a device that pushed nobody
+        index = client.service.index
+        assert isinstance(index, Index)
+        threads = {thread.name for thread in index._connections._open or ()} - {"MainThread", "passerby answers"}
+        assert all(name.startswith("AnyIO worker") for name in threads), threads
 
 
 @pytest.mark.parametrize(
