@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -15,18 +19,20 @@ import pytest
 from crops import media, random_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import until
 from serving import Sample, serving
 from wearing import wearing
 
 from passerby.find.removal import remove_from
 from passerby.index.open import create_index, open_index
 from passerby.index.sighting import Sighting
+from passerby.index.sqlite.index import Index as SqliteIndex
 from passerby.media.clock import Camera, KnownBy
 from passerby.model.bundle_encoder import BundleEncoder
 from passerby.service.asking import Asked
 from passerby.service.facets import Census
 from passerby.service.views import DAYS, choices
-from passerby.types import Box, Crop, Media, MediaKind
+from passerby.types import Box, Crop, Media, MediaKind, Person
 
 
 def test_counts_are_those_of_the_people(sample: Sample) -> None:
@@ -113,6 +119,36 @@ def test_they_are_counted_again_when_the_index_has_changed_but_not_all_the_time(
         assert add("b") == 1
         clock[0] += 5
         assert census.facets().people == 2
+
+
+class Slow(SqliteIndex):
+    """Is read through when it may be, and says how often."""
+
+    times = 0
+    may_go_on = Event()
+
+    def people(self, ids: Iterable[int] | None = None) -> Iterator[tuple[Person, tuple[Crop, ...]]]:
+        self.times += 1
+        self.may_go_on.wait(10)
+        return super().people(ids)
+
+
+def test_nobody_waits_long_for_people_to_be_counted_anew(tiny_encoder: BundleEncoder, tmp_path: Path) -> None:
+    with Slow.create(tmp_path, tiny_encoder) as index, closing(Census(index, tiny_encoder)) as census, ThreadPoolExecutor(8) as pool:
+        first = [pool.submit(census.facets) for _ in range(8)]
+        assert not any(one.done() for one in first), "there is nothing to show yet"
+        index.may_go_on.set()
+        assert {one.result(10).people for one in first} == {0}
+        with index.writing():
+            index.add(media("/a.jpg", "a"), random_vectors(1)[0])
+        index.may_go_on.clear()
+        census._not_before = 0.0
+        began = time.monotonic()
+        assert [one.people for one in pool.map(lambda _: census.facets(), range(100))] == [0] * 100
+        assert time.monotonic() - began < 1
+        index.may_go_on.set()
+        until(lambda: census.facets().people == 1)
+        assert index.times == 2
 
 
 def test_who_is_removed_while_it_is_served_is_shown_no_more(sample: Sample, tmp_path: Path) -> None:

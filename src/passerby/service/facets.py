@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -24,6 +26,8 @@ from passerby.words.lexicon import Part
 
 SHOWN: Final = 14
 """Things of each part: those that most people wear."""
+MOMENT: Final = 0.3
+"""Seconds for which who opens the page first after a change waits for new counts."""
 _PAUSE: Final = 9
 """How many times as long as counting took it is not done again."""
 
@@ -52,19 +56,45 @@ class Facets:
 
 
 class Census:
-    """The facets of an index, counted again when it has changed; while it keeps changing, a tenth of the time at most."""
+    """The facets of an index, counted again when it has changed, by a thread of its own; while it keeps changing, a tenth of the time at
+    most. Close it."""
 
     def __init__(self, index: Index, encoder: Encoder) -> None:
         self._index, self._encoder = index, encoder
         self._known: tuple[VectorTable, Facets] | None = None
         self._not_before = 0.0
-        self._counting = Lock()
+        self._asking = Lock()
+        self._thread = ThreadPoolExecutor(1, "passerby counts")
+        self._counting = Future[Facets]()
+        self._counting.set_result(Facets())
 
     def facets(self) -> Facets:
-        """Those of now, or of a moment ago. Raises ``IndexFault`` for an index that cannot be read."""
-        with self._counting, self._index.snapshot():
+        """Those of now or, where counting takes more than ``MOMENT``, those that were counted last.
+
+        Raises:
+            IndexFault: the index cannot be read.
+        """
+        with self._asking:
+            begins = self._counting.done() and time.monotonic() >= self._not_before
+            if begins:
+                self._counting = self._thread.submit(self._look)
+            counting, known = self._counting, self._known
+        if known is None:
+            return counting.result()
+        if begins:
+            with suppress(TimeoutError):
+                return counting.result(MOMENT)
+        return known[1]
+
+    def close(self) -> None:
+        """End when what is being counted is."""
+        self._thread.shutdown()
+
+    def _look(self) -> Facets:
+        """Count where the index is another than the one that is known."""
+        with self._index.snapshot():
             table, began = self._index.vectors(), time.monotonic()
-            if self._known is None or (self._known[0] is not table and began >= self._not_before):
+            if self._known is None or self._known[0] is not table:
                 self._known = table, self._count()
                 ended = time.monotonic()
                 self._not_before = ended + _PAUSE * (ended - began)

@@ -348,6 +348,7 @@ class Service:
 
     def close(self) -> None:
         self.jobs.close()
+        self.census.close()
         self.engine.close()
 
 
