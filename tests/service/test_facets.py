@@ -91,7 +91,11 @@ def test_every_count_beside_a_link_is_whom_the_link_selects(
         facets = Census(index, tiny_encoder).facets()
         offered = [link for choice in choices(facets, Asked(q="somebody")) for link in choice.links]
         for day, _ in facets.days[:DAYS]:
-            hours = [choice for choice in choices(facets, Asked(q="somebody", start=day, end=day)) if choice.title.startswith("Hour")]
+            hours = [
+                choice
+                for choice in choices(facets, Asked.model_validate({"q": "somebody", "from": day, "to": day}))
+                if choice.title.startswith("Hour")
+            ]
             offered += [link for choice in hours for link in choice.links]
         for link in offered:
             asked = parse_qs(urlsplit(link.url).query)
