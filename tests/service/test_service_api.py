@@ -17,6 +17,7 @@ from passerby.cli.app import app
 from passerby.find.answer import find
 from passerby.index.open import open_index
 from passerby.index.sqlite.index import Index
+from passerby.service.chips import COLOURS
 
 WORDS = "a red jacket, no hat"
 
@@ -50,6 +51,14 @@ def cli(sample: Sample, *arguments: str) -> Any:
 def without_places(found: Any) -> Any:
     """An answer but for what the two say differently: paths here, ids there."""
     return {**found, "hits": [{key: value for key, value in hit.items() if key not in ("path", "name", "crop")} for hit in found["hits"]]}
+
+
+def test_a_description_that_nobody_can_fit_is_answered(client: Client) -> None:
+    """However much of it nobody wears: each thing takes something off the score."""
+    words = ", ".join(f"{colour} {thing}" for thing in ("jacket", "hat", "bag", "coat", "dress", "scarf") for colour in COLOURS)
+    hits = get(client, "search", q=words, k=5)["hits"]
+    assert len(hits) == 5
+    assert hits[-1]["score"] < -1
 
 
 @pytest.mark.parametrize(
