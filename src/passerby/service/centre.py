@@ -102,7 +102,7 @@ class Centre:
             return kept
 
     def end(self, device: str, session: str) -> None:
-        """End a session: what came is made ready for searches, and nothing is left of what went."""
+        """End a session: what came is made ready for searches, and nothing is left of what went, once nobody reads it."""
         with self._locks[device]:
             self._require(device, session)
         with self._tending:
