@@ -577,7 +577,7 @@ NAN = float("nan")
     ("noun", "field", "values"),
     [
         (HIT, "rank", [0, -3, 1.0, True, "1", None]),
-        (HIT, "score", [99.0, -1.001, 1.001, NAN, 10**400, "0.5", None, True]),
+        (HIT, "score", [99.0, 1.001, -(10**400), NAN, 10**400, "0.5", None, True]),
         (HIT, "person", [None, media("/a.jpg", "a")]),
         (HIT, "probability", [7, -0.1, 1.1, NAN, "0.5"]),
         (HIT, "fits", [None, [], ("red jacket",)]),
@@ -627,7 +627,7 @@ def test_nouns_refuse_what_cannot_be(noun: Any, field: str, values: list[object]
 
 def test_nouns_take_what_can_be() -> None:
     replace(HIT, score=1 + 1e-6, probability=None)
-    replace(HIT, score=-1, probability=1)
+    replace(HIT, score=-1.7, probability=1)
     replace(HIT.person, id=None, track=None, first=None, last=None)
     replace(HIT.crop, box=None, time=0, quality=-1)
     replace(HIT.person.media, size=0, modified_ns=-1, digest="", kind=MediaKind.CAMERA, started_at=-1.5)

@@ -365,7 +365,7 @@ class Hit:
 
     Args:
         rank: 1 for the best.
-        score: cosine similarity of their best crop in [-1, 1].
+        score: cosine similarity of their best crop, in [-1, 1], less what is taken off it for what they probably do not wear; 1 at most.
         probability: that this is who was described, in [0, 1]; ``None`` where the model's calibration does not say.
         crop: the picture of them that is most like the query.
         fits: how well each thing that the question names fits; empty where it names none, or the index is small.
@@ -388,7 +388,7 @@ class Hit:
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.rank) and self.rank >= 1, "a rank of at least 1", self.rank)
-        _require(_is_number(self.score, -1 - ROUNDING, 1 + ROUNDING), "a score in [-1, 1]", self.score)
+        _require(_is_number(self.score, -inf, 1 + ROUNDING), "a score of at most 1", self.score)
         _require(isinstance(self.person, Person), "a Person", self.person)
         _require(self.probability is None or _is_number(self.probability, 0, 1), "a probability in [0, 1] or None", self.probability)
         _require(isinstance(self.crop, Crop), "a Crop", self.crop)

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from crops import media, random_vectors, write_crops
 from indexing import CountingEncoder, held
+from near_copies import anyhow
+from PIL import Image
 from street import ColourDetector
 
 from passerby.detect.people import Detecting
@@ -71,6 +74,28 @@ def test_what_is_too_old_is_never_read(index: Index, encoder: CountingEncoder, t
     assert said == ["1 files indexed with 1 people"]
     assert held(index).keys() == {new, Path("gate/29")} and encoder.encoded == 1
     assert index.kept_for() == 30 * DAY
+
+
+@pytest.mark.parametrize("keep", [None, 30 * DAY], ids=["all are kept", "for a time"])
+def test_what_counts_once_is_worked_out_now_and_then_and_in_the_end(
+    index: Index, encoder: CountingEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: float | None
+) -> None:
+    monkeypatch.setattr(loop, "_FOLD", 3600.0)
+    (file,) = write_crops(tmp_path / "crops", 1)
+    waiting: list[int] = []
+
+    def add(_: str) -> None:
+        """Another copy, after each of which it is said that it was indexed."""
+        waiting.append(rows("unfolded"))
+        with Image.open(file) as picture:
+            (file.parent / f"copy {len(waiting)}.jpg").write_bytes(anyhow(picture, np.random.default_rng(len(waiting))))
+
+    def rows(table: str) -> int:
+        return int(index._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    watch_until(lambda: len(waiting) == 4, index, encoder, [file.parent], keep, add)
+    assert waiting == [1, 1, 2, 3], "those of the first round alone were looked at"
+    assert (rows("unfolded"), rows("copies")) == (0, 3)
 
 
 def test_people_of_live_cameras_go_where_no_folder_is_watched(

@@ -4,7 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -195,14 +197,36 @@ def test_deleted_people_are_gone_from_every_byte(index: Index) -> None:
     assert all(vector.tobytes() not in content for vector in VECTORS)
 
 
-def test_deletion_says_when_another_process_still_reads_what_was_deleted(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+def test_deletion_says_when_another_process_still_reads_what_was_deleted(index: Index) -> None:
     with Index.open(index.folder) as reader, Index.open(index.folder) as writer, reader.snapshot():
         reader.stamp()
         with writer.writing():
             writer.add(media("/a.jpg", "a"), VECTORS[0])
         with pytest.raises(IndexFault, match="still reads"):
-            writer.purge()
+            writer.purge(0.05)
+
+
+def test_a_purge_that_waits_for_a_reader_keeps_nobody_from_writing(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 2.0)
+    with index.writing():
+        index.add(media("/crops/secret.jpg", "a"), VECTORS[0])
+    with Index.open(index.folder) as reader, Index.open(index.folder) as other, ThreadPoolExecutor(1) as pool:
+        with reader.snapshot():
+            reader.stamp()
+            with other.writing():
+                other.forget(Path("/crops/secret.jpg"))
+            purging = pool.submit(other.purge)
+            for number in range(3):
+                time.sleep(0.05)
+                began = time.monotonic()
+                with index.writing():
+                    index.add(media(f"/{number}.jpg", str(number)), VECTORS[number + 1])
+                assert time.monotonic() - began < 1
+            assert not purging.done()
+        purging.result(10)
+    content = b"".join(file.read_bytes() for file in index.folder.iterdir())
+    assert b"secret" not in content
+    assert VECTORS[0].tobytes() not in content
 
 
 def test_a_lock_that_stays_is_one_clear_line(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +267,8 @@ def test_a_damaged_schema_change_leaves_the_old_schema(
 
 WRITER = """
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from crops import media, random_vectors
 from passerby.index.sqlite.index import Index

@@ -32,7 +32,7 @@ from passerby.errors import IndexFault
 from passerby.index.info import IndexedModel
 from passerby.index.nearest import HNSW, Nearest
 from passerby.index.open import create_index, open_index
-from passerby.index.postgres import hnsw, purging, schema, writing
+from passerby.index.postgres import hnsw, schema, writing
 from passerby.index.postgres.address import Address
 from passerby.index.postgres.index import Index
 from passerby.index.postgres.session import translated
@@ -398,8 +398,7 @@ def test_what_is_deleted_is_in_no_file_of_the_server(tiny_encoder: BundleEncoder
         assert len(list(opened.people())) == 19
 
 
-def test_who_still_reads_keeps_deleted_bytes_and_it_is_said(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "BUSY_SECONDS", 0.2)
+def test_who_still_reads_keeps_deleted_bytes_and_it_is_said(index: Index) -> None:
     with index.writing():
         index.add(media("/a.jpg", "a"), random_vectors(1)[0])
     with Index(index.address) as other, other.snapshot():
@@ -407,7 +406,7 @@ def test_who_still_reads_keeps_deleted_bytes_and_it_is_said(index: Index, monkey
         with index.writing():
             index.forget(Path("/a.jpg"))
         with pytest.raises(IndexFault, match="one that still reads deleted data"):
-            index.purge()
+            index.purge(0.2)
     index.purge()
 
 

@@ -18,7 +18,6 @@ from test_postgres import bytes_of
 from passerby.errors import IndexFault
 from passerby.index.nearest import HNSW
 from passerby.index.open import create_index, open_index
-from passerby.index.postgres import purging
 from passerby.index.postgres.index import Index
 from passerby.index.score import Weights
 from passerby.index.selection import Selection
@@ -207,9 +206,8 @@ def test_who_waits_for_a_purge_is_told_when_it_takes_too_long(index: Index, monk
     with Index(index.address) as other, ThreadPoolExecutor(1) as pool:
 
         def purge_beside() -> None:
-            with monkeypatch.context() as hasty, pytest.raises(IndexFault, match="found another process that purges it; run the same"):
-                hasty.setattr(purging, "BUSY_SECONDS", 0.3)
-                pool.submit(other.purge).result()
+            with pytest.raises(IndexFault, match="found another process that purges it; run the same"):
+                pool.submit(other.purge, 0.3).result()
 
         meanwhile(monkeypatch, index, "fetch", "FROM unwiped", purge_beside)
         index.purge()

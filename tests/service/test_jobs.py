@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,6 +145,84 @@ def test_the_oldest_records_are_forgotten(tmp_path: Path) -> None:
         assert (len(anew.latest()), anew.latest()[0].id) == (KEPT, last.id)
         with pytest.raises(Refused, match="none of id 1"):
             anew.get(first.id)
+
+
+@contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No file gets its bytes onto the disk."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        yield
+
+
+def test_a_full_disk_ends_no_run_and_keeps_none_from_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = 'while [ ! -e "$0/go" ]; do sleep 0.02; done; echo "{\\"indexed\\": 1}"'
+    jobs, ids = jobs_of(tmp_path, ("/bin/sh", "-c", gate), 3)
+    with closing(jobs):
+        first, second = jobs.start(ids[0], ""), jobs.start(ids[1], "")
+        until(lambda: jobs.get(first.id).state is State.RUNNING)
+        with full_disk(monkeypatch):
+            (jobs.folders[ids[0]].path / "go").touch()
+            assert ended(jobs, first).state is State.DONE
+            until(lambda: jobs.get(second.id).state is State.RUNNING)
+            assert jobs.cancel(second.id).state is State.CANCELLED, "without its record too"
+        assert "index job 1 is done, which is not kept: [Errno 28]" in caplog.text
+        (jobs.folders[ids[1]].path / "go").touch()
+        again = jobs.start(ids[1], "")
+        assert ended(jobs, again).state is State.DONE
+    kept = json.loads((tmp_path / "service" / "jobs.json").read_text())
+    assert [one["state"] for one in kept] == ["done", "cancelled", "done"], "what could not be kept is, with the next"
+
+
+def test_what_cannot_be_recorded_is_not_started_and_can_be_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, ids = jobs_of(tmp_path, DONE)
+    with closing(jobs):
+        with full_disk(monkeypatch), pytest.raises(OSError, match="No space left"):
+            jobs.start(ids[0], "")
+        assert jobs.latest() == []
+        assert ended(jobs, jobs.start(ids[0], "")).state is State.DONE
+
+
+def test_a_service_that_ends_on_a_full_disk_leaves_nothing_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, ids = jobs_of(tmp_path, SLOW)
+    jobs.start(ids[0], "")
+    child = jobs.folders[ids[0]].path / "child"
+    until(lambda: child.exists() and child.read_text().endswith("\n"))
+    with full_disk(monkeypatch):
+        jobs.close()
+    until(lambda: not is_there(int(child.read_text())))
+
+
+def test_many_short_runs_do_not_push_out_the_one_that_goes_on(slow: tuple[Jobs, list[str]]) -> None:
+    jobs, ids = slow
+    running = jobs.start(ids[0], "")
+    until(lambda: jobs.get(running.id).done == 1)
+    for _ in range(KEPT + 1):
+        last = jobs.cancel(jobs.start(ids[1], "").id)
+    assert (len(jobs.latest()), jobs.latest()[0].id) == (KEPT, last.id)
+    assert jobs.get(running.id).state is State.RUNNING
+    with pytest.raises(Refused, match=f"job {running.id}, which is running"):
+        jobs.start(ids[0], "")
+
+
+def test_a_run_that_is_cancelled_and_forgotten_before_it_has_ended_keeps_none_from_its_turn(slow: tuple[Jobs, list[str]]) -> None:
+    jobs, ids = slow
+    first = jobs.start(ids[0], "")
+    until(lambda: jobs.get(first.id).done == 1)
+    with jobs._changed:  # so long nobody hears that it was ended
+        jobs.cancel(first.id)
+        for _ in range(KEPT):
+            jobs.cancel(jobs.start(ids[1], "").id)
+        with pytest.raises(Refused, match=f"none of id {first.id}"):
+            jobs.get(first.id)
+    last = jobs.start(ids[1], "")
+    until(lambda: jobs.get(last.id).state is State.RUNNING)
 
 
 @pytest.mark.parametrize(

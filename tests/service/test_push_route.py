@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -32,6 +33,7 @@ from passerby.index.sighting import Sighting
 from passerby.index.sqlite.index import Index
 from passerby.model.bundle import read_bundle
 from passerby.model.bundle_encoder import BundleEncoder
+from passerby.service import centre as service_centre
 from passerby.service.app import create_app
 from passerby.service.devices import Devices, standings
 from passerby.service.elsewhere import Elsewhere
@@ -380,6 +382,48 @@ def test_nothing_is_left_of_somebody_who_was_removed(by: str, index: Index, push
         remove_from(at_centre.index, [], [], [person.id or 0])
         push(index, pushed)
         assert held_of(at_centre.index, "north") == held_of(index)
+
+
+def log_of(index: Index) -> int:
+    return (index.folder / "index.db-wal").stat().st_size
+
+
+def test_nothing_is_left_once_whoever_read_for_long_is_gone_and_meanwhile_no_device_waits(
+    index: Index, pushed: Link, at_centre: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_centre, "_PATIENCE", 0.3)
+    assert isinstance(at_centre.index, Index)
+    folder = at_centre.index.folder
+    person, _ = next(at_centre.index.people())
+    trace = at_centre.index.vector_of(person).tobytes()
+    with Index.open(folder) as reader, reader.snapshot():
+        reader.stamp()
+        remove_from(index, [person.media.own_path])
+        began = time.monotonic()
+        for _ in range(4):
+            push(index, pushed)
+        assert time.monotonic() - began < 3, "the first waits for a moment, the others do not"
+        assert len(held_of(at_centre.index, "north")) == 2
+        assert trace in bytes_below(folder)
+    push(index, pushed)
+    assert trace not in bytes_below(folder)
+
+
+def test_a_session_that_deletes_nothing_leaves_the_log_to_others(
+    index: Index, pushed: Link, at_centre: Service, encoder: CountingEncoder, tmp_path: Path
+) -> None:
+    assert isinstance(at_centre.index, Index)
+    assert log_of(at_centre.index) == 0, "the first session of a service leaves nothing of those before"
+    Image.fromarray(np.random.default_rng(5).integers(0, 256, (400, 200, 3), np.uint8)).save(tmp_path / "seen" / "5.jpg")
+    index_paths(index, encoder, [tmp_path / "seen"])
+    push(index, pushed)
+    assert len(held_of(at_centre.index, "north")) == 4
+    assert log_of(at_centre.index) > 0
+    person, _ = next(index.people())
+    with index.writing():
+        index.put(person.media, [])
+    push(index, pushed)
+    assert log_of(at_centre.index) == 0, "somebody went from a media that stays"
 
 
 def test_what_a_centre_indexes_itself_leaves_what_devices_pushed_alone(

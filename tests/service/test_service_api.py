@@ -18,6 +18,8 @@ from passerby.cli.app import app
 from passerby.errors import QueryError
 from passerby.find.answer import find
 from passerby.index.open import open_index
+from passerby.index.sqlite.index import Index
+from passerby.service.chips import COLOURS
 from passerby.service.problems import Refused, problem
 
 WORDS = "a red jacket, no hat"
@@ -52,6 +54,36 @@ def cli(sample: Sample, *arguments: str) -> Any:
 def without_places(found: Any) -> Any:
     """An answer but for what the two say differently: paths here, ids there."""
     return {**found, "hits": [{key: value for key, value in hit.items() if key not in ("path", "name", "crop")} for hit in found["hits"]]}
+
+
+def test_a_description_that_nobody_can_fit_is_answered(client: Client) -> None:
+    """However much of it nobody wears: each thing takes something off the score."""
+    words = ", ".join(f"{colour} {thing}" for thing in ("jacket", "hat", "bag", "coat", "dress", "scarf") for colour in COLOURS)
+    hits = get(client, "search", q=words, k=5)["hits"]
+    assert len(hits) == 5
+    assert hits[-1]["score"] < -1
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"camera": "lobby"},
+        {"from": "2026-11-28"},
+        {"to": "2026-11-28 10:00"},
+        {"like": "1-0"},
+        {"device": "north"},
+        {"upper": "red"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/api/v1/search"])
+def test_the_thread_on_which_all_wait_reads_no_index(path: str, parameters: dict[str, str], sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path) as client:
+        assert client.http.get(path, params={"q": WORDS, **parameters}).status_code in (200, 400)  # of a device that pushed nobody
+        index = client.service.index
+        assert isinstance(index, Index)
+        threads = {thread.name for thread in index._connections._open or ()} - {"MainThread", "passerby answers"}
+        assert all(name.startswith(("AnyIO worker", "passerby counts")) for name in threads), threads
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -18,8 +18,8 @@ from serving import Client, Sample, serving
 
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
-from passerby.service.asking import Asked
-from passerby.service.chips import COLOURS, chips
+from passerby.service.asking import LONGEST, Asked
+from passerby.service.chips import COLOURS, MOST, chips
 from passerby.service.security import Listening
 from passerby.service.tokens import Role, Tokens
 from passerby.service.views import in_words
@@ -122,6 +122,15 @@ def test_a_chip_changes_its_thing_and_no_other(things: list[str]) -> None:
         if chip.opposite is not None:
             opposite = parse(chip.opposite)
             assert sum(one.negated for one in opposite.items) in {sum(one.negated for one in said.items) + step for step in (-1, 1)}
+
+
+def test_a_long_description_offers_changes_of_its_first_things_and_says_so(client: Client) -> None:
+    words = "red jacket, blue hat, black bag, white shoes, " * 50
+    html = page(client, f"/?{urlencode({'q': words[:LONGEST]})}")
+    assert len(links(html, "Take it away")) == MOST
+    assert "things were understood; the first 12 can be changed by a click." in html
+    assert len(html) < 1_500_000
+    assert "can be changed by a click" not in page(client, "/?q=a+red+jacket,+no+hat")
 
 
 asks = st.builds(

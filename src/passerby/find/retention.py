@@ -141,7 +141,8 @@ def _delete(index: Index, before: float) -> Forgotten:
         with index.writing():
             index.drop(people)
     forget_all(index, found.media)
-    index.fold()
+    if found.people or found.media:
+        index.fold()
     index.purge()
     return _counted(before, found)
 

@@ -52,8 +52,7 @@ def read_selection(
 def read_selection_in(
     index: Index, cameras: Sequence[str], start: str | None, end: str | None, folders: AnyPaths, devices: Sequence[str] = ()
 ) -> Selection:
-    """A selection as it is typed now about an index. Times are read in the zone in which all of its clocks, or those of the cameras named,
-    told theirs; in the machine's, where they are several.
+    """A selection as it is typed now about an index. Times are read in the zone of :func:`zone_of`.
 
     Args:
         devices: that pushed to the index, by their names; folders are then those of the devices.
@@ -63,9 +62,16 @@ def read_selection_in(
     """
     if not cameras and start is None and end is None and not folders and not devices:
         return EVERYBODY
-    zones = index.zones(cameras) if start is not None or end is not None else set()
-    said = read_selection(cameras, start, end, folders, now=time.time(), zone=zones.pop() if len(zones) == 1 else None)
+    zone = zone_of(index, cameras) if start is not None or end is not None else None
+    said = read_selection(cameras, start, end, folders, now=time.time(), zone=zone)
     return replace(said, folders=tuple(_of_devices(index, devices, said.folders))) if devices else said
+
+
+def zone_of(index: Index, cameras: Sequence[str] = ()) -> str | None:
+    """The zone in which times of these cameras, or of all, are read: the one that all of their clocks told; ``None``, which says the
+    machine's, where they are several."""
+    zones = index.zones(cameras)
+    return zones.pop() if len(zones) == 1 else None
 
 
 def _of_devices(index: Index, devices: Sequence[str], folders: Sequence[Path]) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import Final, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from passerby.index.vectors import VectorTable
 from passerby.inputs import require
 from passerby.media.clock import Camera, Instant
 from passerby.types import Crop, Failure, Media, ModelDigest, Person, Sought
+
+PATIENCE: Final = 30.0
+"""Seconds for which a purge waits for others, where nothing else is said."""
 
 
 @runtime_checkable
@@ -196,8 +199,15 @@ class Index(Protocol):
         """After writing: make ready for searches, where at least so many embeddings were added."""
         ...
 
-    def purge(self) -> None:
-        """After a deletion: leave nothing of it anywhere."""
+    def purge(self, patience: float = PATIENCE) -> None:
+        """After a deletion: leave nothing of it anywhere.
+
+        Args:
+            patience: for how many seconds those who still read what was deleted are waited for. Others can write meanwhile.
+
+        Raises:
+            IndexFault: they read it still; what is left goes with the next purge.
+        """
         ...
 
     def standing(self, path: Path) -> Standing | None:

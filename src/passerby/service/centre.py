@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
 from typing import Final
 
+from passerby.devices import path_at_centre
 from passerby.errors import IndexFault
 from passerby.find.push.receive import Kept, OutOfStep, correct, is_of, receive, standing
-from passerby.find.push.wire import About, Rows, decode
+from passerby.find.push.wire import About, Forgotten, Record, Rows, decode
 from passerby.index.base import Index
 from passerby.model.encoder import Encoder, attributes_of
 from passerby.service.devices import Devices
@@ -21,8 +22,8 @@ from passerby.service.problems import Refused
 
 _SHARE: Final = 9
 """How many times as long as folding took it is not done again."""
-_PURGES: Final = 20
-_PURGE_PAUSE: Final = 0.1
+_PATIENCE: Final = 2.0
+"""Seconds for which searches that hold on to what was deleted are waited for."""
 
 
 @dataclass(slots=True)
@@ -36,6 +37,10 @@ class Centre:
     _locks: defaultdict[str, Lock] = field(default_factory=lambda: defaultdict(Lock))
     _tending: Lock = field(default_factory=Lock)
     _not_before: float = 0.0
+    _is_left: bool = True
+    """Whether something may be left of what went; of what went before it began that is not known."""
+    _is_held: bool = False
+    """Whether somebody held on to it the last time."""
 
     def begin(self, device: str, about: About) -> tuple[str, bytes]:
         """Begin a session of a device, which ends one that it had: what of that is still under way is not kept.
@@ -90,10 +95,14 @@ class Centre:
         records = list(decode(batch, rows))
         with self._locks[device]:
             self._require(device, session)
-            return receive(self.index, device, records, self.encoder)
+            deletes = self._deletes(device, records)
+            kept = receive(self.index, device, records, self.encoder)
+            if deletes:
+                self._is_left = True
+            return kept
 
     def end(self, device: str, session: str) -> None:
-        """End a session: what came is made ready for searches, and nothing is left of what went."""
+        """End a session: what came is made ready for searches, and nothing is left of what went, once nobody reads it."""
         with self._locks[device]:
             self._require(device, session)
         with self._tending:
@@ -103,13 +112,21 @@ class Centre:
                 self._not_before = time.monotonic() + _SHARE * (time.monotonic() - began)
             self._purge()
 
+    def _deletes(self, device: str, records: Sequence[Record]) -> bool:
+        """Whether records take anything away: a media, or people of one that is told anew."""
+        told = (one if isinstance(one, Forgotten) else one.media for one in records if isinstance(one, Forgotten) or one.whole)
+        return any(self.index.standing(path_at_centre(device, one.path)) is not None for one in told)
+
     def _purge(self) -> None:
         """Searches may hold on to what was deleted for a moment; what is left then goes with the next session."""
-        for _ in range(_PURGES):
-            with suppress(IndexFault):
-                self.index.purge()
-                return
-            time.sleep(_PURGE_PAUSE)
+        if not self._is_left:
+            return
+        self._is_left = False
+        try:
+            self.index.purge(0 if self._is_held else _PATIENCE)
+        except IndexFault:
+            self._is_left = True
+        self._is_held = self._is_left
 
     def _require(self, device: str, session: str) -> None:
         if not session or self._sessions.get(device) != session:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from passerby.words.description import Item, PersonDescription, describe, noun_phrase
 
 COLOURS: Final = ("black", "grey", "white", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "beige")
 """Those that a thing may be changed to by a click."""
+MOST: Final = 12
+"""Things that may be changed so: each change is a whole sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,13 @@ class Chip:
 
 
 def chips(description: PersonDescription) -> tuple[Chip, ...]:
-    """What was understood, in the order of the words: who it is, then things."""
-    return tuple(_chips(description))
+    """What was understood, in the order of the words: who it is, then things; the first ``MOST``."""
+    return tuple(islice(_chips(description), MOST))
+
+
+def things(description: PersonDescription) -> int:
+    """How much was understood: as many chips as there would be without ``MOST``."""
+    return bool(description.gender) + bool(description.age) + len(description.hair) + len(description.items)
 
 
 def _chips(said: PersonDescription) -> Iterator[Chip]:

@@ -123,7 +123,7 @@ async def _results(request: Request, asked: Asked, here: Service, client: Client
         found = await here.find(wanted, client, default_k=views.PEOPLE, picture=given.picture if given else None)
     except PasserbyError as error:
         return page(request, "search.html", status_of(error), **(around | {"problem": problem(error)}))
-    return page(request, "search.html", **(around | _shown(found, asked, wanted, given)))
+    return await anyio.to_thread.run_sync(lambda: page(request, "search.html", **(around | _shown(found, asked, wanted, given))))
 
 
 def _around(here: Service, asked: Asked) -> dict[str, Any]:

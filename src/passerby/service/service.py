@@ -241,7 +241,7 @@ class Service:
         """
         self.rates.spend("search", client.key)
         sent = None if picture is None else await anyio.to_thread.run_sync(look_at, picture, self.detecting)
-        takes_time = sent is not None or asked.like or asked.start or asked.end
+        takes_time = sent is not None or asked.like or asked.start or asked.end or asked.device
         ask = await anyio.to_thread.run_sync(self._read, asked, default_k, sent) if takes_time else self._read(asked, default_k, sent)
         found = await asyncio.wrap_future(self.engine.ask(ask, partial(self._keep, asked, client, picture)))
         return replace(found, sent=sent)
@@ -351,6 +351,7 @@ class Service:
 
     def close(self) -> None:
         self.jobs.close()
+        self.census.close()
         self.engine.close()
 
 

@@ -11,7 +11,8 @@ from passerby.find.filter import Filtered
 from passerby.media.clock import KnownBy, clock_of, clock_text, minutes_text
 from passerby.service.api import in_order
 from passerby.service.asking import PARTS, Asked
-from passerby.service.chips import COLOURS, Chip, chips
+from passerby.service.chips import COLOURS, Chip, chips, things
+from passerby.service.chips import MOST as MOST_CHIPS
 from passerby.service.facets import Facets
 from passerby.service.service import Found, Seen, shown_name
 from passerby.service.timeline import Sight, Timeline, timeline_of
@@ -273,6 +274,8 @@ def notes(answer: Answer) -> Iterator[str]:
         yield f"Not understood: {', '.join(question.not_understood)}."
     if answer.cut:
         yield "The description is long; its end was not read."
+    if (understood := things(question.description)) > MOST_CHIPS:
+        yield f"{understood} things were understood; the first {MOST_CHIPS} can be changed by a click."
     if answer.undated:
         yield f"{answer.undated} people were left out, as it is not known when they were seen."
     if answer.reindex:

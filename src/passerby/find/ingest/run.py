@@ -63,6 +63,7 @@ def index_paths(
     memory: Memory | None = None,
     on_watched: OnWatched = lambda _done, _total: None,
     stages: Stages | None = None,
+    fold: bool = True,
 ) -> IndexReport:
     """Bring an index up to date with files, folders and patterns.
 
@@ -93,6 +94,8 @@ def index_paths(
             clock is settled only by it.
         on_watched: is told of videos.
         stages: where pictures are read, looked at and encoded; by default in this process.
+        fold: whether it is worked out in the end which of the new crops count once, which takes the longer the more people there are;
+            else each counts by itself until the next run that does, or until ``index.fold()``.
 
     Raises:
         QueryError: no such age.
@@ -101,11 +104,11 @@ def index_paths(
         ModelError: the image tower cannot be trusted.
     """
     index, encoder, named, pruned_below = as_index(index), as_encoder(encoder), as_paths(paths), as_paths(prune)
-    verify, on_progress = require(verify, bool, "verify to be True or False"), as_function(on_progress, PROGRESS)
-    quick, on_watched = require(quick, bool, "quick to be True or False"), as_function(on_watched, PROGRESS)
+    verify, fold = require(verify, bool, "verify to be True or False"), require(fold, bool, "fold to be True or False")
+    quick, motion = require(quick, bool, "quick to be True or False"), require(motion, bool, "motion to be True or False")
+    detecting, on_progress, on_watched = _as_detecting(detecting), as_function(on_progress, PROGRESS), as_function(on_watched, PROGRESS)
     pattern, kept_for = None if name_pattern is None else NamePattern.of(name_pattern), None if keep is None else read_keep(keep)
     camera, zone = None if camera is None else as_camera_name(camera), None if zone is None else as_zone(zone)
-    detecting, motion = _as_detecting(detecting), require(motion, bool, "motion to be True or False")
     watching = None if detecting is None else Watching(detecting, fps, quick, motion)
     looking = Looking(detecting, require(shows, Shows, "what files show, a Shows"), watching)
     stages = Here(encoder, detecting) if stages is None else require(stages, Stages, "stages of an index run, a Stages")  # type: ignore[type-abstract]
@@ -144,7 +147,8 @@ def index_paths(
     away = keep_unseen(index, scan, done.unreadable, now)
     missing_paths = [missing(path, away) for path in scan.missing]
     miss(index, [path for paths in gone.values() for path in paths], now)
-    index.fold()
+    if fold:
+        index.fold()
     index.settle()
     forgotten = _forget_again(index, forgotten)
     _remember_forgotten(index, memory, videos, forgotten)

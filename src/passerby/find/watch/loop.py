@@ -38,7 +38,7 @@ PAUSE: Final = 5.0
 SETTLED: Final = 5.0
 _LOOK: Final = 0.5
 _FOLD: Final = 60.0
-"""Seconds, at least, after which it is worked out again which crops of cameras count once; and times as long as that takes."""
+"""Seconds, at least, after which it is worked out again which crops count once; and times as long as that takes."""
 _KEEP: Final = 60.0
 """Seconds, at least, after which whoever is kept no longer is deleted."""
 _PATIENCE: Final = 20.0
@@ -166,7 +166,7 @@ class _Rounds:
                 self._forget()
             if self.folders:
                 wrong = self._index()
-            elif time.monotonic() >= self.fold_at:
+            if time.monotonic() >= self.fold_at:
                 self._fold()
         except IndexFault as error:
             self._say_new({*wrong, str(error)})
@@ -189,6 +189,7 @@ class _Rounds:
             settled=self.settings.settled,
             memory=self.memory,
             on_watched=self._heed,
+            fold=False,
             **self.settings.indexing,
         )
         if report.indexed or report.removed:

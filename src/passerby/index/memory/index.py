@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import OtherModel
+from passerby.index.base import PATIENCE
 from passerby.index.info import TO_BE_READ, IndexInfo, Standing
 from passerby.index.memory.held import Somebody, by_bytes, keys_of, names_of
 from passerby.index.memory.searching import Searching
@@ -211,7 +212,7 @@ class MemoryIndex(Searching):
     def settle(self, least: int = 1) -> None:
         pass
 
-    def purge(self) -> None:
+    def purge(self, patience: float = PATIENCE) -> None:
         pass
 
     def standing(self, path: Path) -> Standing | None:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 from passerby.errors import IndexFault
+from passerby.index.base import PATIENCE
 from passerby.index.info import TO_BE_READ, IndexedModel, IndexInfo, Stamp
 from passerby.index.nearest import HNSW, Nearest, Passes
 from passerby.index.postgres import hnsw, purging
@@ -258,13 +259,16 @@ class Index(SqlIndex):
         if self.address.way == HNSW and (model := self.model) and not self._graph.is_there(self.session):
             hnsw.build(self.session, model.dim)
 
-    def purge(self) -> None:
+    def purge(self, patience: float = PATIENCE) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file of this server's data.
+
+        Args:
+            patience: for how many seconds others who read it still, or purge, are waited for.
 
         Raises:
             IndexFault: another process holds on to deleted data, or purges for long.
         """
-        purging.purge(self.session, self.address)
+        purging.purge(self.session, self.address, patience)
 
     # -- reading ---------------------------------------------------------------------------------------------------------------
 

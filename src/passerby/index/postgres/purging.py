@@ -10,25 +10,27 @@ from typing import Final
 
 from passerby.errors import IndexFault
 from passerby.index.postgres.address import Address
-from passerby.index.postgres.faults import BUSY_SECONDS
 from passerby.index.postgres.schema import ALL_DAYS, part_of
 from passerby.index.postgres.session import Session
 
 _OF_ALL_DAYS: Final = ("media", "checkpoints", "failures", "people", "embeddings", "signatures", "copies", "unfolded", "pictures")
 
 
-def purge(session: Session, address: Address) -> None:
+def purge(session: Session, address: Address, patience: float) -> None:
     """Outside of a transaction: leave nothing of what is deleted in the data folder of this server; do nothing where nothing is.
 
     What replicas, archives and copies have of it is theirs to forget.
 
+    Args:
+        patience: for how many seconds another process is waited for.
+
     Raises:
         IndexFault: another process still reads deleted data, or purges for long.
     """
-    with _alone(session, address):
+    with _alone(session, address, patience):
         marks = dict(session.fetch("SELECT day, generation FROM unwiped"))
         if ALL_DAYS in marks:
-            _wait_for_readers(session, address)
+            _wait_for_readers(session, address, patience)
             _wipe(session, marks)
 
 
@@ -65,7 +67,7 @@ def _unmark(session: Session, day: date, generation: int) -> None:
 
 
 @contextmanager
-def _alone(session: Session, address: Address) -> Iterator[None]:
+def _alone(session: Session, address: Address, patience: float) -> Iterator[None]:
     """One purge of an index at a time."""
     lock = f"passerby purge {address.schema}"
 
@@ -73,7 +75,7 @@ def _alone(session: Session, address: Address) -> Iterator[None]:
         # A statement that waited for it would be one that still reads.
         return bool(session.fetch("SELECT pg_try_advisory_lock(hashtext($1))", lock)[0][0])
 
-    _wait_until(is_got, address, "another process that purges it")
+    _wait_until(is_got, address, patience, "another process that purges it")
     try:
         yield
     finally:
@@ -81,7 +83,7 @@ def _alone(session: Session, address: Address) -> Iterator[None]:
             session.fetch("SELECT pg_advisory_unlock(hashtext($1))", lock)
 
 
-def _wait_for_readers(session: Session, address: Address) -> None:
+def _wait_for_readers(session: Session, address: Address, patience: float) -> None:
     """A table that is written anew keeps rows that somebody's transaction may still look at."""
     (now,) = session.fetch("SELECT pg_current_xact_id()::text::bigint")[0]
 
@@ -92,11 +94,11 @@ def _wait_for_readers(session: Session, address: Address) -> None:
             str(now % 2**32),
         )
 
-    _wait_until(are_done, address, "one that still reads deleted data")
+    _wait_until(are_done, address, patience, "one that still reads deleted data")
 
 
-def _wait_until(is_so: Callable[[], bool], address: Address, else_found: str) -> None:
-    until = time.monotonic() + BUSY_SECONDS
+def _wait_until(is_so: Callable[[], bool], address: Address, patience: float, else_found: str) -> None:
+    until = time.monotonic() + patience
     while not is_so():
         if time.monotonic() > until:
             raise IndexFault(expected=f"no other process at {address.shown}", found=else_found, do="run the same command again later")

@@ -309,6 +309,16 @@ def plain_faults(folder: Path) -> Iterator[None]:
         raise IndexFault(expected=expected.format(folder=folder), found=f"{found} ({error})", do=do) from error
 
 
+@contextmanager
+def waiting_at_most(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+    """Let statements of a connection wait for others so long, not as long as they do otherwise."""
+    connection.execute(f"PRAGMA busy_timeout = {1000 * seconds:.0f}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS:.0f}")
+
+
 def _make_file(path: Path) -> None:
     """An empty database where there is none, for whom the folder and the umask want; SQLite would keep all but its owner from writing.
 

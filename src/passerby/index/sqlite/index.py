@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from threading import local
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from passerby.errors import IndexFault
-from passerby.index.base import Grown, Tallied
+from passerby.index.base import PATIENCE, Grown, Tallied
 from passerby.index.info import IndexedModel, Stamp
 from passerby.index.region import region_of
 from passerby.index.selection import Selection
@@ -30,12 +31,15 @@ from passerby.index.sql.embeddings import Embeddings
 from passerby.index.sql.index import SqlIndex
 from passerby.index.sql.selected import SelectedPeople
 from passerby.index.sqlite import outgoing
-from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back
+from passerby.index.sqlite.database import Connections, open_for_reading, open_for_writing, plain_faults, roll_back, waiting_at_most
 from passerby.index.sqlite.vector_file import TAIL, VectorFile
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.inputs import AnyPath, as_path, require
 from passerby.model.encoder import Encoder, as_encoder
 from passerby.types import Crop, Media, Person
+
+_MOMENT: Final = 0.1
+"""Seconds for which a purge keeps others from writing, and lets them, in turn."""
 
 
 class Index(SqlIndex):
@@ -244,21 +248,35 @@ class Index(SqlIndex):
                 if file.is_file():
                     file.chmod(0o600)
 
-    def purge(self) -> None:
+    def purge(self, patience: float = PATIENCE) -> None:
         """After a deletion, outside of `writing`: leave nothing of it in any file.
+
+        Args:
+            patience: for how many seconds others who read it still are waited for; who writes waits for a moment at most.
 
         Raises:
             IndexFault: another process holds on to the log, or deleted vectors cannot be overwritten.
         """
         self._wipe()
-        with plain_faults(self.folder):
-            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            raise IndexFault(
-                expected=f"no other process at {self.folder}",
-                found="one that still reads deleted data",
-                do="run the same command again later",
-            )
+        until = time.monotonic() + patience
+        while not self._empty_log(min(patience, _MOMENT)):
+            if time.monotonic() > until:
+                raise IndexFault(
+                    expected=f"no other process at {self.folder}",
+                    found="one that still reads deleted data",
+                    do="run the same command again later",
+                )
+            time.sleep(_MOMENT)
+
+    def _empty_log(self, seconds: float) -> bool:
+        """Bring the log into the database and leave it empty; whether that could be done.
+
+        Args:
+            seconds: for which those who read an earlier state are waited for; nobody can write meanwhile.
+        """
+        connection = self._connections.of_this_thread()
+        with plain_faults(self.folder), waiting_at_most(connection, seconds):
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def _wipe(self) -> None:
         """Overwrite in the copy of the vectors what was deleted since the last time."""

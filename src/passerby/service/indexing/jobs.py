@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -22,7 +23,7 @@ from passerby.types import Failure
 
 FILE_NAME: Final = "jobs.json"
 KEPT: Final = 50
-"""Jobs that are remembered, those that were asked for last."""
+"""Jobs that are remembered: those that were asked for last, and those that have not ended."""
 WAITING: Final = 8
 """Jobs that may wait."""
 
@@ -84,17 +85,18 @@ class Jobs:
             if sum(job.state is State.WAITING for job in self._jobs.values()) >= WAITING or self._closed:
                 raise ServiceBusy(expected="fewer jobs at once", found=f"{WAITING} that wait", do="start it when one of them is done")
             job = Job(max(self._jobs, default=0) + 1, named.id, named.name, who, time.time())
-            self._put(job)
-            if self._worker is None:
+            jobs = self._with(job)
+            self._write(jobs)
+            self._remember(jobs)
+            if self._worker is None or not self._worker.is_alive():
                 self._worker = Thread(target=self._work, name="passerby indexing", daemon=True)
                 self._worker.start()
         return job
 
     def cancel(self, id: int) -> Job:
         """Let a job go no further; what it has done stays. One that has ended stays as it is. Raises ``Refused`` where there is none."""
-        job = self.get(id)
         with self._changed:
-            job = self._jobs[job.id]
+            job = self.get(id)
             if not job.state.has_ended:
                 running = job.state is State.RUNNING
                 job = replace(job, state=State.CANCELLED, ended=time.time())
@@ -120,14 +122,29 @@ class Jobs:
             self._worker.join()
 
     def _put(self, job: Job) -> None:
-        """Keep a record, and forget the oldest."""
-        state = self._jobs[job.id].state if job.id in self._jobs else None
-        self._jobs[job.id] = job
-        for old in sorted(self._jobs)[:-KEPT]:
-            del self._jobs[old]
-            self._failures.pop(old, None)
-        if job.state is not state:
-            write_private(self._file, json.dumps([asdict(one) for one in self._jobs.values()]).encode())
+        """Change the record of a job, on the disk when its state changes; what cannot be written then is written with the next one."""
+        jobs = self._with(job)
+        if job.state is not self._jobs[job.id].state:
+            try:
+                self._write(jobs)
+            except OSError as error:
+                said = "passerby: warning: index job %d is %s, which is not kept: %s"
+                logging.getLogger("passerby").warning(said, job.id, job.state, error)
+        self._remember(jobs)
+
+    def _with(self, job: Job) -> dict[int, Job]:
+        """The records with one more or another, without the oldest of those that have ended."""
+        jobs = {**self._jobs, job.id: job}
+        surplus = max(0, len(jobs) - KEPT)
+        ended = sorted(id for id, one in jobs.items() if one.state.has_ended)
+        return {id: one for id, one in jobs.items() if id not in ended[:surplus]}
+
+    def _write(self, jobs: Mapping[int, Job]) -> None:
+        write_private(self._file, json.dumps([asdict(one) for one in jobs.values()]).encode())
+
+    def _remember(self, jobs: dict[int, Job]) -> None:
+        self._jobs = jobs
+        self._failures = {id: failures for id, failures in self._failures.items() if id in jobs}
         self._changed.notify_all()
 
     def _work(self) -> None:
@@ -161,7 +178,7 @@ class Jobs:
             return
         with index_process(self._command, folder) as process:
             with self._changed:
-                if self._jobs[job.id].state.has_ended:
+                if self._going(job) is None:
                     return
                 self._process = process
             outcome = process.follow(on_told)
@@ -169,11 +186,16 @@ class Jobs:
                 self._process = None
         self._end(job, outcome)
 
+    def _going(self, job: Job) -> Job | None:
+        """A job as it is now; ``None`` once it has been ended, after which it may be forgotten."""
+        now = self._jobs.get(job.id)
+        return None if now is None or now.state.has_ended else now
+
     def _change(self, job: Job, change: Callable[[Job], Job]) -> None:
         """Change the record of a job, unless it has been ended meanwhile."""
         with self._changed:
-            if not self._jobs[job.id].state.has_ended:
-                self._put(change(self._jobs[job.id]))
+            if now := self._going(job):
+                self._put(change(now))
 
     def _end(self, job: Job, outcome: Outcome) -> None:
         folder = self.folders[job.folder]
