@@ -10,13 +10,25 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from postgres import server
 from serving import Sample
 
 from passerby.cli.app import app
+from passerby.index.open import create_index
+from passerby.model.bundle_encoder import BundleEncoder
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """A port where no service can listen, so that `serve` ends when all is made and said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield str(listener.getsockname()[1])
 
 
 def passerby(*arguments: str | Path) -> tuple[int, str, str]:
@@ -37,6 +49,31 @@ def test_tokens_are_added_listed_and_revoked(tmp_path: Path) -> None:
     code, _, said = passerby("token", "revoke", "reception", "--index", tmp_path)
     assert (code, "found none of the name 'reception'" in said) == (2, True)
     assert passerby("token", "add", "--index", tmp_path)[0] != 0
+
+
+def test_where_tokens_are_is_said(tmp_path: Path) -> None:
+    folder = str(tmp_path / "service")
+    assert folder in passerby("token", "list", "--index", tmp_path)[2]
+    assert folder in passerby("token", "add", "reception", "--index", tmp_path)[2]
+    assert folder in passerby("token", "list", "--index", tmp_path)[2]
+    assert json.loads(passerby("token", "list", "--index", tmp_path, "--json")[1])["folder"] == folder
+
+
+def test_tokens_of_an_index_in_postgres_count_however_its_url_is_written(
+    tmp_path: Path, tiny_bundle: Path, tiny_encoder: BundleEncoder, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    postgres = server()
+    short = f"postgresql://postgres@{quote(str(postgres.folder), safe='')}/postgres"
+    long = f"postgresql:///postgres?schema=passerby&port=5432&user=postgres&host={postgres.folder}/"
+    create_index(short, tiny_encoder).close()
+    serve = "serve", "--model", tiny_bundle, "--port", taken, "--index"
+    assert "so anybody on this machine may search" in passerby(*serve, long)[2]
+    assert passerby("token", "add", "reception", "--index", short)[0] == 0
+    said = passerby(*serve, long)[2]
+    (tokens,) = tmp_path.glob("passerby/*/service/tokens.json")
+    assert f"are in {tokens.parent}\n" in said, "and not that there are none"
+    assert json.loads(passerby("token", "list", "--index", long, "--json")[1])["tokens"][0]["name"] == "reception"
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -293,8 +293,9 @@ def info(
     """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
+    from passerby.index.local import service_folder
     from passerby.index.open import open_index
-    from passerby.places import index_folder, service_folder
+    from passerby.places import index_folder
 
     if cameras or devices:
         options.refuse_ignored(context, "--cameras" if cameras else "--devices", *["devices"] * cameras, "worn", "model")

@@ -182,7 +182,7 @@ class Service:
         tokens = Tokens(folder)
         if listening.needs_tokens and not tokens.all():
             do = "make one: passerby token add NAME"
-            raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
+            raise ConfigError(expected="a token, as others can reach the service", found=f"none in {folder}", do=do)
         audit = Audit(folder / "audit", keep_audit)
         clips, crops = Clips(folder / "clips"), Crops()
 

@@ -17,8 +17,8 @@ from typing import Final
 from passerby.atomic import replacing
 from passerby.devices import is_device_name
 from passerby.errors import ConfigError
+from passerby.index.local import TOKENS
 
-FILE_NAME: Final = "tokens.json"
 _BYTES: Final = 32
 _LONGEST_NAME: Final = 80
 
@@ -57,7 +57,7 @@ class Tokens:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / FILE_NAME
+        self._file = folder / TOKENS
 
     @property
     def wanted(self) -> bool:
