@@ -20,6 +20,7 @@ from postgres import server
 from serving import Sample
 
 from passerby.cli.app import app
+from passerby.errors import IndexFault
 from passerby.index.open import create_index
 from passerby.model.bundle_encoder import BundleEncoder
 
@@ -74,6 +75,32 @@ def test_tokens_of_an_index_in_postgres_count_however_its_url_is_written(
     (tokens,) = tmp_path.glob("passerby/*/service/tokens.json")
     assert f"are in {tokens.parent}\n" in said, "and not that there are none"
     assert json.loads(passerby("token", "list", "--index", long, "--json")[1])["tokens"][0]["name"] == "reception"
+
+
+def test_what_a_service_makes_is_for_its_owner_alone(tmp_path: Path, tiny_bundle: Path, taken: str) -> None:
+    for how in ("--create", f"--allow-index={tmp_path}"):
+        index = tmp_path / how[2:6] / "index"
+        passerby("serve", how, "--index", index, "--model", tiny_bundle, "--port", taken)
+        assert (index / "index.db").exists() and (index / "service" / "audit").exists()
+        assert {one.stat().st_mode & 0o777 for one in (index.parent, index, *index.rglob("*")) if one.is_dir()} == {0o700}
+
+
+def test_a_folder_that_is_there_stays_whose_it_is_and_service_in_it_is_for_its_owner(tmp_path: Path, tiny_bundle: Path, taken: str) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index").chmod(0o770)
+    passerby("serve", "--create", "--index", tmp_path / "index", "--model", tiny_bundle, "--port", taken)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("index", "index/service")] == [0o770, 0o700]
+
+
+def test_a_token_before_there_is_an_index_makes_no_folder_for_others(tmp_path: Path) -> None:
+    passerby("token", "add", "north-gate", "--role", "device", "--index", tmp_path / "centre")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("centre", "centre/service")] == [0o700, 0o700]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, tiny_bundle: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(IndexFault, match=r"expected an index's folder, found .*index, a file|expected a folder"):
+        app(["serve", "--create", "--index", str(tmp_path / "file" / "index"), "--model", str(tiny_bundle)], standalone_mode=False)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

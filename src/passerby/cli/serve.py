@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def serve(
         from passerby.service.indexing.process import index_command
         from passerby.service.security import Listening
         from passerby.service.service import Service
+        from passerby.service.tokens import private_folder
 
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
     folder, encoder = index_folder(index), load_model(model)
@@ -82,8 +84,11 @@ def serve(
         note(f"{missing}, which --allow-index names, is no folder that can be seen now")
     indexing, detecting = Indexing(allow_index, index_command(folder, model)), load_detecting(detector)
     how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices}
-    kept = service_folder(folder)
-    with create_index(folder, encoder) if create or allow_index else open_index(folder) as opened:
+    kept, makes = service_folder(folder), create or bool(allow_index)
+    if makes and isinstance(folder, Path) and not folder.exists():
+        with suppress(OSError):  # what is wrong with it says who makes the index
+            private_folder(folder)
+    with create_index(folder, encoder) if makes else open_index(folder) as opened:
         service = Service.of(opened, encoder, listening, kept, keep_audit=keep_audit, **how)
         if is_url(folder):
             show_kept(kept, guarded=service.needs_tokens)

@@ -113,8 +113,10 @@ class Tokens:
 
 
 def private_folder(folder: Path) -> Path:
-    """The folder, made where there is none, for its owner alone. Raises ``OSError``."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The folder, made where there is none, for its owner alone, as are those above it that are made. Raises ``OSError``."""
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
 
