@@ -217,6 +217,24 @@ def test_a_ray_of_our_own_is_private_leaves_nothing_and_warns_of_nothing(picture
         assert list(Path(tmp).iterdir()) == []
 
 
+ENDED = """
+import os, signal, sys, time
+from passerby.find.ingest.archive import connected
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+with connected():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+
+
+def test_sigterm_does_with_a_ray_of_our_own_what_it_did_and_nothing_is_left() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="") as tmp:
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"TMPDIR": tmp}
+        done = subprocess.run([sys.executable, "-c", ENDED], check=False, capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stderr, list(Path(tmp).iterdir())) == (7, "", [])
+
+
 @pytest.mark.parametrize("named", ["/tmp", "/tmp/" + "long/" * 20])
 def test_sockets_of_a_ray_of_our_own_have_room_in_its_folder(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", named)

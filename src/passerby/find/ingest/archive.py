@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -36,8 +38,14 @@ _WORK: Final = "work"
 _STORE: Final = 256 << 20
 """Bytes of shared memory that a Ray of our own takes: results are vectors, and small."""
 
-_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Set before Ray is imported: nothing is reported to anybody, it does not advise, and calls nothing an error that may go wrong one day."""
+_QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+}
+"""Set before Ray is imported: nothing is reported to anybody, it does not advise, nor call what may go wrong one day an error, and SIGTERM
+does not end the process at once."""
 
 _LONGEST_TMP: Final = 23
 """Bytes of a folder in which a Ray of our own fits: a socket's path has 107, and what Ray and we put behind it takes 84."""
@@ -160,8 +168,8 @@ def connected() -> Iterator[None]:
         import ray
         import ray.data
     with _settings(os.environ.get("RAY_ADDRESS")) as settings:
-        _connect(settings)
         try:
+            _connect(settings)
             context = ray.data.DataContext.get_current()
             context.execution_options.preserve_order = True
             context.enable_progress_bars = False
@@ -192,7 +200,7 @@ def _connect(settings: dict[str, Any]) -> None:
     address = settings["address"]
     try:
         _require_listener(address)
-        with _unheard():
+        with _unheard(), _same_sigterm():
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except Exception as error:  # Ray raises just that where its processes do not start in time
         found = (getattr(error, "strerror", None) or " ".join(str(error).split())).lower()
@@ -212,6 +220,15 @@ def _unheard() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """SIGTERM does after the block what it did before: Ray would end the process with a code of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _require_listener(address: str) -> None:
