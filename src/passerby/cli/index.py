@@ -301,15 +301,14 @@ def info(
         options.refuse_ignored(context, "--cameras" if cameras else "--devices", *["devices"] * cameras, "worn", "model")
     if not worn:
         options.refuse_ignored(context, "info without --worn", "model")
-    folder = index_folder(index)
-    with open_index(folder) as opened:
+    with open_index(index_folder(index)) as opened:
         if cameras:
             return show_cameras(opened.seen_by_cameras(), live_cameras(opened), as_json=json)
         if devices:
             from passerby.cli.show.pushing import show_devices
             from passerby.service.devices import standings
 
-            return show_devices(standings(opened, service_folder(folder)), as_json=json)
+            return show_devices(standings(opened, service_folder(index_folder(index))), as_json=json)
         if not worn:
             return show_info(opened.info(), opened.failures(), as_json=json)
         from passerby.cli.show.worn import show_wearers

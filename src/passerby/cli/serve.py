@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from passerby.cli import options
-from passerby.places import IndexPlace, is_url
+from passerby.places import IndexPlace
 
 
 @click.command(epilog="Example: passerby serve --index my-index")
@@ -65,8 +64,6 @@ def serve(
     from passerby.cli.show.console import ALL_DONE, note
     from passerby.cli.show.serving import show_kept
     from passerby.extras import needs_extra
-    from passerby.index.local import service_folder
-    from passerby.index.open import create_index, open_index
     from passerby.places import index_folder
     from passerby.resolve import load_detecting, load_model
 
@@ -74,24 +71,17 @@ def serve(
         from passerby.service.app import listen, run
         from passerby.service.indexing.folders import Indexing
         from passerby.service.indexing.process import index_command
+        from passerby.service.open import open_service
         from passerby.service.security import Listening
-        from passerby.service.service import Service
-        from passerby.service.tokens import private_folder
 
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
     folder, encoder = index_folder(index), load_model(model)
     for missing in (one for one in allow_index if not one.is_dir()):
         note(f"{missing}, which --allow-index names, is no folder that can be seen now")
     indexing, detecting = Indexing(allow_index, index_command(folder, model)), load_detecting(detector)
-    how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices}
-    kept, makes = service_folder(folder), create or bool(allow_index)
-    if makes and isinstance(folder, Path) and not folder.exists():
-        with suppress(OSError):  # what is wrong with it says who makes the index
-            private_folder(folder)
-    with create_index(folder, encoder) if makes else open_index(folder) as opened:
-        service = Service.of(opened, encoder, listening, kept, keep_audit=keep_audit, **how)
-        if is_url(folder):
-            show_kept(kept, guarded=service.needs_tokens)
+    how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices, "keep_audit": keep_audit}
+    with open_service(folder, encoder, listening, make=create or bool(allow_index), **how) as service:
+        show_kept(folder, service.tokens.folder, guarded=service.needs_tokens)
         with listen(listening) as listener:
             note(f"open {listening.url}")
             run(service, listener)
@@ -121,14 +111,13 @@ def token(action: str, name: str | None, *, role: str, index: IndexPlace | None,
     from passerby.places import index_folder
     from passerby.service.tokens import Role, Tokens
 
-    folder = service_folder(index_folder(index))
-    tokens = Tokens(folder)
+    tokens = Tokens(service_folder(index_folder(index)))
     if action == "list":
-        return show_tokens(tokens.all(), folder, as_json=json)
+        return show_tokens(tokens.all(), tokens.folder, as_json=json)
     if not name:
         raise click.BadParameter("expected a name, found none; name the token", param_hint="NAME")
     if action == "add":
-        return show_added(name, tokens.add(name, Role(role)), folder, as_json=json)
+        return show_added(name, tokens.add(name, Role(role)), tokens.folder, as_json=json)
     return show_revoked(name, tokens.revoke(name), as_json=json)
 
 

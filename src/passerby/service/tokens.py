@@ -57,6 +57,7 @@ class Tokens:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._file = folder / TOKENS
 
     @property

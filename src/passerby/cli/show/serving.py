@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from passerby.cli.show.console import ALL_DONE, NOTHING_DONE, console_on, note, show_json, show_table
+from passerby.places import IndexPlace, is_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from passerby.service.tokens import Token
 
 
-def show_kept(folder: Path, *, guarded: bool) -> None:
-    """Say where a service keeps its tokens, and whether there are any."""
-    note(f"tokens, log and jobs are in {folder}{'' if guarded else '; there are no tokens, so anybody on this machine may search'}")
+def show_kept(index: IndexPlace, folder: Path, *, guarded: bool) -> None:
+    """Say where the service of an index keeps its tokens, unless that is in the index's folder, and whether there are any."""
+    if is_url(index):
+        note(f"tokens, log and jobs are in {folder}{'' if guarded else '; there are no tokens, so anybody on this machine may search'}")
 
 
 def show_added(name: str, secret: str, folder: Path, *, as_json: bool) -> int:
