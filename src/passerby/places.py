@@ -5,13 +5,11 @@ A home is looked for only where nothing was named, and nothing here touches the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 from passerby.errors import ConfigError
 
@@ -37,22 +35,11 @@ def index_folder(named: IndexPlace | None = None) -> IndexPlace:
     return _of_user(user_data_path, "index", "name the index with --index or PASSERBY_INDEX")
 
 
-def local_folder(index: IndexPlace) -> Path:
-    """Where this machine keeps what belongs to an index: its folder, or one in the user's data folder for one with a URL."""
-    if isinstance(index, Path):
-        return index
+def data_folder(name: str) -> Path:
+    """A folder of the user's data. Raises ``ConfigError`` without a home."""
     from platformdirs import user_data_path
 
-    url = urlsplit(index)
-    asked = dict(parse_qsl(url.query))
-    database = url.hostname or asked.get("host"), url.port or asked.get("port"), url.path, asked.get("schema")
-    name = hashlib.sha256(repr(database).encode()).hexdigest()[:16]
-    return _of_user(user_data_path, f"index-{name}", "use a machine with one")
-
-
-def service_folder(index: IndexPlace) -> Path:
-    """Where a service of an index keeps its tokens and its log."""
-    return local_folder(index) / "service"
+    return _of_user(user_data_path, name, "use a machine with one")
 
 
 def engines_folder() -> Path:

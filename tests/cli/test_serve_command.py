@@ -10,13 +10,26 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from postgres import server
 from serving import Sample
 
 from passerby.cli.app import app
+from passerby.errors import IndexFault
+from passerby.index.open import create_index
+from passerby.model.bundle_encoder import BundleEncoder
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """A port where no service can listen, so that `serve` ends when all is made and said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield str(listener.getsockname()[1])
 
 
 def passerby(*arguments: str | Path) -> tuple[int, str, str]:
@@ -37,6 +50,57 @@ def test_tokens_are_added_listed_and_revoked(tmp_path: Path) -> None:
     code, _, said = passerby("token", "revoke", "reception", "--index", tmp_path)
     assert (code, "found none of the name 'reception'" in said) == (2, True)
     assert passerby("token", "add", "--index", tmp_path)[0] != 0
+
+
+def test_where_tokens_are_is_said(tmp_path: Path) -> None:
+    folder = str(tmp_path / "service")
+    assert folder in passerby("token", "list", "--index", tmp_path)[2]
+    assert folder in passerby("token", "add", "reception", "--index", tmp_path)[2]
+    assert folder in passerby("token", "list", "--index", tmp_path)[2]
+    assert json.loads(passerby("token", "list", "--index", tmp_path, "--json")[1])["folder"] == folder
+
+
+def test_tokens_of_an_index_in_postgres_count_however_its_url_is_written(
+    tmp_path: Path, tiny_bundle: Path, tiny_encoder: BundleEncoder, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    postgres = server()
+    short = f"postgresql://postgres@{quote(str(postgres.folder), safe='')}/postgres"
+    long = f"postgresql:///postgres?schema=passerby&port=5432&user=postgres&host={postgres.folder}/"
+    create_index(short, tiny_encoder).close()
+    serve = "serve", "--model", tiny_bundle, "--port", taken, "--index"
+    assert "so anybody on this machine may search" in passerby(*serve, long)[2]
+    assert passerby("token", "add", "reception", "--index", short)[0] == 0
+    said = passerby(*serve, long)[2]
+    (tokens,) = tmp_path.glob("passerby/*/service/tokens.json")
+    assert f"are in {tokens.parent}\n" in said, "and not that there are none"
+    assert json.loads(passerby("token", "list", "--index", long, "--json")[1])["tokens"][0]["name"] == "reception"
+
+
+def test_what_a_service_makes_is_for_its_owner_alone(tmp_path: Path, tiny_bundle: Path, taken: str) -> None:
+    for how in ("--create", f"--allow-index={tmp_path}"):
+        index = tmp_path / how[2:6] / "index"
+        passerby("serve", how, "--index", index, "--model", tiny_bundle, "--port", taken)
+        assert (index / "index.db").exists() and (index / "service" / "audit").exists()
+        assert {one.stat().st_mode & 0o777 for one in (index.parent, index, *index.rglob("*")) if one.is_dir()} == {0o700}
+
+
+def test_a_folder_that_is_there_stays_whose_it_is_and_service_in_it_is_for_its_owner(tmp_path: Path, tiny_bundle: Path, taken: str) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index").chmod(0o770)
+    passerby("serve", "--create", "--index", tmp_path / "index", "--model", tiny_bundle, "--port", taken)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("index", "index/service")] == [0o770, 0o700]
+
+
+def test_a_token_before_there_is_an_index_makes_no_folder_for_others(tmp_path: Path) -> None:
+    passerby("token", "add", "north-gate", "--role", "device", "--index", tmp_path / "centre")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("centre", "centre/service")] == [0o700, 0o700]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, tiny_bundle: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(IndexFault, match=r"expected an index's folder, found .*index, a file|expected a folder"):
+        app(["serve", "--create", "--index", str(tmp_path / "file" / "index"), "--model", str(tiny_bundle)], standalone_mode=False)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -24,6 +26,7 @@ from passerby.data.synthetic.people import sample_person
 from passerby.data.synthetic.street_film import film_street
 from passerby.data.synthetic.street_folders import write_scenes
 from passerby.errors import ConfigError, ModelError
+from passerby.find.ingest import archive
 from passerby.find.ingest.archive import OnRay, connected
 from passerby.find.ingest.photos import SeenFile, Undetected
 from passerby.find.ingest.run import index_paths
@@ -185,6 +188,61 @@ def test_a_ray_that_does_not_start_is_said_in_a_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ray.init", init)
     with pytest.raises(ConfigError, match=r"expected Ray at this machine, found the current node timed out\. it may be busy"), connected():
         pass
+
+
+ALONE = """
+import json, sys
+from functools import partial
+from pathlib import Path
+from passerby.find.ingest import archive
+from passerby.find.ingest.archive import OnRay, connected
+from passerby.media.taken import Clocks
+from passerby.resolve import load_model
+
+model, crops, tmp = sys.argv[1], sorted(Path(sys.argv[2]).glob("*.jpg")), Path(sys.argv[3])
+with connected():
+    seen = list(OnRay(partial(load_model, model), cores=1).crops(crops, Clocks(), None))
+    print(json.dumps([len(seen) - len(crops), [one.stat().st_mode & 0o777 for one in tmp.iterdir()], len(list(tmp.rglob("raylet.out")))]))
+"""
+"""A run on a Ray of its own: what it misses, whose the folders are that it made, and in how many places Ray writes a log there."""
+
+
+def test_a_ray_of_our_own_is_private_leaves_nothing_and_warns_of_nothing(pictures: Path, tiny_bundle: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="") as tmp:
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"TMPDIR": tmp}
+        command: list[str | Path] = [sys.executable, "-c", ALONE, tiny_bundle, pictures / "crops", tmp]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout) == [0, [0o700], 1]
+        assert list(Path(tmp).iterdir()) == []
+
+
+ENDED = """
+import os, signal, sys, time
+from passerby.find.ingest.archive import connected
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+with connected():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+
+
+def test_sigterm_does_with_a_ray_of_our_own_what_it_did_and_nothing_is_left() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="") as tmp:
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"TMPDIR": tmp}
+        done = subprocess.run([sys.executable, "-c", ENDED], check=False, capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stderr, list(Path(tmp).iterdir())) == (7, "", [])
+
+
+@pytest.mark.parametrize("named", ["/tmp", "/tmp/" + "long/" * 20])
+def test_sockets_of_a_ray_of_our_own_have_room_in_its_folder(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", named)
+    with archive._settings(None) as settings:
+        folder = Path(settings["_temp_dir"])
+        assert len(f"{folder}/session_2026-11-30_11-13-03_417917_4194304/sockets/plasma_store") <= 107
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+    assert not folder.parent.exists()
 
 
 @pytest.mark.soak

@@ -22,10 +22,10 @@ from passerby.errors import ConfigError
 from passerby.find.copying import copy_between
 from passerby.find.watch.loop import WatchSettings, watch
 from passerby.find.watch.state import CameraState, live_cameras, watching_alone, write_state
+from passerby.index.local import local_folder
 from passerby.index.open import create_index, open_index
 from passerby.index.sighting import Sighting
 from passerby.model.bundle_encoder import BundleEncoder
-from passerby.places import local_folder
 from passerby.service.app import create_app
 from passerby.service.security import Listening
 from passerby.service.service import Service

@@ -290,22 +290,22 @@ def info(
     """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
     from passerby.cli.show.finding import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
+    from passerby.index.local import service_folder
     from passerby.index.open import open_index
-    from passerby.places import index_folder, service_folder
+    from passerby.places import index_folder
 
     if cameras or devices:
         options.refuse_ignored(context, "--cameras" if cameras else "--devices", *["devices"] * cameras, "worn", "model")
     if not worn:
         options.refuse_ignored(context, "info without --worn", "model")
-    folder = index_folder(index)
-    with open_index(folder) as opened:
+    with open_index(index_folder(index)) as opened:
         if cameras:
             return show_cameras(opened.seen_by_cameras(), live_cameras(opened), as_json=json)
         if devices:
             from passerby.cli.show.pushing import show_devices
             from passerby.service.devices import standings
 
-            return show_devices(standings(opened, service_folder(folder)), as_json=json)
+            return show_devices(standings(opened, service_folder(index_folder(index))), as_json=json)
         if not worn:
             return show_info(opened.info(), opened.failures(), as_json=json)
         from passerby.cli.show.worn import show_wearers

@@ -62,26 +62,26 @@ def serve(
     On this machine alone anybody may search, until there is a token; then everybody needs one: passerby token add NAME.
     """
     from passerby.cli.show.console import ALL_DONE, note
+    from passerby.cli.show.serving import show_kept
     from passerby.extras import needs_extra
-    from passerby.index.open import create_index, open_index
-    from passerby.places import index_folder, service_folder
+    from passerby.places import index_folder
     from passerby.resolve import load_detecting, load_model
 
     with needs_extra("serve"):
         from passerby.service.app import listen, run
         from passerby.service.indexing.folders import Indexing
         from passerby.service.indexing.process import index_command
+        from passerby.service.open import open_service
         from passerby.service.security import Listening
-        from passerby.service.service import Service
 
     listening = Listening(host, port, name, tls_cert, tls_key, behind_proxy)
     folder, encoder = index_folder(index), load_model(model)
     for missing in (one for one in allow_index if not one.is_dir()):
         note(f"{missing}, which --allow-index names, is no folder that can be seen now")
     indexing, detecting = Indexing(allow_index, index_command(folder, model)), load_detecting(detector)
-    how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices}
-    with create_index(folder, encoder) if create or allow_index else open_index(folder) as opened:
-        service = Service.of(opened, encoder, listening, service_folder(folder), keep_audit=keep_audit, **how)
+    how: dict[str, Any] = {"indexing": indexing, "detecting": detecting, "devices": devices, "keep_audit": keep_audit}
+    with open_service(folder, encoder, listening, make=create or bool(allow_index), **how) as service:
+        show_kept(folder, service.tokens.folder, guarded=service.needs_tokens)
         with listen(listening) as listener:
             note(f"open {listening.url}")
             run(service, listener)
@@ -104,19 +104,20 @@ def serve(
 def token(action: str, name: str | None, *, role: str, index: IndexPlace | None, json: bool) -> int:
     """Say who may use a service: add somebody, list them, revoke one. A service that runs knows it at once.
 
-    The token is shown this once; the index keeps its hash alone.
+    The token is shown this once; its hash alone is kept, in the folder that list names. Run this as the user whom the service runs as.
     """
     from passerby.cli.show.serving import show_added, show_revoked, show_tokens
-    from passerby.places import index_folder, service_folder
+    from passerby.index.local import service_folder
+    from passerby.places import index_folder
     from passerby.service.tokens import Role, Tokens
 
     tokens = Tokens(service_folder(index_folder(index)))
     if action == "list":
-        return show_tokens(tokens.all(), as_json=json)
+        return show_tokens(tokens.all(), tokens.folder, as_json=json)
     if not name:
         raise click.BadParameter("expected a name, found none; name the token", param_hint="NAME")
     if action == "add":
-        return show_added(name, tokens.add(name, Role(role)), as_json=json)
+        return show_added(name, tokens.add(name, Role(role)), tokens.folder, as_json=json)
     return show_revoked(name, tokens.revoke(name), as_json=json)
 
 

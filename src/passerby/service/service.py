@@ -37,7 +37,7 @@ from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, photo
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.sent import Picture, Sent, look_at
-from passerby.service.tokens import Role, Token, Tokens
+from passerby.service.tokens import Role, Token, Tokens, private_folder
 from passerby.service.when import offsets_of, seen_at
 from passerby.types import Crop, Hit, MediaKind, Person
 
@@ -166,7 +166,7 @@ class Service:
         """The service of an index.
 
         Args:
-            folder: where its tokens are, its log goes, and clips lie while they are cut.
+            folder: where its tokens are, its log goes, and clips lie while they are cut; made, for its owner alone.
             keep_audit: for how many days the log keeps who asked what.
             detecting: how somebody is found in a picture that is sent; without it the whole picture is meant.
             indexing: what may be indexed from outside, and how.
@@ -181,8 +181,8 @@ class Service:
         tokens = Tokens(folder)
         if listening.needs_tokens and not tokens.all():
             do = "make one: passerby token add NAME"
-            raise ConfigError(expected="a token, as others can reach the service", found="none", do=do)
-        audit = Audit(folder / "audit", keep_audit)
+            raise ConfigError(expected="a token, as others can reach the service", found=f"none in {folder}", do=do)
+        audit = Audit(private_folder(folder) / "audit", keep_audit)
         clips, crops = Clips(folder / "clips"), Crops()
 
         centre, elsewhere = Centre(index, encoder, Devices(folder)), Elsewhere.read(devices)

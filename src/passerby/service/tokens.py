@@ -17,8 +17,8 @@ from typing import Final
 from passerby.atomic import replacing
 from passerby.devices import is_device_name
 from passerby.errors import ConfigError
+from passerby.index.local import TOKENS
 
-FILE_NAME: Final = "tokens.json"
 _BYTES: Final = 32
 _LONGEST_NAME: Final = 80
 
@@ -57,7 +57,8 @@ class Tokens:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / FILE_NAME
+        self.folder = folder
+        self._file = folder / TOKENS
 
     @property
     def wanted(self) -> bool:
@@ -113,8 +114,10 @@ class Tokens:
 
 
 def private_folder(folder: Path) -> Path:
-    """The folder, made where there is none, for its owner alone. Raises ``OSError``."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The folder, made where there is none, for its owner alone, as are those above it that are made. Raises ``OSError``."""
+    if not folder.parent.exists():
+        private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
 

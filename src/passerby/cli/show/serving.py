@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from passerby.cli.show.console import ALL_DONE, NOTHING_DONE, console_on, note, show_json, show_table
+from passerby.places import IndexPlace, is_url
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from passerby.service.tokens import Token
 
 
-def show_added(name: str, secret: str, *, as_json: bool) -> int:
-    """Show a new token; returns the exit code."""
-    note(f"the token of {name}, shown this once:")
+def show_kept(index: IndexPlace, folder: Path, *, guarded: bool) -> None:
+    """Say where the service of an index keeps its tokens, unless that is in the index's folder, and whether there are any."""
+    if is_url(index):
+        note(f"tokens, log and jobs are in {folder}{'' if guarded else '; there are no tokens, so anybody on this machine may search'}")
+
+
+def show_added(name: str, secret: str, folder: Path, *, as_json: bool) -> int:
+    """Show a new token, whose hash is in a folder; returns the exit code."""
+    note(f"the token of {name}, shown this once; its hash is in {folder}:")
     if as_json:
         show_json({"name": name, "token": secret})
     else:
@@ -21,14 +30,16 @@ def show_added(name: str, secret: str, *, as_json: bool) -> int:
     return ALL_DONE
 
 
-def show_tokens(tokens: Sequence[Token], *, as_json: bool) -> int:
-    """Show who may use a service; returns the exit code."""
+def show_tokens(tokens: Sequence[Token], folder: Path, *, as_json: bool) -> int:
+    """Show who may use a service, and in which folder that is kept; returns the exit code."""
     if as_json:
-        show_json({"tokens": [{"name": one.name, "role": one.role, "created": one.created} for one in tokens]})
+        said = [{"name": one.name, "role": one.role, "created": one.created} for one in tokens]
+        show_json({"tokens": said, "folder": str(folder)})
     elif tokens:
         show_table(("name", "role", "created"), [(one.name, one.role, one.created) for one in tokens])
+        note(f"in {folder}")
     else:
-        note("no tokens: make one with passerby token add NAME")
+        note(f"no tokens in {folder}: make one with passerby token add NAME")
     return ALL_DONE
 
 

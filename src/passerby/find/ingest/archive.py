@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import socket
+import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -35,8 +38,17 @@ _WORK: Final = "work"
 _STORE: Final = 256 << 20
 """Bytes of shared memory that a Ray of our own takes: results are vectors, and small."""
 
-_QUIET: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Set before Ray is imported: nothing is reported to anybody, and it does not advise."""
+_QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+}
+"""Set before Ray is imported: nothing is reported to anybody, it does not advise, nor call what may go wrong one day an error, and SIGTERM
+does not end the process at once."""
+
+_LONGEST_TMP: Final = 23
+"""Bytes of a folder in which a Ray of our own fits: a socket's path has 107, and what Ray and we put behind it takes 84."""
 
 _PATIENCE: Final = 5.0
 """Seconds to reach a cluster's address."""
@@ -155,28 +167,72 @@ def connected() -> Iterator[None]:
     with needs_extra("cluster"):
         import ray
         import ray.data
-    address = os.environ.get("RAY_ADDRESS")
-    ours: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": _STORE}
+    with _settings(os.environ.get("RAY_ADDRESS")) as settings:
+        try:
+            _connect(settings)
+            context = ray.data.DataContext.get_current()
+            context.execution_options.preserve_order = True
+            context.enable_progress_bars = False
+            context.print_on_execution_start = False
+            logging.getLogger("ray.data").setLevel(logging.ERROR)
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _settings(address: str | None) -> Iterator[dict[str, Any]]:
+    """What Ray is started with; one of our own in a folder for this user alone, which is gone after the block with all that Ray left."""
+    if address and address != "local":
+        yield {"address": address}
+        return
+    place = tempfile.gettempdir()
+    place = place if len(os.fsencode(place)) <= _LONGEST_TMP else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="passerby-", dir=place, ignore_cleanup_errors=True) as private:
+        own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": _STORE}
+        yield {"address": "local", "_temp_dir": f"{private}/r", **own}  # a folder of its own, as Ray opens it to everybody
+
+
+def _connect(settings: dict[str, Any]) -> None:
+    """Raises ``ConfigError`` where no Ray answers or starts."""
+    import ray
+
+    address = settings["address"]
     try:
         _require_listener(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **({} if address else ours))
+        with _unheard(), _same_sigterm():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **settings)
     except Exception as error:  # Ray raises just that where its processes do not start in time
         found = (getattr(error, "strerror", None) or " ".join(str(error).split())).lower()
-        do = "start it, or correct RAY_ADDRESS" if address else "try again when it is less busy, or without --engine ray"
-        raise ConfigError(expected=f"Ray at {address or 'this machine'}", found=found, do=do) from error
+        mine = address == "local"
+        do = "try again when it is less busy, or without --engine ray" if mine else "start it, or correct RAY_ADDRESS"
+        raise ConfigError(expected=f"Ray at {'this machine' if mine else address}", found=found, do=do) from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Standard error goes nowhere during the block: the first that Ray's native code says there is how much it will say."""
+    kept = os.dup(2)
     try:
-        context = ray.data.DataContext.get_current()
-        context.execution_options.preserve_order = True
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
         yield
     finally:
-        ray.shutdown()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
-def _require_listener(address: str | None) -> None:
+@contextmanager
+def _same_sigterm() -> Iterator[None]:
+    """SIGTERM does after the block what it did before: Ray would end the process with a code of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
+
+
+def _require_listener(address: str) -> None:
     """Raises ``OSError`` soon where nobody listens at ``host:port``: Ray itself would try for minutes."""
-    host, _, port = (address or "").rpartition(":")
+    host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
         socket.create_connection((host, int(port)), _PATIENCE).close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from typing import Final, NamedTuple, Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from passerby.errors import IndexFault
 from passerby.index.nearest import EXACT, HNSW
@@ -14,9 +15,27 @@ from passerby.index.nearest import EXACT, HNSW
 SCHEMES: Final = ("postgresql", "postgres")
 EXAMPLE: Final = "postgresql://user@host/database"
 WAYS: Final = (EXACT, HNSW)
+DEFAULT_PORT: Final = "5432"
+DEFAULT_SCHEMA: Final = "passerby"
+HERE: Final = ("localhost", "127.0.0.1", "::1", "/run/postgresql", "/var/run/postgresql", "/tmp", "/private/tmp")
+"""Hosts that are this machine: its names, and the folders of sockets in which the driver looks where no host is named."""
+
 _SCHEMA: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _OURS: Final = ("schema", "search")
+_SERVER: Final = re.compile(r"(\[[^\]]*\]|/.*|[^:]*)(?::(\d*))?")
+
+
+class Database(NamedTuple):
+    """Where an address leads, whoever goes there: the same however a URL says it.
+
+    Args:
+        servers: host and port of each, in order; a host is in small letters, empty for this machine, or a folder with a socket.
+    """
+
+    servers: tuple[tuple[str, str], ...]
+    name: str
+    schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +67,7 @@ class Address:
             raise _wrong("one that cannot be read", "write / as %2F, ? as %3F and # as %23 in a password")
         if parts.scheme not in SCHEMES or parts.fragment:
             raise _wrong("one of another form")
-        own = {"schema": "passerby", "search": WAYS[0]} | {name: value for name, value in asked if name in _OURS}
+        own = {"schema": DEFAULT_SCHEMA, "search": WAYS[0]} | {name: value for name, value in asked if name in _OURS}
         if not _SCHEMA.fullmatch(own["schema"]):
             raise _wrong(f"the schema {own['schema']!r}", "name it in small letters, digits and underscores, and not pg_…")
         if own["search"] not in WAYS:
@@ -66,6 +85,31 @@ class Address:
             own["schema"],
             own["search"],
         )
+
+    @property
+    def database(self) -> Database:
+        """Where it leads, with what it leaves out as it is by default; read as the driver reads it, but for ``$PGHOST`` and the like."""
+        parts = urlsplit(self.url)
+        asked = dict(parse_qsl(parts.query))
+        user, _, hosts = parts.netloc.rpartition("@")
+        servers = _servers(hosts, "") if hosts else _servers(asked.get("host", ""), asked.get("port", ""))
+        name = unquote(parts.path[1:]) or asked.get("dbname") or asked.get("database")
+        return Database(servers, name or unquote(user.partition(":")[0]) or asked.get("user", ""), self.schema)
+
+
+def _servers(hosts: str, ports: str) -> tuple[tuple[str, str], ...]:
+    """Several hosts have a port each, or one together."""
+    several, given = hosts.split(","), ports.split(",")
+    given *= len(several) if len(given) == 1 else 1
+    return tuple(sorted({_server(host, port) for host, port in zip(several, given, strict=False)}))
+
+
+def _server(written: str, port: str) -> tuple[str, str]:
+    match = _SERVER.fullmatch(written)
+    host, own = match.groups() if match else (written, None)
+    host = unquote(host).strip("[]")
+    host = posixpath.normpath(host) if host.startswith("/") else host.rstrip(".").lower()
+    return "" if host in HERE else host, port or own or DEFAULT_PORT
 
 
 def _without_password(netloc: str) -> str:

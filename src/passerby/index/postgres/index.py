@@ -14,6 +14,7 @@ from uuid import uuid4
 from passerby.errors import IndexFault
 from passerby.index.base import PATIENCE
 from passerby.index.info import TO_BE_READ, IndexedModel, IndexInfo, Stamp
+from passerby.index.local import local_folder
 from passerby.index.nearest import HNSW, Nearest, Passes
 from passerby.index.postgres import hnsw, purging
 from passerby.index.postgres.address import Address
@@ -31,7 +32,6 @@ from passerby.index.sql.embeddings import chunk_of, model_of
 from passerby.index.sql.index import SqlIndex
 from passerby.index.vectors import Chunk, VectorTable
 from passerby.model.encoder import Encoder, as_encoder
-from passerby.places import local_folder
 from passerby.types import Crop, Media, Person
 
 _PAGE: Final = 4096
