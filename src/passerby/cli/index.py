@@ -125,7 +125,7 @@ def index(
 
     --keep is remembered: it goes by when people were last seen, and keeps whoever has no time. remove --older-than does it once.
     """
-    from passerby.cli.show.finding import show_index_report
+    from passerby.cli.show.indexing import show_index_report
     from passerby.find.ingest.run import index_paths
     from passerby.index.open import create_index
     from passerby.places import index_folder
@@ -169,7 +169,7 @@ def _amend(
     as_json: bool,
 ) -> int:
     """What is done to an index without looking at files."""
-    from passerby.cli.show.finding import show_amended
+    from passerby.cli.show.indexing import show_amended
     from passerby.find.ingest.amend import amend_index
     from passerby.index.open import open_index
 
@@ -288,7 +288,7 @@ def info(
     context: click.Context, *, cameras: bool, devices: bool, worn: bool, model: str | None, index: IndexPlace | None, json: bool
 ) -> int:
     """Say what an index holds, which model made it, and which files failed; or its cameras, its devices, or what people in it wear."""
-    from passerby.cli.show.finding import show_cameras, show_info
+    from passerby.cli.show.indexing import show_cameras, show_info
     from passerby.find.watch.state import live_cameras
     from passerby.index.local import service_folder
     from passerby.index.open import open_index
@@ -357,7 +357,7 @@ def remove(
     """
     import time
 
-    from passerby.cli.show.finding import show_forgotten, show_removal
+    from passerby.cli.show.indexing import show_forgotten, show_removal
     from passerby.find.moment import read_age
     from passerby.find.removal import remove_from, remove_of_devices
     from passerby.find.retention import forget_older
@@ -393,7 +393,7 @@ def copy_index(*, source: IndexPlace, target: IndexPlace, json: bool) -> int:
     No picture is read and nothing is encoded again. People keep their ids; who is kept out, cameras' clocks, and files that failed go
     with them. Stopped at any moment, the same command goes on.
     """
-    from passerby.cli.show.finding import show_copy
+    from passerby.cli.show.indexing import show_copy
     from passerby.find.copying import copy_between
     from passerby.places import index_folder
     from passerby.progress import progress_bar
