@@ -36,6 +36,7 @@ from passerby.service.app import config_of
 from passerby.service.audit import Audit
 from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
+from passerby.service.devices import Devices
 from passerby.service.tokens import Role, Tokens
 from passerby.service.uploads import decode_upload
 
@@ -198,6 +199,27 @@ def test_names_of_tokens(tmp_path: Path) -> None:
 
 def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client, str, str]) -> None:
     client, view, _ = guarded
+def test_two_that_change_tokens_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each command has its own view of the file; whoever is second waits, and begins with what the first one wrote."""
+    tokens = Tokens(tmp_path)
+    tokens.add("old", Role.VIEW)
+    with ThreadPoolExecutor() as others:
+        with tokens_module.changing(tmp_path):
+            revoked = others.submit(Tokens(tmp_path).revoke, "old")
+            added = [others.submit(Tokens(tmp_path).add, name, Role.VIEW) for name in ("new", "newer")]
+            time.sleep(0.05)
+            assert not any(one.done() for one in (revoked, *added))
+    assert revoked.result()
+    assert [one.name for one in tokens.all()] in (["new", "newer"], ["newer", "new"])
+
+
+def test_two_services_that_share_a_folder_lose_no_device(tmp_path: Path) -> None:
+    one, other = Devices(tmp_path), Devices(tmp_path)
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda n: (one, other)[n % 2].keep(f"device-{n}", seen=float(n)), range(40)))
+    assert len(one.all()) == 40
+
+
     for path in ("search?q=coat", "people/1", "people/1/photo", "crops/1-0", "info", "audit"):
         assert status(client, f"/api/v1/{path}") == 401
         assert status(client, f"/api/v1/{path}", "wrong") == 401
@@ -536,7 +558,7 @@ def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample:
         os.umask(before)
     kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
     assert {path.is_dir(): mode(path) for path in kept} == {True: 0o700, False: 0o600}
-    assert len(kept) == 5
+    assert len(kept) == 6
 
 
 def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:
