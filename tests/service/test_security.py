@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from struct import pack
 from types import SimpleNamespace
 from typing import Any
@@ -34,9 +36,9 @@ from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module
 from passerby.service.app import config_of
 from passerby.service.audit import Audit
+from passerby.service.devices import Devices
 from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
-from passerby.service.devices import Devices
 from passerby.service.tokens import Role, Tokens
 from passerby.service.uploads import decode_upload
 
@@ -197,8 +199,6 @@ def test_names_of_tokens(tmp_path: Path) -> None:
         tokens.all()
 
 
-def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client, str, str]) -> None:
-    client, view, _ = guarded
 def test_two_that_change_tokens_at_once_lose_nothing(tmp_path: Path) -> None:
     """Each command has its own view of the file; whoever is second waits, and begins with what the first one wrote."""
     tokens = Tokens(tmp_path)
@@ -220,6 +220,8 @@ def test_two_services_that_share_a_folder_lose_no_device(tmp_path: Path) -> None
     assert len(one.all()) == 40
 
 
+def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client, str, str]) -> None:
+    client, view, _ = guarded
     for path in ("search?q=coat", "people/1", "people/1/photo", "crops/1-0", "info", "audit"):
         assert status(client, f"/api/v1/{path}") == 401
         assert status(client, f"/api/v1/{path}", "wrong") == 401
@@ -600,3 +602,53 @@ def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
     file.write_text(file.read_text() + '{"n": 2, "cu')
     log.append({"n": 3})
     assert [entry["n"] for entry in log.latest(5)] == [3, 1]
+
+
+def test_a_full_disk_lets_nobody_search_unseen_and_is_no_fault(sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path) as client:
+        client.service.audit._of(datetime.now(UTC).date()).symlink_to("/dev/full")
+        responses = [client.http.get(path) for path in ("/api/v1/search?q=coat", "/?q=coat", "/people/1")]
+    assert [response.status_code for response in responses] == [503, 503, 503]
+    assert "no space left on device; have whoever runs it look at the disk" in responses[0].json()["detail"]
+    assert responses[0].headers["retry-after"] == "1"
+    assert str(tmp_path) not in responses[0].text
+
+
+def test_an_entry_that_a_disk_takes_in_part_counts_as_not_written(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.append({"n": 1})
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (log._of(log._today).stat().st_size + 20, before[1]))
+    try:
+        with pytest.raises(ServiceBusy, match="the log of who asks what to be writable, found file too large"):
+            log.append({"n": 2})
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    log.append({"n": 3})
+    assert [entry["n"] for entry in log.latest(5)] == [3, 1]
+
+
+def test_a_day_is_forgotten_when_that_can_be_done_again(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    log = Audit(tmp_path, days=1)
+    old = tmp_path / f"{today - timedelta(days=3)}.jsonl"
+    old.mkdir()
+    with pytest.raises(ServiceBusy):
+        log.append({"n": 1})
+    old.rmdir()
+    old.write_text("{}\n")
+    log.append({"n": 2})
+    assert not old.exists()
+
+
+def test_the_last_entries_of_a_long_log_are_found_without_reading_all_of_it(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    lines = [json.dumps({"n": number, "asked": "x" * (number * 37 % 9000)}) for number in range(3000)]
+    log._of(datetime.now(UTC).date()).write_text("\n".join(lines) + "\n")
+    (tmp_path / "2026-01-01.jsonl").write_text(json.dumps({"n": -1, "asked": "y" * 200_000}) + "\n")
+    assert [entry["n"] for entry in log.latest(4000)] == list(range(2999, -2, -1))
+    tracemalloc.start()
+    assert [entry["n"] for entry in log.latest(2)] == [2999, 2998]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1_000_000

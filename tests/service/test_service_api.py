@@ -164,7 +164,7 @@ def test_what_is_wrong_is_said_in_three_parts(client: Client, path: str, paramet
 
 def test_what_broke_is_said_without_its_inside(sample: Sample, tmp_path: Path) -> None:
     with serving(sample, tmp_path) as other:
-        other.service.audit._folder.rmdir()
+        del other.service.audit._lock
         response = other.http.get("/api/v1/search?q=coat")
     assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
     assert "a fault of ours" in response.json()["detail"]
