@@ -29,7 +29,7 @@ from PIL import Image
 from serving import Client, Sample, serving
 from starlette.testclient import TestClient
 
-from passerby.errors import ConfigError, ImageError, IndexFault, ServiceBusy
+from passerby.errors import ConfigError, ImageError, IndexFault, ModelError, PasserbyError, ServiceBusy, VideoError
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service import security, uploads
@@ -349,16 +349,24 @@ def test_only_the_bytes_that_were_indexed_are_shown(sample: Sample, tmp_path: Pa
         assert client.http.get(f"/api/v1/crops/{people['kept']}-0").status_code == 404
 
 
-def test_an_error_does_not_say_where_anything_is(guarded: tuple[Client, str, str], tmp_path: Path) -> None:
+def test_an_error_does_not_say_where_anything_is(
+    guarded: tuple[Client, str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     client, view, _ = guarded
     (tmp_path / "service" / "tokens.json").write_text("{")
     told = client.http.get("/api/v1/info", headers={"Authorization": f"Bearer {view}"})
-    assert (told.status_code, told.json()["expected"]) == (500, "tokens in tokens.json")
+    assert (told.status_code, told.json()["found"]) == (500, "a fault that the log of the service tells")
     assert str(tmp_path.parent) not in told.text
-    gone = IndexFault(
-        expected="/srv/who they are/a.jpg in the index", found="it is gone (see '/var/log/x.log')", do="search at https://a/b/"
-    )
-    assert problem(gone)["detail"].endswith("found it is gone (see 'x.log'); search at https://a/b/")
+    assert f"expected tokens in {tmp_path / 'service' / 'tokens.json'}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [IndexFault, ConfigError, ModelError, VideoError, PasserbyError])
+def test_what_is_the_operators_is_told_to_the_log_alone(kind: type[PasserbyError], caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the words, and however the places in them are written."""
+    at = ("/srv/anna maria/secret project/index", "'~anna/x' of anna@db.example", "see archive/anna maria/log")
+    told = str(problem(kind(expected=at[0], found=at[1], do=at[2])))
+    assert [word for word in ("anna", "secret", "archive", "db.example") if word in told] == []
+    assert all(one in caplog.text for one in at)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,8 +16,8 @@ PROBLEM: Final = "application/problem+json"
 _OPTION: Final = re.compile(r"(?<!\S)--?(?=[a-z])")
 """What the command line has before a name that here is a parameter's."""
 
-_FOLDERS: Final = re.compile(r"(?<![\w/.:])/(?:[^\s/]+/)+")
-"""What an error of an index or of a file says of where that is: the operator's business alone."""
+_OF_THE_REQUEST: Final = (ServiceRefused, ServiceBusy, QueryError, InputError, ImageError)
+"""What is wrong with what was asked or sent, or when. Other errors are the operator's, and name their files, hosts and commands."""
 
 
 class Refused(ServiceRefused):
@@ -48,11 +49,17 @@ def status_of(error: PasserbyError) -> HTTPStatus:
 def problem(error: PasserbyError) -> dict[str, Any]:
     """An error as a problem document."""
     status = status_of(error)
-    parts = {part: _OPTION.sub("", getattr(error, part)) for part in ("expected", "found", "do")}
-    if not isinstance(error, Refused):  # which names what was asked, and that may look like a path
-        parts = {part: _FOLDERS.sub("", said) for part, said in parts.items()}
+    told = error if isinstance(error, _OF_THE_REQUEST) else _for_the_log(error)
+    parts = {part: _OPTION.sub("", getattr(told, part)) for part in ("expected", "found", "do")}
     detail = "expected {expected}, found {found}; {do}".format(**parts)
     return {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **parts}
+
+
+def _for_the_log(error: PasserbyError) -> PasserbyError:
+    """Tell the log of the service of an error; what is told of it outside."""
+    logging.getLogger("passerby").warning("passerby: warning: %s", error)
+    found, do = "a fault that the log of the service tells", "try again in a moment, or tell whoever runs the service"
+    return PasserbyError(expected="an answer", found=found, do=do)
 
 
 def problem_response(error: PasserbyError) -> JSONResponse:

@@ -21,7 +21,7 @@ from passerby.errors import ConfigError
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
 from passerby.service.centre import Centre
@@ -280,12 +280,15 @@ class Service:
         return Found(answer)
 
     def describe(self, upload: bytes, client: Client) -> Appearance:
-        """What somebody in a picture wears, which is kept in the log. Raises ``ImageError``, and ``ModelError`` of a model that does not
-        say it."""
-        found = describe(self.engine.encoder, decode_upload(upload))
+        """What somebody in a picture wears, which is kept in the log. Raises ``ImageError``, and ``Refused`` where the model does not say
+        it."""
+        if not attributes_of(self.engine.encoder):
+            expected, found = "a model that says what is worn", "one that compares pictures with words and no more"
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, expected=expected, found=found, do="search with words or a picture")
+        appearance = describe(self.engine.encoder, decode_upload(upload))
         digest = hashlib.sha256(upload).hexdigest()
         self.audit.append({"who": client.name, "address": client.address, "did": "describe", "picture": digest})
-        return found
+        return appearance
 
     def look_at(self, id: int, client: Client, number: int = 0) -> Seen:
         """Somebody in the index, which is kept in the log.
