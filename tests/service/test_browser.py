@@ -272,6 +272,27 @@ def test_a_picture_that_is_dropped_or_pasted(visit: Visitor, sample: Sample) -> 
         expect(page.locator("#found")).to_have_text("24 people")
 
 
+def test_a_picture_that_is_too_large_is_not_sent(visit: Visitor, sample: Sample, tmp_path: Path) -> None:
+    page = visit.page
+    (tmp_path / "large.jpg").write_bytes(bytes(10_000_001))
+    page.set_input_files("input[name=picture]", str(tmp_path / "large.jpg"))
+    expect(page.get_by_role("alert")).to_have_text("That picture is larger than 10 MB; make it smaller.")
+    page.set_input_files("input[name=picture]", str(sorted((sample.folder / "seen").iterdir())[2]))
+    expect(page.locator("#found")).to_have_text("24 people")
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True)
+def test_a_picture_that_is_too_large_gets_a_page_that_says_so(visit: Visitor, tmp_path: Path) -> None:
+    page = visit.page
+    (tmp_path / "large.jpg").write_bytes(bytes(10_100_000))
+    page.set_input_files("input[name=picture]", str(tmp_path / "large.jpg"))
+    page.get_by_role("button", name="Find people like this").click()
+    expect(page.locator(".problem")).to_contain_text("make the picture smaller")
+    visit.answered(413)
+    page.get_by_role("link", name="Start again").click()
+    expect(page.get_by_role("heading", name="Whom are you looking for?")).to_be_visible()
+
+
 # -- for everybody -----------------------------------------------------------------------------------------------------------------------
 
 PAGES = (

@@ -62,7 +62,9 @@ def slow(tmp_path: Path) -> Iterator[tuple[Jobs, list[str]]]:
         ("expected postgresql://anna@db.example/people, found none", "it could not be done, and the log of the service tells why"),
     ],
 )
-def test_why_a_run_failed_is_told_without_where_anything_is(says: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_why_a_run_failed_is_told_without_where_anything_is(
+    says: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     script = f'echo "passerby: error: {says}" >&2; exit 2'
     jobs, (id,) = jobs_of(tmp_path, ("/bin/sh", "-c", script, "/srv/anna maria/secret project/index"))
     with closing(jobs):

@@ -19,7 +19,7 @@ from passerby.service import views
 from passerby.service.asking import LONGEST, SOMEBODY, Asked
 from passerby.service.problems import Refused, problem, status_of
 from passerby.service.requests import Here, Viewer, address_of, bytes_of, is_admin, service_of
-from passerby.service.security import COOKIE
+from passerby.service.security import COOKIE, LARGEST_UPLOAD, LOGIN
 from passerby.service.sent import Picture
 from passerby.service.service import Client, Found, Service, crop_numbers
 
@@ -140,6 +140,7 @@ def _around(here: Service, asked: Asked) -> dict[str, Any]:
         "crops": (),
         "take": 0,
         "most_crops": MOST_CROPS,
+        "largest": LARGEST_UPLOAD,
     }
 
 
@@ -184,13 +185,13 @@ def person(request: Request, somebody: SomebodyId, asked: Annotated[Asked, Query
     return page(request, "person.html", asked=asked, back=asked.url() if asked.asks_something else "", **views.somebody(seen, asked))
 
 
-@router.get("/login")
+@router.get(LOGIN)
 def login(request: Request) -> Response:
     """Where a token is asked for."""
     return page(request, "login.html", problem=None)
 
 
-@router.post("/login", dependencies=[Ours])
+@router.post(LOGIN, dependencies=[Ours])
 def log_in(request: Request, here: Here, secret: Annotated[str, Form(max_length=200)]) -> Response:
     """Keep a token in a cookie that no script and no other site can use."""
     try:
