@@ -154,7 +154,7 @@ def test_who_the_client_is_only_a_proxy_that_was_named_may_say(
         said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "Authorization": f"Bearer {secret}"}
         assert http.get("/api/v1/search?q=coat", headers=said).status_code == 200
         assert client.service.audit.latest(1)[0]["address"] == ("203.0.113.9" if believed else came_from)
-        form = http.post("/login", data={"secret": secret, "token": client.service.forms.of("")}, headers=said)
+        form = http.post("/login", data={"secret": secret}, headers=said)
         assert ("; secure" in form.headers["set-cookie"].lower()) == believed
 
 
@@ -237,7 +237,7 @@ def test_every_endpoint_needs_a_token_but_those_that_show_nobody(guarded: tuple[
         to_login = response.status_code == 303 and response.headers["location"].startswith("/login")
         if not (to_login or response.status_code in (401, 403)):
             open_to_all.add(f"{method} {path}")
-    assert open_to_all == {"GET /login", "GET /api/v1/openapi.json"}
+    assert open_to_all == {"GET /login", "POST /login", "GET /api/v1/openapi.json"}
 
 
 def test_a_token_that_was_revoked_is_refused_at_once_and_the_last_one_opens_nothing(guarded: tuple[Client, str, str]) -> None:
@@ -314,6 +314,18 @@ def test_every_response_carries_the_headers_and_none_lets_other_origins_read_it(
     assert ("unsafe-" in policy, "frame-ancestors 'none'" in policy, "default-src 'none'" in policy) == (False, True, True)
     assert (response.headers["x-content-type-options"], response.headers["referrer-policy"]) == ("nosniff", "no-referrer")
     assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_what_changes_anything_takes_more_than_the_cookie_that_a_link_from_elsewhere_carries(guarded: tuple[Client, str, str]) -> None:
+    """A page elsewhere can make a browser get a page with it; whatever is not got needs a form of this service, or a token of its own."""
+    client, _, admin = guarded
+    for method, path in endpoints(client):
+        if method == "GET" or path == "/login":
+            continue
+        response = client.http.request(method, re.sub(r"\{\w+\}", "1", path), headers={"Cookie": f"passerby={admin}"})
+        assert response.status_code == (401 if path.startswith("/api/") else 403), (method, path)
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
+        assert client.http.post("/login", data={"secret": admin}, headers=headers).status_code == 403
 
 
 def test_a_cookie_does_not_let_a_program_send_anything(guarded: tuple[Client, str, str]) -> None:
@@ -608,7 +620,7 @@ def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample:
     try:
         Tokens(tmp_path / "service").add("reception", Role.VIEW)
         with serving(sample, tmp_path / "service") as client:
-            client.http.post("/login", data={"secret": "x" * 43, "token": client.service.forms.of("")})
+            client.http.post("/login", data={"secret": "x" * 43})
     finally:
         os.umask(before)
     kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
