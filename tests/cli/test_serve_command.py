@@ -103,6 +103,24 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path, tiny_bundle: Path)
         app(["serve", "--create", "--index", str(tmp_path / "file" / "index"), "--model", str(tiny_bundle)], standalone_mode=False)
 
 
+def test_a_revoked_token_stays_so_whatever_other_commands_do_at_the_same_time(tmp_path: Path) -> None:
+    for _ in range(3):
+        passerby("token", "add", "old", "--index", tmp_path)
+        command = [sys.executable, "-m", "passerby", "token"]
+        both = [
+            subprocess.Popen([*command, *what, "--index", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for what in (("add", "new"), ("revoke", "old"))
+        ]
+        assert [one.communicate(timeout=60) and one.returncode for one in both] == [0, 0]
+        assert passerby("token", "revoke", "new", "--index", tmp_path)[0] == 0
+        assert json.loads(passerby("token", "list", "--index", tmp_path, "--json")[1])["tokens"] == []
+
+
+def test_a_log_is_kept_for_days_that_there_are(tmp_path: Path) -> None:
+    code, _, said = passerby("serve", "--index", tmp_path, "--keep-audit", "1000000")
+    assert (code, "1<=x<=36500" in said) == (2, True)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(sample: Sample, ending: signal.Signals) -> None:
     with socket.socket() as free:

@@ -23,6 +23,7 @@ from walkers import write_walkers
 from passerby.detect.people import Detecting
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index, open_index
+from passerby.service.tokens import Role, Tokens
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not here; .ci/run sees to it that it is")
 
@@ -270,6 +271,51 @@ def test_a_picture_that_is_dropped_or_pasted(visit: Visitor, sample: Sample) -> 
             [event, key, data],
         )
         expect(page.locator("#found")).to_have_text("24 people")
+
+
+def test_a_picture_that_is_too_large_is_not_sent(visit: Visitor, sample: Sample, tmp_path: Path) -> None:
+    page = visit.page
+    (tmp_path / "large.jpg").write_bytes(bytes(10_000_001))
+    page.set_input_files("input[name=picture]", str(tmp_path / "large.jpg"))
+    expect(page.get_by_role("alert")).to_have_text("That picture is larger than 10 MB; make it smaller.")
+    page.set_input_files("input[name=picture]", str(sorted((sample.folder / "seen").iterdir())[2]))
+    expect(page.locator("#found")).to_have_text("24 people")
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True)
+def test_a_picture_that_is_too_large_gets_a_page_that_says_so(visit: Visitor, tmp_path: Path) -> None:
+    page = visit.page
+    (tmp_path / "large.jpg").write_bytes(bytes(10_100_000))
+    page.set_input_files("input[name=picture]", str(tmp_path / "large.jpg"))
+    page.get_by_role("button", name="Find people like this").click()
+    expect(page.locator(".problem")).to_contain_text("make the picture smaller")
+    visit.answered(413)
+    page.get_by_role("link", name="Start again").click()
+    expect(page.get_by_role("heading", name="Whom are you looking for?")).to_be_visible()
+
+
+def test_a_link_from_elsewhere_leads_to_its_answer(browser: Browser, sample: Sample, tmp_path: Path) -> None:
+    """Of webmail or a chat, for who is not logged in, who is, and whose token counts no more."""
+    tokens = Tokens(tmp_path / "service")
+    secrets = [tokens.add(name, Role.VIEW) for name in ("reception", "later")]
+    with listening(sample, tmp_path / "service") as url:
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        mail = f'<a href="{url}?q=a+red+jacket&camera=lobby">look at this</a>'
+        page.route("http://mail.example/", lambda route: route.fulfill(content_type="text/html", body=mail))
+        for secret in (secrets[0], None, secrets[1]):
+            page.goto("http://mail.example/")
+            page.get_by_role("link", name="look at this").click()
+            if secret:
+                page.get_by_label("Token").fill(secret)
+                page.get_by_role("button", name="Log in").click()
+            expect(page.locator("#q")).to_have_value("a red jacket")
+            expect(page.locator(".card").first).to_be_visible()
+            assert page.url == f"{url}?q=a+red+jacket&camera=lobby"
+            if secret is None:
+                tokens.revoke("reception")
+        context.close()
 
 
 # -- for everybody -----------------------------------------------------------------------------------------------------------------------

@@ -54,6 +54,26 @@ def slow(tmp_path: Path) -> Iterator[tuple[Jobs, list[str]]]:
         yield jobs, ids
 
 
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("expected the index at $0 to be free, found it locked", "expected the index at index to be free, found it locked"),
+        ("expected pictures in $1, found none", "expected pictures in folder 0, found none"),
+        ("expected /opt/anna maria/model/manifest.json, found none", "it could not be done, and the log of the service tells why"),
+        ("expected postgresql://anna@db.example/people, found none", "it could not be done, and the log of the service tells why"),
+    ],
+)
+def test_why_a_run_failed_is_told_without_where_anything_is(
+    says: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = f'echo "passerby: error: {says}" >&2; exit 2'
+    jobs, (id,) = jobs_of(tmp_path, ("/bin/sh", "-c", script, "/srv/anna maria/secret project/index"))
+    with closing(jobs):
+        assert ended(jobs, jobs.start(id, "")).problem == told
+    assert "anna" not in (tmp_path / "service" / "jobs.json").read_text()
+    assert ("anna" in capfd.readouterr().err) == told.startswith("it could not be done")
+
+
 def test_one_runs_at_a_time_and_the_others_wait_for_their_turn(slow: tuple[Jobs, list[str]]) -> None:
     jobs, ids = slow
     first, second, third = (jobs.start(id, "reception") for id in ids[:3])

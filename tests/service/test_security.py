@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -17,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from struct import pack
 from types import SimpleNamespace
 from typing import Any
@@ -27,13 +29,14 @@ from PIL import Image
 from serving import Client, Sample, serving
 from starlette.testclient import TestClient
 
-from passerby.errors import ConfigError, ImageError, IndexFault, ServiceBusy
+from passerby.errors import ConfigError, ImageError, IndexFault, ModelError, PasserbyError, ServiceBusy, VideoError
 from passerby.find.ingest.run import index_paths
 from passerby.index.open import create_index
 from passerby.service import security, uploads
 from passerby.service import tokens as tokens_module
 from passerby.service.app import config_of
 from passerby.service.audit import Audit
+from passerby.service.devices import Devices
 from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
 from passerby.service.tokens import Role, Tokens
@@ -151,7 +154,7 @@ def test_who_the_client_is_only_a_proxy_that_was_named_may_say(
         said = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "Authorization": f"Bearer {secret}"}
         assert http.get("/api/v1/search?q=coat", headers=said).status_code == 200
         assert client.service.audit.latest(1)[0]["address"] == ("203.0.113.9" if believed else came_from)
-        form = http.post("/login", data={"secret": secret, "token": client.service.forms.of("")}, headers=said)
+        form = http.post("/login", data={"secret": secret}, headers=said)
         assert ("; secure" in form.headers["set-cookie"].lower()) == believed
 
 
@@ -196,6 +199,26 @@ def test_names_of_tokens(tmp_path: Path) -> None:
         tokens.all()
 
 
+def test_two_that_change_tokens_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each command has its own view of the file; whoever is second waits, and begins with what the first one wrote."""
+    tokens = Tokens(tmp_path)
+    tokens.add("old", Role.VIEW)
+    with ThreadPoolExecutor() as others, tokens_module.changing(tmp_path):
+        revoked = others.submit(Tokens(tmp_path).revoke, "old")
+        added = [others.submit(Tokens(tmp_path).add, name, Role.VIEW) for name in ("new", "newer")]
+        time.sleep(0.05)
+        assert not (revoked.done() or any(one.done() for one in added))
+    assert revoked.result()
+    assert [one.name for one in tokens.all()] in (["new", "newer"], ["newer", "new"])
+
+
+def test_two_services_that_share_a_folder_lose_no_device(tmp_path: Path) -> None:
+    one, other = Devices(tmp_path), Devices(tmp_path)
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda n: (one, other)[n % 2].keep(f"device-{n}", seen=float(n)), range(40)))
+    assert len(one.all()) == 40
+
+
 def test_where_there_are_tokens_nobody_passes_without_one(guarded: tuple[Client, str, str]) -> None:
     client, view, _ = guarded
     for path in ("search?q=coat", "people/1", "people/1/photo", "crops/1-0", "info", "audit"):
@@ -211,10 +234,10 @@ def test_every_endpoint_needs_a_token_but_those_that_show_nobody(guarded: tuple[
     open_to_all = set()
     for method, path in endpoints(client):
         response = client.http.request(method, re.sub(r"\{\w+\}", "1-0" if "crop" in path else "1", path))
-        to_login = response.status_code == 303 and response.headers["location"] == "/login"
+        to_login = response.status_code == 303 and response.headers["location"].startswith("/login")
         if not (to_login or response.status_code in (401, 403)):
             open_to_all.add(f"{method} {path}")
-    assert open_to_all == {"GET /login", "GET /api/v1/openapi.json"}
+    assert open_to_all == {"GET /login", "POST /login", "GET /api/v1/openapi.json"}
 
 
 def test_a_token_that_was_revoked_is_refused_at_once_and_the_last_one_opens_nothing(guarded: tuple[Client, str, str]) -> None:
@@ -259,6 +282,7 @@ def test_names_that_it_was_given(sample: Sample, tmp_path: Path) -> None:
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://localhost:9999"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
     ],
@@ -298,6 +322,18 @@ def test_every_response_carries_the_headers_and_none_lets_other_origins_read_it(
     assert not [name for name in response.headers if name.startswith("access-control")]
 
 
+def test_what_changes_anything_takes_more_than_the_cookie_that_a_link_from_elsewhere_carries(guarded: tuple[Client, str, str]) -> None:
+    """A page elsewhere can make a browser get a page with it; whatever is not got needs a form of this service, or a token of its own."""
+    client, _, admin = guarded
+    for method, path in endpoints(client):
+        if method == "GET" or path == "/login":
+            continue
+        response = client.http.request(method, re.sub(r"\{\w+\}", "1", path), headers={"Cookie": f"passerby={admin}"})
+        assert response.status_code == (401 if path.startswith("/api/") else 403), (method, path)
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
+        assert client.http.post("/login", data={"secret": admin}, headers=headers).status_code == 403
+
+
 def test_a_cookie_does_not_let_a_program_send_anything(guarded: tuple[Client, str, str]) -> None:
     client, view, _ = guarded
     cookie = {"Cookie": f"passerby={view}"}
@@ -331,16 +367,24 @@ def test_only_the_bytes_that_were_indexed_are_shown(sample: Sample, tmp_path: Pa
         assert client.http.get(f"/api/v1/crops/{people['kept']}-0").status_code == 404
 
 
-def test_an_error_does_not_say_where_anything_is(guarded: tuple[Client, str, str], tmp_path: Path) -> None:
+def test_an_error_does_not_say_where_anything_is(
+    guarded: tuple[Client, str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     client, view, _ = guarded
     (tmp_path / "service" / "tokens.json").write_text("{")
     told = client.http.get("/api/v1/info", headers={"Authorization": f"Bearer {view}"})
-    assert (told.status_code, told.json()["expected"]) == (500, "tokens in tokens.json")
+    assert (told.status_code, told.json()["found"]) == (500, "a fault that the log of the service tells")
     assert str(tmp_path.parent) not in told.text
-    gone = IndexFault(
-        expected="/srv/who they are/a.jpg in the index", found="it is gone (see '/var/log/x.log')", do="search at https://a/b/"
-    )
-    assert problem(gone)["detail"].endswith("found it is gone (see 'x.log'); search at https://a/b/")
+    assert f"expected tokens in {tmp_path / 'service' / 'tokens.json'}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [IndexFault, ConfigError, ModelError, VideoError, PasserbyError])
+def test_what_is_the_operators_is_told_to_the_log_alone(kind: type[PasserbyError], caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the words, and however the places in them are written."""
+    at = ("/srv/anna maria/secret project/index", "'~anna/x' of anna@db.example", "see archive/anna maria/log")
+    told = str(problem(kind(expected=at[0], found=at[1], do=at[2])))
+    assert [word for word in ("anna", "secret", "archive", "db.example") if word in told] == []
+    assert all(one in caplog.text for one in at)
 
 
 @pytest.mark.parametrize(
@@ -385,6 +429,51 @@ def test_an_upload_is_of_ten_megabytes_at_most(client: Client) -> None:
         assert response.status_code == 413, length
     response = client.http.post("/api/v1/describe", content=iter([b"x"]))
     assert response.status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        (
+            {"headers": {"Content-Length": "99999999", "Content-Type": "multipart/form-data"}, "content": b"x"},
+            413,
+            "make the picture smaller",
+        ),
+        ({"content": iter([b"x"])}, 411, "a body that says its length"),
+        ({"headers": {"Origin": "http://evil.example"}}, 403, "a request from a page of this service"),
+        ({"headers": {"Host": "evil.example"}}, 421, "open it by a name it knows"),
+    ],
+)
+def test_what_the_guard_refuses_is_a_page_to_people_and_a_problem_to_programs(
+    client: Client, sent: dict[str, Any], status: int, said: str
+) -> None:
+    page = client.http.post("/", **sent)
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert (said in page.text, "Start again" in page.text) == (True, True)
+    assert {name: page.headers[name] for name in HEADERS} == HEADERS
+    told = client.http.post("/api/v1/describe", **sent | ({"content": iter([b"x"])} if status == 411 else {}))
+    assert (told.status_code, told.headers["content-type"], said in told.text) == (status, "application/problem+json", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/api/v1/index/jobs", 401), ("/api/v1/push", 401), ("/", 303), ("/indexing", 303), ("/api/v1/nothing", 401)]
+)
+def test_of_who_is_not_let_in_nothing_is_read(guarded: tuple[Client, str, str], path: str, status: int) -> None:
+    client, *_ = guarded
+
+    def body() -> Iterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    response = client.http.post(path, content=body(), headers={"Content-Length": "9600", "Content-Type": "application/json"})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/problem+json", "application/x-www-form-urlencoded", "text/plain", None])
+def test_what_is_read_as_a_whole_is_of_some_kilobytes(client: Client, kind: str | None) -> None:
+    for path in ("/api/v1/index/jobs", "/api/v1/frame", "/login"):
+        response = client.http.post(path, content=b"[]," * 30_000, headers={"Content-Type": kind} if kind else {})
+        assert (response.status_code, "at most 65536 bytes" in response.text) == (413, True)
 
 
 def test_an_upload_is_of_25_megapixels_at_most_however_few_bytes_it_has() -> None:
@@ -537,12 +626,12 @@ def test_all_that_a_service_keeps_is_its_owners_alone_whatever_the_umask(sample:
     try:
         Tokens(tmp_path / "service").add("reception", Role.VIEW)
         with serving(sample, tmp_path / "service") as client:
-            client.http.post("/login", data={"secret": "x" * 43, "token": client.service.forms.of("")})
+            client.http.post("/login", data={"secret": "x" * 43})
     finally:
         os.umask(before)
     kept = [tmp_path / "service", *(tmp_path / "service").rglob("*")]
     assert {path.is_dir(): mode(path) for path in kept} == {True: 0o700, False: 0o600}
-    assert len(kept) == 5
+    assert len(kept) == 6
 
 
 def test_the_log_is_only_ever_appended_to(tmp_path: Path) -> None:
@@ -584,3 +673,53 @@ def test_a_line_that_was_cut_short_hides_no_other(tmp_path: Path) -> None:
     file.write_text(file.read_text() + '{"n": 2, "cu')
     log.append({"n": 3})
     assert [entry["n"] for entry in log.latest(5)] == [3, 1]
+
+
+def test_a_full_disk_lets_nobody_search_unseen_and_is_no_fault(sample: Sample, tmp_path: Path) -> None:
+    with serving(sample, tmp_path) as client:
+        client.service.audit._of(datetime.now(UTC).date()).symlink_to("/dev/full")
+        responses = [client.http.get(path) for path in ("/api/v1/search?q=coat", "/?q=coat", "/people/1")]
+    assert [response.status_code for response in responses] == [503, 503, 503]
+    assert "no space left on device; have whoever runs it look at the disk" in responses[0].json()["detail"]
+    assert responses[0].headers["retry-after"] == "1"
+    assert str(tmp_path) not in responses[0].text
+
+
+def test_an_entry_that_a_disk_takes_in_part_counts_as_not_written(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    log.append({"n": 1})
+    before = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (log._of(log._today).stat().st_size + 20, before[1]))
+    try:
+        with pytest.raises(ServiceBusy, match="the log of who asks what to be writable, found file too large"):
+            log.append({"n": 2})
+    finally:
+        setrlimit(RLIMIT_FSIZE, before)
+    log.append({"n": 3})
+    assert [entry["n"] for entry in log.latest(5)] == [3, 1]
+
+
+def test_a_day_is_forgotten_when_that_can_be_done_again(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    log = Audit(tmp_path, days=1)
+    old = tmp_path / f"{today - timedelta(days=3)}.jsonl"
+    old.mkdir()
+    with pytest.raises(ServiceBusy):
+        log.append({"n": 1})
+    old.rmdir()
+    old.write_text("{}\n")
+    log.append({"n": 2})
+    assert not old.exists()
+
+
+def test_the_last_entries_of_a_long_log_are_found_without_reading_all_of_it(tmp_path: Path) -> None:
+    log = Audit(tmp_path)
+    lines = [json.dumps({"n": number, "asked": "x" * (number * 37 % 9000)}) for number in range(3000)]
+    log._of(datetime.now(UTC).date()).write_text("\n".join(lines) + "\n")
+    (tmp_path / "2026-01-01.jsonl").write_text(json.dumps({"n": -1, "asked": "y" * 200_000}) + "\n")
+    assert [entry["n"] for entry in log.latest(4000)] == list(range(2999, -2, -1))
+    tracemalloc.start()
+    assert [entry["n"] for entry in log.latest(2)] == [2999, 2998]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1_000_000

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from serving import Client, Sample, serving
+from serving import Client, Sample, listening, serving
 
 from passerby.cli.app import app
 from passerby.errors import QueryError
@@ -225,9 +227,53 @@ def test_parameters_are_named_as_here_and_commands_as_they_are_typed() -> None:
     assert problem(command)["do"] == command.do
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "said"),
+    [
+        ("POST", "describe", ("multipart/form-data; boundary=x", b"--y"), 400, "expected a body of its Content-Type"),
+        ("POST", "describe", ("multipart/form-data", b"--x"), 400, "found Missing boundary in multipart; send it again, whole"),
+        (
+            "POST",
+            "index/jobs",
+            ("application/json", b'{"folder": '),
+            422,
+            "expected the body: JSON, found something else from character 11 on",
+        ),
+        ("POST", "index/jobs", ("application/json", b"[" * 20_000), 400, "expected a body of its Content-Type"),
+        ("PUT", "search", ("text/plain", b""), 405, "expected GET there, found PUT /api/v1/search; ask in that way"),
+    ],
+)
+def test_what_cannot_be_read_is_said_plainly(
+    client: Client, method: str, path: str, body: tuple[str, bytes], status: int, said: str
+) -> None:
+    response = client.http.request(method, f"/api/v1/{path}", headers={"Content-Type": body[0]}, content=body[1])
+    assert (response.status_code, said in response.json()["detail"]) == (status, True), response.text
+
+
+def test_head_is_answered_as_get_is_without_a_body(sample: Sample, tmp_path: Path) -> None:
+    with listening(sample, tmp_path) as url:
+        for path, status in (
+            ("", 200),
+            ("api/v1/search?q=coat", 200),
+            ("static/page.css", 200),
+            ("nothing", 404),
+            ("api/v1/describe", 405),
+        ):
+            host = urlsplit(url).netloc
+            connection = HTTPConnection(host, timeout=20)
+            answers = []
+            for method in ("HEAD", "GET"):
+                connection.request(method, f"/{path}")
+                response = connection.getresponse()
+                answers.append((response.status, response.getheader("content-type"), len(response.read())))
+            connection.close()
+            assert answers[0] == (status, answers[1][1], 0), path
+            assert answers[1][0] == status
+
+
 def test_what_broke_is_said_without_its_inside(sample: Sample, tmp_path: Path) -> None:
     with serving(sample, tmp_path) as other:
-        other.service.audit._folder.rmdir()
+        del other.service.audit._lock
         response = other.http.get("/api/v1/search?q=coat")
     assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
     assert "a fault of ours" in response.json()["detail"]

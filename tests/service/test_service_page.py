@@ -291,37 +291,70 @@ def guarded(sample: Sample, tmp_path: Path) -> Iterator[tuple[Client, str]]:
 
 def test_who_has_no_token_is_asked_for_one_and_let_in_with_it(guarded: tuple[Client, str]) -> None:
     client, secret = guarded
-    for path in ("/", "/?q=coat", "/people/1"):
-        response = client.http.get(path)
-        assert (response.status_code, response.headers["location"]) == (303, "/login")
-    token = form_token(page(client, "/login"))
-    refused = client.http.post("/login", data={"token": token, "secret": "wrong"})
+    response = client.http.get("/")
+    assert (response.status_code, response.headers["location"]) == (303, "/login")
+    refused = client.http.post("/login", data={"secret": "wrong"})
     assert (refused.status_code, "That token is not let in" in refused.text) == (401, True)
-    assert client.http.post("/login", data={"secret": secret}).status_code == 403
-    response = client.http.post("/login", data={"token": token, "secret": secret})
+    response = client.http.post("/login", data={"secret": secret})
     assert (response.status_code, response.headers["location"]) == (303, "/")
     cookie = response.headers["set-cookie"].lower()
-    assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
+    assert all(part in cookie for part in ("httponly", "samesite=lax", "path=/"))
     assert "secure" not in cookie
     html = page(client, "/")
-    assert client.http.post("/logout", data={"token": token}).status_code == 403, "a form from before the log in"
+    assert client.http.post("/logout", data={"token": client.service.forms.of("")}).status_code == 403, "a form from before the log in"
     assert client.http.post("/logout", data={"token": form_token(html)}).headers["location"] == "/login"
     assert client.http.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("asked", ["/?q=a+red+jacket%2C+no+hat&camera=north+gate", "/people/1?q=%C3%A4%20%26%20%22b%22", "/cameras"])
+def test_who_logs_in_is_led_to_what_they_asked_for(guarded: tuple[Client, str], asked: str) -> None:
+    """Also where the first token is wrong, and where a cookie is there that counts no more."""
+    client, secret = guarded
+    client.http.cookies.set("passerby", "revoked")
+    to_login = client.http.get(asked)
+    assert to_login.status_code == 303
+    html = page(client, to_login.headers["location"])
+    for tried, status in (("wrong", 401), (secret, 303)):
+        response = client.http.post(
+            "/login", data={"next": unescape(html.partition('name="next" value="')[2].partition('"')[0]), "secret": tried}
+        )
+        assert response.status_code == status
+        html = response.text
+    assert response.headers["location"] == asked
+    assert client.http.get(asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "https://evil.example/",
+        "/\t/evil.example",
+        "/\r\nX: y",
+        "evil",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_who_logs_in_is_led_nowhere_else(guarded: tuple[Client, str], elsewhere: str) -> None:
+    client, secret = guarded
+    assert 'name="next" value="/"' in client.http.get("/login", params={"next": elsewhere}).text
+    response = client.http.post("/login", data={"secret": secret, "next": elsewhere})
+    assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
 def test_under_tls_the_cookie_is_sent_by_tls_alone(guarded: tuple[Client, str]) -> None:
     client, secret = guarded
     client.http.base_url = client.http.base_url.copy_with(scheme="https")
-    token = form_token(page(client, "/login"))
-    response = client.http.post("/login", data={"token": token, "secret": secret})
-    assert "; secure" in response.headers["set-cookie"].lower()
+    assert "; secure" in client.http.post("/login", data={"secret": secret}).headers["set-cookie"].lower()
 
 
 def test_who_guesses_tokens_is_told_to_wait(sample: Sample, tmp_path: Path) -> None:
     Tokens(tmp_path).add("reception", Role.VIEW)
     with serving(sample, tmp_path, Listening(), limited=True) as client:
-        token = form_token(page(client, "/login"))
-        codes = [client.http.post("/login", data={"token": token, "secret": "wrong"}).status_code for _ in range(7)]
+        codes = [client.http.post("/login", data={"secret": "wrong"}).status_code for _ in range(7)]
     assert codes == [401] * 5 + [429] * 2
 
 

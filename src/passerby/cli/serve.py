@@ -40,7 +40,7 @@ from passerby.places import IndexPlace
     metavar="FILE",
     help="Which devices may be asked for the photos that people are in, and where they are, TOML; see docs/devices.md.",
 )
-@click.option("--keep-audit", type=click.IntRange(min=1), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
+@click.option("--keep-audit", type=click.IntRange(1, 36_500), default=90, metavar="DAYS", help="How long the log keeps who asked what.")
 def serve(
     *,
     index: IndexPlace | None,

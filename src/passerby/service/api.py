@@ -42,7 +42,7 @@ _PROBLEMS: Final = {
     "422": "A parameter that cannot be.",
     "429": "Too often.",
     "500": "The model does not do this, or something broke.",
-    "503": "Too many ask, or the index cannot be read; come again.",
+    "503": "Too many ask, or the index cannot be read or the log not be written; come again.",
 }
 
 router = APIRouter(prefix=PREFIX)

@@ -24,6 +24,7 @@ from passerby.service import api, pages, push
 from passerby.service.indexing import api as indexing_api
 from passerby.service.indexing import pages as indexing_pages
 from passerby.service.problems import Refused, problem_response
+from passerby.service.requests import require_somebody
 from passerby.service.security import API, Guard, Listening
 from passerby.service.service import Service
 
@@ -52,11 +53,11 @@ def create_app(service: Service) -> ASGIApp:
     for kind, handler in (
         (PasserbyError, _failed),
         (RequestValidationError, _invalid),
-        (HTTPException, _no_such),
+        (HTTPException, _unanswered),
         (Exception, _broken),
     ):
         app.add_exception_handler(kind, handler)
-    return Guard(app, service.listening.hosts)
+    return Guard(app, service.listening.hosts, require_somebody, _answer)
 
 
 def listen(listening: Listening) -> socket.socket:
@@ -105,17 +106,25 @@ async def _failed(request: Request, error: Any) -> Response:
 
 async def _invalid(request: Request, error: Any) -> Response:
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    found = repr(first.get("input"))[:200]
-    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "json_invalid":
+        name, said, found = "the body", "JSON", f"something else from character {first['loc'][-1]} on"
+    else:
+        name = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+        said, found = first["msg"].removeprefix("Value error, "), repr(first.get("input"))[:200]
     refused = Refused(HTTPStatus.UNPROCESSABLE_ENTITY, expected=f"{name}: {said}", found=found, do=f"correct {name}")
     return _answer(request, refused)
 
 
-async def _no_such(request: Request, error: Any) -> Response:
-    status = HTTPStatus(error.status_code)
-    found = f"{request.method} {request.url.path[:200]}"
-    response = _answer(request, Refused(status, expected="something that is here", found=found, do="start at /"))
+async def _unanswered(request: Request, error: Any) -> Response:
+    status, asked = HTTPStatus(error.status_code), f"{request.method} {request.url.path[:200]}"
+    match status:
+        case HTTPStatus.BAD_REQUEST:
+            expected, found, do = "a body of its Content-Type", str(error.detail).rstrip("."), "send it again, whole"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            expected, found, do = f"{error.headers['Allow']} there", asked, "ask in that way"
+        case _:
+            expected, found, do = "something that is here", asked, "start at /"
+    response = _answer(request, Refused(status, expected=expected, found=found, do=do))
     response.headers.update(error.headers or {})
     return response
 

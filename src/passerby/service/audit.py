@@ -12,10 +12,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from passerby.errors import ServiceBusy
 from passerby.service.tokens import private_folder
 
 DAYS: Final = 90
 """How long an entry is kept."""
+_BLOCK: Final = 65_536
+"""Bytes that are read of a log at once, from its end on."""
 
 
 class Audit:
@@ -23,7 +26,7 @@ class Audit:
 
     Args:
         folder: made, for its owner alone, where there is none.
-        days: how long entries are kept, at least one.
+        days: how long entries are kept, from 1 to 36,500.
 
     Raises:
         OSError: it cannot be made.
@@ -36,18 +39,19 @@ class Audit:
         self._today = date.min
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add an entry, with the time in UTC; what is in it cannot break a line. Raises ``OSError``."""
+        """Add an entry, with the time in UTC; what is in it cannot break a line. Raises ``ServiceBusy`` where it cannot be written."""
         now = datetime.now(UTC)
         line = json.dumps({"at": now.isoformat(timespec="milliseconds"), **entry}) + "\n"
-        with self._lock:
-            if now.date() != self._today:
-                self._today = now.date()
-                self._forget()
-            file = os.open(self._of(self._today), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, (line if _ends_well(file) else f"\n{line}").encode())
-            finally:
-                os.close(file)
+        try:
+            with self._lock:
+                if now.date() != self._today:
+                    self._forget(now.date())
+                    self._today = now.date()
+                _append(self._of(self._today), line)
+        except OSError as error:
+            found = (error.strerror or str(error)).lower()
+            do = "have whoever runs it look at the disk that the service's folder is on"
+            raise ServiceBusy(expected="the log of who asks what to be writable", found=found, do=do) from error
 
     def latest(self, count: int) -> list[dict[str, Any]]:
         """The last entries, the newest first."""
@@ -55,13 +59,13 @@ class Audit:
 
     def _backwards(self) -> Iterator[dict[str, Any]]:
         for day in sorted(self._folder.glob("*.jsonl"), reverse=True):
-            for line in reversed(day.read_text(encoding="utf-8").splitlines()):
+            for line in _lines_backwards(day):
                 with suppress(ValueError):  # a line that a full disk cut short
                     yield json.loads(line)
 
-    def _forget(self) -> None:
+    def _forget(self, today: date) -> None:
         """Delete the days that are over their time."""
-        oldest = self._of(self._today - timedelta(days=self._days))
+        oldest = self._of(today - timedelta(days=self._days))
         for day in self._folder.glob("*.jsonl"):
             if day.name <= oldest.name:
                 day.unlink(missing_ok=True)
@@ -70,7 +74,30 @@ class Audit:
         return self._folder / f"{day.isoformat()}.jsonl"
 
 
+def _append(log: Path, line: str) -> None:
+    """Write a line as a whole. Raises ``OSError`` where it cannot be; what was written of it then spoils no other."""
+    file = os.open(log, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        left = (line if _ends_well(file) else f"\n{line}").encode()
+        while left:  # a disk that is nearly full takes a part, and says why it takes no more when it is asked again
+            left = left[os.write(file, left) :]
+    finally:
+        os.close(file)
+
+
 def _ends_well(file: int) -> bool:
     """Whether an open log ends with a whole line, or is empty; a full disk may have cut the last one short."""
     size = os.fstat(file).st_size
     return not size or os.pread(file, 1, size - 1) == b"\n"
+
+
+def _lines_backwards(log: Path) -> Iterator[bytes]:
+    """The lines of a log, the last one first; no more of it is read than is asked for."""
+    with log.open("rb") as file:
+        begin, rest = file.seek(0, os.SEEK_END), b""
+        while begin:
+            end, begin = begin, max(0, begin - _BLOCK)
+            file.seek(begin)
+            rest, *lines = (file.read(end - begin) + rest).split(b"\n")
+            yield from reversed(lines)
+        yield rest

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
 
-from passerby.atomic import replacing
 from passerby.devices import folder_of
 from passerby.errors import ConfigError
 from passerby.index.base import Index
 from passerby.index.selection import Selection
-from passerby.service.tokens import private_folder
+from passerby.service.tokens import changing, write_private
 
 FILE_NAME: Final = "devices.json"
 
@@ -61,7 +58,6 @@ class Devices:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE_NAME
-        self._lock = Lock()
 
     def all(self) -> dict[str, Device]:
         """By name. Raises ``ConfigError`` for a file that cannot be read."""
@@ -78,14 +74,11 @@ class Devices:
         return self.all().get(name, Device(name))
 
     def keep(self, name: str, **facts: Any) -> None:
-        """Keep what is new of a device. Raises ``OSError``."""
-        with self._lock:
+        """Keep what is new of a device. Raises ``OSError``, and as :meth:`all` does."""
+        with changing(self._file.parent):
             known = self.all()
             known[name] = replace(known.get(name, Device(name)), **facts)
-            private_folder(self._file.parent)
-            with replacing(self._file) as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(json.dumps([asdict(one) for _, one in sorted(known.items())], indent=1).encode())
+            write_private(self._file, json.dumps([asdict(one) for _, one in sorted(known.items())], indent=1).encode())
 
 
 def standings(index: Index, folder: Path) -> list[Standing]:

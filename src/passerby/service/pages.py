@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from base64 import b64decode
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, UploadFile
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from passerby.errors import PasserbyError
@@ -19,7 +21,7 @@ from passerby.service import views
 from passerby.service.asking import LONGEST, SOMEBODY, Asked
 from passerby.service.problems import Refused, problem, status_of
 from passerby.service.requests import Here, Viewer, address_of, bytes_of, is_admin, service_of
-from passerby.service.security import COOKIE
+from passerby.service.security import COOKIE, LARGEST_UPLOAD, LOGIN, SAFE
 from passerby.service.sent import Picture
 from passerby.service.service import Client, Found, Service, crop_numbers
 
@@ -34,6 +36,8 @@ MOST_CROPS: Final = 12
 """Of the people in a picture that was sent, whom one can choose from: the largest."""
 Base64 = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$", max_length=200_000)]
 _MONTH: Final = 30 * 24 * 3600
+_LOCAL: Final = re.compile(r"/(?!/)[!-\[\]-~]*")
+"""A path and what follows it, in the signs that an address has. A browser takes two slashes, or a backslash for one, for another host."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -140,6 +144,7 @@ def _around(here: Service, asked: Asked) -> dict[str, Any]:
         "crops": (),
         "take": 0,
         "most_crops": MOST_CROPS,
+        "largest": LARGEST_UPLOAD,
     }
 
 
@@ -184,35 +189,51 @@ def person(request: Request, somebody: SomebodyId, asked: Annotated[Asked, Query
     return page(request, "person.html", asked=asked, back=asked.url() if asked.asks_something else "", **views.somebody(seen, asked))
 
 
-@router.get("/login")
-def login(request: Request) -> Response:
+def _local(address: str) -> str:
+    """An address below this service as it is; in place of any other, the first page."""
+    return address if _LOCAL.fullmatch(address) else "/"
+
+
+Next = Annotated[str, AfterValidator(_local)]
+"""What was asked for before a token was."""
+
+
+@router.get(LOGIN)
+def login(request: Request, next: Next = "/") -> Response:
     """Where a token is asked for."""
-    return page(request, "login.html", problem=None)
+    return page(request, "login.html", problem=None, next=next)
 
 
-@router.post("/login", dependencies=[Ours])
-def log_in(request: Request, here: Here, secret: Annotated[str, Form(max_length=200)]) -> Response:
-    """Keep a token in a cookie that no script and no other site can use."""
+@router.post(LOGIN)
+def log_in(request: Request, here: Here, secret: Annotated[str, Form(max_length=200)], next: Annotated[Next, Form()] = "/") -> Response:
+    """Keep a token in a cookie that no script can use, and with which pages elsewhere can only link here. The form counts for whatever
+    cookie there is: that it came from here, the guard has seen."""
     try:
         here.log_in(secret.strip(), address_of(request))
     except PasserbyError as error:
-        return page(request, "login.html", status_of(error), problem=problem(error))
-    response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        return page(request, "login.html", status_of(error), problem=problem(error), next=next)
+    response = RedirectResponse(next, HTTPStatus.SEE_OTHER)
     secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, secret.strip(), max_age=_MONTH, httponly=True, samesite="strict", secure=secure)
+    response.set_cookie(COOKIE, secret.strip(), max_age=_MONTH, httponly=True, samesite="lax", secure=secure)
     return response
 
 
 @router.post("/logout", dependencies=[Ours])
 def log_out() -> Response:
-    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response = RedirectResponse(LOGIN, HTTPStatus.SEE_OTHER)
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
 
 
 def failed(request: Request, error: PasserbyError) -> Response:
-    """A page that says what is wrong; who is not let in is asked for a token."""
+    """A page that says what is wrong; who is not let in is asked for a token, and led back then."""
     status = status_of(error)
     if status is HTTPStatus.UNAUTHORIZED:
-        return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(_to_login(request), HTTPStatus.SEE_OTHER)
     return page(request, "problem.html", status, problem=problem(error))
+
+
+def _to_login(request: Request) -> str:
+    url = request.url
+    asked = f"{url.path}?{url.query}" if url.query else url.path
+    return LOGIN if request.method not in SAFE or asked == "/" else f"{LOGIN}?{urlencode({'next': asked})}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,8 +18,8 @@ _PARAMETERS: Final = sorted({field.alias or name for name, field in Asked.model_
 _OPTION: Final = re.compile(rf"(?<!\S)--?({'|'.join(_PARAMETERS).replace('_', '-')})(?![\w-])")
 """An option of `passerby search` that here is a parameter of that name."""
 
-_FOLDERS: Final = re.compile(r"(?<![\w/.:])/(?:[^\s/]+/)+")
-"""What an error of an index or of a file says of where that is: the operator's business alone."""
+_OF_THE_REQUEST: Final = (ServiceRefused, ServiceBusy, QueryError, InputError, ImageError)
+"""What is wrong with what was asked or sent, or when. Other errors are the operator's, and name their files, hosts and commands."""
 
 
 class Refused(ServiceRefused):
@@ -54,13 +55,19 @@ def _parameter(option: re.Match[str]) -> str:
 def problem(error: PasserbyError) -> dict[str, Any]:
     """An error as a problem document. What is wrong with a question names parameters; commands stay as they are typed."""
     status = status_of(error)
-    parts: dict[str, str] = {part: getattr(error, part) for part in ("expected", "found", "do")}
+    told = error if isinstance(error, _OF_THE_REQUEST) else _for_the_log(error)
+    parts: dict[str, str] = {part: getattr(told, part) for part in ("expected", "found", "do")}
     if isinstance(error, QueryError | InputError):
         parts = {part: _OPTION.sub(_parameter, said) for part, said in parts.items()}
-    if not isinstance(error, Refused):  # which names what was asked, and that may look like a path
-        parts = {part: _FOLDERS.sub("", said) for part, said in parts.items()}
     detail = "expected {expected}, found {found}; {do}".format(**parts)
     return {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **parts}
+
+
+def _for_the_log(error: PasserbyError) -> PasserbyError:
+    """Tell the log of the service of an error; what is told of it outside."""
+    logging.getLogger("passerby").warning("passerby: warning: %s", error)
+    found, do = "a fault that the log of the service tells", "try again in a moment, or tell whoever runs the service"
+    return PasserbyError(expected="an answer", found=found, do=do)
 
 
 def problem_response(error: PasserbyError) -> JSONResponse:

@@ -100,5 +100,5 @@ def _indexed(index: Index, asked: AskedFrame) -> tuple[Media, Crop]:
 
 
 def _out_of_step(error: OutOfStep) -> Response:
-    status = HTTPStatus.CONFLICT
-    return JSONResponse({**problem(error), "type": OUT_OF_STEP, "status": int(status), "title": status.phrase}, status)
+    refused = Refused(HTTPStatus.CONFLICT, expected=error.expected, found=error.found, do=error.do)
+    return JSONResponse({**problem(refused), "type": OUT_OF_STEP}, refused.status)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from passerby.service.asking import AskedByProgram
 from passerby.service.problems import Refused
-from passerby.service.security import API, LARGEST_UPLOAD, SAFE
+from passerby.service.security import API, LARGEST_UPLOAD, LOGIN, SAFE
 from passerby.service.service import Client, Service
 from passerby.service.tokens import Role
 
@@ -25,10 +25,20 @@ async def _here(request: Request) -> Service:
     return service_of(request)
 
 
-async def _viewer(request: Request) -> Client:
-    """Who asks. What a program changes or sends is not let in by a cookie, which a browser sends by itself."""
+def client_of(request: Request) -> Client:
+    """Who asks. What a program changes or sends is not let in by a cookie, which a browser sends by itself. Raises ``Refused``."""
     cookie_counts = request.method in SAFE or not request.url.path.startswith(API)
-    client = service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
+    return service_of(request).client(request.headers, request.cookies, address_of(request), cookie_counts=cookie_counts)
+
+
+def require_somebody(request: Request) -> None:
+    """Raises ``Refused`` for who sends something and is nobody who is let in, but for the form by which one is."""
+    if request.url.path != LOGIN:
+        client_of(request)
+
+
+async def _viewer(request: Request) -> Client:
+    client = client_of(request)
     if client.role is Role.DEVICE:
         raise _other_role("a token that may search", client)
     request.state.client = client
@@ -37,7 +47,7 @@ async def _viewer(request: Request) -> Client:
 
 async def _device(request: Request) -> Client:
     """Which device pushes: that of the token's name, and no other."""
-    client = service_of(request).client(request.headers, {}, address_of(request), cookie_counts=False)
+    client = client_of(request)
     if client.role is not Role.DEVICE:
         raise _other_role("a token of role device", client)
     return client

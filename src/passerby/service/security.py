@@ -8,27 +8,32 @@ import ipaddress
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from passerby.errors import ConfigError
-from passerby.service.problems import Refused, problem_response
+from passerby.errors import ConfigError, PasserbyError
+from passerby.service.problems import Refused
 
 LARGEST_UPLOAD: Final = 10_000_000
 _ROOM_FOR_A_FORM: Final = 65_536
+"""Bytes around a picture, and of a body that is no picture and nothing that devices push: those are read as a whole, JSON and forms."""
+_LARGE: Final = ("multipart/form-data", "application/octet-stream")
 _DIGITS: Final = 20
 """Of a length, at most; zeros in front count."""
 COOKIE: Final = "passerby"
 API: Final = "/api/"
 STATIC: Final = "/static/"
+LOGIN: Final = "/login"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -117,20 +122,34 @@ def _is_address(text: str) -> bool:
 
 
 class Guard:
-    """The outermost layer: the name that was called, the size of what comes, where it comes from; and headers on all that goes.
+    """The outermost layer: what is asked of a request before any of its body is read; and headers on all that goes.
+
+    It is asked by which name the service was called, how large the body is and, of who sends something, from where and who it is.
+    ``HEAD`` is answered as ``GET`` is; whoever sends the answer leaves its body out.
 
     Args:
         hosts: names by which it may be called. A page elsewhere whose name was made to point here calls it by another.
+        let_in: raises ``Refused`` for who may send nothing.
+        answer: to a request that is refused.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        let_in: Callable[[Request], object],
+        answer: Callable[[Request, PasserbyError], Response],
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._let_in = let_in
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "app": self._app, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -139,14 +158,15 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
             await send(message)
 
+        request = Request(scope)
         try:
-            headers = Headers(scope=scope)
-            require_host(headers, self._hosts)
-            require_size(headers)
-            if scope["method"] not in SAFE:
-                require_same_origin(headers)
-        except Refused as refused:
-            await problem_response(refused)(scope, receive, send_guarded)
+            require_host(request.headers, self._hosts)
+            require_size(request.headers)
+            if request.method not in SAFE:
+                require_same_origin(request.headers)
+                self._let_in(request)
+        except PasserbyError as error:
+            await self._answer(request, error)(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
 
@@ -154,7 +174,7 @@ class Guard:
 def require_host(headers: Headers, hosts: Collection[str]) -> None:
     """Raises ``Refused`` unless the service is called by one of its names."""
     called = headers.get("host", "")
-    if _host_of(f"//{called}") not in hosts:
+    if _parts(f"//{called}").hostname not in hosts:
         do = "open it by a name it knows, or start it with --name and this one"
         raise Refused(HTTPStatus.MISDIRECTED_REQUEST, expected="a name of this service", found=repr(called[:100]), do=do)
 
@@ -164,27 +184,31 @@ def require_size(headers: Headers) -> None:
     if "transfer-encoding" in headers:
         found = "one that does not say it"
         raise Refused(HTTPStatus.LENGTH_REQUIRED, expected="a body that says its length", found=found, do="send Content-Length")
-    length = headers.get("content-length", "0")
+    kind, length = headers.get("content-type", "").partition(";")[0].strip().lower(), headers.get("content-length", "0")
+    most = (LARGEST_UPLOAD if kind in _LARGE else 0) + _ROOM_FOR_A_FORM
     is_number = length.isascii() and length.isdigit() and len(length) <= _DIGITS
-    if not is_number or int(length) > LARGEST_UPLOAD + _ROOM_FOR_A_FORM:
-        expected, do = f"at most {LARGEST_UPLOAD // 10**6} MB", "make the picture smaller"
+    if not is_number or int(length) > most:
+        expected, do = (f"at most {LARGEST_UPLOAD // 10**6} MB", "make the picture smaller")
+        if kind not in _LARGE:
+            expected, do = f"at most {most} bytes of this Content-Type", "send no more than is asked for"
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, expected=expected, found=f"{length[:_DIGITS]} bytes", do=do)
 
 
 def require_same_origin(headers: Headers) -> None:
     """Raises ``Refused`` for what a page elsewhere makes a browser send. Programs, which send neither header, pass."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    elsewhere = site not in ("same-origin", "none") if site else bool(origin) and urlsplit(str(origin)).netloc != headers.get("host")
+    elsewhere = site not in ("same-origin", "none") if site else bool(origin) and _parts(str(origin)).netloc != headers.get("host")
     if elsewhere:
         found = f"one from {site or origin!r}"
         raise Refused(HTTPStatus.FORBIDDEN, expected="a request from a page of this service", found=found, do="send it from there")
 
 
-def _host_of(url: str) -> str:
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; of what is none, those of an empty one."""
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url)
     except ValueError:
-        return ""
+        return urlsplit("")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from passerby.errors import ConfigError
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
-from passerby.model.encoder import Encoder
+from passerby.model.encoder import Encoder, attributes_of
 from passerby.service.asking import Asked
 from passerby.service.audit import DAYS, Audit
 from passerby.service.centre import Centre
@@ -282,8 +282,12 @@ class Service:
         """What somebody in a picture wears, which is kept in the log, and who of the people in it that is.
 
         Raises:
-            ImageError, QueryError, ServiceBusy, ModelError: as :func:`look_at` does; the last of a model that does not say it, too.
+            ImageError, QueryError, ServiceBusy, ModelError: as :func:`look_at` does.
+            Refused: the model does not say it.
         """
+        if not attributes_of(self.engine.encoder):
+            expected, instead = "a model that says what is worn", "one that compares pictures with words and no more"
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, expected=expected, found=instead, do="search with words or a picture")
         sent = look_at(picture, self.detecting)
         found = describe(self.engine.encoder, sent.person)
         digest = hashlib.sha256(picture.data).hexdigest()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,6 +23,7 @@ from passerby.index.local import TOKENS
 
 _BYTES: Final = 32
 _LONGEST_NAME: Final = 80
+_LOCK: Final = "lock"
 
 
 class Role(StrEnum):
@@ -88,19 +91,23 @@ class Tokens:
         if role is Role.DEVICE and not is_device_name(name):
             do = "choose another"
             raise ConfigError(expected="a device's name of 1 to 63 letters, digits, dots, dashes and underscores", found=repr(name), do=do)
-        known = self.all()
-        if any(one.name == name for one in known):
-            raise ConfigError(expected="a name that no token has", found=repr(name), do="choose another, or revoke that one first")
-        secret = secrets.token_urlsafe(_BYTES)
-        self._write((*known, Token(name, role, _hashed(secret), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))))
+        with changing(self._file.parent):
+            known = self.all()
+            if any(one.name == name for one in known):
+                raise ConfigError(expected="a name that no token has", found=repr(name), do="choose another, or revoke that one first")
+            secret = secrets.token_urlsafe(_BYTES)
+            self._write((*known, Token(name, role, _hashed(secret), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))))
         return secret
 
     def revoke(self, name: str) -> bool:
-        """Let a token be valid no more; whether there was one of this name."""
-        known = self.all()
-        left = tuple(one for one in known if one.name != name)
-        if len(left) < len(known):
-            self._write(left)
+        """Let a token be valid no more; whether there was one of this name. Raises as :meth:`add` does."""
+        if not self.wanted:
+            return False
+        with changing(self._file.parent):
+            known = self.all()
+            left = tuple(one for one in known if one.name != name)
+            if len(left) < len(known):
+                self._write(left)
         return len(left) < len(known)
 
     def whose(self, secret: str) -> Token | None:
@@ -120,6 +127,17 @@ def private_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Be the only one, in all processes, that changes what a folder keeps, until the block ends; others wait. Raises ``OSError``."""
+    lock = os.open(private_folder(folder) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
-from passerby.places import IndexPlace
+from passerby.places import IndexPlace, is_url
 from passerby.progress import FILES, SECONDS
 
 _NICE: Final = 10
@@ -24,6 +25,8 @@ _ERROR: Final = "passerby: error: "
 _ALL_DONE, _SOME_FAILED, _NOTHING_DONE = 0, 1, 2
 _LINES: Final = 1000
 """Of what it says beside its progress, those that are kept."""
+_PLACE: Final = re.compile(r"(?<!\w)[/~]")
+_FOR_THE_LOG: Final = "it could not be done, and the log of the service tells why"
 
 OnTold = Callable[[str, int, int], None]
 """Told how much is done, and of how much: ``FILES`` or ``SECONDS`` of video."""
@@ -35,7 +38,7 @@ class Outcome:
 
     Args:
         report: what `passerby index --json` prints; empty of a run that printed nothing.
-        problem: why nothing was done; empty where something was.
+        problem: why nothing was done, without where anything is; empty where something was.
     """
 
     report: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class IndexProcess:
 
     def __init__(self, command: Sequence[str], folder: Path, said: IO[bytes]) -> None:
         self._said = said
+        self._places = (*command, os.environ.get("PASSERBY_INDEX", ""), str(folder))
         self._process = subprocess.Popen(
             [*command, str(folder)], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.PIPE, process_group=0
         )
@@ -73,7 +77,9 @@ class IndexProcess:
             report = json.loads(self._said.read())
         except ValueError:
             report = {}
-        return Outcome(report, "" if report and code in (_ALL_DONE, _SOME_FAILED) else _problem(lines, report, code))
+        if report and code in (_ALL_DONE, _SOME_FAILED):
+            return Outcome(report)
+        return Outcome(report, _without_places(_problem(lines, report, code), self._places))
 
     def _lines(self) -> Iterator[str]:
         assert self._process.stderr is not None
@@ -128,3 +134,14 @@ def _problem(lines: Iterable[str], report: dict[str, Any], code: int) -> str:
     if report:
         return "expected pictures or videos, found none; put some there"
     return f"it broke with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}; the log of the service may tell more"
+
+
+def _without_places(said: str, known: Iterable[str]) -> str:
+    """What is said, with the name of what is known in place of where it is. What names yet another place goes to the log alone."""
+    told = said
+    for place in sorted((one for one in known if os.sep in one and not is_url(one)), key=len, reverse=True):
+        told = told.replace(place, Path(place).name)
+    if not _PLACE.search(told):
+        return told
+    sys.stderr.write(f"{_ERROR}{said}\n")
+    return _FOR_THE_LOG

@@ -71,7 +71,14 @@ function send(files) {
   picture.requestSubmit();
   return true;
 }
-if (picture) picture.elements.picture.addEventListener("change", () => picture.requestSubmit());
+if (picture) {
+  picture.elements.picture.addEventListener("change", () => picture.requestSubmit());
+  picture.addEventListener("submit", (event) => {
+    const large = picture.elements.picture.files[0].size > Number(picture.dataset.largest);
+    picture.querySelector(".large").hidden = !large;
+    if (large) event.preventDefault();
+  });
+}
 document.addEventListener("paste", (event) => { if (send(event.clipboardData?.files)) event.preventDefault(); });
 document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
 document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
