@@ -398,7 +398,7 @@ def test_what_a_command_reads_never_makes_way_for_what_it_writes(indexed: Passer
         ("embed", "--texts", "texts.txt", "--out", "texts.txt"),
         ("embed", "like.jpg", "--out", like),
         ("attention", "like.jpg", "a red jacket", "--out", like),
-        ("explore", "table.jsonl", "--out", "look", "--export-prompts", "table.jsonl"),
+        ("explore", "look.jsonl", "--compare", "table.jsonl", "--out", "look", "--export-prompts", "table.jsonl"),
     ):
         ran = indexed(*map(str, arguments))
         assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
