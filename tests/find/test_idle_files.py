@@ -14,6 +14,7 @@ import av  # noqa: TID251
 import pytest
 from crops import write_crops
 from indexing import CountingEncoder
+from street import ColourDetector
 from videos import drawn, write_video
 from walkers import PASSING, write_walkers
 from watching import small_models
@@ -28,6 +29,7 @@ from passerby.find.watch.loop import WatchSettings, watch
 from passerby.index.open import open_index
 from passerby.index.sqlite.index import Index
 from passerby.media.clock import KnownBy
+from passerby.media.video import open_video
 
 DAY = 86400.0
 PATTERN = "{camera}_%Y%m%d_%H%M%S"
@@ -158,6 +160,16 @@ def test_a_video_that_is_shorter_than_it_says_is_read_once_where_it_is_too_old(
     looked = detecting.detector.looked  # type: ignore[attr-defined]
     assert index_paths(index, encoder, [film.parent], **how).too_old == 1
     assert detecting.detector.looked == looked  # type: ignore[attr-defined]
+
+
+def test_a_video_at_which_the_detector_failed_is_looked_at_again(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    """It is not in the index after that, and not for being too old."""
+    film = write_walkers(tmp_path / "films" / "now.mkv", PASSING, 4.0)
+    how: dict[str, Any] = {"keep": "30d", "memory": Memory()}
+    fails, finds = ColourDetector(fails_on=open_video(film).width), ColourDetector()
+    assert len(index_paths(index, encoder, [film.parent], detecting=Detecting(fails, min_height=20), **how).failed) == 1
+    report = index_paths(index, encoder, [film.parent], detecting=Detecting(finds, min_height=20), **how)
+    assert (report.videos, report.too_old) == (1, 0)
 
 
 @pytest.mark.parametrize("ahead", [3600.0, 3000 * DAY], ids=["an hour", "a wrong year"])

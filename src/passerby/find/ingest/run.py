@@ -151,7 +151,7 @@ def index_paths(
         index.fold()
     index.settle()
     forgotten = _forget_again(index, forgotten)
-    _remember_forgotten(index, memory, videos, forgotten)
+    _remember_forgotten(index, memory, videos, done.failed, forgotten)
     return IndexReport(
         indexed=linked.moved + done.encoded,
         recognised=linked.moved,
@@ -201,10 +201,13 @@ def _correct_clock(index: Index, camera: str | None, offset: str | None, zone: s
         raise InputError(expected="a camera whose clock the offset corrects", found="none", do="name it: --camera NAME")
 
 
-def _remember_forgotten(index: Index, memory: Memory, videos: Sequence[Found], forgotten: Forgotten | None) -> None:
-    """Remember that videos are too old that say that they are longer than they are, which a look alone tells."""
+def _remember_forgotten(
+    index: Index, memory: Memory, videos: Sequence[Found], failed: Sequence[Failure], forgotten: Forgotten | None
+) -> None:
+    """Remember that videos are too old that were looked at and are not there: they say that they are longer than they are."""
     if forgotten is not None:
-        gone = {file: forgotten.before for file in videos if index.standing(file.path) is None}
+        not_seen = {failure.path for failure in failed}
+        gone = {file: forgotten.before for file in videos if file.path not in not_seen and index.standing(file.path) is None}
         memory.too_old = memory.too_old | gone
 
 
