@@ -17,7 +17,7 @@ from PIL import Image
 from street import ColourDetector
 
 from passerby.detect.people import Detecting
-from passerby.errors import QueryError
+from passerby.errors import IndexFault, QueryError
 from passerby.find.retention import read_keep, remember_keep
 from passerby.find.watch import loop
 from passerby.find.watch.loop import WatchSettings, watch
@@ -140,3 +140,28 @@ def test_all_lets_everybody_in_while_it_is_watched(index: Index, encoder: Counti
     assert index.kept_for() is None
     with pytest.raises(QueryError, match="expected an age such as 30d"):
         read_keep("a while")
+
+
+def test_who_reads_for_long_keeps_nobody_from_watching(index: Index, encoder: CountingEncoder, tmp_path: Path) -> None:
+    """Where nobody is too old nothing is to be deleted, and no reader is waited for."""
+    remember_keep(index, 30 * DAY)
+    put(index, live(1))
+    crops = write_crops(tmp_path / "crops", 1)
+    began = time.monotonic()
+    with Index.open(index.folder) as reader, reader.snapshot():
+        reader.info()
+        watch_until(lambda: crops[0] in held(index), index, encoder, [crops[0].parent])
+    assert time.monotonic() - began < 20
+
+
+def test_an_index_that_cannot_be_folded_is_no_fault_in_the_end(
+    index: Index, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def full(_: Index) -> None:
+        raise IndexFault(expected="a disk that works", found="a full one", do="make room")
+
+    monkeypatch.setattr(Index, "fold", full)
+    watch_until(lambda: True, index, encoder, say=said.append)
+    assert said == ["expected a disk that works, found a full one; make room"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Final
 
+from passerby.errors import IndexFault
 from passerby.find.moment import read_age
 from passerby.find.removal import ROWS, batches, forget_all
 from passerby.index.base import Index, as_index
@@ -81,9 +83,11 @@ def keep_people(index: Index, seconds: float | None, now: float) -> Forgotten | 
     Raises:
         IndexFault: as of :func:`forget_older`.
     """
-    if seconds is not None:
-        remember_keep(index, seconds)
-    return forget_expired(index, now)
+    if seconds is None:
+        return forget_expired(index, now)
+    remember_keep(index, seconds)
+    bound = _bound(index, now)
+    return None if bound is None else _delete(index, bound, index.expired(bound))
 
 
 def bound_at(kept_from: float | None, kept_for: float | None, now: float) -> float | None:
@@ -102,11 +106,24 @@ def bound_at(kept_from: float | None, kept_for: float | None, now: float) -> flo
 def forget_expired(index: Index, now: float) -> Forgotten | None:
     """Delete whom an index keeps no longer at a moment, in seconds since 1970; ``None`` where it keeps everybody.
 
+    Where there is nobody to delete, what an earlier call left is deleted if nobody reads it, and nobody is waited for.
+
     Raises:
         IndexFault: as of :func:`forget_older`.
     """
-    bound = bound_at(index.kept_from(), index.kept_for(), now)
-    return None if bound is None else _delete(index, bound)
+    bound = _bound(index, now)
+    if bound is None:
+        return None
+    found = index.expired(bound)
+    if found.people or found.media:
+        return _delete(index, bound, found)
+    with suppress(IndexFault):
+        index.purge(0)
+    return _counted(bound, found)
+
+
+def _bound(index: Index, now: float) -> float | None:
+    return bound_at(index.kept_from(), index.kept_for(), now)
 
 
 def forget_older(index: Index, before: float, *, dry_run: bool = False) -> Forgotten:
@@ -132,11 +149,10 @@ def forget_older(index: Index, before: float, *, dry_run: bool = False) -> Forgo
     if known is None or known < before:
         with index.writing():
             index.keep_from(before)
-    return _delete(index, before)
+    return _delete(index, before, index.expired(before))
 
 
-def _delete(index: Index, before: float) -> Forgotten:
-    found = index.expired(before)
+def _delete(index: Index, before: float, found: Expired) -> Forgotten:
     for people in batches(found.people, ROWS):
         with index.writing():
             index.drop(people)
@@ -166,8 +182,7 @@ class Keeping:
     @classmethod
     def of(cls, index: Index) -> Keeping:
         """That of an index."""
-        bound = bound_at(index.kept_from(), index.kept_for(), time.time())
-        return cls(bound, {camera.name: camera.offset_seconds for camera in index.cameras()})
+        return cls(_bound(index, time.time()), {camera.name: camera.offset_seconds for camera in index.cameras()})
 
     def people(self, media: Media, people: Sequence[Sighting]) -> tuple[Sighting, ...]:
         """Those in a media who are kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import SpawnProcess
@@ -96,11 +96,16 @@ def watch(
         folder = index.local_folder()
         if folder is None:
             raise ConfigError(expected="an index in a folder or in PostgreSQL", found=str(place), do="name another")
-        with watching_alone(folder), _Crew(place, folder, models, cameras, settings.pace, say) as crew:
-            set_clocks(index, cameras, say)
-            if settings.keep is not None:
-                remember_keep(index, settings.keep)
-            _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
+        with watching_alone(folder):
+            with _Crew(place, folder, models, cameras, settings.pace, say) as crew:
+                set_clocks(index, cameras, say)
+                if settings.keep is not None:
+                    remember_keep(index, settings.keep)
+                _Rounds(index, encoder, detecting, folders, crew, say, ended, settings).run()
+            try:
+                index.fold()
+            except IndexFault as error:
+                say(str(error))
 
 
 def set_clocks(index: Index, cameras: Sequence[CameraSource], say: Callable[[str], None]) -> None:
@@ -151,13 +156,11 @@ class _Rounds:
     look_at: float = 0.0
 
     def run(self) -> None:
-        try:
+        with suppress(_Ended):
             while True:
                 self._heed()
                 self._round()
                 self._rest()
-        except _Ended:
-            self._fold()
 
     def _round(self) -> None:
         wrong = self.said if self.folders else set()
