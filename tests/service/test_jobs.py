@@ -203,7 +203,7 @@ def test_a_full_disk_ends_no_run_and_keeps_none_from_its_turn(
 def test_what_cannot_be_recorded_is_not_started_and_can_be_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, ids = jobs_of(tmp_path, DONE)
     with closing(jobs):
-        with full_disk(monkeypatch), pytest.raises(OSError, match="No space left"):
+        with full_disk(monkeypatch), pytest.raises(ServiceBusy, match="the list of index runs to be writable, found no space left"):
             jobs.start(ids[0], "")
         assert jobs.latest() == []
         assert ended(jobs, jobs.start(ids[0], "")).state is State.DONE

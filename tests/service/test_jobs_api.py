@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -182,6 +183,15 @@ def test_who_started_and_cancelled_what_is_in_the_log(slow: tuple[Client, str, d
     client.http.delete(f"{JOBS}/{job}", headers=bearer(secrets["admin"]))
     said = [{name: one[name] for name in ("who", "did", "job", "folder")} for one in client.service.audit.latest(2)]
     assert said == [{"who": "head office", "did": did, "job": job, "folder": "lobby"} for did in ("cancel", "index")]
+
+
+def test_what_the_log_does_not_take_is_not_begun(slow: tuple[Client, str, dict[str, str]]) -> None:
+    client, folder, secrets = slow
+    client.service.audit._of(datetime.now(UTC).date()).symlink_to("/dev/full")
+    for _ in range(2):
+        response = client.http.post(JOBS, json={"folder": folder}, headers=bearer(secrets["admin"]))
+        assert (response.status_code, "the log of who asks what" in response.text) == (503, True)
+    assert {job.state for job in client.service.jobs.latest()} == {State.CANCELLED}
 
 
 # -- who may ----------------------------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from passerby.service import tokens as tokens_module
 from passerby.service.app import config_of
 from passerby.service.audit import Audit
 from passerby.service.devices import Devices
+from passerby.service.private import changing
 from passerby.service.problems import Refused, problem
 from passerby.service.security import HEADERS, RATES, FormTokens, Listening, Rates
 from passerby.service.tokens import Role, Tokens
@@ -203,7 +204,7 @@ def test_two_that_change_tokens_at_once_lose_nothing(tmp_path: Path) -> None:
     """Each command has its own view of the file; whoever is second waits, and begins with what the first one wrote."""
     tokens = Tokens(tmp_path)
     tokens.add("old", Role.VIEW)
-    with ThreadPoolExecutor() as others, tokens_module.changing(tmp_path):
+    with ThreadPoolExecutor() as others, changing(tmp_path):
         revoked = others.submit(Tokens(tmp_path).revoke, "old")
         added = [others.submit(Tokens(tmp_path).add, name, Role.VIEW) for name in ("new", "newer")]
         time.sleep(0.05)

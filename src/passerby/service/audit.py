@@ -12,8 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from passerby.errors import ServiceBusy
-from passerby.service.tokens import private_folder
+from passerby.service.private import private_folder, written
 
 DAYS: Final = 90
 """How long an entry is kept."""
@@ -42,16 +41,11 @@ class Audit:
         """Add an entry, with the time in UTC; what is in it cannot break a line. Raises ``ServiceBusy`` where it cannot be written."""
         now = datetime.now(UTC)
         line = json.dumps({"at": now.isoformat(timespec="milliseconds"), **entry}) + "\n"
-        try:
-            with self._lock:
-                if now.date() != self._today:
-                    self._forget(now.date())
-                    self._today = now.date()
-                _append(self._of(self._today), line)
-        except OSError as error:
-            found = (error.strerror or str(error)).lower()
-            do = "have whoever runs it look at the disk that the service's folder is on"
-            raise ServiceBusy(expected="the log of who asks what to be writable", found=found, do=do) from error
+        with written("the log of who asks what"), self._lock:
+            if now.date() != self._today:
+                self._forget(now.date())
+                self._today = now.date()
+            _append(self._of(self._today), line)
 
     def latest(self, count: int) -> list[dict[str, Any]]:
         """The last entries, the newest first."""

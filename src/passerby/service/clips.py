@@ -16,8 +16,8 @@ from passerby.find.clip import AROUND
 from passerby.media.clip import cut
 from passerby.media.shown import require_unchanged
 from passerby.service.pictures import gone
+from passerby.service.private import private_folder
 from passerby.service.problems import Refused
-from passerby.service.tokens import private_folder
 from passerby.types import Crop, Media, MediaKind, Person
 
 MEDIA_TYPE: Final = "video/mp4"

@@ -11,7 +11,7 @@ from passerby.devices import folder_of
 from passerby.errors import ConfigError
 from passerby.index.base import Index
 from passerby.index.selection import Selection
-from passerby.service.tokens import changing, write_private
+from passerby.service.private import changing, write_private, written
 
 FILE_NAME: Final = "devices.json"
 
@@ -74,8 +74,8 @@ class Devices:
         return self.all().get(name, Device(name))
 
     def keep(self, name: str, **facts: Any) -> None:
-        """Keep what is new of a device. Raises ``OSError``, and as :meth:`all` does."""
-        with changing(self._file.parent):
+        """Keep what is new of a device. Raises ``ServiceBusy`` where it cannot be written, and as :meth:`all` does."""
+        with written("the list of devices"), changing(self._file.parent):
             known = self.all()
             known[name] = replace(known.get(name, Device(name)), **facts)
             write_private(self._file, json.dumps([asdict(one) for _, one in sorted(known.items())], indent=1).encode())

@@ -11,9 +11,9 @@ from passerby.index.local import service_folder
 from passerby.index.open import create_index, open_index
 from passerby.model.encoder import Encoder
 from passerby.places import IndexPlace
+from passerby.service.private import private_folder
 from passerby.service.security import Listening
 from passerby.service.service import Service
-from passerby.service.tokens import private_folder
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import anyio.to_thread
 from starlette.datastructures import Headers
 
 from passerby.detect.people import Detecting
-from passerby.errors import ConfigError
+from passerby.errors import ConfigError, ServiceBusy
 from passerby.find.answer import Answer
 from passerby.find.describe import Appearance, describe, describe_stored
 from passerby.index.base import Index
@@ -34,10 +34,11 @@ from passerby.service.indexing.folders import NO_INDEXING, Indexing, failures_be
 from passerby.service.indexing.job import Job
 from passerby.service.indexing.jobs import Jobs
 from passerby.service.pictures import Crops, crop_at, crop_image, crop_of, photo_jpeg, somebody
+from passerby.service.private import private_folder
 from passerby.service.problems import Refused
 from passerby.service.security import COOKIE, FormTokens, Listening, Rates, bearer
 from passerby.service.sent import Picture, Sent, look_at
-from passerby.service.tokens import Role, Token, Tokens, private_folder
+from passerby.service.tokens import Role, Token, Tokens
 from passerby.service.when import offsets_of, seen_at
 from passerby.types import Crop, Hit, MediaKind, Person
 
@@ -333,13 +334,20 @@ class Service:
         return sorted(beside, key=lambda one: -(one.seconds or 0))[:SHOWN_BESIDE]
 
     def start_job(self, folder: str, client: Client) -> Job:
-        """Let a folder be indexed, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.start` does."""
+        """Let a folder be indexed, which is kept in the log; what cannot be is not done.
+
+        Raises as :meth:`passerby.service.indexing.jobs.Jobs.start` does.
+        """
         job = self.jobs.start(folder, client.name)
-        self.audit.append({"who": client.name, "address": client.address, "did": "index", "job": job.id, "folder": job.name})
+        try:
+            self.audit.append({"who": client.name, "address": client.address, "did": "index", "job": job.id, "folder": job.name})
+        except ServiceBusy:
+            self.jobs.cancel(job.id)
+            raise
         return job
 
     def cancel_job(self, id: int, client: Client) -> Job:
-        """Let a job go no further, which is kept in the log. Raises as :meth:`passerby.service.jobs.Jobs.cancel` does."""
+        """Let a job go no further, which is kept in the log. Raises as :meth:`passerby.service.indexing.jobs.Jobs.cancel` does."""
         job = self.jobs.cancel(id)
         self.audit.append({"who": client.name, "address": client.address, "did": "cancel", "job": job.id, "folder": job.name})
         return job

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,14 +13,13 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
-from passerby.atomic import replacing
 from passerby.devices import is_device_name
 from passerby.errors import ConfigError
 from passerby.index.local import TOKENS
+from passerby.service.private import changing, write_private
 
 _BYTES: Final = 32
 _LONGEST_NAME: Final = 80
-_LOCK: Final = "lock"
 
 
 class Role(StrEnum):
@@ -118,34 +114,6 @@ class Tokens:
 
     def _write(self, tokens: Sequence[Token]) -> None:
         write_private(self._file, json.dumps([asdict(one) for one in tokens], indent=1).encode())
-
-
-def private_folder(folder: Path) -> Path:
-    """The folder, made where there is none, for its owner alone, as are those above it that are made. Raises ``OSError``."""
-    if not folder.parent.exists():
-        private_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-@contextmanager
-def changing(folder: Path) -> Iterator[None]:
-    """Be the only one, in all processes, that changes what a folder keeps, until the block ends; others wait. Raises ``OSError``."""
-    lock = os.open(private_folder(folder) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file as a whole, in a folder made where there is none, both for their owner alone. Raises ``OSError``."""
-    private_folder(path.parent)
-    with replacing(path) as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
 
 
 def _hashed(secret: str) -> str:

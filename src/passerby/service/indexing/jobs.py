@@ -17,8 +17,8 @@ from passerby.progress import FILES, SECONDS
 from passerby.service.indexing.folders import NO_INDEXING, Folder, Indexing, named_folders
 from passerby.service.indexing.job import Job, Pace, State
 from passerby.service.indexing.process import IndexProcess, Outcome, index_process
+from passerby.service.private import write_private, written
 from passerby.service.problems import Refused
-from passerby.service.tokens import write_private
 from passerby.types import Failure
 
 FILE_NAME: Final = "jobs.json"
@@ -70,8 +70,7 @@ class Jobs:
 
         Raises:
             Refused: no folder that is allowed, or one that is being indexed already.
-            ServiceBusy: too many wait.
-            OSError: the records cannot be written.
+            ServiceBusy: too many wait, or the records cannot be written.
         """
         named = self.folders.get(folder)
         if named is None:
@@ -86,7 +85,8 @@ class Jobs:
                 raise ServiceBusy(expected="fewer jobs at once", found=f"{WAITING} that wait", do="start it when one of them is done")
             job = Job(max(self._jobs, default=0) + 1, named.id, named.name, who, time.time())
             jobs = self._with(job)
-            self._write(jobs)
+            with written("the list of index runs"):
+                self._write(jobs)
             self._remember(jobs)
             if self._worker is None or not self._worker.is_alive():
                 self._worker = Thread(target=self._work, name="passerby indexing", daemon=True)
