@@ -50,7 +50,7 @@ def export(context: click.Context, source: str, *, out: Path, name: str | None, 
 
 
 @click.command(epilog="Example: passerby quantize passerby-s-float --data CUHK-PEDES --precision int8 --out passerby-s")
-@click.argument("bundle", metavar="BUNDLE", help="The float32 bundle's folder.")
+@click.argument("bundle", metavar="BUNDLE", help="A bundled model's name, or a bundle's folder; in float32.")
 @options.data
 @options.out_bundle
 @click.option("--precision", type=options.OneOf(Precision), default="int8", help="FP16 for GPUs, INT8 for everything.")

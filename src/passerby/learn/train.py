@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
+from passerby.atomic import require_replaceable_place
 from passerby.data.datasets import load_dataset
 from passerby.errors import ConfigError
 from passerby.learn.config import MODEL, Optimiser, Stage, TrainConfig, comparable, recipe
@@ -122,6 +123,7 @@ def train(config: TrainConfig, say: Callable[[str], None], *, keep_pictures: boo
         ModelError: something else lies at the model's folder, or what it starts from; or a loss is not finite.
     """
     out = Path(config.out)
+    require_replaceable_place(out / MODEL, "out")
     require_vacant(out / MODEL, Path(config.data), Path(config.start) if config.start else None)
     keep_freed_memory()
     torch.manual_seed(config.seed)

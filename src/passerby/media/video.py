@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from passerby.errors import InputError, VideoError
+from passerby.errors import InputError, MissingExtra, VideoError
 from passerby.extras import needs_extra
 from passerby.media import animation
 from passerby.media.clock import Instant, KnownBy, read_offset
@@ -59,6 +59,15 @@ _WRITTEN_AT: Final = ("com.apple.quicktime.creationdate", "creation_time")
 def require_video() -> None:
     """Raises ``MissingExtra`` where PyAV is not installed."""
     ffmpeg()
+
+
+def why_no_video() -> str:
+    """What is missing here to read videos, in one line; empty if nothing is."""
+    try:
+        require_video()
+    except MissingExtra as error:
+        return str(error)
+    return ""
 
 
 def is_video(path: Path) -> bool:

@@ -22,10 +22,10 @@ from passerby.detect.videos import FPS
 from passerby.detect.written.coco import coco
 from passerby.detect.written.crops import CROPS, write_crop
 from passerby.detect.written.films import TRACKS, Film, Following, write_films
-from passerby.errors import ConfigError, MissingExtra
+from passerby.errors import ConfigError
 from passerby.media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, is_named_like_a_video
 from passerby.media.scan import scan_paths
-from passerby.media.video import require_video
+from passerby.media.video import why_no_video
 from passerby.progress import Progress
 from passerby.types import Failure, Note
 
@@ -161,20 +161,11 @@ def _sources(paths: Iterable[Path], leave_out: Path) -> _Sources:
     failed = [Failure(path, "expected a file or folder, found nothing; check the path") for path in scan.missing] + scan.failed
     photos = [path for path in scan.files if not is_named_like_a_video(path)]
     videos = [path for path in scan.files if is_named_like_a_video(path)]
-    unread_because = _why_unwatchable() if videos else ""
+    unread_because = why_no_video() if videos else ""
     unread = videos if unread_because else []
     failed += [Failure(path, unread_because) for path in unread if scan.files[path].named]
     in_folders = tuple(path for path in unread if not scan.files[path].named)
     return _Sources(photos, videos, scan.skipped, failed, in_folders, unread_because)
-
-
-def _why_unwatchable() -> str:
-    """What is missing here to look at videos, in one line; empty if nothing is."""
-    try:
-        require_video()
-    except MissingExtra as error:
-        return str(error)
-    return ""
 
 
 def _cut(folder: Path, photo: int, person: int, crop: Image) -> str:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from passerby.errors import InputError, MissingExtra, VideoError
+from passerby.errors import InputError, VideoError
 from passerby.find.ingest.videos import Reel, Stretch, Watching, is_readable, seen_until, time_of
 from passerby.find.retention import Keeping
 from passerby.index.base import Index
@@ -16,7 +16,7 @@ from passerby.index.sqlite.vector_file import TAIL
 from passerby.media.clock import Instant, KnownBy, instant_of
 from passerby.media.frame import Video
 from passerby.media.growing import begins_with, read_video_media
-from passerby.media.video import open_video, require_video
+from passerby.media.video import open_video, why_no_video
 from passerby.types import Media, Note
 
 NO_DETECTOR = "expected a detector to find people in videos, found none; name one with --detector, and leave out --crops"
@@ -69,13 +69,7 @@ class Tally:
 
 def why_unwatchable(watching: Watching | None) -> str:
     """What is missing here to look at videos, in one line; empty if nothing is."""
-    if watching is None:
-        return NO_DETECTOR
-    try:
-        require_video()
-    except MissingExtra as error:
-        return str(error)
-    return ""
+    return NO_DETECTOR if watching is None else why_no_video()
 
 
 def seconds_of(paths: Sequence[Path], heed: Callable[[], None]) -> float:

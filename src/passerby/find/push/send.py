@@ -183,7 +183,7 @@ def _alone(folder: Path | None) -> Iterator[None]:
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             do = "let that one end; one that follows pushes whatever is new"
             raise ConfigError(expected=f"no other push of the index at {folder}", found="one that runs", do=do) from None
         yield

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
+from passerby.atomic import require_replaceable_place
 from passerby.data.datasets import load_dataset
 from passerby.data.scenes import HUMAN, TRUSTED, Scene, load_scenes
 from passerby.detect.grid import cells
@@ -83,6 +84,7 @@ def train_detector(how: Detection, say: Callable[[str], None]) -> Path:
         ModelError: something else lies at the model's folder, or what it starts from; a teacher that cannot be asked, or a loss that is
             not finite.
     """
+    require_replaceable_place(Path(how.out) / MODEL, "out")
     require_vacant(Path(how.out) / MODEL, Path(how.data), *(Path(place) for place in (how.start, how.taught_by) if place))
     keep_freed_memory()
     torch.manual_seed(how.seed)

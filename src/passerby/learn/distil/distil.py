@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPModel, CLIPTokenizer
 
+from passerby.atomic import require_replaceable_place
 from passerby.data.datasets import load_dataset
 from passerby.learn.config import MODEL, comparable, recipe
 from passerby.learn.data.augment import Pictures, vary
@@ -88,6 +89,7 @@ def distil(teacher: Encoder, how: Distillation, say: Callable[[str], None], *, k
         ModelError: something else lies at the student's folder, or the teacher; or a loss is not finite.
     """
     out = Path(how.out)
+    require_replaceable_place(out / MODEL, "out")
     require_vacant(out / MODEL, Path(how.data), Path(how.teacher))
     keep_freed_memory()
     torch.manual_seed(how.seed)
