@@ -433,8 +433,8 @@ def test_frames_that_are_rare_are_not_missing(tmp_path: Path) -> None:
 def test_gaps_are_the_same_in_whatever_parts_they_come(parts: list[tuple[float, float]], place: int) -> None:
     gaps, at = list[tuple[float, float]](), 0.0
     for space, length in parts:
-        gaps.append((at + space, at + space + length))
-        at += space + length
+        start, at = at + space, at + space + length
+        gaps.append((start, at))
     whole = joined((), tuple(gaps))
     assert joined(joined((), tuple(gaps[:place])), tuple(gaps[place:])) == whole
     assert all(late[0] - early[1] > NEAR_GAPS for early, late in pairwise(whole))
