@@ -221,13 +221,20 @@ def test_hours_take_no_more_memory_than_minutes() -> None:
     assert track.static
 
 
-def test_five_hundred_people_are_followed_faster_than_they_walk() -> None:
+def seconds_to_follow(people: int, frames: int) -> float:
+    """How long this thread computes; nothing else that this process or its machine does."""
     rng = np.random.default_rng(0)
-    corner, speed = rng.uniform(0, [3800, 2000], (500, 2)), rng.normal(0, 40, (500, 2))
+    corner, speed = rng.uniform(0, [3800, 2000], (people, 2)), rng.normal(0, 40, (people, 2))
     tracker = Tracker()
-    began = clock.process_time()
-    for i in range(10):
+    began = clock.thread_time()
+    for i in range(frames):
         low = corner + speed * i / 5 + rng.normal(0, 1, corner.shape)
-        tracker.update(i / 5, np.hstack([low, low + np.array([30, 80])]), rng.uniform(0.3, 1, 500))
-    assert clock.process_time() - began < 1.0
-    assert len(tracker.finish()) > 400
+        tracker.update(i / 5, np.hstack([low, low + np.array([30, 80])]), rng.uniform(0.3, 1, people))
+    took = clock.thread_time() - began
+    assert len(tracker.finish()) > 0.8 * people
+    return took
+
+
+def test_five_hundred_people_are_followed_faster_than_they_walk() -> None:
+    """The least of three times: a machine that is interrupted takes longer, and none takes less."""
+    assert min(seconds_to_follow(500, 10) for _ in range(3)) < 1.0
